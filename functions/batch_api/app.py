@@ -1,0 +1,60 @@
+"""The batch API: list batches, look at one, approve one."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from adjustments import api, wiring
+from adjustments.errors import AdjustmentsError, RequestRefused
+from adjustments.states import BatchStatus
+
+PAGE_ROWS_MAX = 100
+
+logger = Logger()
+app = APIGatewayRestResolver()
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one call."""
+    return app.resolve(event, context)
+
+
+@app.get("/batches")
+def page() -> Response[str]:
+    """A page of batches, newest first; ``status``, ``limit`` and ``after`` choose."""
+    query = app.current_event.query_string_parameters or {}
+    status, limit = query.get("status"), query.get("limit", "20")
+    if status and status not in set(BatchStatus):
+        raise RequestRefused("unknown_status", f"status: {status[:40]!r} is none of {', '.join(BatchStatus)}")
+    if not limit.isdigit() or not 1 <= int(limit) <= PAGE_ROWS_MAX:
+        raise RequestRefused("bad_limit", f"limit: must be a number from 1 to {PAGE_ROWS_MAX}")
+    return reply(200, wiring.build_steering().page(status, int(limit), query.get("after")))
+
+
+@app.get("/batches/<batch_id>")
+def show(batch_id: str) -> Response[str]:
+    """One batch with its jobs."""
+    return reply(200, wiring.build_steering().show(batch_id))
+
+
+@app.post("/batches/<batch_id>/approve")
+def approve(batch_id: str) -> Response[str]:
+    """Let a held batch go."""
+    batch = wiring.build_steering().approve(batch_id)
+    return reply(200, {"batchId": batch.batch_id, "status": batch.status.value})
+
+
+@app.exception_handler(AdjustmentsError)
+def tell(error: AdjustmentsError) -> Response[str]:
+    """Map an error to its answer."""
+    logger.warning("call refused", error=type(error).__name__)
+    answer = api.answer_to(error)
+    return Response(answer["statusCode"], "application/json", answer["body"])
+
+
+def reply(status: int, fields: Any) -> Response[str]:
+    """Put an answer together."""
+    return Response(status, "application/json", api.answer(status, fields)["body"])

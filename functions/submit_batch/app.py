@@ -1,0 +1,42 @@
+"""Takes what comes through the intake queue: dropped files, and ticks of the recurring schedule."""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from adjustments import wiring
+from adjustments.errors import RequestRefused
+from adjustments.events import ObjectCreated, read_drop
+from adjustments.model import Batch
+
+logger = Logger()
+processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Take each message of the queue; one that fails stays, and ends in the failure queue."""
+    return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
+
+
+def take(record: dict[str, Any]) -> None:
+    """Take one message: an object in the inbox, or a tick."""
+    drop = read_drop(json.loads(record["body"]))
+    intake = wiring.build_intake()
+    if not isinstance(drop, ObjectCreated):
+        for batch in intake.take_tick(drop.time):
+            tell(batch)
+        return
+    if drop.detail.bucket.name != wiring.settings().bucket:
+        raise RequestRefused("foreign_bucket", "the event names a bucket that is not ours")
+    taken = intake.take_object(drop.detail.object.key, drop.detail.object.version_id)
+    if taken:
+        tell(taken)
+
+
+def tell(batch: Batch) -> None:
+    """Leave a line for whoever looks for the batch."""
+    logger.info("batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)

@@ -1,0 +1,144 @@
+"""The bucket: dropped files, work files and results in S3."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from adjustments.errors import NotFound
+from adjustments.ports import StoredObject, Writing
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_BLOCK_BYTES: Final = 1 << 18
+_PART_BYTES: Final = 8 << 20
+"""Bytes of one part of a multipart upload: at least 5 MiB and at most 10,000 parts (S3 quotas)."""
+
+_ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+
+
+class BucketFiles:
+    """Reads and writes objects of one bucket."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def describe(self, key: str, version_id: str | None) -> StoredObject:
+        """See ``Files``."""
+        which: Any = {"VersionId": version_id} if version_id else {}
+        with _absence_told(key):
+            head = self._client.head_object(Bucket=self._bucket, Key=key, **which)
+        return StoredObject(
+            bucket=self._bucket,
+            key=key,
+            version_id=head.get("VersionId", version_id or ""),
+            size_bytes=head["ContentLength"],
+            modified_at=head["LastModified"],
+            metadata=head.get("Metadata", {}),
+        )
+
+    def blocks(self, source: StoredObject) -> Iterator[bytes]:
+        """See ``Files``."""
+        which: Any = {"VersionId": source.version_id} if source.version_id else {}
+        with _absence_told(source.key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=source.key, **which)
+        yield from answer["Body"].iter_chunks(_BLOCK_BYTES)
+
+    def get(self, key: str) -> bytes:
+        """See ``Files``."""
+        with _absence_told(key):
+            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """See ``Files``."""
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+
+    @contextmanager
+    def writing(self, key: str, content_type: str) -> Iterator[Writing]:
+        """See ``Files``."""
+        upload = _Upload(self._client, self._bucket, key, content_type)
+        try:
+            yield upload
+            upload.finish()
+        except BaseException:
+            upload.abandon()
+            raise
+
+    def names(self, prefix: str) -> list[str]:
+        """See ``Files``."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def versions(self, prefix: str, since: datetime, until: datetime) -> Iterator[StoredObject]:
+        """See ``Files``."""
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        for page in pages:
+            for entry in page.get("Versions", []):
+                modified_at = entry["LastModified"]
+                if since <= modified_at < until:
+                    yield StoredObject(
+                        self._bucket,
+                        entry["Key"],
+                        entry["VersionId"],
+                        entry["Size"],
+                        modified_at,
+                        metadata={},
+                    )
+
+
+class _Upload:
+    """One object on its way: a single put while it is small, a multipart upload when it grows."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, content_type: str) -> None:
+        self._client = client
+        self._target: Any = {"Bucket": bucket, "Key": key}
+        self._content_type = content_type
+        self._buffer = bytearray()
+        self._upload_id = ""
+        self._parts: list[Any] = []
+
+    def write(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) >= _PART_BYTES:
+            self._send_part()
+
+    def finish(self) -> None:
+        if not self._upload_id:
+            self._client.put_object(**self._target, Body=bytes(self._buffer), ContentType=self._content_type)
+            return
+        if self._buffer:
+            self._send_part()
+        self._client.complete_multipart_upload(
+            **self._target, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+        )
+
+    def abandon(self) -> None:
+        if self._upload_id:
+            self._client.abort_multipart_upload(**self._target, UploadId=self._upload_id)
+
+    def _send_part(self) -> None:
+        if not self._upload_id:
+            created = self._client.create_multipart_upload(**self._target, ContentType=self._content_type)
+            self._upload_id = created["UploadId"]
+        number = len(self._parts) + 1
+        sent = self._client.upload_part(
+            **self._target, UploadId=self._upload_id, PartNumber=number, Body=bytes(self._buffer)
+        )
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+        self._buffer.clear()
+
+
+@contextmanager
+def _absence_told(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _ABSENT:
+            raise NotFound(f"there is no object {key}") from error
+        raise

@@ -1,0 +1,92 @@
+"""The request budget, shared through the table: each call to Gameball gets a place in time of its own.
+
+Places lie evenly, ``30 s / RequestsPer30Seconds`` apart, so that no window of 30 seconds, wherever it starts,
+holds more than the limit, and no second more than 30 (gameball-api.md, "Rate limits"). One conditional write
+takes a place. A bulk call looks only a little ahead, so that a prompt one never queues behind many of them.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from adjustments.limits import WINDOW_S
+from adjustments.ports import Clock, Ids, Lane, Resource
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_AHEAD_S: Final = {Lane.BULK: 0.5, Lane.PROMPT: 10.0}
+"""How far ahead a call of each lane may take a place."""
+
+_TRIES_MAX: Final = 4
+_US: Final = 1_000_000
+
+
+class TableRequestBudget:
+    """Gives out places in time.
+
+    Args:
+        requests_per_30_s: how many calls of a resource may be made in 30 seconds (RequestsPer30Seconds).
+    """
+
+    def __init__(
+        self, client: "DynamoDBClient", table: str, clock: Clock, ids: Ids, requests_per_30_s: int
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._clock = clock
+        self._ids = ids
+        self._gap_us = -int(-WINDOW_S * _US // requests_per_30_s)
+
+    def wait_s(self, resource: Resource, lane: Lane) -> tuple[bool, float]:
+        """See ``RequestBudget``."""
+        for _ in range(_TRIES_MAX):
+            now_us = int(self._clock.now().timestamp() * _US)
+            horizon_us = now_us + int(_AHEAD_S[lane] * _US)
+            next_us = self._append(resource, now_us, horizon_us)
+            if next_us is not None:
+                if next_us > horizon_us:
+                    return False, (next_us - horizon_us + self._gap_us * self._ids.jitter()) / _US
+                return True, max(0.0, (next_us - now_us) / _US)
+            if self._begin(resource, now_us):
+                return True, 0.0
+        return False, self._gap_us / _US * (1 + self._ids.jitter())
+
+    def _append(self, resource: Resource, now_us: int, horizon_us: int) -> int | None:
+        """Take the place after the last one taken: its time, a later one if it is too far ahead, None if it
+        is past.
+        """
+        try:
+            answer: Any = self._update(
+                resource,
+                "SET nextUs = nextUs + :gap",
+                "nextUs BETWEEN :now AND :horizon",
+                {":gap": self._gap_us, ":now": now_us, ":horizon": horizon_us},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as failed:
+            stored: Any = failed.response.get("Item")
+            next_us = int(stored["nextUs"]["N"]) if stored else 0
+            return next_us if next_us > horizon_us else None
+        return int(answer["Attributes"]["nextUs"]["N"])
+
+    def _begin(self, resource: Resource, now_us: int) -> bool:
+        """Take the place of this moment, when nobody has taken one since."""
+        try:
+            self._update(
+                resource,
+                "SET nextUs = :next",
+                "attribute_not_exists(nextUs) OR nextUs < :now",
+                {":next": now_us + self._gap_us, ":now": now_us},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _update(self, resource: Resource, change: str, condition: str, values: dict[str, int]) -> Any:
+        return self._client.update_item(
+            TableName=self._table,
+            Key={"pk": {"S": f"budget#{resource.value}"}, "sk": {"S": "budget"}},
+            UpdateExpression=change,
+            ConditionExpression=condition,
+            ExpressionAttributeValues={name: {"N": str(value)} for name, value in values.items()},
+            ReturnValues="UPDATED_OLD",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )

@@ -1,0 +1,212 @@
+"""The HTTP client of Gameball.
+
+A request is made once: urllib3's own retries are off, and whether it may be made again is for others to
+decide. What they need to know is whether anything was sent. The connection itself tells: it notes the moment
+before the first byte of a request goes out, so that an error before it is ``GameballUnavailable``, and one
+after it ``OutcomeUnknown``.
+"""
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from adjustments import exact_json
+from adjustments.adapters.keys import Keys, KeySource
+from adjustments.errors import (
+    GameballError,
+    GameballRefused,
+    GameballThrottled,
+    GameballUnauthorized,
+    GameballUnavailable,
+    OutcomeUnknown,
+)
+from adjustments.jobs import Dialect
+
+CONNECT_TIMEOUT_S: Final = 5.0
+READ_TIMEOUT_S: Final = 20.0
+"""Longest silence of Gameball that we wait for; an answer that comes later is in doubt."""
+
+CONNECTIONS_MAX: Final = 16
+ANSWER_BYTES_MAX: Final = 8 << 20
+"""More than any documented answer: the status of 1,000 rows is some 200 KiB."""
+
+_UNAUTHORIZED: Final = frozenset({401, 403})
+_ACCOUNT_CODES: Final = frozenset({1000, 1001, 1002, 6000, 6001, 8000})
+"""Codes that refuse us, not the request: keys, disabled account, missing feature (gameball-api.md)."""
+
+_BUSY_CODE: Final = 2001
+"""Another request for the same customer is in progress: not applied, try again after a pause (gameball-
+api.md).
+"""
+
+_NO_PROOF: Final = frozenset({408, 425, 499})
+"""Client errors that a proxy gives when it can't tell what the server behind it did."""
+
+
+class _SendMark(threading.local):
+    """Whether the current request of this thread may have left the machine."""
+
+    sent = False
+
+
+_mark = _SendMark()
+
+
+class _MarkingConnection(HTTPConnection):
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _mark.sent = True
+        super().send(data)
+
+
+class _MarkingTlsConnection(HTTPSConnection):
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _mark.sent = True
+        super().send(data)
+
+
+class _MarkingPool(HTTPConnectionPool):
+    ConnectionCls = _MarkingConnection
+
+
+class _MarkingTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _MarkingTlsConnection
+
+
+class GameballClient:
+    """Talks to one Gameball account.
+
+    Args:
+        base_url: scheme and host (GameballBaseUrl).
+        version: v4.0 or v4.1 (GameballApiVersion).
+        keys: where the two keys come from; they are read anew once when Gameball refuses them.
+    """
+
+    def __init__(self, base_url: str, version: str, keys: KeySource) -> None:
+        self._root = f"{base_url.rstrip('/')}/api/{version}/integrations"
+        self._keys = keys
+        self._pool = urllib3.PoolManager(
+            maxsize=CONNECTIONS_MAX,
+            retries=False,
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+        )
+        self._pool.pool_classes_by_scheme = {"http": _MarkingPool, "https": _MarkingTlsPool}
+
+    def adjust_balances(self, body: bytes) -> int:
+        """See ``Gameball``."""
+        job_id = self._call("POST", "/batch/balance-adjustment", body).get("jobId")
+        if isinstance(job_id, bool) or not isinstance(job_id, int):
+            raise OutcomeUnknown("Gameball accepted the request and named no jobId", status=200)
+        return job_id
+
+    def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
+        """See ``Gameball``."""
+        path = f"/batch/{job_id}" if dialect is Dialect.GUIDE else f"/batches/{job_id}/status"
+        return self._call("GET", path)
+
+    def stop_job(self, dialect: Dialect, job_id: int) -> None:
+        """See ``Gameball``."""
+        if dialect is Dialect.GUIDE:
+            self._call("DELETE", f"/batch/{job_id}")
+        else:
+            self._call("POST", f"/batches/{job_id}/stop", b"{}")
+
+    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+        """See ``Gameball``."""
+        return self._call("POST", "/transactions/manual", body)
+
+    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+        """See ``Gameball``."""
+        query = {"customerId": customer_id, "limit": "200"}
+        if start_after:
+            query["startAfter"] = start_after
+        return self._call("GET", f"/transactions?{urlencode(query)}")
+
+    def _call(self, method: str, path: str, body: bytes | None = None) -> Mapping[str, Any]:
+        """Make one call; when our keys are refused, read them anew once and make it once more."""
+        keys = self._keys.current()
+        try:
+            return self._request(method, path, body, keys)
+        except GameballUnauthorized:
+            fresh = self._keys.fresh()
+            if fresh == keys:
+                raise
+        return self._request(method, path, body, fresh)
+
+    def _request(self, method: str, path: str, body: bytes | None, keys: Keys) -> Mapping[str, Any]:
+        headers = {"apikey": keys.api_key, "secretkey": keys.secret_key, "accept": "application/json"}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        _mark.sent = False
+        try:
+            answer = self._pool.request(
+                method, self._root + path, body=body, headers=headers, redirect=False, preload_content=False
+            )
+            text = answer.read(ANSWER_BYTES_MAX, decode_content=True)
+            answer.release_conn()
+        except (HTTPError, OSError) as error:
+            raise _no_answer(error) from error
+        return _read_answer(answer.status, answer.headers, text)
+
+
+def _no_answer(error: Exception) -> GameballError:
+    what = type(error).__name__
+    if _mark.sent:
+        return OutcomeUnknown(
+            f"no complete answer came from Gameball ({what}): the request may have been applied"
+        )
+    return GameballUnavailable(f"no connection to Gameball ({what}): nothing was sent")
+
+
+def _read_answer(status: int, headers: Mapping[str, str], text: bytes) -> Mapping[str, Any]:
+    """Read an answer in either envelope; raises the error of the fitting class."""
+    try:
+        fields = exact_json.read(text)
+    except ValueError:
+        fields = None
+    if status == 200 and isinstance(fields, dict):
+        return fields
+    raise _error_of(status, headers, fields if isinstance(fields, dict) else {})
+
+
+def _error_of(status: int, headers: Mapping[str, str], fields: Mapping[str, Any]) -> GameballError:
+    """Classify by code where there is one, then by HTTP status (gameball-api.md, "Errors")."""
+    code = _whole_number(fields.get("code"))
+    told = fields.get("message")
+    message = f"Gameball answered {status}: {told}" if told else f"Gameball answered {status}"
+    return _class_of(status, code)(
+        message,
+        status=status,
+        code=code,
+        request_id=str(fields["requestId"]) if fields.get("requestId") else None,
+        retry_after_s=_seconds(headers.get("retry-after")),
+    )
+
+
+def _class_of(status: int, code: int | None) -> type[GameballError]:
+    if status in _UNAUTHORIZED or (code in _ACCOUNT_CODES and 400 <= status < 500):
+        return GameballUnauthorized
+    if status == 429 or (status == 422 and code == _BUSY_CODE):
+        return GameballThrottled
+    if 400 <= status < 500 and status not in _NO_PROOF:
+        return GameballRefused
+    return OutcomeUnknown
+
+
+def _whole_number(value: object) -> int | None:
+    if isinstance(value, str) and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _seconds(value: str | None) -> float | None:
+    return float(value) if value and value.isdigit() else None

@@ -1,0 +1,44 @@
+"""Time, chance and threads of the machine itself."""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Final
+
+WORKERS: Final = 8
+"""Requests under way at once: 12 a second, of some half second each, with room to spare."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """See ``Clock``."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """See ``Clock``."""
+        time.sleep(seconds)
+
+
+class RandomIds:
+    """Random names."""
+
+    def fresh(self) -> str:
+        """See ``Ids``."""
+        return uuid.uuid4().hex[:16]
+
+    def jitter(self) -> float:
+        """See ``Ids``."""
+        return random.random()
+
+
+def run_in_threads(tasks: Sequence[Callable[[], None]]) -> None:
+    """See ``Parallel``."""
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        futures = [pool.submit(task) for task in tasks]
+    for future in futures:
+        future.result()

@@ -1,0 +1,170 @@
+"""Batches, their chunks and the request budget in one DynamoDB table.
+
+=====================  ==============================  =====================================================
+``pk``                 ``sk``                          what
+=====================  ==============================  =====================================================
+``batch#<batchId>``    ``batch``                       the batch; ``listing`` and, while it is open, ``open``
+``batch#<batchId>``    ``chunk#<planId>#<chunkId>``    a chunk of the plan
+``budget#<resource>``  ``budget``                      ``nextUs``: the next free place in time, in µs
+=====================  ==============================  =====================================================
+
+Index ``listing`` (hash ``listing``, range ``batchId``) lists all batches by time, the sparse index ``open``
+(hash ``open``, range ``batchId``) those that have not ended.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.table import BatchWriter
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from adjustments.errors import NotFound, WrongState
+from adjustments.model import Batch, Chunk, Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+
+_IS_NEW: Final = "attribute_not_exists(pk)"
+_IS_NEXT: Final = "version = :before"
+_serialise = TypeSerializer().serialize
+_deserialise = TypeDeserializer().deserialize
+
+
+class TableBatchStore:
+    """Keeps batches and chunks; each write but the first of a chunk needs the version before."""
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def create_batch(self, batch: Batch) -> bool:
+        """See ``BatchStore``."""
+        try:
+            self._client.put_item(TableName=self._table, Item=_batch_item(batch), ConditionExpression=_IS_NEW)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def batch(self, batch_id: str) -> Batch:
+        """See ``BatchStore``."""
+        key = {"pk": {"S": f"batch#{batch_id}"}, "sk": {"S": "batch"}}
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        if item is None:
+            raise NotFound(f"there is no batch {batch_id}")
+        return Batch.model_validate(_values(item))
+
+    def save_batch(self, batch: Batch) -> None:
+        """See ``BatchStore``."""
+        self._replace(_batch_item(batch), batch.version)
+
+    def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
+        """See ``BatchStore``."""
+        query = self._index_query("listing", "batch", after)
+        query["ScanIndexForward"] = False
+        if status:
+            query["FilterExpression"] = "#status = :status"
+            query["ExpressionAttributeNames"]["#status"] = "status"
+            query["ExpressionAttributeValues"][":status"] = {"S": status}
+        found: list[Batch] = []
+        for item in self._pages(query):
+            if len(found) == rows_max:
+                return found, found[-1].batch_id
+            found.append(Batch.model_validate(_values(item)))
+        return found, None
+
+    def open_batches(self) -> Iterator[Batch]:
+        """See ``BatchStore``."""
+        for item in self._pages(self._index_query("open", "open", None)):
+            yield Batch.model_validate(_values(item))
+
+    def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
+        """See ``BatchStore``."""
+        with BatchWriter(self._table, self._client) as writer:
+            for chunk in chunks:
+                writer.put_item(Item=_chunk_item(batch_id, plan_id, chunk))
+
+    def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
+        """See ``BatchStore``."""
+        query = {
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :plan)",
+            "ExpressionAttributeValues": {
+                ":pk": {"S": f"batch#{batch_id}"},
+                ":plan": {"S": f"chunk#{plan_id}#"},
+            },
+            "ConsistentRead": True,
+        }
+        return [Chunk.model_validate(_values(item)) for item in self._pages(query)]
+
+    def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
+        """See ``BatchStore``."""
+        self._replace(_chunk_item(batch.batch_id, batch.plan_id, chunk), chunk.version)
+
+    def split_chunk(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
+        """See ``BatchStore``."""
+        items = [_chunk_item(batch.batch_id, batch.plan_id, chunk) for chunk in (whole, *halves)]
+        puts: list[Any] = [
+            {"Put": {"TableName": self._table, "Item": item, "ConditionExpression": _IS_NEW}}
+            for item in items
+        ]
+        puts[0]["Put"] |= {
+            "ConditionExpression": _IS_NEXT,
+            "ExpressionAttributeValues": _version_before(whole.version),
+        }
+        try:
+            self._client.transact_write_items(TransactItems=puts)
+        except self._client.exceptions.TransactionCanceledException as cancelled:
+            raise WrongState(f"chunk {whole.chunk_id} was changed meanwhile") from cancelled
+
+    def _replace(self, item: Item, version: int) -> None:
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression=_IS_NEXT,
+                ExpressionAttributeValues=_version_before(version),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as failed:
+            raise WrongState(f"{item['pk']['S']} {item['sk']['S']} was changed meanwhile") from failed
+
+    def _index_query(self, index: str, value: str, after: str | None) -> dict[str, Any]:
+        query: dict[str, Any] = {
+            "IndexName": index,
+            "KeyConditionExpression": "#index = :value",
+            "ExpressionAttributeNames": {"#index": index},
+            "ExpressionAttributeValues": {":value": {"S": value}},
+        }
+        if after:
+            key = {"pk": f"batch#{after}", "sk": "batch", index: value, "batchId": after}
+            query["ExclusiveStartKey"] = {name: {"S": text} for name, text in key.items()}
+        return query
+
+    def _pages(self, query: dict[str, Any]) -> Iterator[Item]:
+        pages = self._client.get_paginator("query").paginate(TableName=self._table, **query)
+        for page in pages:
+            yield from page["Items"]
+
+
+def _batch_item(batch: Batch) -> Item:
+    keys = {"pk": f"batch#{batch.batch_id}", "sk": "batch", "listing": "batch"}
+    if not batch.status.is_final:
+        keys["open"] = "open"
+    return _item(keys, batch)
+
+
+def _chunk_item(batch_id: str, plan_id: str, chunk: Chunk) -> Item:
+    return _item({"pk": f"batch#{batch_id}", "sk": f"chunk#{plan_id}#{chunk.chunk_id}"}, chunk)
+
+
+def _item(keys: dict[str, str], record: Record) -> Item:
+    values = {**keys, **record.model_dump(mode="json", by_alias=True)}
+    return {name: _serialise(value) for name, value in values.items()}
+
+
+def _values(item: Item) -> dict[str, Any]:
+    return {name: _deserialise(value) for name, value in item.items()}
+
+
+def _version_before(version: int) -> Item:
+    return {":before": {"N": str(version - 1)}}

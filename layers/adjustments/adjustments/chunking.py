@@ -1,0 +1,67 @@
+"""Puts rows together to chunks: at most 1,000, no customer twice, a customer's rows in order by waves."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from adjustments.ids import chunk_id
+from adjustments.limits import CHUNK_ROWS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class PackedChunk:
+    """The rows of one chunk, as JSON, in the order of the file."""
+
+    chunk_id: str
+    wave: int
+    rows: list[bytes]
+
+
+class Packer:
+    """Collects rows by wave and gives out a chunk whenever one is full.
+
+    Args:
+        canary_rows: rows of the very first chunk, which goes alone; 0 for no canary.
+    """
+
+    def __init__(self, canary_rows: int) -> None:
+        self._canary_rows = canary_rows
+        self._open: dict[int, list[bytes]] = {}
+        self._numbers: dict[int, int] = {}
+
+    def add(self, wave: int, row: bytes) -> PackedChunk | None:
+        """Take the next row of the file; give the chunk that it filled."""
+        rows = self._open.setdefault(wave, [])
+        rows.append(row)
+        return self._close(wave) if len(rows) == self._room(wave) else None
+
+    def rest(self) -> Iterator[PackedChunk]:
+        """Give the chunks that are not full, once all rows are in."""
+        for wave in sorted(wave for wave, rows in self._open.items() if rows):
+            yield self._close(wave)
+
+    def _room(self, wave: int) -> int:
+        is_first = wave == 1 and not self._numbers.get(1)
+        if is_first and self._canary_rows:
+            return min(self._canary_rows, CHUNK_ROWS_MAX)
+        return CHUNK_ROWS_MAX
+
+    def _close(self, wave: int) -> PackedChunk:
+        number = self._numbers[wave] = self._numbers.get(wave, 0) + 1
+        return PackedChunk(chunk_id(wave, number), wave, self._open.pop(wave))
+
+
+def waves(row_count: int, repeats: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """Say for each row, in order, to which wave it goes; 0 for a row of a customer that appears too often.
+
+    Args:
+        row_count: accepted rows of the file.
+        repeats: (row, n) in order, for rows that are not their customer's first (``Occurrences.repeats``).
+    """
+    upcoming = iter(repeats)
+    row, wave = next(upcoming, (row_count, 1))
+    for ordinal in range(row_count):
+        if ordinal < row:
+            yield 1
+            continue
+        yield wave
+        row, wave = next(upcoming, (row_count, 1))

@@ -1,0 +1,44 @@
+"""JSON with exact numbers: Decimals are written, and read, digit by digit. The standard library reads them
+(``parse_float``) but has no way to write them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from adjustments.totals import plain
+
+
+def read(text: str | bytes) -> Any:
+    """Parse JSON; numbers with a fraction or an exponent become Decimals. Raises ValueError, for NaN too."""
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+
+
+def write(value: Any, indent: int | None = None, _depth: int = 1) -> str:
+    """Write JSON.
+
+    Args:
+        value: mappings, sequences, text, numbers, booleans and None; no floats, which would not be exact.
+        indent: spaces a level, None for one line.
+    """
+    if isinstance(value, Mapping):
+        parts = [f"{json.dumps(str(key))}: {write(item, indent, _depth + 1)}" for key, item in value.items()]
+        return _wrap("{", parts, "}", indent, _depth)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return _wrap("[", [write(item, indent, _depth + 1) for item in value], "]", indent, _depth)
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, float):
+        raise TypeError("a float is not exact: use a Decimal")
+    return json.dumps(value)
+
+
+def _wrap(opening: str, parts: list[str], closing: str, indent: int | None, depth: int) -> str:
+    if indent is None or not parts:
+        return opening + ", ".join(parts) + closing
+    inner = "\n" + " " * indent * depth
+    return opening + inner + f",{inner}".join(parts) + "\n" + " " * indent * (depth - 1) + closing
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")

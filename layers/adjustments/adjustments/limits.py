@@ -1,0 +1,41 @@
+"""Each limit of Gameball, of AWS and of our own, named once, with its source."""
+
+from typing import Final
+
+# --- Gameball (reference/gameball-api.md) -------------------------------------------------------------------
+CHUNK_ROWS_MAX: Final = 1_000
+"""Objects in one balance-adjustment request (gameball-api.md, "Balance-adjustment batch")."""
+
+WINDOW_S: Final = 30.0
+"""Length of Gameball's longer rate window (gameball-api.md, "Rate limits")."""
+
+# --- Intake, ours -------------------------------------------------------------------------------------------
+SIGNIFICANT_DIGITS_MAX: Final = 15
+"""Digits of an amount that survive an IEEE double, which Gameball's JSON reader may use."""
+
+DECIMALS_MAX: Final = 6
+"""Digits after the decimal point of an amount."""
+
+CUSTOMER_ID_CHARS_MAX: Final = 200
+"""Our bound; Gameball documents none (docs/decisions.md)."""
+
+REASON_CHARS_MAX: Final = 500
+"""Our bound; Gameball documents none (docs/decisions.md)."""
+
+ROWS_MAX: Final = 10_000_000
+"""Rows of one file: what one function call can plan within its 15 minutes."""
+
+ROW_CHARS_MAX: Final = 65_536
+"""Characters of one record, line breaks within quotes included; more is no row of a balance file."""
+
+EXPANDED_BYTES_MAX: Final = 2 * 1024**3
+"""Bytes that a file may have after decompression: bounds a zip bomb."""
+
+CUSTOMER_ROWS_MAX: Final = 50
+"""Rows of one customer in one file; each needs a wave of its own, and more is surely a mistake."""
+
+BAD_ROWS_COUNTED_FROM: Final = 25
+"""Rows from which the share of bad rows is looked at; a smaller file is judged row by row."""
+
+BAD_ROWS_PERCENT_MAX: Final = 20
+"""Share of bad rows past which a whole file is refused: it was probably exported wrongly."""

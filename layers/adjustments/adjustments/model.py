@@ -1,0 +1,177 @@
+"""The words of the design page as types: rows, chunks, batches and their outcomes."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from adjustments.errors import WrongState
+from adjustments.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState
+
+
+class Row(NamedTuple):
+    """One input row that can be sent: an adjustment.
+
+    ``amount`` is a JSON number in canonical form with exactly the digits of the file; ``cells`` are the row's
+    own fields as they stood in the file, for fix-me.csv.
+    """
+
+    line: int
+    customer_id: str
+    amount: str
+    reason: str
+    cells: list[str]
+
+
+class Rejection(NamedTuple):
+    """One input row that is never sent.
+
+    ``customer_id``, ``amount`` and ``reason`` are what could be read of them, unchanged and perhaps empty;
+    ``column`` is the header's name of the offending column, ``text`` the offending text, shortened;
+    ``message`` says what is wrong and what to do.
+    """
+
+    line: int
+    customer_id: str
+    amount: str
+    reason: str
+    cells: list[str]
+    problem: str
+    column: str
+    text: str
+    message: str
+
+
+class Outcome(StrEnum):
+    """What became of an input row; each row ends in exactly one (DESIGN.md, "The job")."""
+
+    APPLIED = "applied"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    NOT_SUBMITTED = "not_submitted"
+    IN_DOUBT = "in_doubt"
+
+
+class Record(BaseModel):
+    """What is kept of something: immutable, camelCase outside, tolerant of fields of newer versions."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+
+class Source(Record):
+    """The thing that was dropped: one version of one object.
+
+    ``sha256`` is the hash of the file's normalised rows, not of its bytes.
+    """
+
+    bucket: str
+    key: str
+    version_id: str = ""
+    sha256: str = ""
+
+
+class Counts(Record):
+    """Rows by outcome; they add up to ``rows`` once a batch is final."""
+
+    rows: int = 0
+    applied: int = 0
+    failed: int = 0
+    rejected: int = 0
+    not_submitted: int = 0
+    in_doubt: int = 0
+
+
+class Batch(Record):
+    """One accepted file or API body, and where it stands.
+
+    ``plan_id`` names the one planning run whose chunks count; ``total`` is the exact sum of the accepted
+    amounts and ``absolute_total`` the sum of their magnitudes, as decimal text; ``refusal`` says why the
+    whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now;
+    ``executions`` counts the starts of the state machine; ``notified`` holds the facts that were told
+    already.
+    """
+
+    batch_id: str
+    status: BatchStatus
+    version: int = 1
+    plan_id: str
+    source: Source
+    dry_run: bool = False
+    created_at: datetime
+    deadline_at: datetime
+    finished_at: datetime | None = None
+    header: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    counts: Counts = Counts()
+    total: str = "0"
+    absolute_total: str = "0"
+    applied_total: str = "0"
+    chunks: int = 0
+    waves: int = 0
+    row_parts: int = 0
+    has_canary: bool = False
+    has_repeats: bool = False
+    held_by: tuple[str, ...] = ()
+    refusal: str = ""
+    stop_reason: str = ""
+    past_deadline: bool = False
+    paused: str = ""
+    dialect: str = ""
+    executions: int = 0
+    notified: tuple[str, ...] = ()
+
+    @property
+    def accepted_rows(self) -> int:
+        """Rows that became adjustments."""
+        return self.counts.rows - self.counts.rejected
+
+    def moved(self, status: BatchStatus, **changes: Any) -> "Batch":
+        """This batch in its next status; raises WrongState where that would not be forward."""
+        if status is not self.status and status not in BATCH_MOVES[self.status]:
+            raise WrongState(f"batch {self.batch_id} is {self.status} and can't become {status}")
+        return self.changed(status=status, **changes)
+
+    def changed(self, **changes: Any) -> "Batch":
+        """This batch with other values, one version on."""
+        return self.model_copy(update={**changes, "version": self.version + 1})
+
+
+class Chunk(Record):
+    """At most 1,000 adjustments of a batch, sent in one request.
+
+    The request's body is lines ``first`` to ``last`` (exclusive) of the rows in object ``payload_key``;
+    halves of a refused chunk share the object of the whole. ``token`` fences the one worker that may act on
+    an intent.
+    """
+
+    chunk_id: str
+    wave: int
+    state: ChunkState = ChunkState.PLANNED
+    version: int = 1
+    payload_key: str
+    first: int = 0
+    last: int
+    sha256: str
+    job_id: int | None = None
+    token: str = ""
+    intent_at: datetime | None = None
+    not_before: datetime | None = None
+    attempts: int = 0
+    job_state: str = ""
+    error: str = ""
+    outcomes_key: str = ""
+    counts: Counts = Counts()
+    applied_total: str = "0"
+
+    @property
+    def rows(self) -> int:
+        """How many adjustments the chunk holds."""
+        return self.last - self.first
+
+    def moved(self, state: ChunkState, **changes: Any) -> "Chunk":
+        """This chunk in its next state, one version on; raises WrongState where that would not be forward."""
+        if state not in CHUNK_MOVES[self.state]:
+            raise WrongState(f"chunk {self.chunk_id} is {self.state} and can't become {state}")
+        return self.model_copy(update={**changes, "state": state, "version": self.version + 1})

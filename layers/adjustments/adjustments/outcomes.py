@@ -1,0 +1,93 @@
+"""Joins what was sent with what Gameball lists, and tells a batch's end from its rows' outcomes."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from adjustments.jobs import JobStatus
+from adjustments.model import Batch, Chunk, Counts, Outcome
+from adjustments.payloads import customers_and_amounts
+from adjustments.states import BatchStatus, ChunkState
+from adjustments.totals import exact_sum
+
+UNLISTED: Final = "Gameball finished the job without listing this row: look it up before sending it again"
+
+
+class RowOutcome(NamedTuple):
+    """What became of one sent row, in the order of its chunk."""
+
+    outcome: Outcome
+    message: str
+
+
+class Settlement(NamedTuple):
+    """What became of a whole chunk: its rows in order, their counts, and the exact sum of the applied
+    amounts.
+    """
+
+    rows: list[RowOutcome]
+    counts: Counts
+    applied_total: Decimal
+
+
+def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
+    """Join the rows of an ended job by customer: listed is applied or failed, unlisted is in doubt
+    (DESIGN.md).
+    """
+    sent = customers_and_amounts(rows)
+    found = [job.rows.get(customer) for customer, _ in sent]
+    outcomes = [
+        RowOutcome(result.outcome, result.message) if result else RowOutcome(Outcome.IN_DOUBT, UNLISTED)
+        for result in found
+    ]
+    return Settlement(outcomes, count(outcomes), _applied_total(sent, outcomes))
+
+
+def settle_alike(rows: Sequence[bytes], outcome: Outcome, message: str) -> Settlement:
+    """Give all rows of a chunk the same outcome; not for ``applied``, which only Gameball can tell."""
+    outcomes = [RowOutcome(outcome, message)] * len(rows)
+    return Settlement(outcomes, count(outcomes), Decimal(0))
+
+
+def count(rows: Iterable[RowOutcome]) -> Counts:
+    """Count rows by outcome."""
+    tally = dict.fromkeys(Outcome, 0)
+    total = 0
+    for row in rows:
+        tally[row.outcome] += 1
+        total += 1
+    return Counts(rows=total, **{outcome.value: rows for outcome, rows in tally.items()})
+
+
+def shared_outcome(batch: Batch, chunk: Chunk) -> RowOutcome:
+    """Tell the outcome that all rows of a chunk share as long as it has no result of its own."""
+    match chunk.state:
+        case ChunkState.PLANNED | ChunkState.NOT_SUBMITTED:
+            why = "dry run: nothing was sent" if batch.dry_run else batch.stop_reason
+            return RowOutcome(Outcome.NOT_SUBMITTED, why)
+        case ChunkState.REFUSED:
+            return RowOutcome(Outcome.FAILED, chunk.error)
+        case _:
+            return RowOutcome(
+                Outcome.IN_DOUBT, chunk.error or "sent, and no answer tells whether it was applied"
+            )
+
+
+def final_status(batch: Batch, counts: Counts) -> BatchStatus:
+    """Name the status in which a batch ends, from the outcomes of its rows."""
+    if batch.refusal:
+        return BatchStatus.REJECTED
+    if batch.dry_run:
+        return BatchStatus.VALIDATED
+    if counts.in_doubt or batch.past_deadline:
+        return BatchStatus.NEEDS_ATTENTION
+    if batch.stop_reason:
+        return BatchStatus.STOPPED
+    if counts.applied == counts.rows:
+        return BatchStatus.COMPLETED
+    return BatchStatus.COMPLETED_WITH_ERRORS
+
+
+def _applied_total(sent: Sequence[tuple[str, Decimal]], outcomes: Sequence[RowOutcome]) -> Decimal:
+    pairs = zip(sent, outcomes, strict=True)
+    return exact_sum(amount for (_, amount), row in pairs if row.outcome is Outcome.APPLIED)

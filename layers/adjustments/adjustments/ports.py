@@ -1,0 +1,169 @@
+"""What the services need of the world. Each port has an adapter, and a fake that passes the same contract
+tests.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from adjustments.jobs import Dialect
+from adjustments.model import Batch, Chunk
+
+
+class Clock(Protocol):
+    """Time, and the waiting for it."""
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Ids(Protocol):
+    """Fresh names, and chance."""
+
+    def fresh(self) -> str:
+        """A name that nobody else has."""
+
+    def jitter(self) -> float:
+        """A number in [0, 1)."""
+
+
+class BatchStore(Protocol):
+    """What happened: batches and their chunks. Each write is conditional; who comes second is told so."""
+
+    def create_batch(self, batch: Batch) -> bool:
+        """Keep a new batch; False where there is one of its id already."""
+
+    def batch(self, batch_id: str) -> Batch:
+        """Find a batch; raises NotFound."""
+
+    def save_batch(self, batch: Batch) -> None:
+        """Keep a batch's next version; raises WrongState where the stored one is not the version before."""
+
+    def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
+        """Batches, newest first, and where the next page starts."""
+
+    def open_batches(self) -> Iterator[Batch]:
+        """All batches that have not ended, oldest first."""
+
+    def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
+        """Keep the chunks of a plan."""
+
+    def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
+        """The chunks of a plan, in the order of sending."""
+
+    def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
+        """Keep a chunk's next version; raises WrongState where the stored one is not the version before."""
+
+    def split_chunk(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
+        """Replace a chunk by its halves, all or nothing; raises WrongState as ``save_chunk`` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One version of one object, as it lies in the bucket."""
+
+    bucket: str
+    key: str
+    version_id: str
+    size_bytes: int
+    modified_at: datetime
+    metadata: Mapping[str, str]
+
+
+class Writing(Protocol):
+    """An object that is being written; it appears whole, or not at all."""
+
+    def write(self, data: bytes) -> None:
+        """Add bytes."""
+
+
+class Files(Protocol):
+    """The bucket."""
+
+    def describe(self, key: str, version_id: str | None) -> StoredObject:
+        """Look at an object, its newest version where none is named; raises NotFound."""
+
+    def blocks(self, source: StoredObject) -> Iterator[bytes]:
+        """Stream exactly this version's bytes."""
+
+    def get(self, key: str) -> bytes:
+        """Read a small object; raises NotFound."""
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write a small object."""
+
+    def writing(self, key: str, content_type: str) -> AbstractContextManager[Writing]:
+        """Write a large object piece by piece; nothing appears when the block is left by an error."""
+
+    def names(self, prefix: str) -> list[str]:
+        """The keys below a prefix."""
+
+    def versions(self, prefix: str, since: datetime, until: datetime) -> Iterator[StoredObject]:
+        """Every version below a prefix that was dropped between two times; without its metadata."""
+
+
+class Gameball(Protocol):
+    """The calls to Gameball; each raises GameballError of the fitting class."""
+
+    def adjust_balances(self, body: bytes) -> int:
+        """Send one request of adjustments; the jobId."""
+
+    def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
+        """Ask for a job."""
+
+    def stop_job(self, dialect: Dialect, job_id: int) -> None:
+        """Ask Gameball to stop a job."""
+
+    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+        """Send one manual transaction; Gameball's answer."""
+
+
+class Lane(StrEnum):
+    """How urgent a call to Gameball is; a bulk call waits until no other one waits."""
+
+    BULK = "bulk"
+    PROMPT = "prompt"
+
+
+class Resource(StrEnum):
+    """Gameball's kinds of resource, each with limits of its own (gameball-api.md, "Rate limits")."""
+
+    TRANSACTIONS = "transactions"
+    OTHERS = "others"
+
+
+class RequestBudget(Protocol):
+    """The one request budget that all callers share."""
+
+    def wait_s(self, resource: Resource, lane: Lane) -> tuple[bool, float]:
+        """Ask for a place: (True, seconds until it) or (False, seconds after which to ask again)."""
+
+
+class Executions(Protocol):
+    """The state machine."""
+
+    def start(self, name: str, batch_id: str) -> None:
+        """Start it for a batch; a second start under the same name does nothing."""
+
+    def is_running(self, name: str) -> bool:
+        """Whether the start of this name has not ended."""
+
+
+class Notices(Protocol):
+    """Who hears of it."""
+
+    def mail(self, subject: str, text: str) -> None:
+        """Tell people."""
+
+    def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
+        """Tell machines."""
+
+
+Parallel = Callable[[Sequence[Callable[[], None]]], None]
+"""Runs tasks, side by side where the world allows it; raises the first error after all have ended."""

@@ -1,0 +1,128 @@
+"""Decides a batch's next step from what is known of its chunks: what to send, what to poll, when to stop."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from adjustments.model import Batch, Chunk, Counts
+from adjustments.states import BatchStatus, ChunkState
+
+LEASE_S: Final = 120.0
+"""How long the intent to send holds; longer than any one request may take."""
+
+POLLS_WHILE_SENDING_MAX: Final = 12
+"""Jobs polled in a tick while chunks still wait to be sent: sending goes first."""
+
+WAIT_MIN_S: Final = 2
+WAIT_MAX_S: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to do now.
+
+    ``to_send`` and ``to_poll`` are in order; ``lost`` are chunks whose worker vanished between intent and
+    answer; ``stop_reason`` says why nothing more may be sent; ``is_over`` that nothing is left to wait for;
+    ``wait_s`` how long to wait before the next look, in whole seconds.
+    """
+
+    to_send: Sequence[Chunk]
+    to_poll: Sequence[Chunk]
+    lost: Sequence[Chunk]
+    stop_reason: str
+    is_over: bool
+    more_to_send: bool
+    wait_s: int
+
+
+def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_percent_max: int) -> NextStep:
+    """Look at a batch and say what follows.
+
+    Args:
+        batch: the batch as it stands.
+        chunks: all its chunks, in the order of sending.
+        now: the time, UTC.
+        failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
+    """
+    planned = [chunk for chunk in chunks if chunk.state is ChunkState.PLANNED]
+    submitted = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTED]
+    submitting = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTING]
+    stop_reason = batch.stop_reason or _failure_stop(chunks, planned, failure_percent_max)
+    may_send = not (stop_reason or batch.dry_run or batch.status is BatchStatus.AWAITING_APPROVAL)
+    to_send = _sendable(batch, chunks, now) if may_send else []
+    still_planned = planned if may_send else []
+    return NextStep(
+        to_send=to_send,
+        to_poll=submitted[:POLLS_WHILE_SENDING_MAX] if to_send else submitted,
+        lost=[chunk for chunk in submitting if lease_is_over(chunk, now)],
+        stop_reason=stop_reason,
+        is_over=not (still_planned or submitted or submitting),
+        more_to_send=bool(still_planned),
+        wait_s=_wait_s(batch, chunks, now),
+    )
+
+
+def _sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+    """The planned chunks of the lowest wave that is not over; of the first wave only the canary, until it is
+    over.
+    """
+    unfinished = [chunk for chunk in chunks if not chunk.state.is_over]
+    if not unfinished:
+        return []
+    wave = unfinished[0].wave
+    group = [chunk for chunk in unfinished if chunk.wave == wave]
+    if batch.has_canary and wave == 1:
+        canary = _family(unfinished, chunks[0].chunk_id)
+        group = canary or group
+    return [
+        c for c in group if c.state is ChunkState.PLANNED and (c.not_before is None or c.not_before <= now)
+    ]
+
+
+def _family(chunks: Iterable[Chunk], whole: str) -> list[Chunk]:
+    """A chunk and the parts into which it was split."""
+    return [c for c in chunks if c.chunk_id == whole or c.chunk_id.startswith(f"{whole}.")]
+
+
+def _failure_stop(chunks: Sequence[Chunk], planned: Sequence[Chunk], percent_max: int) -> str:
+    """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md)."""
+    known = failure_counts(chunks)
+    bad = known.failed + known.in_doubt
+    if not planned or not known.rows or bad * 100 <= percent_max * known.rows:
+        return ""
+    share = f"{bad} of the first {known.rows} rows failed or are in doubt"
+    return f"{share}, which is more than the {percent_max} % allowed (MaxFailurePercent)"
+
+
+def failure_counts(chunks: Iterable[Chunk]) -> Counts:
+    """Add up the rows of the chunks that are over; those in doubt without a result count as in doubt."""
+    rows = applied = failed = in_doubt = 0
+    for chunk in chunks:
+        match chunk.state:
+            case ChunkState.SETTLED:
+                rows += chunk.counts.rows
+                applied += chunk.counts.applied
+                failed += chunk.counts.failed
+                in_doubt += chunk.counts.in_doubt
+            case ChunkState.REFUSED:
+                rows += chunk.rows
+                failed += chunk.rows
+            case ChunkState.IN_DOUBT:
+                rows += chunk.rows
+                in_doubt += chunk.rows
+            case _:
+                pass
+    return Counts(rows=rows, applied=applied, failed=failed, in_doubt=in_doubt)
+
+
+def lease_is_over(chunk: Chunk, now: datetime) -> bool:
+    """Whether a worker may no longer act on its intent, and others may take its chunk for lost."""
+    return chunk.intent_at is None or now >= chunk.intent_at + timedelta(seconds=LEASE_S)
+
+
+def _wait_s(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> int:
+    """Waits grow from seconds to a minute with the time since something was last sent (DESIGN.md, "Poll")."""
+    last_sent = max((c.intent_at for c in chunks if c.intent_at), default=batch.created_at)
+    elapsed_s = (now - last_sent).total_seconds()
+    return int(min(WAIT_MAX_S, max(WAIT_MIN_S, elapsed_s / 10)))

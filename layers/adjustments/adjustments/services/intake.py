@@ -1,0 +1,95 @@
+"""Takes what was dropped: plans it, sends its first chunks, and starts the state machine for the rest."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from adjustments.ids import batch_id, execution_name
+from adjustments.model import Batch
+from adjustments.ports import BatchStore, Clock, Executions, Files, StoredObject
+from adjustments.services.notifying import Notifier
+from adjustments.services.planning import Drop, Planner
+from adjustments.services.saving import save_or_reread
+from adjustments.services.submitting import Submitter
+from adjustments.states import BatchStatus
+
+FIRST_SUBMIT: Final = timedelta(seconds=10)
+"""How long intake itself sends before the state machine takes over: a small file is on its way at once."""
+
+INBOX: Final = "inbox/"
+RECURRING: Final = "recurring/"
+_ENDINGS: Final = (".csv", ".csv.gz")
+
+
+class Intake:
+    """Takes drops of both kinds: objects in the inbox, and ticks of the recurring schedule."""
+
+    def __init__(
+        self,
+        files: Files,
+        store: BatchStore,
+        planner: Planner,
+        submitter: Submitter,
+        executions: Executions,
+        notifier: Notifier,
+        clock: Clock,
+    ) -> None:
+        self._files = files
+        self._store = store
+        self._planner = planner
+        self._submitter = submitter
+        self._executions = executions
+        self._notifier = notifier
+        self._clock = clock
+
+    def take_object(self, key: str, version_id: str | None) -> Batch | None:
+        """Take an object that was dropped into the inbox; None where its name says that it is no CSV.
+
+        Args:
+            key: the object's key.
+            version_id: its version, None where the event did not tell (the newest is meant).
+        """
+        if not _is_csv_in(INBOX, key):
+            return None
+        return self.take(_drop_of(self._files.describe(key, version_id)))
+
+    def drop_of(self, stored: StoredObject) -> Drop | None:
+        """Name the batch that an object in the inbox becomes; None where its name says that it is no CSV."""
+        return _drop_of(stored) if _is_csv_in(INBOX, stored.key) else None
+
+    def take_tick(self, due_at: datetime) -> Iterator[Batch]:
+        """Take every file under ``recurring/`` anew; the same tick twice makes no second batch.
+
+        Args:
+            due_at: when the schedule was due, UTC.
+        """
+        for key in self._files.names(RECURRING):
+            if _is_csv_in(RECURRING, key):
+                stored = self._files.describe(key, None)
+                identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
+                yield self.take(Drop(stored, batch_id(key, due_at, identity)))
+
+    def take(self, drop: Drop) -> Batch:
+        """Plan a drop and set it going; for one that is going already, make sure that it is."""
+        batch = self._planner.plan(drop)
+        if batch.status is BatchStatus.AWAITING_APPROVAL:
+            return self._notifier.notify(batch.batch_id)
+        return batch if batch.status.is_final else self.set_going(batch)
+
+    def set_going(self, batch: Batch) -> Batch:
+        """Send the first chunks and start the state machine; harmless when repeated."""
+        if batch.chunks and not batch.dry_run:
+            batch = self._submitter.submit(batch.batch_id, self._clock.now() + FIRST_SUBMIT)
+        self._executions.start(execution_name(batch.batch_id, 1), batch.batch_id)
+        if batch.executions:
+            return batch
+        return save_or_reread(self._store, batch.changed(executions=1))
+
+
+def _is_csv_in(folder: str, key: str) -> bool:
+    return key.startswith(folder) and key.lower().endswith(_ENDINGS)
+
+
+def _drop_of(stored: StoredObject) -> Drop:
+    identity = (stored.bucket, stored.key, stored.version_id)
+    return Drop(stored, batch_id(stored.key, stored.modified_at, identity))

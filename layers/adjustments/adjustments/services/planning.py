@@ -1,0 +1,284 @@
+"""Plans a dropped file: reads it once, decides every row, and keeps what would be sent. Sends nothing.
+
+A plan is repeatable: nothing counts until the batch itself is created, which only one planning run can do.
+What a run that was killed or came second has written lies under its own ``plan_id`` and is never looked at.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from itertools import chain, islice
+from typing import Final
+
+from adjustments.chunking import PackedChunk, Packer, waves
+from adjustments.errors import FileRefused, NotFound, NotUtf8
+from adjustments.intake import IntakeRules, Notes, Reader
+from adjustments.limits import (
+    BAD_ROWS_COUNTED_FROM,
+    BAD_ROWS_PERCENT_MAX,
+    CUSTOMER_ROWS_MAX,
+    ROWS_MAX,
+)
+from adjustments.model import Batch, Chunk, Counts, Rejection, Row, Source
+from adjustments.occurrences import Occurrences, Scratch
+from adjustments.payloads import body_of, customers_and_amounts, row_json, rows_of, sha256_of
+from adjustments.ports import BatchStore, Clock, Files, Ids, StoredObject, Writing
+from adjustments.states import BatchStatus
+from adjustments.totals import exact_sum, plain
+from adjustments.workfiles import REPEAT, WorkKeys
+
+ROWS_A_PART: Final = 5_000
+"""Input rows kept in one object of ``work/``: few objects, and little memory."""
+
+DEADLINE: Final = timedelta(hours=6)
+"""How long a batch may take before a person has to look: Gameball's own limit lets 10 million rows through in
+15 minutes, so whatever is open after hours will not end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRules:
+    """The settings that decide what may be sent.
+
+    ``approval_above_total`` compares with the sum of the amounts' magnitudes; 0 turns a rule off.
+    """
+
+    amount_max: Decimal
+    canary_rows: int
+    approval_above_rows: int
+    approval_above_total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """One thing to plan: an object's version, and the batch that it always becomes."""
+
+    stored: StoredObject
+    batch_id: str
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether the dropper asked to validate only (object metadata ``dry-run: true``)."""
+        return self.stored.metadata.get("dry-run", "").strip().lower() == "true"
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one reading of a file adds up to."""
+
+    rows: int = 0
+    rejected: int = 0
+    parts: int = 0
+    total: Decimal = Decimal(0)
+    absolute: Decimal = Decimal(0)
+    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+
+class Planner:
+    """Makes a batch of a dropped file."""
+
+    def __init__(
+        self, files: Files, store: BatchStore, clock: Clock, ids: Ids, scratch: Scratch, rules: PlanRules
+    ) -> None:
+        self._files = files
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._scratch = scratch
+        self._rules = rules
+
+    def plan(self, drop: Drop) -> Batch:
+        """Plan a drop, or find the batch that it became before; a file that is refused becomes a batch as
+        well.
+        """
+        try:
+            return self._store.batch(drop.batch_id)
+        except NotFound:
+            pass
+        plan_id = self._ids.fresh()
+        batch, chunks = self._read(drop, plan_id)
+        self._store.add_chunks(batch.batch_id, plan_id, chunks)
+        if self._store.create_batch(batch):
+            return batch
+        return self._store.batch(drop.batch_id)
+
+    def _read(self, drop: Drop, plan_id: str) -> tuple[Batch, list[Chunk]]:
+        try:
+            try:
+                return _Reading(self, drop, plan_id, encoding=None).finish()
+            except NotUtf8:
+                return _Reading(self, drop, plan_id, encoding="cp1252").finish()
+        except FileRefused as refused:
+            return self._blank(drop, plan_id).model_copy(update={"refusal": refused.message}), []
+
+    def _blank(self, drop: Drop, plan_id: str) -> Batch:
+        now = self._clock.now()
+        stored = drop.stored
+        return Batch(
+            batch_id=drop.batch_id,
+            status=BatchStatus.PLANNED,
+            plan_id=plan_id,
+            source=Source(bucket=stored.bucket, key=stored.key, version_id=stored.version_id),
+            dry_run=drop.is_dry_run,
+            created_at=now,
+            deadline_at=now + DEADLINE,
+        )
+
+
+class _Reading:
+    """One reading of one file from its first byte to its last."""
+
+    def __init__(self, planner: Planner, drop: Drop, plan_id: str, encoding: str | None) -> None:
+        self._files = planner._files
+        self._rules = planner._rules
+        self._blank = planner._blank(drop, plan_id)
+        self._scratch = planner._scratch
+        self._keys = WorkKeys(drop.batch_id, plan_id)
+        self._reader = Reader(
+            self._files.blocks(drop.stored),
+            IntakeRules(amount_max=planner._rules.amount_max),
+            gzipped=drop.stored.key.lower().endswith(".gz"),
+            encoding=encoding,
+        )
+        self._tally = _Tally()
+
+    def finish(self) -> tuple[Batch, list[Chunk]]:
+        """Read everything, check the file as a whole, and give the batch and its chunks."""
+        occurrences = Occurrences(self._scratch)
+        try:
+            segments = self._cut(occurrences)
+            repeats = occurrences.repeats(CUSTOMER_ROWS_MAX)
+            first = next(repeats, None)
+            chunks = self._repack(segments, chain([first], repeats)) if first else segments
+        finally:
+            occurrences.close()
+        self._check_bad_share()
+        return self._batch(chunks, has_repeats=first is not None), chunks
+
+    def _cut(self, occurrences: Occurrences) -> list[Chunk]:
+        """Stream the rows into parts and, as long as no customer repeats, chunks."""
+        packer = Packer(self._rules.canary_rows)
+        segments: list[Chunk] = []
+        records = iter(self._reader)
+        while part := list(islice(records, ROWS_A_PART)):
+            self._keep_rows(part)
+            for row in part:
+                if isinstance(row, Rejection):
+                    continue
+                occurrences.add(row.customer_id)
+                packed = packer.add(1, row_json(row.customer_id, row.amount, row.reason).encode())
+                if packed:
+                    segments.append(self._keep_chunk(packed, self._keys.segment(packed.chunk_id)))
+        segments += (self._keep_chunk(rest, self._keys.segment(rest.chunk_id)) for rest in packer.rest())
+        return segments
+
+    def _keep_rows(self, part: list[Row | Rejection]) -> None:
+        tally = self._tally
+        tally.rows += len(part)
+        tally.parts += 1
+        if tally.rows > ROWS_MAX:
+            raise FileRefused("too_many_rows", f"the file has more than {ROWS_MAX:,} rows: split it")
+        adjustments = [row for row in part if isinstance(row, Row)]
+        amounts = [Decimal(row.amount) for row in adjustments]
+        tally.rejected += len(part) - len(adjustments)
+        tally.total = exact_sum([tally.total, *amounts])
+        tally.absolute = exact_sum([tally.absolute, *map(abs, amounts)])
+        for row in adjustments:
+            tally.digest.update(f"{row.customer_id}\0{row.amount}\0{row.reason}\n".encode())
+        lines = "\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in part)
+        self._files.put(self._keys.rows(tally.parts), lines.encode(), "application/jsonl")
+
+    def _keep_chunk(self, packed: PackedChunk, key: str) -> Chunk:
+        body = body_of(packed.rows)
+        self._files.put(key, body, "application/json")
+        return Chunk(
+            chunk_id=packed.chunk_id,
+            wave=packed.wave,
+            payload_key=key,
+            last=len(packed.rows),
+            sha256=sha256_of(body),
+        )
+
+    def _repack(self, segments: list[Chunk], repeats: Iterable[tuple[int, int]]) -> list[Chunk]:
+        """Cut the chunks anew, with repeated customers in waves of their own, or nowhere when they repeat too
+        often.
+        """
+        packer = Packer(self._rules.canary_rows)
+        chunks: list[Chunk] = []
+        accepted = self._tally.rows - self._tally.rejected
+        with self._files.writing(self._keys.repeats, "application/octet-stream") as kept:
+            wave_of_row = waves(accepted, _copied(repeats, kept))
+            for wave, row in zip(wave_of_row, self._segment_rows(segments), strict=True):
+                if not wave:
+                    self._leave_out(row)
+                elif packed := packer.add(wave, row):
+                    chunks.append(self._keep_chunk(packed, self._keys.chunk(packed.chunk_id)))
+        chunks += (self._keep_chunk(rest, self._keys.chunk(rest.chunk_id)) for rest in packer.rest())
+        return sorted(chunks, key=lambda chunk: chunk.chunk_id)
+
+    def _leave_out(self, row: bytes) -> None:
+        [(_, amount)] = customers_and_amounts([row])
+        self._tally.rejected += 1
+        self._tally.total = exact_sum([self._tally.total, -amount])
+        self._tally.absolute = exact_sum([self._tally.absolute, -abs(amount)])
+
+    def _segment_rows(self, segments: list[Chunk]) -> Iterator[bytes]:
+        for segment in segments:
+            yield from rows_of(self._files.get(segment.payload_key))
+
+    def _check_bad_share(self) -> None:
+        rows, rejected = self._tally.rows, self._tally.rejected
+        if rows >= BAD_ROWS_COUNTED_FROM and rejected * 100 > BAD_ROWS_PERCENT_MAX * rows:
+            raise FileRefused(
+                "too_many_bad_rows",
+                f"{rejected} of {rows} rows are bad, more than {BAD_ROWS_PERCENT_MAX} %: the file was "
+                "probably exported wrongly. Correct it and drop it again; nothing of it was sent",
+            )
+
+    def _batch(self, chunks: list[Chunk], has_repeats: bool) -> Batch:
+        tally = self._tally
+        held_by = tuple(self._guards())
+        return self._blank.model_copy(
+            update={
+                "status": BatchStatus.AWAITING_APPROVAL if held_by else BatchStatus.PLANNED,
+                "source": self._blank.source.model_copy(update={"sha256": tally.digest.hexdigest()}),
+                "counts": Counts(rows=tally.rows, rejected=tally.rejected),
+                "total": plain(tally.total),
+                "absolute_total": plain(tally.absolute),
+                "header": self._reader.notes.header,
+                "notes": tuple(_told(self._reader.notes)),
+                "chunks": len(chunks),
+                "waves": max((chunk.wave for chunk in chunks), default=0),
+                "row_parts": tally.parts,
+                "has_canary": self._rules.canary_rows > 0 and len(chunks) > 1,
+                "has_repeats": has_repeats,
+                "held_by": held_by,
+            }
+        )
+
+    def _guards(self) -> Iterator[str]:
+        """Why a person has to approve the batch first."""
+        if self._blank.dry_run:
+            return
+        rules, tally = self._rules, self._tally
+        accepted = tally.rows - tally.rejected
+        if rules.approval_above_rows and accepted > rules.approval_above_rows:
+            yield f"{accepted} rows are more than ApprovalAboveRows ({rules.approval_above_rows})"
+        if rules.approval_above_total and tally.absolute > rules.approval_above_total:
+            limit = plain(rules.approval_above_total)
+            yield f"amounts of {plain(tally.absolute)} in all are more than ApprovalAboveTotal ({limit})"
+
+
+def _told(notes: Notes) -> Iterator[str]:
+    """What a person should know of how the file was read."""
+    yield f"read as {notes.encoding}, columns divided by {notes.delimiter!r}"
+    if notes.ignored_columns:
+        yield f"ignored columns: {', '.join(notes.ignored_columns)}"
+
+
+def _copied(pairs: Iterable[tuple[int, int]], kept: Writing) -> Iterator[tuple[int, int]]:
+    for pair in pairs:
+        kept.write(REPEAT.pack(*pair))
+        yield pair

@@ -1,0 +1,169 @@
+"""Asks Gameball for a batch's open jobs, and keeps what became of each row."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from adjustments.errors import GameballError, GameballRefused, GameballUnauthorized, WrongState
+from adjustments.jobs import Dialect, JobStatus, read_status
+from adjustments.model import Batch, Chunk
+from adjustments.outcomes import Settlement, settle
+from adjustments.payloads import rows_of
+from adjustments.ports import (
+    BatchStore,
+    Clock,
+    Files,
+    Gameball,
+    Ids,
+    Lane,
+    Parallel,
+    RequestBudget,
+    Resource,
+)
+from adjustments.progress import NextStep, next_step
+from adjustments.services.saving import pause, resume, save_or_reread, try_save
+from adjustments.services.turns import wait_for_turn
+from adjustments.states import BatchStatus, ChunkState
+from adjustments.totals import plain
+from adjustments.workfiles import WorkKeys
+
+DEADLINE_MESSAGE = "the batch's deadline passed before Gameball told what became of this row"
+LOST_MESSAGE = "the sender vanished between the intent and the answer: the request may have been sent"
+
+
+class Poller:
+    """Moves a batch on by what Gameball tells of its jobs.
+
+    Args:
+        dialect: the dialect the account speaks, None to find it out (GameballStatusDialect).
+        failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
+    """
+
+    def __init__(
+        self,
+        store: BatchStore,
+        files: Files,
+        gameball: Gameball,
+        budget: RequestBudget,
+        clock: Clock,
+        ids: Ids,
+        parallel: Parallel,
+        dialect: Dialect | None,
+        failure_percent_max: int,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._gameball = gameball
+        self._budget = budget
+        self._clock = clock
+        self._ids = ids
+        self._parallel = parallel
+        self._dialect = dialect
+        self._failure_percent_max = failure_percent_max
+
+    def poll(self, batch_id: str, until: datetime) -> tuple[Batch, NextStep]:
+        """Ask for the open jobs once, settle what ended, and say what follows."""
+        batch = self._store.batch(batch_id)
+        if batch.status.is_final:
+            return batch, self._step(batch)
+        step = self._step(batch)
+        for chunk in step.lost:
+            self._doubt(batch, chunk, LOST_MESSAGE)
+        self._parallel([partial(self._poll_job, batch, chunk, until) for chunk in step.to_poll])
+        batch = self._note_stop(batch_id)
+        step = self._step(batch)
+        if not step.more_to_send and batch.status in (BatchStatus.PLANNED, BatchStatus.SUBMITTING):
+            batch = save_or_reread(self._store, batch.moved(BatchStatus.POLLING))
+        return batch, step
+
+    def _step(self, batch: Batch) -> NextStep:
+        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+        return next_step(batch, chunks, self._clock.now(), self._failure_percent_max)
+
+    def _poll_job(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
+        if chunk.job_id is None:
+            raise WrongState(f"chunk {chunk.chunk_id} of {batch.batch_id} is submitted and has no jobId")
+        if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.PROMPT, until):
+            return
+        try:
+            job = self._ask(batch, chunk.job_id)
+        except GameballUnauthorized as error:
+            pause(self._store, batch.batch_id, error.message)
+            return
+        except GameballError:
+            return  # asking again does no harm: the next tick does
+        if batch.paused:
+            resume(self._store, batch.batch_id)
+        if job.has_ended:
+            rows = rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
+            self._settle(batch, chunk, job, settle(rows, job))
+
+    def _ask(self, batch: Batch, job_id: int) -> JobStatus:
+        """Ask in the account's dialect; where it is not known yet, the first one that answers is the one."""
+        known = self._dialect or (Dialect(batch.dialect) if batch.dialect else None)
+        if known:
+            return read_status(known, self._gameball.job_status(known, job_id))
+        try:
+            return read_status(Dialect.GUIDE, self._gameball.job_status(Dialect.GUIDE, job_id))
+        except GameballRefused:
+            answer = self._gameball.job_status(Dialect.OPENAPI, job_id)
+        self._keep_dialect(batch.batch_id, Dialect.OPENAPI)
+        return read_status(Dialect.OPENAPI, answer)
+
+    def _keep_dialect(self, batch_id: str, dialect: Dialect) -> None:
+        batch = self._store.batch(batch_id)
+        if not batch.dialect:
+            try_save(self._store, batch.changed(dialect=dialect.value))
+
+    def _settle(self, batch: Batch, chunk: Chunk, job: JobStatus, settlement: Settlement) -> None:
+        key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self._ids.fresh())
+        self._files.put(key, json.dumps(settlement.rows).encode(), "application/json")
+        settled = chunk.moved(
+            ChunkState.SETTLED,
+            job_state=job.state,
+            outcomes_key=key,
+            counts=settlement.counts,
+            applied_total=plain(settlement.applied_total),
+        )
+        with suppress(WrongState):  # another poller settled it
+            self._store.save_chunk(batch, settled)
+
+    def _doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
+        with suppress(WrongState):  # its worker is alive after all
+            self._store.save_chunk(batch, chunk.moved(ChunkState.IN_DOUBT, error=message))
+
+    def _note_stop(self, batch_id: str) -> Batch:
+        """Close what will not be sent any more: after a stop, and at the deadline."""
+        batch = self._store.batch(batch_id)
+        step = self._step(batch)
+        is_late = self._clock.now() >= batch.deadline_at
+        if is_late and not step.is_over and not batch.past_deadline:
+            reason = batch.stop_reason or step.stop_reason or "the batch's deadline passed"
+            batch = save_or_reread(self._store, batch.changed(past_deadline=True, stop_reason=reason))
+        elif step.stop_reason and not batch.stop_reason:
+            batch = save_or_reread(self._store, batch.changed(stop_reason=step.stop_reason))
+        if not batch.stop_reason:
+            return batch
+        for chunk in self._store.chunks(batch_id, batch.plan_id):
+            if chunk.state is ChunkState.PLANNED:
+                self._close(batch, chunk)
+            elif chunk.state is ChunkState.SUBMITTED and batch.past_deadline:
+                self._doubt(batch, chunk, DEADLINE_MESSAGE)
+        return batch
+
+    def _close(self, batch: Batch, chunk: Chunk) -> None:
+        with suppress(WrongState):  # it is being sent at this moment, and will be polled
+            self._store.save_chunk(batch, chunk.moved(ChunkState.NOT_SUBMITTED))
+
+
+def answer_of(batch: Batch, step: NextStep) -> Mapping[str, Any]:
+    """What the state machine learns of a poll: ids and numbers, never rows (DESIGN.md)."""
+    return {
+        "batchId": batch.batch_id,
+        "isOver": step.is_over or batch.status.is_final,
+        "moreToSend": step.more_to_send,
+        "waitSeconds": step.wait_s,
+    }

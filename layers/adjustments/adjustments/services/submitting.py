@@ -1,0 +1,179 @@
+"""Sends a batch's chunks: the intent on record before the request, the jobId after it, and nothing sent
+twice.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from adjustments import answers
+from adjustments.answers import FollowUp
+from adjustments.errors import GameballError, WrongState
+from adjustments.ids import half_ids
+from adjustments.model import Batch, Chunk
+from adjustments.payloads import body_of, rows_of, sha256_of
+from adjustments.ports import (
+    BatchStore,
+    Clock,
+    Files,
+    Gameball,
+    Ids,
+    Lane,
+    Parallel,
+    RequestBudget,
+    Resource,
+)
+from adjustments.progress import lease_is_over, next_step
+from adjustments.services.saving import pause, resume, save_or_reread
+from adjustments.services.turns import wait_for_turn
+from adjustments.states import BatchStatus, ChunkState
+
+ROUND_CHUNKS_MAX: Final = 48
+"""Chunks sent between two looks at the batch: a stop, or a failure share, is noticed within seconds."""
+
+_SENDING: Final = frozenset({BatchStatus.PLANNED, BatchStatus.SUBMITTING, BatchStatus.POLLING})
+
+
+class Submitter:
+    """Sends what may be sent of a batch.
+
+    Args:
+        failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
+    """
+
+    def __init__(
+        self,
+        store: BatchStore,
+        files: Files,
+        gameball: Gameball,
+        budget: RequestBudget,
+        clock: Clock,
+        ids: Ids,
+        parallel: Parallel,
+        failure_percent_max: int,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._gameball = gameball
+        self._budget = budget
+        self._clock = clock
+        self._ids = ids
+        self._parallel = parallel
+        self._failure_percent_max = failure_percent_max
+
+    def submit(self, batch_id: str, until: datetime) -> Batch:
+        """Send chunk after chunk until nothing more may be sent now, or the time is up."""
+        while True:
+            batch = self._store.batch(batch_id)
+            now = self._clock.now()
+            if batch.status not in _SENDING or now >= min(until, batch.deadline_at):
+                return batch
+            chunks = self._store.chunks(batch_id, batch.plan_id)
+            step = next_step(batch, chunks, now, self._failure_percent_max)
+            if step.stop_reason or not step.to_send:
+                return batch
+            batch = self._enter_submitting(batch)
+            # of a paused batch, one chunk tries whether our keys are right again
+            self._send_round(batch, step.to_send[: 1 if batch.paused else ROUND_CHUNKS_MAX], until)
+            batch = self._store.batch(batch_id)
+            if batch.paused:
+                return batch
+
+    def _enter_submitting(self, batch: Batch) -> Batch:
+        if batch.status is not BatchStatus.PLANNED:
+            return batch
+        return save_or_reread(self._store, batch.moved(BatchStatus.SUBMITTING))
+
+    def _send_round(self, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> None:
+        self._parallel([partial(self._send, batch, chunk, until) for chunk in chunks])
+
+    def _send(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
+        """Send one chunk, unless somebody else is quicker or the time is up."""
+        rows = rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
+        body = body_of(rows)
+        if sha256_of(body) != chunk.sha256:
+            raise WrongState(
+                f"the payload of chunk {chunk.chunk_id} of {batch.batch_id} is not the one planned"
+            )
+        if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
+            return
+        intent = chunk.moved(
+            ChunkState.SUBMITTING,
+            token=self._ids.fresh(),
+            intent_at=self._clock.now(),
+            attempts=chunk.attempts + 1,
+        )
+        try:
+            self._store.save_chunk(batch, intent)
+        except WrongState:
+            return
+        self._request(batch, intent, rows, body)
+
+    def _request(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], body: bytes) -> None:
+        if lease_is_over(intent, self._clock.now()):
+            return  # frozen between intent and request: by now somebody else may have declared it in doubt
+        try:
+            job_id = self._gameball.adjust_balances(body)
+        except GameballError as error:
+            self._follow_up(batch, intent, rows, error)
+            return
+        self._keep_job(batch, intent, job_id)
+
+    def _keep_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
+        submitted = intent.moved(ChunkState.SUBMITTED, job_id=job_id)
+        try:
+            self._store.save_chunk(batch, submitted)
+        except WrongState:
+            self._keep_late_job(batch, intent, job_id)
+        if batch.paused:
+            resume(self._store, batch.batch_id)
+
+    def _keep_late_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
+        """The answer came after the lease had run out: what was in doubt has a jobId after all."""
+        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+        stored = next(chunk for chunk in chunks if chunk.chunk_id == intent.chunk_id)
+        if stored.state is not ChunkState.IN_DOUBT or stored.token != intent.token:
+            raise WrongState(
+                f"chunk {intent.chunk_id} of {batch.batch_id} has job {job_id} and is {stored.state}"
+            )
+        self._store.save_chunk(batch, stored.moved(ChunkState.SUBMITTED, job_id=job_id))
+
+    def _follow_up(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], error: GameballError) -> None:
+        match answers.follow_up(error):
+            case FollowUp.TRY_LATER:
+                wait = answers.pause(error, intent.attempts, self._ids.jitter())
+                self._release(batch, intent, not_before=self._clock.now() + wait, error=error.message)
+            case FollowUp.PAUSE_BATCH:
+                self._release(batch, intent, not_before=None, error=error.message)
+                pause(self._store, batch.batch_id, error.message)
+            case FollowUp.SPLIT if intent.rows > 1:
+                self._store.split_chunk(batch, intent.moved(ChunkState.SPLIT), _halves(intent, rows))
+            case FollowUp.SPLIT:
+                self._store.save_chunk(batch, intent.moved(ChunkState.REFUSED, error=error.message))
+            case FollowUp.IN_DOUBT:
+                self._store.save_chunk(batch, intent.moved(ChunkState.IN_DOUBT, error=error.message))
+
+    def _release(self, batch: Batch, intent: Chunk, not_before: datetime | None, error: str) -> None:
+        planned = intent.moved(
+            ChunkState.PLANNED, not_before=not_before, error=error, token="", intent_at=None
+        )
+        self._store.save_chunk(batch, planned)
+
+
+def _halves(whole: Chunk, rows: Sequence[bytes]) -> tuple[Chunk, Chunk]:
+    """Cut a refused chunk in two, down to the row that is to blame (DESIGN.md)."""
+    middle = len(rows) // 2
+    parts = ((0, middle), (middle, len(rows)))
+    left, right = (
+        Chunk(
+            chunk_id=half_id,
+            wave=whole.wave,
+            payload_key=whole.payload_key,
+            first=whole.first + start,
+            last=whole.first + stop,
+            sha256=sha256_of(body_of(rows[start:stop])),
+        )
+        for half_id, (start, stop) in zip(half_ids(whole.chunk_id), parts, strict=True)
+    )
+    return left, right

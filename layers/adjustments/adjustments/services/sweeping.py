@@ -1,0 +1,66 @@
+"""Resumes what stalled, and finds what was missed. Running it while all is well changes nothing."""
+
+from datetime import timedelta
+from typing import Final
+
+from adjustments.errors import NotFound
+from adjustments.ids import execution_name
+from adjustments.model import Batch
+from adjustments.ports import BatchStore, Clock, Executions, Files
+from adjustments.services.intake import INBOX, Intake
+from adjustments.services.saving import try_save
+from adjustments.states import BatchStatus
+
+EVENTS_MAY_TAKE: Final = timedelta(minutes=30)
+"""An object younger than this may still be on its way through the queue, its retries included."""
+
+LOOK_BACK: Final = timedelta(days=3)
+"""How far back the sweep looks for objects without a batch."""
+
+
+class Sweeper:
+    """Looks for stalled batches and for missed objects."""
+
+    def __init__(
+        self, store: BatchStore, files: Files, executions: Executions, intake: Intake, clock: Clock
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._executions = executions
+        self._intake = intake
+        self._clock = clock
+
+    def sweep(self) -> dict[str, list[str]]:
+        """Resume and find; the ids of the batches that were resumed, and of those that had been missed."""
+        resumed = [batch.batch_id for batch in self._store.open_batches() if self._resume(batch)]
+        return {"resumed": resumed, "found": self._find_missed()}
+
+    def _resume(self, batch: Batch) -> bool:
+        """Start the state machine again for a batch that has none running."""
+        if batch.status is BatchStatus.AWAITING_APPROVAL or self._is_young(batch):
+            return False
+        if batch.executions and self._executions.is_running(execution_name(batch.batch_id, batch.executions)):
+            return False
+        resumed = batch.changed(executions=batch.executions + 1)
+        if not try_save(self._store, resumed):
+            return False  # somebody is at work on it
+        self._executions.start(execution_name(batch.batch_id, resumed.executions), batch.batch_id)
+        return True
+
+    def _is_young(self, batch: Batch) -> bool:
+        """Intake may still be sending its first chunks, and will start the state machine itself."""
+        return not batch.executions and self._clock.now() < batch.created_at + EVENTS_MAY_TAKE
+
+    def _find_missed(self) -> list[str]:
+        now = self._clock.now()
+        found = []
+        for stored in self._files.versions(INBOX, now - LOOK_BACK, now - EVENTS_MAY_TAKE):
+            drop = self._intake.drop_of(stored)
+            if drop is None:
+                continue
+            try:
+                self._store.batch(drop.batch_id)
+            except NotFound:
+                self._intake.take_object(stored.key, stored.version_id)
+                found.append(drop.batch_id)
+        return found

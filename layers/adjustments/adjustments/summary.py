@@ -1,0 +1,49 @@
+"""A batch in numbers, for machines: summary.json and the batch API."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from adjustments.model import Batch, Chunk
+from adjustments.states import ChunkState
+
+
+def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
+    """Write a batch as summary.json (DESIGN.md, "Names that must not change"); for ``exact_json``."""
+    return {
+        "batchId": batch.batch_id,
+        "status": batch.status.value,
+        "source": batch.source.model_dump(by_alias=True),
+        "counts": batch.counts.model_dump(by_alias=True),
+        "totals": totals_of(batch),
+        "jobs": [
+            {"chunk": chunk.chunk_id, "jobId": chunk.job_id, "status": job_status(chunk), "rows": chunk.rows}
+            for chunk in chunks
+            if chunk.state is not ChunkState.SPLIT
+        ],
+        "createdAt": instant(batch.created_at),
+        "finishedAt": instant(batch.finished_at) if batch.finished_at else None,
+        "message": message_of(batch),
+        "notes": list(batch.notes),
+    }
+
+
+def totals_of(batch: Batch) -> dict[str, Decimal]:
+    """The exact sums of the accepted and of the applied amounts."""
+    return {"requested": Decimal(batch.total), "applied": Decimal(batch.applied_total)}
+
+
+def job_status(chunk: Chunk) -> str:
+    """How a chunk's job ended in Gameball's word, or where the chunk stands."""
+    return chunk.job_state or chunk.state.value
+
+
+def message_of(batch: Batch) -> str:
+    """Why the batch is refused, held, paused or stopped; empty when there is nothing to say."""
+    return batch.refusal or batch.stop_reason or batch.paused or "; ".join(batch.held_by)
+
+
+def instant(moment: datetime) -> str:
+    """A time as ISO 8601 in UTC, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

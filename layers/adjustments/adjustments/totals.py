@@ -1,0 +1,22 @@
+"""Exact sums of amounts: a digit that would be rounded away is an error, never a silent loss."""
+
+from collections.abc import Iterable
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from typing import Final
+
+_EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
+"""60 digits hold ten million amounts of 15 digits and 6 decimals with room to spare."""
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """Add amounts without rounding."""
+    total = Decimal(0)
+    for amount in amounts:
+        total = _EXACT.add(total, amount)
+    return total
+
+
+def plain(amount: Decimal) -> str:
+    """Write an amount as people do: no exponent, no trailing zeros behind the point."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

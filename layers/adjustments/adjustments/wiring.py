@@ -1,0 +1,155 @@
+"""Puts services and adapters together, once per function and environment; nothing is built at import."""
+
+import os
+import tempfile
+from functools import lru_cache
+from typing import Any, BinaryIO, Final, cast
+
+import boto3
+from botocore.config import Config
+
+from adjustments.adapters.bucket import BucketFiles
+from adjustments.adapters.budget import TableRequestBudget
+from adjustments.adapters.gameball import GameballClient
+from adjustments.adapters.keys import SecretKeys
+from adjustments.adapters.machine import StateMachineExecutions
+from adjustments.adapters.notices import TopicAndBusNotices
+from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
+from adjustments.adapters.table import TableBatchStore
+from adjustments.jobs import Dialect
+from adjustments.services.intake import Intake
+from adjustments.services.notifying import Notifier
+from adjustments.services.planning import Planner, PlanRules
+from adjustments.services.polling import Poller
+from adjustments.services.reporting import Reporter
+from adjustments.services.steering import Steering
+from adjustments.services.submitting import Submitter
+from adjustments.services.sweeping import Sweeper
+from adjustments.services.transacting import Transactor
+from adjustments.settings import Settings, read_settings
+
+_CLIENT_CONFIG: Final = Config(
+    connect_timeout=3,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    max_pool_connections=16,
+)
+"""Bounds for AWS's own services; their calls are all safe to repeat, being conditional or idempotent."""
+
+clock: Final = SystemClock()
+_ids: Final = RandomIds()
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this function."""
+    return read_settings(os.environ)
+
+
+@lru_cache
+def _client(service: str) -> Any:
+    return boto3.client(cast(Any, service), config=_CLIENT_CONFIG)
+
+
+@lru_cache(maxsize=1)
+def _store() -> TableBatchStore:
+    return TableBatchStore(_client("dynamodb"), settings().table)
+
+
+@lru_cache(maxsize=1)
+def _files() -> BucketFiles:
+    return BucketFiles(_client("s3"), settings().bucket)
+
+
+@lru_cache(maxsize=1)
+def _gameball() -> GameballClient:
+    keys = SecretKeys(_client("secretsmanager"), settings().secret)
+    return GameballClient(settings().gameball_base_url, settings().gameball_api_version, keys)
+
+
+@lru_cache(maxsize=1)
+def _budget() -> TableRequestBudget:
+    return TableRequestBudget(
+        _client("dynamodb"), settings().table, clock, _ids, settings().requests_per_30_s
+    )
+
+
+@lru_cache(maxsize=1)
+def _executions() -> StateMachineExecutions:
+    return StateMachineExecutions(_client("stepfunctions"), settings().state_machine_arn)
+
+
+@lru_cache(maxsize=1)
+def build_submitter() -> Submitter:
+    """Sends chunks."""
+    return Submitter(
+        _store(),
+        _files(),
+        _gameball(),
+        _budget(),
+        clock,
+        _ids,
+        run_in_threads,
+        settings().failure_percent_max,
+    )
+
+
+@lru_cache(maxsize=1)
+def build_poller() -> Poller:
+    """Asks for jobs."""
+    name = settings().gameball_status_dialect
+    dialect = None if name == "auto" else Dialect(name)
+    percent_max = settings().failure_percent_max
+    return Poller(
+        _store(), _files(), _gameball(), _budget(), clock, _ids, run_in_threads, dialect, percent_max
+    )
+
+
+@lru_cache(maxsize=1)
+def build_reporter() -> Reporter:
+    """Writes results."""
+    return Reporter(_store(), _files(), clock)
+
+
+@lru_cache(maxsize=1)
+def build_notifier() -> Notifier:
+    """Tells people and machines."""
+    notices = TopicAndBusNotices(
+        _client("sns"), settings().topic_arn, _client("events"), settings().event_bus
+    )
+    return Notifier(_store(), notices, settings().bucket)
+
+
+@lru_cache(maxsize=1)
+def build_intake() -> Intake:
+    """Takes drops."""
+    rules = PlanRules(
+        amount_max=settings().amount_max,
+        canary_rows=settings().canary_rows,
+        approval_above_rows=settings().approval_above_rows,
+        approval_above_total=settings().approval_above_total,
+    )
+    planner = Planner(_files(), _store(), clock, _ids, _scratch, rules)
+    return Intake(_files(), _store(), planner, build_submitter(), _executions(), build_notifier(), clock)
+
+
+@lru_cache(maxsize=1)
+def build_steering() -> Steering:
+    """Shows batches, and lets people decide."""
+    return Steering(_store(), build_intake())
+
+
+@lru_cache(maxsize=1)
+def build_sweeper() -> Sweeper:
+    """Resumes what stalled."""
+    return Sweeper(_store(), _files(), _executions(), build_intake(), clock)
+
+
+@lru_cache(maxsize=1)
+def build_transactor() -> Transactor:
+    """Sends manual transactions."""
+    return Transactor(_gameball(), _budget(), clock, _ids)
+
+
+def _scratch() -> BinaryIO:
+    return cast(BinaryIO, tempfile.TemporaryFile())

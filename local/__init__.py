@@ -1,0 +1,1 @@
+"""What lets the bundle run on one machine."""

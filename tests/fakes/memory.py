@@ -1,0 +1,213 @@
+"""The ports of the package, in memory."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any, BinaryIO
+
+from adjustments.errors import NotFound, WrongState
+from adjustments.model import Batch, Chunk
+from adjustments.ports import Lane, Resource, StoredObject, Writing
+
+START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class ManualClock:
+    """Time that passes only when somebody sleeps, or a test says so."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+class CountingIds:
+    """Names that count, and no chance at all."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def fresh(self) -> str:
+        self._last += 1
+        return f"id{self._last:06d}"
+
+    def jitter(self) -> float:
+        return 0.0
+
+
+class MemoryStore:
+    """Batches and chunks in dictionaries."""
+
+    def __init__(self) -> None:
+        self._batches: dict[str, Batch] = {}
+        self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
+
+    def create_batch(self, batch: Batch) -> bool:
+        if batch.batch_id in self._batches:
+            return False
+        self._batches[batch.batch_id] = batch
+        return True
+
+    def batch(self, batch_id: str) -> Batch:
+        try:
+            return self._batches[batch_id]
+        except KeyError:
+            raise NotFound(f"there is no batch {batch_id}") from None
+
+    def save_batch(self, batch: Batch) -> None:
+        stored = self._batches.get(batch.batch_id)
+        if stored is None or stored.version != batch.version - 1:
+            raise WrongState(f"{batch.batch_id} was changed meanwhile")
+        self._batches[batch.batch_id] = batch
+
+    def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
+        names = sorted((name for name in self._batches if after is None or name < after), reverse=True)
+        found = [self._batches[name] for name in names if status in (None, self._batches[name].status)]
+        page = found[:rows_max]
+        return page, page[-1].batch_id if len(found) > rows_max else None
+
+    def open_batches(self) -> Iterator[Batch]:
+        return iter([batch for _, batch in sorted(self._batches.items()) if not batch.status.is_final])
+
+    def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
+        kept = self._chunks.setdefault((batch_id, plan_id), {})
+        kept.update((chunk.chunk_id, chunk) for chunk in chunks)
+
+    def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
+        kept = self._chunks.get((batch_id, plan_id), {})
+        return [kept[name] for name in sorted(kept)]
+
+    def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
+        kept = self._chunks.setdefault((batch.batch_id, batch.plan_id), {})
+        stored = kept.get(chunk.chunk_id)
+        if stored is None or stored.version != chunk.version - 1:
+            raise WrongState(f"chunk {chunk.chunk_id} was changed meanwhile")
+        kept[chunk.chunk_id] = chunk
+
+    def split_chunk(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
+        self.save_chunk(batch, whole)
+        self.add_chunks(batch.batch_id, batch.plan_id, halves)
+
+
+class MemoryFiles:
+    """A versioned bucket in a dictionary."""
+
+    bucket = "memory"
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self._versions: dict[str, list[tuple[StoredObject, bytes]]] = {}
+
+    def drop(self, key: str, body: bytes, metadata: Mapping[str, str] | None = None) -> StoredObject:
+        """Put an object there as a person would, metadata and all."""
+        versions = self._versions.setdefault(key, [])
+        stored = StoredObject(
+            bucket=self.bucket,
+            key=key,
+            version_id=f"v{len(versions) + 1}",
+            size_bytes=len(body),
+            modified_at=self._clock.now(),
+            metadata=metadata or {},
+        )
+        versions.append((stored, body))
+        return stored
+
+    def describe(self, key: str, version_id: str | None) -> StoredObject:
+        return self._find(key, version_id)[0]
+
+    def blocks(self, source: StoredObject) -> Iterator[bytes]:
+        body = self._find(source.key, source.version_id)[1]
+        return iter([body[start : start + 4096] for start in range(0, len(body), 4096)])
+
+    def get(self, key: str) -> bytes:
+        return self._find(key, None)[1]
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        self.drop(key, body)
+
+    @contextmanager
+    def writing(self, key: str, content_type: str) -> Iterator[Writing]:
+        out = BytesIO()
+        yield _Out(out)
+        self.drop(key, out.getvalue())
+
+    def names(self, prefix: str) -> list[str]:
+        return sorted(key for key in self._versions if key.startswith(prefix))
+
+    def versions(self, prefix: str, since: datetime, until: datetime) -> Iterator[StoredObject]:
+        for key in self.names(prefix):
+            for stored, _ in self._versions[key]:
+                if since <= stored.modified_at < until:
+                    yield stored
+
+    def _find(self, key: str, version_id: str | None) -> tuple[StoredObject, bytes]:
+        versions = self._versions.get(key, [])
+        wanted = [pair for pair in versions if version_id in (None, pair[0].version_id)]
+        if not wanted:
+            raise NotFound(f"there is no object {key}")
+        return wanted[-1]
+
+
+class _Out:
+    def __init__(self, out: BytesIO) -> None:
+        self._out = out
+
+    def write(self, data: bytes) -> None:
+        self._out.write(data)
+
+
+class MemoryBudget:
+    """A budget that is never short; it counts who asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Resource, Lane]] = []
+
+    def wait_s(self, resource: Resource, lane: Lane) -> tuple[bool, float]:
+        self.asked.append((resource, lane))
+        return True, 0.0
+
+
+class MemoryExecutions:
+    """Starts of the state machine, on a list."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, str]] = []
+        self.running: set[str] = set()
+
+    def start(self, name: str, batch_id: str) -> None:
+        if (name, batch_id) not in self.started:
+            self.started.append((name, batch_id))
+            self.running.add(name)
+
+    def is_running(self, name: str) -> bool:
+        return name in self.running
+
+
+class MemoryNotices:
+    """Mails and events, on lists."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[str, str]] = []
+        self.events: list[tuple[str, Mapping[str, Any]]] = []
+
+    def mail(self, subject: str, text: str) -> None:
+        self.mails.append((subject, text))
+
+    def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
+        self.events.append((detail_type, detail))
+
+
+def one_by_one(tasks: Sequence[Callable[[], None]]) -> None:
+    """Run tasks in order."""
+    for task in tasks:
+        task()
+
+
+def scratch() -> BinaryIO:
+    """A scratch file in memory."""
+    return BytesIO()

@@ -1,0 +1,75 @@
+"""All services on in-memory ports, with one Gameball of the test's choice: a batch from drop to report."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from adjustments.jobs import Dialect
+from adjustments.model import Batch
+from adjustments.ports import Gameball
+from adjustments.services.intake import Intake
+from adjustments.services.notifying import Notifier
+from adjustments.services.planning import Planner, PlanRules
+from adjustments.services.polling import Poller
+from adjustments.services.reporting import Reporter
+from adjustments.services.submitting import Submitter
+from adjustments.services.sweeping import Sweeper
+
+from tests.fakes import memory
+
+
+class World:
+    """One bucket, one table, one state machine, and a clock that a test moves."""
+
+    def __init__(
+        self,
+        gameball: Gameball,
+        *,
+        canary_rows: int = 0,
+        failure_percent_max: int = 100,
+        approval_above_rows: int = 0,
+        approval_above_total: int = 0,
+        dialect: Dialect | None = None,
+    ) -> None:
+        self.clock = memory.ManualClock()
+        self.ids = memory.CountingIds()
+        self.store = memory.MemoryStore()
+        self.files = memory.MemoryFiles(self.clock)
+        self.budget = memory.MemoryBudget()
+        self.executions = memory.MemoryExecutions()
+        self.notices = memory.MemoryNotices()
+        rules = PlanRules(Decimal(1_000_000), canary_rows, approval_above_rows, Decimal(approval_above_total))
+        sending = (self.store, self.files, gameball, self.budget, self.clock, self.ids, memory.one_by_one)
+        self.planner = Planner(self.files, self.store, self.clock, self.ids, memory.scratch, rules)
+        self.submitter = Submitter(*sending, failure_percent_max)
+        self.poller = Poller(*sending, dialect, failure_percent_max)
+        self.reporter = Reporter(self.store, self.files, self.clock)
+        self.notifier = Notifier(self.store, self.notices, self.files.bucket)
+        self.intake = Intake(
+            self.files, self.store, self.planner, self.submitter, self.executions, self.notifier, self.clock
+        )
+        self.sweeper = Sweeper(self.store, self.files, self.executions, self.intake, self.clock)
+
+    def drop(self, text: str, name: str = "file.csv", **metadata: str) -> Batch:
+        """Drop a CSV into the inbox and take it; ``dry_run="true"`` for object metadata ``dry-run``."""
+        key = f"inbox/{name}"
+        self.files.drop(key, text.encode(), {k.replace("_", "-"): v for k, v in metadata.items()})
+        batch = self.intake.take_object(key, None)
+        assert batch is not None
+        return batch
+
+    def run(self, batch: Batch, ticks_max: int = 500) -> Batch:
+        """Do what the state machine does, until the batch has ended."""
+        for _ in range(ticks_max):
+            until = self.clock.now() + timedelta(minutes=5)
+            polled, step = self.poller.poll(batch.batch_id, until)
+            if step.is_over or polled.status.is_final:
+                self.reporter.report(batch.batch_id)
+                return self.notifier.notify(batch.batch_id)
+            if step.more_to_send:
+                self.submitter.submit(batch.batch_id, until)
+            self.clock.sleep(step.wait_s)
+        raise AssertionError(f"batch {batch.batch_id} did not end within {ticks_max} ticks")
+
+    def result(self, batch: Batch, name: str) -> str:
+        """One of the result files, as text."""
+        return self.files.get(f"results/{batch.batch_id}/{name}").decode()
