@@ -13,7 +13,6 @@ from adjustments.services.polling import Poller
 from adjustments.services.reporting import Reporter
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
-
 from tests.fakes import memory
 
 

@@ -89,21 +89,24 @@ class GameballClient:
         base_url: scheme and host (GameballBaseUrl).
         version: v4.0 or v4.1 (GameballApiVersion).
         keys: where the two keys come from; they are read anew once when Gameball refuses them.
+        read_timeout_s: longest silence to wait for, in seconds.
     """
 
-    def __init__(self, base_url: str, version: str, keys: KeySource) -> None:
+    def __init__(
+        self, base_url: str, version: str, keys: KeySource, read_timeout_s: float = READ_TIMEOUT_S
+    ) -> None:
         self._root = f"{base_url.rstrip('/')}/api/{version}/integrations"
         self._keys = keys
-        self._pool = urllib3.PoolManager(
-            maxsize=CONNECTIONS_MAX,
-            retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-        )
-        self._pool.pool_classes_by_scheme = {"http": _MarkingPool, "https": _MarkingTlsPool}
+        self._kept_alive = _pool(read_timeout_s)
+        self._used_once = _pool(read_timeout_s)
 
     def adjust_balances(self, body: bytes) -> int:
-        """See ``Gameball``."""
-        job_id = self._call("POST", "/batch/balance-adjustment", body).get("jobId")
+        """See ``Gameball``.
+
+        Each request has a connection of its own. On one that is kept alive, the server's closing may cross with
+        our sending, which would put a thousand rows in doubt that nobody has seen; a handshake costs much less.
+        """
+        job_id = self._call("POST", "/batch/balance-adjustment", body, once=True).get("jobId")
         if isinstance(job_id, bool) or not isinstance(job_id, int):
             raise OutcomeUnknown("Gameball accepted the request and named no jobId", status=200)
         return job_id
@@ -131,31 +134,48 @@ class GameballClient:
             query["startAfter"] = start_after
         return self._call("GET", f"/transactions?{urlencode(query)}")
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> Mapping[str, Any]:
+    def _call(
+        self, method: str, path: str, body: bytes | None = None, once: bool = False
+    ) -> Mapping[str, Any]:
         """Make one call; when our keys are refused, read them anew once and make it once more."""
         keys = self._keys.current()
         try:
-            return self._request(method, path, body, keys)
+            return self._request(method, path, body, keys, once)
         except GameballUnauthorized:
             fresh = self._keys.fresh()
             if fresh == keys:
                 raise
-        return self._request(method, path, body, fresh)
+        return self._request(method, path, body, fresh, once)
 
-    def _request(self, method: str, path: str, body: bytes | None, keys: Keys) -> Mapping[str, Any]:
+    def _request(
+        self, method: str, path: str, body: bytes | None, keys: Keys, once: bool
+    ) -> Mapping[str, Any]:
         headers = {"apikey": keys.api_key, "secretkey": keys.secret_key, "accept": "application/json"}
         if body is not None:
             headers["content-type"] = "application/json"
+        if once:
+            headers["connection"] = "close"
+        pool = self._used_once if once else self._kept_alive
         _mark.sent = False
         try:
-            answer = self._pool.request(
+            answer = pool.request(
                 method, self._root + path, body=body, headers=headers, redirect=False, preload_content=False
             )
             text = answer.read(ANSWER_BYTES_MAX, decode_content=True)
-            answer.release_conn()
+            answer.close() if once else answer.release_conn()
         except (HTTPError, OSError) as error:
             raise _no_answer(error) from error
         return _read_answer(answer.status, answer.headers, text)
+
+
+def _pool(read_timeout_s: float) -> urllib3.PoolManager:
+    pool = urllib3.PoolManager(
+        maxsize=CONNECTIONS_MAX,
+        retries=False,
+        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
+    )
+    pool.pool_classes_by_scheme = {"http": _MarkingPool, "https": _MarkingTlsPool}
+    return pool
 
 
 def _no_answer(error: Exception) -> GameballError:

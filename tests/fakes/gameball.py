@@ -1,0 +1,71 @@
+"""A Gameball in memory: a ledger, jobs that end at once, and answers of the test's choice."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from adjustments import exact_json
+from adjustments.errors import GameballError, GameballRefused
+from adjustments.jobs import Dialect
+
+Applied = tuple[int, str, Decimal]
+"""A job, a customer, and the amount that was added."""
+
+
+class MemoryGameball:
+    """Applies every row of every request that it takes; ``script`` says what else happens.
+
+    ``script`` holds, for the next requests of adjustments in turn, None (take it), an error (raise it and
+    apply nothing), or (error,) (apply it and raise the error all the same: the answer was lost).
+    """
+
+    def __init__(self, script: list[GameballError | tuple[GameballError] | None] | None = None) -> None:
+        self.script = script or []
+        self.applied: list[Applied] = []
+        self.requests: list[bytes] = []
+        self.stopped: list[int] = []
+        self.unknown_customers: set[str] = set()
+        self.refuses: Callable[[list[str]], bool] = lambda customers: False
+        self.job_state = "completed"
+        self.dialect = Dialect.GUIDE
+        self.unlisted: set[str] = set()
+        self.poll_error: GameballError | None = None
+        self._jobs: list[list[dict[str, Any]]] = []
+
+    def adjust_balances(self, body: bytes) -> int:
+        self.requests.append(body)
+        step = self.script.pop(0) if self.script else None
+        if isinstance(step, GameballError):
+            raise step
+        rows = exact_json.read(body)["body"]
+        if self.refuses([row["customerId"] for row in rows]):
+            raise GameballRefused("Gameball answered 422: no", status=422)
+        self._jobs.append(rows)
+        job_id = len(self._jobs)
+        self.applied += [
+            (job_id, row["customerId"], Decimal(row["amount"]))
+            for row in rows
+            if row["customerId"] not in self.unknown_customers
+        ]
+        if isinstance(step, tuple):
+            raise step[0]
+        return job_id
+
+    def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
+        if self.poll_error:
+            raise self.poll_error
+        if dialect is not self.dialect:
+            raise GameballRefused("Gameball answered 404", status=404, code=4004)
+        rows = [row for row in self._jobs[job_id - 1] if row["customerId"] not in self.unlisted]
+        good = [row for row in rows if row["customerId"] not in self.unknown_customers]
+        bad = [{**row, "error": "Customer not found"} for row in rows if row not in good]
+        if dialect is Dialect.OPENAPI:
+            return {"status": self.job_state, "results": good, "errors": bad}
+        return {"status": self.job_state, "response": {"successful": good, "failed": bad}}
+
+    def stop_job(self, dialect: Dialect, job_id: int) -> None:
+        self.stopped.append(job_id)
+
+    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+        fields: Mapping[str, Any] = exact_json.read(body)
+        return fields

@@ -1,0 +1,180 @@
+"""What the client says of each thing that can happen on the wire: nothing was sent, or it may have been."""
+
+import json
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import urllib3
+
+from adjustments.adapters.gameball import GameballClient
+from adjustments.errors import (
+    GameballError,
+    GameballRefused,
+    GameballThrottled,
+    GameballUnauthorized,
+    GameballUnavailable,
+    OutcomeUnknown,
+)
+from adjustments.jobs import Dialect, read_status
+from adjustments.model import Outcome
+from adjustments.payloads import body_of, row_json
+from local.standin.server import StandIn
+from tests.functional.conftest import SettableKeys
+
+ONE_ROW = body_of([row_json("c1", "12.5", "x").encode()])
+BATCH = "batch/balance-adjustment"
+
+
+def control(gameball: StandIn, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    method = "GET" if body is None else "POST"
+    answer = urllib3.request(method, f"{gameball.base_url}/_standin/{path}", json=body)
+    assert answer.status < 300, answer.data
+    return json.loads(answer.data)
+
+
+def applied(gameball: StandIn) -> int:
+    return len(control(gameball, "audit")["applied"])
+
+
+def test_request_is_applied_and_brings_a_job_id(gameball: StandIn, client: GameballClient):
+    job_id = client.adjust_balances(ONE_ROW)
+    assert applied(gameball) == 1
+    for dialect in Dialect:
+        job = read_status(dialect, client.job_status(dialect, job_id))
+        assert job.has_ended
+        assert job.rows["c1"].outcome is Outcome.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "rows"),
+    [
+        ({"kind": "status", "status": 400, "code": 3003}, GameballRefused, 0),
+        ({"kind": "status", "status": 404}, GameballRefused, 0),
+        ({"kind": "status", "status": 412, "code": 2000}, GameballRefused, 0),
+        ({"kind": "status", "status": 413}, GameballRefused, 0),
+        ({"kind": "status", "status": 415}, GameballRefused, 0),
+        ({"kind": "status", "status": 422, "code": 9008}, GameballRefused, 0),
+        ({"kind": "status", "status": 429}, GameballThrottled, 0),
+        ({"kind": "status", "status": 422, "code": 2001}, GameballThrottled, 0),
+        ({"kind": "status", "status": 401, "code": 1000, "times": 2}, GameballUnauthorized, 0),
+        ({"kind": "status", "status": 403, "code": 1002, "times": 2}, GameballUnauthorized, 0),
+        ({"kind": "status", "status": 403, "code": 8000, "times": 2}, GameballUnauthorized, 0),
+        ({"kind": "status", "status": 422, "code": 6000, "times": 2}, GameballUnauthorized, 0),
+        ({"kind": "status", "status": 408}, OutcomeUnknown, 0),
+        ({"kind": "status", "status": 500, "code": 5000}, OutcomeUnknown, 0),
+        ({"kind": "status", "status": 503, "envelope": "html"}, OutcomeUnknown, 0),
+        ({"kind": "status_after", "status": 502}, OutcomeUnknown, 1),
+        ({"kind": "reset_before"}, OutcomeUnknown, 0),
+        ({"kind": "reset_after"}, OutcomeUnknown, 1),
+        ({"kind": "half_answer"}, OutcomeUnknown, 1),
+        ({"kind": "not_json"}, OutcomeUnknown, 1),
+        ({"kind": "no_job_id"}, OutcomeUnknown, 1),
+        ({"kind": "black_hole", "hold_s": 5, "applied": True}, OutcomeUnknown, 1),
+        ({"kind": "black_hole", "hold_s": 5}, OutcomeUnknown, 0),
+    ],
+    ids=lambda value: "-".join(str(v) for v in value.values()) if isinstance(value, dict) else None,
+)
+def test_what_the_wire_brings(
+    gameball: StandIn, keys: SettableKeys, fault: dict[str, Any], error: type[GameballError], rows: int
+):
+    client = GameballClient(gameball.base_url, "v4.0", keys, read_timeout_s=0.5)
+    control(gameball, "faults", {"method": "POST", "path": BATCH, **fault})
+    keys.stored = type(keys.stored)("another", "pair")  # so that keys read anew are tried, and refused again
+    with pytest.raises(error) as raised:
+        client.adjust_balances(ONE_ROW)
+    assert type(raised.value) is error
+    assert applied(gameball) == rows
+
+
+def test_refused_connection_sent_nothing(keys: SettableKeys):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
+        client = GameballClient(f"http://127.0.0.1:{held.getsockname()[1]}", "v4.0", keys)
+        with pytest.raises(GameballUnavailable):
+            client.adjust_balances(ONE_ROW)
+
+
+def test_name_that_does_not_resolve_sent_nothing(keys: SettableKeys):
+    with pytest.raises(GameballUnavailable):
+        GameballClient("http://gameball.invalid", "v4.0", keys).adjust_balances(ONE_ROW)
+
+
+def test_failed_tls_handshake_sent_nothing(gameball: StandIn, keys: SettableKeys):
+    client = GameballClient(gameball.base_url.replace("http:", "https:"), "v4.0", keys)
+    with pytest.raises(GameballUnavailable):
+        client.adjust_balances(ONE_ROW)
+    assert applied(gameball) == 0
+
+
+def test_each_batch_request_has_a_connection_of_its_own(gameball: StandIn, client: GameballClient):
+    """So that a server's closing of an idle connection can never cross with the sending of points."""
+    control(gameball, "faults", {"method": "POST", "path": BATCH, "kind": "close_after", "times": 20})
+    for _ in range(20):
+        client.adjust_balances(ONE_ROW)
+    assert applied(gameball) == 20
+
+
+@pytest.mark.parametrize(("once", "connections"), [(False, 1), (True, 3)])
+def test_other_calls_keep_their_connection(keys: SettableKeys, once: bool, connections: int):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        counted: list[int] = []
+        thread = threading.Thread(target=_answer, args=(server, connections, counted), daemon=True)
+        thread.start()
+        client = GameballClient(f"http://127.0.0.1:{server.getsockname()[1]}", "v4.0", keys)
+        for _ in range(3):
+            client.adjust_balances(ONE_ROW) if once else client.job_status(Dialect.GUIDE, 7)
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+    assert (len(counted), sum(counted)) == (connections, 3)
+
+
+def _answer(server: socket.socket, connections: int, counted: list[int]) -> None:
+    """Answer three requests over so many connections, and count how many each had."""
+    for _ in range(connections):
+        connection, _ = server.accept()
+        counted.append(0)
+        with connection, connection.makefile("rb") as stream:
+            while counted[-1] < 3 // connections:
+                length = 0
+                while (line := stream.readline()) not in (b"\r\n", b""):
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                stream.read(length)
+                counted[-1] += 1
+                connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"jobId":7}')
+
+
+def test_rotated_keys_are_read_anew_once(gameball: StandIn, client: GameballClient, keys: SettableKeys):
+    control(gameball, "settings", {"secret_key": "rotated-secret"})
+    keys.stored = type(keys.stored)("standin-api-key", "rotated-secret")
+    assert client.adjust_balances(ONE_ROW) > 0
+    assert (keys.fresh_reads, applied(gameball)) == (1, 1)
+
+
+def test_keys_that_stay_wrong_are_not_tried_again(
+    gameball: StandIn, client: GameballClient, keys: SettableKeys
+):
+    control(gameball, "settings", {"secret_key": "rotated-secret"})
+    with pytest.raises(GameballUnauthorized) as raised:
+        client.adjust_balances(ONE_ROW)
+    assert keys.fresh_reads == 1
+    assert "rotated-secret" not in str(raised.value)
+    assert "standin-secret-key" not in repr(vars(raised.value))
+
+
+def test_error_carries_code_request_id_and_time_to_wait(gameball: StandIn, client: GameballClient):
+    control(gameball, "settings", {"retry_after_s": 7})
+    control(gameball, "faults", {"method": "POST", "path": BATCH, "kind": "status", "status": 429,
+                                 "retry_after_s": 7, "envelope": "code", "code": 2001})  # fmt: skip
+    with pytest.raises(GameballThrottled) as raised:
+        client.adjust_balances(ONE_ROW)
+    assert (raised.value.status, raised.value.code, raised.value.retry_after_s) == (429, 2001, 7.0)
+    assert raised.value.request_id
+
+
+@pytest.mark.parametrize("version", ["v4.0", "v4.1"])
+def test_both_versions_are_spoken(gameball: StandIn, keys: SettableKeys, version: str):
+    assert GameballClient(gameball.base_url, version, keys).adjust_balances(ONE_ROW) > 0

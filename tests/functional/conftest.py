@@ -1,0 +1,43 @@
+"""The stand-in for Gameball on a free port, and the real client that talks to it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from adjustments.adapters.gameball import GameballClient
+from adjustments.adapters.keys import Keys
+from local.standin.server import StandIn
+
+API_KEY, SECRET_KEY = "standin-api-key", "standin-secret-key"
+
+
+class SettableKeys:
+    """Keys that a test can change; it counts how often they were read anew."""
+
+    def __init__(self, api_key: str = API_KEY, secret_key: str = SECRET_KEY) -> None:
+        self.cached = self.stored = Keys(api_key, secret_key)
+        self.fresh_reads = 0
+
+    def current(self) -> Keys:
+        return self.cached
+
+    def fresh(self) -> Keys:
+        self.fresh_reads += 1
+        self.cached = self.stored
+        return self.cached
+
+
+@pytest.fixture
+def gameball() -> Iterator[StandIn]:
+    with StandIn(job_delay_s=0.0, limits=False, customers={f"c{n}": 100 for n in range(50)}) as standin:
+        yield standin
+
+
+@pytest.fixture
+def keys() -> SettableKeys:
+    return SettableKeys()
+
+
+@pytest.fixture
+def client(gameball: StandIn, keys: SettableKeys) -> GameballClient:
+    return GameballClient(gameball.base_url, "v4.0", keys)

@@ -1,0 +1,82 @@
+"""No customer twice in a chunk, every row in exactly one, a customer's rows in order by waves."""
+
+from collections import Counter, defaultdict
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adjustments.chunking import PackedChunk, Packer, waves
+from adjustments.occurrences import Occurrences
+
+
+def cut(customers: list[str], canary_rows: int = 0, most: int = 50) -> list[PackedChunk]:
+    """Chunk rows that are named ``customer:number``."""
+    occurrences = Occurrences(BytesIO)
+    for customer in customers:
+        occurrences.add(customer)
+    packer = Packer(canary_rows)
+    chunks = []
+    for number, wave in enumerate(waves(len(customers), occurrences.repeats(most))):
+        if wave and (packed := packer.add(wave, f"{customers[number]}:{number}".encode())):
+            chunks.append(packed)
+    occurrences.close()
+    return [*chunks, *packer.rest()]
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=300), st.integers(0, 20))
+def test_every_row_is_in_one_chunk_and_order_is_kept(customers: list[str], canary_rows: int):
+    counts = Counter(customers)
+    chunks = sorted(cut(customers, canary_rows, most=50), key=lambda chunk: chunk.chunk_id)
+    sent = defaultdict(list)
+    for chunk in chunks:
+        names = [row.split(b":")[0] for row in chunk.rows]
+        assert len(set(names)) == len(names)
+        for row in chunk.rows:
+            customer, number = row.decode().split(":")
+            sent[customer].append(int(number))
+    for customer, count in counts.items():
+        wanted = [number for number, name in enumerate(customers) if name == customer]
+        assert sent[customer] == (wanted if count <= 50 else [])
+
+
+@pytest.mark.parametrize(
+    ("rows", "canary_rows", "sizes"),
+    [
+        (1, 0, [1]),
+        (1000, 0, [1000]),
+        (1001, 0, [1000, 1]),
+        (2500, 0, [1000, 1000, 500]),
+        (2500, 100, [100, 1000, 1000, 400]),
+        (50, 100, [50]),
+        (1500, 5000, [1000, 500]),
+        (0, 100, []),
+    ],
+)
+def test_chunks_are_full_but_for_the_canary_and_the_last(rows: int, canary_rows: int, sizes: list[int]):
+    chunks = cut([f"c{number}" for number in range(rows)], canary_rows)
+    assert [len(chunk.rows) for chunk in chunks] == sizes
+
+
+def test_only_the_first_wave_has_a_canary():
+    chunks = cut([f"c{number % 30}" for number in range(60)], canary_rows=10)
+    assert [(chunk.chunk_id, len(chunk.rows)) for chunk in chunks] == [
+        ("001-00001", 10),
+        ("001-00002", 20),
+        ("002-00001", 30),
+    ]
+
+
+def test_customer_that_appears_too_often_goes_nowhere():
+    assert [chunk.rows for chunk in cut(["a", "b", "a", "a"], most=2)] == [[b"b:1"]]
+
+
+@given(st.lists(st.integers(0, 40), max_size=400))
+def test_large_files_are_counted_on_scratch_as_small_ones_in_memory(keys: list[int]):
+    small, large = Occurrences(BytesIO), Occurrences(BytesIO)
+    for key in keys:
+        small.add(str(key))
+        large.add(str(key))
+        large._spill()
+    assert list(small.repeats(5)) == list(large.repeats(5))

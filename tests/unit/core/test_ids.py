@@ -1,0 +1,45 @@
+"""The same drop always gives the same name; names sort, read well and fit."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from adjustments.ids import batch_id, chunk_id, execution_name, half_ids
+
+AT = datetime(2026, 11, 21, 9, 5, 7, tzinfo=UTC)
+
+
+def test_same_drop_gives_the_same_name():
+    assert batch_id("inbox/a.csv", AT, ("b", "k", "v1")) == batch_id("inbox/a.csv", AT, ("b", "k", "v1"))
+
+
+@pytest.mark.parametrize("identity", [("b", "k", "v2"), ("b", "k2", "v1"), ("b", "kv", "1"), ("b", "k")])
+def test_another_drop_gives_another_name(identity: tuple[str, ...]):
+    assert batch_id("inbox/a.csv", AT, identity) != batch_id("inbox/a.csv", AT, ("b", "k", "v1"))
+
+
+@pytest.mark.parametrize(
+    ("key", "slug"),
+    [
+        ("inbox/Spring Campaign (final).csv", "spring-campaign-final"),
+        ("inbox/deep/er/points.csv.gz", "points"),
+        ("inbox/../../etc/passwd.csv", "passwd"),
+        ("inbox/积分.csv", "batch"),
+        ("inbox/" + "x" * 300 + ".csv", "x" * 30),
+    ],
+)
+def test_name_reads_well_whatever_the_key(key: str, slug: str):
+    name = batch_id(key, AT, ("b", key, "v1"))
+    assert name.startswith(f"20261121-090507-{slug}-")
+    assert len(execution_name(name, 999)) <= 80
+
+
+def test_chunks_sort_in_the_order_of_sending():
+    left, right = half_ids(chunk_id(1, 1))
+    deeper = half_ids(left)
+    order = [chunk_id(1, 1), left, *deeper, right, chunk_id(1, 2), chunk_id(1, 10), chunk_id(2, 1)]
+    assert sorted(order) == order
+
+
+def test_first_execution_has_the_name_of_its_batch():
+    assert [execution_name("b", start) for start in (1, 2, 3)] == ["b", "b-2", "b-3"]

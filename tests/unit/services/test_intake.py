@@ -1,0 +1,119 @@
+"""From the drop to the batch: the same drop is the same batch, a bad file is a batch too, and guards hold."""
+
+import json
+
+import pytest
+
+from adjustments.states import BatchStatus
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.memory import START
+from tests.fakes.world import World
+
+THREE = "customerId,amount\na,1\nb,2\nc,3\n"
+
+
+def test_same_event_twice_makes_one_batch_and_one_request():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    world.files.drop("inbox/f.csv", THREE.encode())
+    first = world.intake.take_object("inbox/f.csv", None)
+    second = world.intake.take_object("inbox/f.csv", None)
+    assert first is not None and second is not None
+    assert first.batch_id == second.batch_id
+    assert (len(gameball.requests), len(world.executions.started)) == (1, 1)
+
+
+def test_event_that_comes_after_the_end_changes_nothing():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    batch = world.run(world.drop(THREE))
+    assert world.intake.take_object("inbox/file.csv", None) == batch
+    assert len(gameball.requests) == 1
+
+
+def test_new_version_of_an_object_is_a_new_batch():
+    world = World(MemoryGameball())
+    assert world.drop(THREE).batch_id != world.drop(THREE).batch_id
+
+
+@pytest.mark.parametrize("key", ["inbox/readme.txt", "inbox/", "results/x/results.csv", "work/a.csv"])
+def test_only_csvs_in_the_inbox_are_taken(key: str):
+    world = World(MemoryGameball())
+    world.files.drop(key, THREE.encode())
+    assert world.intake.take_object(key, None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "empty"),
+        ("hello\n", "customerId"),
+        ("customerId,note\na,b\n", "amount"),
+        ("customerId,amount\n" + "a,x\n" * 30, "30 of 30 rows are bad"),
+    ],
+)
+def test_file_that_is_refused_is_a_batch_that_says_why(text: str, told: str):
+    gameball = MemoryGameball()
+    world = World(gameball)
+    ended = world.run(world.drop(text))
+    summary = json.loads(world.result(ended, "summary.json"))
+    assert ended.status is BatchStatus.REJECTED
+    assert told in summary["message"]
+    assert gameball.requests == []
+    assert world.result(ended, "results.csv").splitlines() == [
+        "line,customerId,amount,reason,status,message,jobId"
+    ]
+
+
+def test_dry_run_sends_nothing_and_ends_validated():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    ended = world.run(world.drop(THREE + ",4\n", dry_run="true"))
+    assert ended.status is BatchStatus.VALIDATED
+    assert gameball.requests == []
+    assert (ended.counts.not_submitted, ended.counts.rejected) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "total", "status"),
+    [
+        (0, 0, BatchStatus.SUBMITTING),
+        (3, 0, BatchStatus.SUBMITTING),
+        (2, 0, BatchStatus.AWAITING_APPROVAL),
+        (0, 6, BatchStatus.SUBMITTING),
+        (0, 5, BatchStatus.AWAITING_APPROVAL),
+    ],
+)
+def test_guards_hold_what_is_above_them(rows: int, total: int, status: BatchStatus):
+    gameball = MemoryGameball()
+    world = World(gameball, approval_above_rows=rows, approval_above_total=total)
+    batch = world.drop("customerId,amount\na,1\nb,-2\nc,3\n")
+    assert batch.status is status
+    held = status is BatchStatus.AWAITING_APPROVAL
+    assert (len(gameball.requests), len(world.notices.mails)) == ((0, 1) if held else (1, 0))
+
+
+def test_each_tick_makes_a_new_batch_of_each_file_and_the_same_tick_does_not():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    world.files.drop("recurring/a.csv", THREE.encode())
+    world.files.drop("recurring/b.csv", THREE.encode())
+    first = [batch.batch_id for batch in world.intake.take_tick(START)]
+    again = [batch.batch_id for batch in world.intake.take_tick(START)]
+    world.clock.sleep(60)
+    later = [batch.batch_id for batch in world.intake.take_tick(world.clock.now())]
+    assert first == again
+    assert len({*first, *later}) == 4
+    assert len(gameball.requests) == 4
+
+
+def test_planner_that_was_killed_leaves_nothing_that_counts():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    create = world.store.create_batch
+    world.store.create_batch = lambda batch: (_ for _ in ()).throw(RuntimeError("killed"))  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
+        world.drop(THREE)
+    world.store.create_batch = create  # type: ignore[method-assign]
+    ended = world.run(world.intake.take_object("inbox/file.csv", None))  # type: ignore[arg-type]
+    assert (ended.counts.applied, len(gameball.requests)) == (3, 1)

@@ -1,0 +1,101 @@
+"""Every input row has one line, in input order, and the files say what can be dropped again."""
+
+import csv
+import io
+import json
+
+from adjustments.errors import OutcomeUnknown
+from adjustments.states import BatchStatus
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.world import World
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_every_row_has_one_line_in_the_order_of_the_file():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"b"}
+    world = World(gameball)
+    ended = world.run(world.drop("customerId,amount,reason\na,1,x\nb,2,y\n,3,z\na,4,x\nc,nope,w\n"))
+    rows = rows_of(world.result(ended, "results.csv"))
+    assert [(row["line"], row["customerId"], row["amount"], row["status"], row["jobId"]) for row in rows] == [
+        ("2", "a", "1", "applied", "1"),
+        ("3", "b", "2", "failed", "1"),
+        ("4", "", "3", "rejected", ""),
+        ("5", "a", "4", "applied", "2"),
+        ("6", "c", "nope", "rejected", ""),
+    ]
+    assert ended.status is BatchStatus.COMPLETED_WITH_ERRORS
+
+
+def test_fix_me_has_the_original_header_and_rows_and_can_be_dropped_again():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"b"}
+    world = World(gameball)
+    ended = world.run(world.drop("Points,Player ID,note\n+1,a,x\n2,b,y\n3,,z\n"))
+    text = world.result(ended, "fix-me.csv")
+    assert text.splitlines()[0] == "Points,Player ID,note,error"
+    assert [(row["Points"], row["Player ID"], row["note"]) for row in rows_of(text)] == [
+        ("2", "b", "y"),
+        ("3", "", "z"),
+    ]
+    gameball.unknown_customers = set()
+    again = world.run(world.drop(text.replace("3,,z", "3,d,z"), name="fix-me.csv"))
+    assert (again.status, again.counts.applied) == (BatchStatus.COMPLETED, 2)
+    assert [customer for _, customer, _ in gameball.applied] == ["a", "b", "d"]
+
+
+def test_summary_has_the_fields_of_the_design_page():
+    world = World(MemoryGameball())
+    ended = world.run(world.drop("customerId,amount\na,1.50\nb,-2\n"))
+    summary = json.loads(world.result(ended, "summary.json"))
+    assert set(summary) >= {
+        "batchId",
+        "status",
+        "source",
+        "counts",
+        "totals",
+        "jobs",
+        "createdAt",
+        "finishedAt",
+    }
+    assert set(summary["source"]) == {"bucket", "key", "versionId", "sha256"}
+    assert summary["counts"] == {
+        "rows": 2, "applied": 2, "failed": 0, "rejected": 0, "notSubmitted": 0, "inDoubt": 0
+    }  # fmt: skip
+    assert summary["totals"] == {"requested": -0.5, "applied": -0.5}
+    assert summary["jobs"] == [{"chunk": "001-00001", "jobId": 1, "status": "completed", "rows": 2}]
+
+
+def test_cells_that_a_spreadsheet_would_run_are_neutralised():
+    world = World(MemoryGameball([OutcomeUnknown("lost")]))
+    ended = world.run(world.drop('customerId,amount,reason\n=cmd|calc,1,"=HYPERLINK(""x"")"\n'))
+    [row] = rows_of(world.result(ended, "results.csv"))
+    assert not row["customerId"].startswith("=")
+    assert not row["reason"].startswith("=")
+
+
+def test_page_escapes_every_value():
+    world = World(MemoryGameball())
+    ended = world.run(world.drop("customerId,amount,<script>alert(1)</script>\na,1,x\n", name="<b>.csv"))
+    page = world.result(ended, "report.html")
+    assert "<script>" not in page
+    assert "<b>.csv" not in page
+
+
+def test_reporting_twice_gives_the_same_files():
+    world = World(MemoryGameball())
+    ended = world.run(world.drop("customerId,amount\na,1\n"))
+    before = world.result(ended, "results.csv")
+    assert world.reporter.report(ended.batch_id) == ended
+    assert world.result(ended, "results.csv") == before
+
+
+def test_each_fact_is_told_once():
+    world = World(MemoryGameball())
+    ended = world.run(world.drop("customerId,amount\na,1\n"))
+    world.notifier.notify(ended.batch_id)
+    assert [kind for kind, _ in world.notices.events] == ["Batch Settled"]
+    assert len(world.notices.mails) == 1
