@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import api, wiring
 from adjustments.errors import AdjustmentsError, RequestRefused
+from adjustments.events import read_approval
 from adjustments.states import BatchStatus
 
 PAGE_ROWS_MAX = 100
@@ -42,8 +43,9 @@ def show(batch_id: str) -> Response[str]:
 
 @app.post("/batches/<batch_id>/approve")
 def approve(batch_id: str) -> Response[str]:
-    """Let a held batch go."""
-    batch = wiring.build_steering().approve(batch_id)
+    """Let a held batch go; the body may name what the approver believes to approve."""
+    believed = read_approval(app.current_event.body, app.current_event.request_context.identity.user_arn)
+    batch = wiring.build_steering().approve(batch_id, believed)
     return reply(200, {"batchId": batch.batch_id, "status": batch.status.value})
 
 
@@ -51,7 +53,24 @@ def approve(batch_id: str) -> Response[str]:
 def tell(error: AdjustmentsError) -> Response[str]:
     """Map an error to its answer."""
     logger.warning("call refused", error=type(error).__name__)
-    answer = api.answer_to(error)
+    return told(api.answer_to(error))
+
+
+@app.exception_handler(Exception)
+def break_silently(error: Exception) -> Response[str]:
+    """Tell a caller nothing of an error that nobody foresaw; the log has it all."""
+    logger.exception("call broke")
+    return told(api.error_answer(500, "something broke here; the log has it"))
+
+
+@app.not_found
+def miss(error: Exception) -> Response[str]:
+    """Answer a call to a path that is none of ours."""
+    return told(api.error_answer(404, "there is nothing at this path"))
+
+
+def told(answer: dict[str, Any]) -> Response[str]:
+    """Turn an error answer into the resolver's form."""
     return Response(answer["statusCode"], "application/json", answer["body"])
 
 

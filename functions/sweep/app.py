@@ -14,5 +14,5 @@ logger = Logger()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]]:
     """Look once at everything that is open."""
     done = wiring.build_sweeper().sweep()
-    logger.info("swept", **done)
+    logger.info("swept", extra=done)
     return done

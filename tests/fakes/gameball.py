@@ -30,6 +30,9 @@ class MemoryGameball:
         self.dialect = Dialect.GUIDE
         self.unlisted: set[str] = set()
         self.poll_error: GameballError | None = None
+        self.inquiries = 0
+        self.inquiry_error: GameballError | None = None
+        self.balance = 100
         self._jobs: list[list[dict[str, Any]]] = []
 
     def adjust_balances(self, body: bytes) -> int:
@@ -50,6 +53,14 @@ class MemoryGameball:
         if isinstance(step, tuple):
             raise step[0]
         return job_id
+
+    def inquire_balances(self, body: bytes) -> int:
+        self.inquiries += 1
+        if self.inquiry_error:
+            raise self.inquiry_error
+        rows = exact_json.read(body)["body"]
+        self._jobs.append([{**row, "availablePointsBalance": self.balance} for row in rows])
+        return len(self._jobs)
 
     def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
         if self.poll_error:

@@ -45,6 +45,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
+        self._contents: dict[str, tuple[str, datetime]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
 
     def create_batch(self, batch: Batch) -> bool:
@@ -52,6 +53,13 @@ class MemoryStore:
             return False
         self._batches[batch.batch_id] = batch
         return True
+
+    def claim_content(self, sha256: str, batch_id: str, now: datetime, until: datetime) -> str | None:
+        earlier, ends_at = self._contents.get(sha256, (batch_id, until))
+        if earlier != batch_id and ends_at >= now:
+            return earlier
+        self._contents[sha256] = (batch_id, until)
+        return None
 
     def batch(self, batch_id: str) -> Batch:
         try:

@@ -6,10 +6,12 @@ from decimal import Decimal
 from adjustments.jobs import Dialect
 from adjustments.model import Batch
 from adjustments.ports import Gameball
+from adjustments.services.asking import JobAsker
 from adjustments.services.intake import Intake
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Planner, PlanRules
 from adjustments.services.polling import Poller
+from adjustments.services.predicting import Predictor
 from adjustments.services.reporting import Reporter
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
@@ -40,7 +42,18 @@ class World:
         sending = (self.store, self.files, gameball, self.budget, self.clock, self.ids, memory.one_by_one)
         self.planner = Planner(self.files, self.store, self.clock, self.ids, memory.scratch, rules)
         self.submitter = Submitter(*sending, failure_percent_max)
-        self.poller = Poller(*sending, dialect, failure_percent_max)
+        asker = JobAsker(self.store, gameball, self.budget, self.clock, dialect)
+        predictor = Predictor(self.store, self.files, gameball, asker, self.budget, self.clock)
+        self.poller = Poller(
+            self.store,
+            self.files,
+            asker,
+            predictor,
+            self.clock,
+            self.ids,
+            memory.one_by_one,
+            failure_percent_max,
+        )
         self.reporter = Reporter(self.store, self.files, self.clock)
         self.notifier = Notifier(self.store, self.notices, self.files.bucket)
         self.intake = Intake(

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
+from adjustments import exact_json
+from adjustments.approval import Approval
 from adjustments.errors import RequestRefused
 
 STEP_MARGIN: Final = timedelta(seconds=30)
@@ -44,6 +47,14 @@ class ObjectCreated(_Event):
     detail: _ObjectCreated
 
 
+class _Believed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str | None = None
+    rows: StrictInt | None = None
+    requested: Decimal | None = None
+
+
 class Tick(_Event):
     """A schedule's own event; ``time`` is when it was due."""
 
@@ -63,6 +74,17 @@ def read_drop(event: Mapping[str, Any]) -> ObjectCreated | Tick:
             "malformed_event", f"the event is malformed: {invalid.errors()[0]['msg']}"
         ) from None
     raise RequestRefused("unknown_event", f"no event for this queue: source {event.get('source')!r}")
+
+
+def read_approval(body: str | None, by: str | None) -> Approval:
+    """Read what an approver believes to approve, all of it optional; raises RequestRefused."""
+    try:
+        believed = _Believed.model_validate(exact_json.read(body) if body else {})
+    except (ValueError, RecursionError):
+        raise RequestRefused(
+            "bad_approval", "the body may hold sha256, rows and requested, no more"
+        ) from None
+    return Approval(by or "", believed.sha256, believed.rows, believed.requested)
 
 
 def until(now: datetime, remaining_ms: int) -> datetime:

@@ -3,7 +3,7 @@
 The counters are never read: the documents' own examples don't add up. Only a row that is listed is known.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -12,6 +12,9 @@ from adjustments.model import Outcome
 
 _ENDED: Final = frozenset({"completed", "failed", "stopped"})
 """States after which nothing changes any more; one that nobody documented means: keep polling."""
+
+Row = Mapping[str, Any]
+"""One row of a job as Gameball lists it."""
 
 
 class Dialect(StrEnum):
@@ -45,24 +48,38 @@ class JobStatus:
 def read_status(dialect: Dialect, answer: Mapping[str, Any]) -> JobStatus:
     """Read a status answer; anything missing or misshapen is left out, and so stays unknown."""
     state = answer.get("status", answer.get("state"))
-    lists = answer.get("response") if dialect is Dialect.GUIDE else answer
-    names = ("successful", "failed") if dialect is Dialect.GUIDE else ("results", "errors")
-    if not isinstance(lists, Mapping):
-        lists = {}
     rows: dict[str, RowResult] = {}
-    for outcome, name in zip((Outcome.APPLIED, Outcome.FAILED), names, strict=True):
-        _collect(rows, outcome, lists.get(name))
+    for outcome, listed in zip((Outcome.APPLIED, Outcome.FAILED), listed_rows(dialect, answer), strict=True):
+        for row in listed:
+            _collect(rows, outcome, row)
     return JobStatus(str(state or "").strip().lower(), rows)
 
 
-def _collect(rows: dict[str, RowResult], outcome: Outcome, listed: object) -> None:
-    for row in listed if isinstance(listed, Iterable) and not isinstance(listed, str | Mapping) else ():
-        if not isinstance(row, Mapping) or not isinstance(customer := row.get("customerId"), str | int):
-            continue
-        told = row.get("message") or row.get("error") or ""
-        known = rows.get(str(customer))
-        if known is None:
-            rows[str(customer)] = RowResult(outcome, str(told))
-        elif known.outcome is not outcome:
-            message = "Gameball lists this customer both as successful and as failed"
-            rows[str(customer)] = RowResult(Outcome.IN_DOUBT, message)
+def listed_rows(dialect: Dialect, answer: Mapping[str, Any]) -> tuple[list[Row], list[Row]]:
+    """The rows listed as successful, and those listed as failed; each names its customer."""
+    lists = answer.get("response") if dialect is Dialect.GUIDE else answer
+    names = ("successful", "failed") if dialect is Dialect.GUIDE else ("results", "errors")
+    if not isinstance(lists, Mapping):
+        return [], []
+    good, bad = (_with_customer(lists.get(name)) for name in names)
+    return good, bad
+
+
+def _with_customer(listed: object) -> list[Row]:
+    if not isinstance(listed, list):
+        return []
+    return [
+        row for row in listed if isinstance(row, Mapping) and isinstance(row.get("customerId"), str | int)
+    ]
+
+
+def _collect(rows: dict[str, RowResult], outcome: Outcome, row: Row) -> None:
+    customer = str(row["customerId"])
+    told = row.get("message") or row.get("error") or ""
+    known = rows.get(customer)
+    if known is None:
+        rows[customer] = RowResult(outcome, str(told))
+    elif known.outcome is not outcome:
+        rows[customer] = RowResult(
+            Outcome.IN_DOUBT, "Gameball lists this customer as successful and as failed"
+        )

@@ -89,8 +89,8 @@ class Batch(Record):
     ``plan_id`` names the one planning run whose chunks count; ``total`` is the exact sum of the accepted
     amounts and ``absolute_total`` the sum of their magnitudes, as decimal text; ``refusal`` says why the
     whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now;
-    ``executions`` counts the starts of the state machine; ``notified`` holds the facts that were told
-    already.
+    ``approved_by`` is the identity of who let it go; ``executions`` counts the starts of the state machine;
+    ``notified`` holds the facts that were told already.
     """
 
     batch_id: str
@@ -102,7 +102,6 @@ class Batch(Record):
     created_at: datetime
     deadline_at: datetime
     finished_at: datetime | None = None
-    header: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     counts: Counts = Counts()
     total: str = "0"
@@ -114,6 +113,7 @@ class Batch(Record):
     has_canary: bool = False
     has_repeats: bool = False
     held_by: tuple[str, ...] = ()
+    approved_by: str = ""
     refusal: str = ""
     stop_reason: str = ""
     past_deadline: bool = False

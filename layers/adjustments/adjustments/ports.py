@@ -39,6 +39,9 @@ class BatchStore(Protocol):
     def create_batch(self, batch: Batch) -> bool:
         """Keep a new batch; False where there is one of its id already."""
 
+    def claim_content(self, sha256: str, batch_id: str, now: datetime, until: datetime) -> str | None:
+        """Keep which batch accepted a content; the id of another one that did so and whose time is not up."""
+
     def batch(self, batch_id: str) -> Batch:
         """Find a batch; raises NotFound."""
 

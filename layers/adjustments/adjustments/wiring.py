@@ -17,10 +17,12 @@ from adjustments.adapters.notices import TopicAndBusNotices
 from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.adapters.table import TableBatchStore
 from adjustments.jobs import Dialect
+from adjustments.services.asking import JobAsker
 from adjustments.services.intake import Intake
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Planner, PlanRules
 from adjustments.services.polling import Poller
+from adjustments.services.predicting import Predictor
 from adjustments.services.reporting import Reporter
 from adjustments.services.steering import Steering
 from adjustments.services.submitting import Submitter
@@ -99,10 +101,10 @@ def build_poller() -> Poller:
     """Asks for jobs."""
     name = settings().gameball_status_dialect
     dialect = None if name == "auto" else Dialect(name)
+    asker = JobAsker(_store(), _gameball(), _budget(), clock, dialect)
+    predictor = Predictor(_store(), _files(), _gameball(), asker, _budget(), clock)
     percent_max = settings().failure_percent_max
-    return Poller(
-        _store(), _files(), _gameball(), _budget(), clock, _ids, run_in_threads, dialect, percent_max
-    )
+    return Poller(_store(), _files(), asker, predictor, clock, _ids, run_in_threads, percent_max)
 
 
 @lru_cache(maxsize=1)
@@ -136,7 +138,7 @@ def build_intake() -> Intake:
 @lru_cache(maxsize=1)
 def build_steering() -> Steering:
     """Shows batches, and lets people decide."""
-    return Steering(_store(), build_intake())
+    return Steering(_store(), _files(), build_intake(), clock)
 
 
 @lru_cache(maxsize=1)

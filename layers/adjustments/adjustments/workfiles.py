@@ -18,6 +18,11 @@ class WorkKeys:
         return f"{self._root}/rows/{part:05d}.jsonl"
 
     @property
+    def header(self) -> str:
+        """The input's own header, for fix-me.csv."""
+        return f"{self._root}/header.json"
+
+    @property
     def repeats(self) -> str:
         """The rows that are not their customer's first, with their waves."""
         return f"{self._root}/repeats.bin"
@@ -29,6 +34,15 @@ class WorkKeys:
     def chunk(self, chunk_id: str) -> str:
         """The exact body of a chunk's request."""
         return f"{self._root}/chunks/{chunk_id}.json"
+
+    @property
+    def inquiries(self) -> str:
+        """The jobs of a dry run's balance inquiries, by chunk."""
+        return f"{self._root}/inquiries.json"
+
+    def balances(self, chunk_id: str) -> str:
+        """The balances of a chunk's customers, as a dry run found them."""
+        return f"{self._root}/balances/{chunk_id}.json"
 
     def outcomes(self, chunk_id: str, token: str) -> str:
         """What became of a chunk's rows."""

@@ -183,7 +183,7 @@ def get(path: str, **query: str) -> tuple[int, dict[str, Any]]:
 
 def request(method: str, path: str, **query: str) -> tuple[int, dict[str, Any]]:
     event = {"httpMethod": method, "path": path, "queryStringParameters": query or None, "headers": {},
-             "requestContext": {"resourcePath": path, "requestId": "r"}, "body": None}  # fmt: skip
+             "requestContext": {"requestId": "r", "identity": {"userArn": "arn:ann"}}, "body": None}  # fmt: skip
     answer = call("batch_api", event)
     return answer["statusCode"], json.loads(answer["body"])
 

@@ -117,3 +117,53 @@ def test_planner_that_was_killed_leaves_nothing_that_counts():
     world.store.create_batch = create  # type: ignore[method-assign]
     ended = world.run(world.intake.take_object("inbox/file.csv", None))  # type: ignore[arg-type]
     assert (ended.counts.applied, len(gameball.requests)) == (3, 1)
+
+
+def test_same_rows_under_another_name_are_refused_naming_the_earlier_batch():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    first = world.drop(THREE, name="a.csv")
+    second = world.run(world.drop("Amount;Customer ID\n1.0;a\n+2;b\n3;c\n", name="b.csv"))
+    assert second.status is BatchStatus.REJECTED
+    assert first.batch_id in second.refusal
+    assert len(gameball.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("days", "metadata", "requests"),
+    [
+        (0, {}, 1),
+        (29, {}, 1),
+        (31, {}, 2),
+        (0, {"allow_duplicate": "true"}, 2),
+        (0, {"allow_duplicate": "no"}, 1),
+    ],
+)
+def test_same_rows_are_accepted_again_after_30_days_or_when_asked_for(
+    days: int, metadata: dict[str, str], requests: int
+):
+    gameball = MemoryGameball()
+    world = World(gameball)
+    world.drop(THREE, name="a.csv")
+    world.clock.sleep(days * 86_400)
+    world.drop(THREE, name="b.csv", **metadata)
+    assert len(gameball.requests) == requests
+
+
+def test_dry_run_and_refused_file_claim_no_content():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    world.run(world.drop(THREE, name="a.csv", dry_run="true"))
+    assert world.run(world.drop(THREE, name="b.csv")).status is BatchStatus.COMPLETED
+
+
+def test_file_that_was_killed_after_claiming_its_content_is_taken_again():
+    world = World(MemoryGameball())
+    create = world.store.create_batch
+    world.store.create_batch = lambda batch: (_ for _ in ()).throw(RuntimeError("killed"))  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError):
+        world.drop(THREE)
+    world.store.create_batch = create  # type: ignore[method-assign]
+    again = world.intake.take_object("inbox/file.csv", None)
+    assert again is not None
+    assert not again.refusal

@@ -6,6 +6,7 @@ before the first byte of a request goes out, so that an error before it is ``Gam
 after it ``OutcomeUnknown``.
 """
 
+import ssl
 import threading
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,6 +16,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from adjustments import exact_json
 from adjustments.adapters.keys import Keys, KeySource
@@ -97,19 +99,22 @@ class GameballClient:
     ) -> None:
         self._root = f"{base_url.rstrip('/')}/api/{version}/integrations"
         self._keys = keys
-        self._kept_alive = _pool(read_timeout_s)
-        self._used_once = _pool(read_timeout_s)
+        self._read_timeout_s = read_timeout_s
+        self._tls = _tls_context()
+        self._kept_alive = _pool(read_timeout_s, self._tls)
 
     def adjust_balances(self, body: bytes) -> int:
         """See ``Gameball``.
 
-        Each request has a connection of its own. On one that is kept alive, the server's closing may cross with
-        our sending, which would put a thousand rows in doubt that nobody has seen; a handshake costs much less.
+        Each request has a connection of its own. On one that is kept alive, the server's closing may cross
+        with our sending, which would put a thousand rows in doubt that nobody has seen; a handshake costs
+        much less.
         """
-        job_id = self._call("POST", "/batch/balance-adjustment", body, once=True).get("jobId")
-        if isinstance(job_id, bool) or not isinstance(job_id, int):
-            raise OutcomeUnknown("Gameball accepted the request and named no jobId", status=200)
-        return job_id
+        return _job_id(self._call("POST", "/batch/balance-adjustment", body, once=True))
+
+    def inquire_balances(self, body: bytes) -> int:
+        """See ``Inquirer``."""
+        return _job_id(self._call("POST", "/batch/balance-inquiry", body))
 
     def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
         """See ``Gameball``."""
@@ -153,25 +158,41 @@ class GameballClient:
         headers = {"apikey": keys.api_key, "secretkey": keys.secret_key, "accept": "application/json"}
         if body is not None:
             headers["content-type"] = "application/json"
-        if once:
-            headers["connection"] = "close"
-        pool = self._used_once if once else self._kept_alive
+        pool = _pool(self._read_timeout_s, self._tls) if once else self._kept_alive
         _mark.sent = False
         try:
             answer = pool.request(
                 method, self._root + path, body=body, headers=headers, redirect=False, preload_content=False
             )
             text = answer.read(ANSWER_BYTES_MAX, decode_content=True)
-            answer.close() if once else answer.release_conn()
+            answer.release_conn()
         except (HTTPError, OSError) as error:
             raise _no_answer(error) from error
+        finally:
+            if once:
+                pool.clear()
         return _read_answer(answer.status, answer.headers, text)
 
 
-def _pool(read_timeout_s: float) -> urllib3.PoolManager:
+def _job_id(fields: Mapping[str, Any]) -> int:
+    job_id = fields.get("jobId")
+    if isinstance(job_id, bool) or not isinstance(job_id, int):
+        raise OutcomeUnknown("Gameball accepted the request and named no jobId", status=200)
+    return job_id
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Load the certificate authorities once, and not with each connection."""
+    context = create_urllib3_context()
+    context.load_default_certs()
+    return context
+
+
+def _pool(read_timeout_s: float, tls: ssl.SSLContext) -> urllib3.PoolManager:
     pool = urllib3.PoolManager(
         maxsize=CONNECTIONS_MAX,
         retries=False,
+        ssl_context=tls,
         timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
     )
     pool.pool_classes_by_scheme = {"http": _MarkingPool, "https": _MarkingTlsPool}

@@ -5,6 +5,7 @@
 =====================  ==============================  =====================================================
 ``batch#<batchId>``    ``batch``                       the batch; ``listing`` and, while it is open, ``open``
 ``batch#<batchId>``    ``chunk#<planId>#<chunkId>``    a chunk of the plan
+``content#<sha256>``   ``content``                     which batch accepted this content, until ``expiresAt``
 ``budget#<resource>``  ``budget``                      ``nextUs``: the next free place in time, in µs
 =====================  ==============================  =====================================================
 
@@ -13,6 +14,7 @@ Index ``listing`` (hash ``listing``, range ``batchId``) lists all batches by tim
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.table import BatchWriter
@@ -46,6 +48,28 @@ class TableBatchStore:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def claim_content(self, sha256: str, batch_id: str, now: datetime, until: datetime) -> str | None:
+        """See ``BatchStore``."""
+        item = {"pk": f"content#{sha256}", "sk": "content", "batchId": batch_id}
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={
+                    **{name: {"S": text} for name, text in item.items()},
+                    "expiresAt": {"N": str(int(until.timestamp()))},
+                },
+                ConditionExpression=f"{_IS_NEW} OR batchId = :mine OR expiresAt < :now",
+                ExpressionAttributeValues={
+                    ":mine": {"S": batch_id},
+                    ":now": {"N": str(int(now.timestamp()))},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as failed:
+            earlier: Any = failed.response
+            return str(earlier["Item"]["batchId"]["S"])
+        return None
 
     def batch(self, batch_id: str) -> Batch:
         """See ``BatchStore``."""

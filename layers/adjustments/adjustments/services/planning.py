@@ -16,6 +16,7 @@ from typing import Final
 from adjustments.chunking import PackedChunk, Packer, waves
 from adjustments.errors import FileRefused, NotFound, NotUtf8
 from adjustments.intake import IntakeRules, Notes, Reader
+from adjustments.intake.cells import shown
 from adjustments.limits import (
     BAD_ROWS_COUNTED_FROM,
     BAD_ROWS_PERCENT_MAX,
@@ -38,6 +39,18 @@ DEADLINE: Final = timedelta(hours=6)
 15 minutes, so whatever is open after hours will not end by itself."""
 
 
+COLUMNS_TOLD_MAX: Final = 20
+"""Ignored columns that the summary names."""
+
+REPEAT_REFUSED: Final = timedelta(days=30)
+"""How long the same content is refused, whatever its name."""
+
+_REPEATED: Final = (
+    "the same rows were accepted before, as batch {}: nothing of this file was sent. If they are really "
+    "meant to be applied again, drop the file with the object metadata allow-duplicate: true"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PlanRules:
     """The settings that decide what may be sent.
@@ -57,11 +70,17 @@ class Drop:
 
     stored: StoredObject
     batch_id: str
+    is_recurring: bool = False
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the same content may be accepted again: asked for by the dropper, or by a schedule."""
+        return self.is_recurring or _says_true(self.stored, "allow-duplicate")
 
     @property
     def is_dry_run(self) -> bool:
         """Whether the dropper asked to validate only (object metadata ``dry-run: true``)."""
-        return self.stored.metadata.get("dry-run", "").strip().lower() == "true"
+        return _says_true(self.stored, "dry-run")
 
 
 @dataclass(slots=True)
@@ -99,10 +118,21 @@ class Planner:
             pass
         plan_id = self._ids.fresh()
         batch, chunks = self._read(drop, plan_id)
+        if not (batch.refusal or batch.dry_run or drop.may_repeat):
+            batch, chunks = self._refuse_repeated(batch, chunks, drop)
         self._store.add_chunks(batch.batch_id, plan_id, chunks)
         if self._store.create_batch(batch):
             return batch
         return self._store.batch(drop.batch_id)
+
+    def _refuse_repeated(self, batch: Batch, chunks: list[Chunk], drop: Drop) -> tuple[Batch, list[Chunk]]:
+        """Refuse what was accepted under another name already (issue of the file dropped twice)."""
+        now = self._clock.now()
+        earlier = self._store.claim_content(batch.source.sha256, batch.batch_id, now, now + REPEAT_REFUSED)
+        if earlier is None:
+            return batch, chunks
+        blank = self._blank(drop, batch.plan_id)
+        return blank.model_copy(update={"source": batch.source, "refusal": _REPEATED.format(earlier)}), []
 
     def _read(self, drop: Drop, plan_id: str) -> tuple[Batch, list[Chunk]]:
         try:
@@ -143,6 +173,8 @@ class _Reading:
             encoding=encoding,
         )
         self._tally = _Tally()
+        header = json.dumps(self._reader.notes.header)
+        self._files.put(self._keys.header, header.encode(), "application/json")
 
     def finish(self) -> tuple[Batch, list[Chunk]]:
         """Read everything, check the file as a whole, and give the batch and its chunks."""
@@ -247,7 +279,6 @@ class _Reading:
                 "counts": Counts(rows=tally.rows, rejected=tally.rejected),
                 "total": plain(tally.total),
                 "absolute_total": plain(tally.absolute),
-                "header": self._reader.notes.header,
                 "notes": tuple(_told(self._reader.notes)),
                 "chunks": len(chunks),
                 "waves": max((chunk.wave for chunk in chunks), default=0),
@@ -271,11 +302,17 @@ class _Reading:
             yield f"amounts of {plain(tally.absolute)} in all are more than ApprovalAboveTotal ({limit})"
 
 
+def _says_true(stored: StoredObject, name: str) -> bool:
+    return stored.metadata.get(name, "").strip().lower() == "true"
+
+
 def _told(notes: Notes) -> Iterator[str]:
     """What a person should know of how the file was read."""
     yield f"read as {notes.encoding}, columns divided by {notes.delimiter!r}"
     if notes.ignored_columns:
-        yield f"ignored columns: {', '.join(notes.ignored_columns)}"
+        named = ", ".join(shown(name) for name in notes.ignored_columns[:COLUMNS_TOLD_MAX])
+        more = len(notes.ignored_columns) - COLUMNS_TOLD_MAX
+        yield f"ignored columns: {named}" + (f" and {more} more" if more > 0 else "")
 
 
 def _copied(pairs: Iterable[tuple[int, int]], kept: Writing) -> Iterator[tuple[int, int]]:

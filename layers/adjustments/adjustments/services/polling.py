@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from adjustments.errors import GameballError, GameballRefused, GameballUnauthorized, WrongState
-from adjustments.jobs import Dialect, JobStatus, read_status
+from adjustments.errors import GameballError, GameballUnauthorized, WrongState
+from adjustments.jobs import JobStatus, read_status
 from adjustments.model import Batch, Chunk
 from adjustments.outcomes import Settlement, settle
 from adjustments.payloads import rows_of
@@ -16,16 +17,13 @@ from adjustments.ports import (
     BatchStore,
     Clock,
     Files,
-    Gameball,
     Ids,
-    Lane,
     Parallel,
-    RequestBudget,
-    Resource,
 )
 from adjustments.progress import NextStep, next_step
-from adjustments.services.saving import pause, resume, save_or_reread, try_save
-from adjustments.services.turns import wait_for_turn
+from adjustments.services.asking import JobAsker
+from adjustments.services.predicting import Predictor
+from adjustments.services.saving import pause, resume, save_or_reread
 from adjustments.states import BatchStatus, ChunkState
 from adjustments.totals import plain
 from adjustments.workfiles import WorkKeys
@@ -38,7 +36,6 @@ class Poller:
     """Moves a batch on by what Gameball tells of its jobs.
 
     Args:
-        dialect: the dialect the account speaks, None to find it out (GameballStatusDialect).
         failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
     """
 
@@ -46,22 +43,20 @@ class Poller:
         self,
         store: BatchStore,
         files: Files,
-        gameball: Gameball,
-        budget: RequestBudget,
+        asker: JobAsker,
+        predictor: Predictor,
         clock: Clock,
         ids: Ids,
         parallel: Parallel,
-        dialect: Dialect | None,
         failure_percent_max: int,
     ) -> None:
         self._store = store
         self._files = files
-        self._gameball = gameball
-        self._budget = budget
+        self._asker = asker
+        self._predictor = predictor
         self._clock = clock
         self._ids = ids
         self._parallel = parallel
-        self._dialect = dialect
         self._failure_percent_max = failure_percent_max
 
     def poll(self, batch_id: str, until: datetime) -> tuple[Batch, NextStep]:
@@ -69,6 +64,9 @@ class Poller:
         batch = self._store.batch(batch_id)
         if batch.status.is_final:
             return batch, self._step(batch)
+        if batch.dry_run and not batch.refusal:
+            is_over = self._predictor.look(batch, until)
+            return batch, replace(self._step(batch), is_over=is_over)
         step = self._step(batch)
         for chunk in step.lost:
             self._doubt(batch, chunk, LOST_MESSAGE)
@@ -86,37 +84,21 @@ class Poller:
     def _poll_job(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
         if chunk.job_id is None:
             raise WrongState(f"chunk {chunk.chunk_id} of {batch.batch_id} is submitted and has no jobId")
-        if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.PROMPT, until):
-            return
         try:
-            job = self._ask(batch, chunk.job_id)
+            asked = self._asker.ask(batch, chunk.job_id, until)
         except GameballUnauthorized as error:
             pause(self._store, batch.batch_id, error.message)
             return
         except GameballError:
             return  # asking again does no harm: the next tick does
+        if asked is None:
+            return
         if batch.paused:
             resume(self._store, batch.batch_id)
+        job = read_status(*asked)
         if job.has_ended:
             rows = rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
             self._settle(batch, chunk, job, settle(rows, job))
-
-    def _ask(self, batch: Batch, job_id: int) -> JobStatus:
-        """Ask in the account's dialect; where it is not known yet, the first one that answers is the one."""
-        known = self._dialect or (Dialect(batch.dialect) if batch.dialect else None)
-        if known:
-            return read_status(known, self._gameball.job_status(known, job_id))
-        try:
-            return read_status(Dialect.GUIDE, self._gameball.job_status(Dialect.GUIDE, job_id))
-        except GameballRefused:
-            answer = self._gameball.job_status(Dialect.OPENAPI, job_id)
-        self._keep_dialect(batch.batch_id, Dialect.OPENAPI)
-        return read_status(Dialect.OPENAPI, answer)
-
-    def _keep_dialect(self, batch_id: str, dialect: Dialect) -> None:
-        batch = self._store.batch(batch_id)
-        if not batch.dialect:
-            try_save(self._store, batch.changed(dialect=dialect.value))
 
     def _settle(self, batch: Batch, chunk: Chunk, job: JobStatus, settlement: Settlement) -> None:
         key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self._ids.fresh())

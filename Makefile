@@ -1,0 +1,77 @@
+# Everything is one of these commands; `make` lists them. Nothing is installed outside .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CODE := $(wildcard layers functions local cli tests)
+PYTEST_OPTIONS ?=
+UNIT_WORKERS ?= 2
+
+# Without bytecode, every worker of the local Lambda would compile its packages at each cold start.
+unexport PYTHONDONTWRITEBYTECODE
+# A stranger's packages must not hide that one of ours is missing.
+unexport PYTHONPATH
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= eu-central-1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo up down test test-fast test-e2e lint format lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install what is needed into .venv (PYTHON=python3.12 chooses the interpreter)
+	@$(BIN)/python -c 'import sys; print(f"$(VENV) is ready: Python {sys.version.split()[0]}")'
+
+# The pins are complete, so pip is told not to resolve anything; `pip check` says if they do not fit together.
+$(INSTALLED): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is too old: Python 3.11 or newer is needed (make setup PYTHON=python3.12)" >&2; exit 1; }
+	@echo "installing into $(VENV); this takes a minute or two, once"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip check -qq --disable-pip-version-check
+	@touch $@
+
+demo: $(INSTALLED) ## run the main job from nothing on sample files and show what came out
+	@$(BIN)/python -m local.demo
+
+up: $(INSTALLED) ## start the local stack and leave it running (GAMEBALL_BASE_URL=… for another Gameball)
+	@$(BIN)/python -m local.background up
+
+down: $(INSTALLED) ## stop what `make up` started
+	@$(BIN)/python -m local.background down
+
+test: lint test-fast test-e2e ## check everything: lint, then all tests
+
+test-fast: $(INSTALLED) ## only the tests that need no stack
+	@$(BIN)/python -m pytest --ignore tests/e2e -n $(UNIT_WORKERS) $(PYTEST_OPTIONS)
+
+test-e2e: $(INSTALLED) ## only the tests against the deployed local stack
+	@$(BIN)/python -m pytest tests/e2e $(PYTEST_OPTIONS)
+
+lint: $(INSTALLED) ## ruff, mypy in strict mode, cfn-lint, sam validate
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/mypy $(CODE)
+	@$(BIN)/cfn-lint template.yaml
+	@$(BIN)/python -m local.sam
+
+format: $(INSTALLED) ## put the code into the house's format
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+# No index address may get into the pins: every machine brings its own.
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe \
+	--strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+lock: $(INSTALLED) ## pin anew after a change of requirements/*.in (takes minutes: it hashes every file)
+	@$(PIP_COMPILE) --output-file layers/adjustments/requirements.txt requirements/layer.in
+	@$(PIP_COMPILE) --output-file requirements/dev.txt requirements/dev.in
+
+clean: ## remove what was built, installed and left behind
+	@if [ -x $(BIN)/python ] && [ -e .local/stack.json ]; then $(MAKE) --no-print-directory down; fi
+	@rm -rf $(VENV) .aws-sam .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

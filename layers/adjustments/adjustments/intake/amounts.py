@@ -1,0 +1,191 @@
+"""The amount: from what stands in the file to canonical JSON-number text with exactly the digits' value.
+
+Read: digits 0 to 9 with an optional sign and an optional decimal point (``5``, ``+5``, ``007``, ``.5``,
+``12.50``), and in a semicolon file also a decimal comma with one or two decimals (``12,5``, ``12,50``).
+
+Written: no plus, no leading zeros, a digit before the point, no trailing zeros after it, no ``-0``. So
+equal numbers have equal text, and a hash of the rows sees through formatting. Limits are counted on the
+canonical text. No float is involved anywhere.
+
+Dangerous in a semicolon file: ``1.250`` is one thousand two hundred and fifty where semicolons are used,
+and one and a quarter elsewhere. It is rejected there as a thousands separator rather than guessed.
+"""
+
+import re
+from decimal import Decimal
+from typing import Final, NoReturn
+
+from adjustments import limits
+from adjustments.intake.problems import Problem
+
+_PLAIN: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]+))?")
+_COMMA_OF_SEMICOLON_FILE: Final = re.compile(r"[+-]?[0-9]+,[0-9]{1,2}")
+_THOUSAND_OR_FRACTION: Final = re.compile(r"([+-]?[1-9][0-9]{0,2})[.,]([0-9]{3})")
+
+_GROUPED: Final = re.compile(
+    r"([+-]?)([1-9][0-9]{0,2}(?:([,.'’_٬\s])[0-9]{2,3})?(?:\3[0-9]{2,3})*(?<=[0-9]{3}))(?:(?!\3)[.,٫]([0-9]+))?"  # noqa: RUF001
+)
+_SCIENTIFIC: Final = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)[eE][+-]?[0-9]+")
+_NOT_FINITE: Final = re.compile(r"[+-]?(?:s?nan|inf(?:inity)?|∞|1\.#(?:inf|ind|qnan)0*)", re.IGNORECASE)
+_CURRENCY_CODE: Final = re.compile(r"[A-Z]{3}\s*[+-]?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*\s*[A-Z]{3}")
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?(?:[0-9]+,[0-9]*|,[0-9]+)")
+_MINUS_MISPLACED: Final = re.compile(r"\(([0-9.]+)\)|([0-9.]+)-|-\s+([0-9.]+)")
+
+_MINUS_LOOKALIKES: Final = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣－"), "-")  # noqa: RUF001
+_CURRENCY_SIGNS: Final = dict.fromkeys(
+    [*map(ord, "$¢£¤¥֏؋৳฿៛﷼﹩＄￠￡￥￦"), *range(0x20A0, 0x20D0)]  # noqa: RUF001
+)
+
+
+class BadAmount(Exception):
+    """The text is no amount that can be sent.
+
+    Args:
+        problem: its code.
+        complaint: what is wrong and what to do, to stand after the offending text.
+    """
+
+    def __init__(self, problem: Problem, complaint: str) -> None:
+        super().__init__(complaint)
+        self.problem = problem
+        self.complaint = complaint
+
+
+def canonical(text: str, *, amount_max: Decimal, semicolon_file: bool) -> str:
+    """The amount as canonical JSON-number text (issue 3, points 2 and 5).
+
+    Args:
+        text: the cell, white space stripped.
+        amount_max: the largest absolute amount, inclusive; 0 switches the check off.
+        semicolon_file: whether the delimiter is a semicolon, which allows a decimal comma.
+    Raises:
+        BadAmount: the text is not exactly one finite, non-zero number within the limits.
+    """
+    amount = _normal_form(text, semicolon_file=semicolon_file)
+    if amount is None:
+        _diagnose(text, semicolon_file=semicolon_file)
+    if amount == "0":
+        raise BadAmount(
+            Problem.AMOUNT_ZERO, "is zero and would change nothing; write another amount or remove the row"
+        )
+    whole, _, fraction = amount.removeprefix("-").partition(".")
+    if len(fraction) > limits.DECIMALS_MAX:
+        raise BadAmount(
+            Problem.AMOUNT_TOO_MANY_DECIMALS,
+            f"has {len(fraction)} decimals; write at most {limits.DECIMALS_MAX}",
+        )
+    digits = len((whole + fraction).lstrip("0"))
+    if digits > limits.SIGNIFICANT_DIGITS_MAX:
+        raise BadAmount(
+            Problem.AMOUNT_TOO_MANY_DIGITS,
+            f"has {digits} significant digits; write at most {limits.SIGNIFICANT_DIGITS_MAX}",
+        )
+    if amount_max and Decimal(amount).copy_abs() > amount_max:
+        raise BadAmount(
+            Problem.AMOUNT_BEYOND_LIMIT,
+            f"is beyond the limit of {amount_max:f} for one row; "
+            "correct it, or have MaxAbsoluteAmount raised",
+        )
+    return amount
+
+
+def clean_amount_pattern(*, amount_max: Decimal, semicolon_file: bool) -> re.Pattern[str]:
+    """A pattern for amounts that are canonical and within all limits as they stand: what most rows have.
+
+    It may miss amounts that ``canonical`` accepts, never the reverse: with k digits before the point a
+    number is below 10^k, and k is chosen so that this is within ``amount_max``.
+    """
+    whole_digits_max = limits.SIGNIFICANT_DIGITS_MAX - limits.DECIMALS_MAX
+    if amount_max:
+        whole_digits_max = min(whole_digits_max, amount_max.adjusted())
+    if whole_digits_max < 1:
+        return re.compile(r"(?!)")
+    decimals_max = 2 if semicolon_file else limits.DECIMALS_MAX
+    return re.compile(rf"-?[1-9][0-9]{{0,{whole_digits_max - 1}}}(?:\.[0-9]{{0,{decimals_max - 1}}}[1-9])?")
+
+
+def _normal_form(text: str, *, semicolon_file: bool) -> str | None:
+    if semicolon_file:
+        if _THOUSAND_OR_FRACTION.fullmatch(text):
+            return None
+        if _COMMA_OF_SEMICOLON_FILE.fullmatch(text):
+            text = text.replace(",", ".")
+    found = _PLAIN.fullmatch(text)
+    if found is None or not (found[2] or found[3]):
+        return None
+    whole = found[2].lstrip("0") or "0"
+    fraction = (found[3] or "").rstrip("0")
+    number = f"{whole}.{fraction}" if fraction else whole
+    return f"-{number}" if found[1] == "-" and number != "0" else number
+
+
+def _diagnose(text: str, *, semicolon_file: bool) -> NoReturn:
+    """Say what people most often mean by a text that is no number, the surest signs first."""
+    if not text:
+        raise BadAmount(
+            Problem.AMOUNT_MISSING,
+            "the amount is empty; write how much to add, or with a minus how much to deduct",
+        )
+    hyphened = text.translate(_MINUS_LOOKALIKES)
+    if hyphened != text:
+        raise BadAmount(
+            Problem.AMOUNT_TYPOGRAPHIC_MINUS,
+            f"has a typographic minus or dash; write {_number_or(hyphened, 'it')} "
+            "with the plain minus of the keyboard",
+        )
+    if _NOT_FINITE.fullmatch(text):
+        raise BadAmount(Problem.AMOUNT_NOT_FINITE, "is no finite number; write the amount in digits")
+    if _SCIENTIFIC.fullmatch(text):
+        raise BadAmount(
+            Problem.AMOUNT_SCIENTIFIC,
+            "is in scientific notation, where digits may be lost; write all digits of the original amount",
+        )
+    bare = text.translate(_CURRENCY_SIGNS)
+    if bare != text or _CURRENCY_CODE.fullmatch(text):
+        raise BadAmount(
+            Problem.AMOUNT_CURRENCY_SIGN,
+            f"has a currency sign or unit; write {_number_or(bare.strip(), 'the number alone')}",
+        )
+    _diagnose_separators(text, semicolon_file=semicolon_file)
+    raise BadAmount(Problem.AMOUNT_NOT_A_NUMBER, _advice_on_no_number(text))
+
+
+def _diagnose_separators(text: str, *, semicolon_file: bool) -> None:
+    either = _THOUSAND_OR_FRACTION.fullmatch(text)
+    if semicolon_file and either:
+        raise BadAmount(
+            Problem.AMOUNT_THOUSANDS_SEPARATOR,
+            f"has a thousands separator or three decimals; write {either[1]}{either[2]}, "
+            f"or {either[1]}.{either[2]}0 if decimals are meant",
+        )
+    grouped = _GROUPED.fullmatch(text)
+    if grouped and grouped[3]:
+        digits = re.sub("[^0-9]", "", grouped[2])
+        number = grouped[1] + digits + (f".{grouped[4]}" if grouped[4] else "")
+        raise BadAmount(
+            Problem.AMOUNT_THOUSANDS_SEPARATOR,
+            f"has a thousands separator; write {_number_or(number, 'it without')}",
+        )
+    if _DECIMAL_COMMA.fullmatch(text):
+        write = f"write {_number_or(text.replace(',', '.'), 'it with a decimal point')}"
+        allowed = "with one or two decimals" if semicolon_file else "in semicolon files"
+        raise BadAmount(
+            Problem.AMOUNT_DECIMAL_COMMA, f"has a decimal comma, which is accepted only {allowed}; {write}"
+        )
+
+
+def _advice_on_no_number(text: str) -> str:
+    western = "".join(str(int(char)) if char.isdecimal() else char for char in text)
+    if western != text:
+        return f"is not written with the digits 0 to 9; write {_number_or(western, 'it with those')}"
+    misplaced = _MINUS_MISPLACED.fullmatch(text)
+    if misplaced:
+        number = next(filter(None, misplaced.groups()))
+        write = _number_or("-" + number, "digits")
+        return f"is not a number; write {write} with the minus right before the digits"
+    return "is not a number; write digits only, such as 250 or -12.5"
+
+
+def _number_or(text: str, otherwise: str) -> str:
+    short = len(text) <= limits.SIGNIFICANT_DIGITS_MAX + 2
+    return (_normal_form(text, semicolon_file=False) if short else None) or otherwise

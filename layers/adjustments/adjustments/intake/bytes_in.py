@@ -1,0 +1,176 @@
+"""From blocks of bytes to blocks of text, in constant memory.
+
+Whatever the caller's blocks are, everything here works on pieces of one fixed size, so that a decision
+never depends on where a block happened to end. A gzip member is expanded piece by piece: a bomb costs
+time up to ``EXPANDED_BYTES_MAX``, never memory. Members may follow one another, zeros may follow the last
+one (tapes and some uploaders pad with them); anything else after the end is refused, as is a file that
+ends too early, because either means that rows may be missing.
+
+The encoding: by mark (UTF-8, UTF-16, UTF-32), else UTF-8. Without a mark, bytes that are no UTF-8 raise
+``NotUtf8``, and the caller reads the object again as Windows-1252. With a mark, they refuse the file: it
+has said what it is.
+
+Text or not: by the first bytes of what people drop by mistake, and by control characters in the header
+(``header``). A NUL further down rejects its row only.
+"""
+
+import codecs
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Final, NoReturn
+
+from adjustments import limits
+from adjustments.errors import FileRefused, NotUtf8
+from adjustments.intake.problems import Refusal
+
+BLOCK_BYTES: Final = 128 * 1024
+"""Bytes worked on at a time; more is no faster."""
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
+
+_MARKS: Final = (
+    # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    (codecs.BOM_UTF32_LE, "utf-32", "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32", "utf-32"),
+    (codecs.BOM_UTF8, "utf-8", "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16", "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "utf-16"),
+)
+
+_EXPORT_AS_CSV: Final = 'open it there, choose "Save as", type "CSV UTF-8", and drop that file'
+_NO_TEXT: Final = (
+    (b"PK\x03\x04", f"looks like an Excel workbook (or another zip file): {_EXPORT_AS_CSV}"),
+    (b"\xd0\xcf\x11\xe0", f"looks like an old Excel workbook (.xls): {_EXPORT_AS_CSV}"),
+    (_GZIP_MAGIC, 'is compressed with gzip: let its name end in ".csv.gz" (and compress it only once)'),
+    (b"BZh", "is compressed with bzip2: expand it, or compress it with gzip instead"),
+    (b"\xfd7zXZ", "is compressed with xz: expand it, or compress it with gzip instead"),
+    (b"7z\xbc\xaf", "is a 7-Zip archive: expand it and drop the CSV file"),
+    (b"Rar!", "is a RAR archive: expand it and drop the CSV file"),
+    (b"%PDF", "is a PDF document: drop the CSV file instead"),
+    (b"{\\rtf", "is a rich-text document: drop the CSV file instead"),
+    (b"\x89PNG", "is a picture: drop the CSV file instead"),
+    (b"\xff\xd8\xff", "is a picture: drop the CSV file instead"),
+    (b"GIF8", "is a picture: drop the CSV file instead"),
+)
+
+
+def text_of(
+    blocks: Iterable[bytes], *, gzipped: bool, encoding: str | None, block_bytes: int
+) -> tuple[str, Iterator[str]]:
+    """The encoding's name, and the text in blocks of bounded size.
+
+    Args:
+        blocks: the object's bytes, in pieces of any size.
+        gzipped: whether they are compressed.
+        encoding: None to find it out.
+        block_bytes: the size of the pieces worked on.
+    Raises:
+        FileRefused: at once or while iterating; empty, no text, broken or too large gzip.
+        NotUtf8: at once or while iterating; only with ``encoding=None`` and no mark.
+    """
+    pieces = _evenly(blocks, block_bytes)
+    if gzipped:
+        pieces = _evenly(_expanded(pieces, block_bytes), block_bytes)
+    first = next(pieces, b"")
+    if not first:
+        raise FileRefused(Refusal.EMPTY, "the file is empty; export it again and drop it anew")
+    for magic, advice in _NO_TEXT:
+        if first.startswith(magic):
+            raise FileRefused(Refusal.NOT_TEXT, f"the file is no CSV text: it {advice}")
+    name, codec, marked = _encoding_of(first, encoding)
+    may_be_windows = encoding is None and not marked
+    return name, _decoded(first, pieces, codec, name, may_be_windows=may_be_windows)
+
+
+def _evenly(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes in pieces of exactly one size (the last may be shorter)."""
+    waiting = bytearray()
+    for block in blocks:
+        view = memoryview(block)
+        start = 0
+        while len(waiting) + len(view) - start >= size:
+            end = start + size - len(waiting)
+            yield bytes(waiting) + view[start:end] if waiting else bytes(view[start:end])
+            waiting.clear()
+            start = end
+        waiting += view[start:]
+    if waiting:
+        yield bytes(waiting)
+
+
+def _expanded(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Gzip members expanded into pieces of at most ``size`` bytes."""
+    member: zlib._Decompress | None = None
+    members = total = 0
+    for piece in pieces:
+        data = piece
+        while data:
+            if member is None:
+                data = data.lstrip(b"\0") if members else data
+                if not data:
+                    break
+                member, members = zlib.decompressobj(_GZIP_WINDOW_BITS), members + 1
+            out = _expand(member, data, size, after_end=members > 1)
+            total += len(out)
+            _check_total(total)
+            if out:
+                yield out
+            data = member.unused_data if member.eof else member.unconsumed_tail
+            member = None if member.eof else member
+    while member is not None and (out := _expand(member, b"", size, after_end=False)):
+        total += len(out)
+        _check_total(total)
+        yield out
+    if member is not None and not member.eof:
+        _refuse_gzip("ends too early, so rows are missing; compress and upload it again")
+
+
+def _expand(member: "zlib._Decompress", data: bytes, size: int, *, after_end: bool) -> bytes:
+    try:
+        return member.decompress(data, size)
+    except zlib.error:
+        if after_end:
+            _refuse_gzip("is damaged, or something else follows its end; compress and upload it again")
+        _refuse_gzip("is damaged or not compressed at all; compress it again, or let its name end in .csv")
+
+
+def _check_total(total: int) -> None:
+    if total > limits.EXPANDED_BYTES_MAX:
+        raise FileRefused(
+            Refusal.GZIP_TOO_LARGE,
+            f"the file expands to more than {limits.EXPANDED_BYTES_MAX:,} bytes; split it into smaller files",
+        )
+
+
+def _refuse_gzip(fault: str) -> NoReturn:
+    raise FileRefused(Refusal.BROKEN_GZIP, f"the gzip file {fault}")
+
+
+def _encoding_of(first: bytes, encoding: str | None) -> tuple[str, str, bool]:
+    if encoding is not None:
+        return encoding, encoding, False
+    for mark, name, codec in _MARKS:
+        if first.startswith(mark):
+            return name, codec, True
+    return "utf-8", "utf-8", False
+
+
+def _decoded(
+    first: bytes, pieces: Iterator[bytes], codec: str, name: str, *, may_be_windows: bool
+) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(codec)("strict")
+    try:
+        yield decoder.decode(first)
+        for piece in pieces:
+            yield decoder.decode(piece)
+        yield decoder.decode(b"", True)
+    except UnicodeDecodeError:
+        if may_be_windows:
+            raise NotUtf8(
+                Refusal.NOT_UTF8, "the file is not UTF-8; it is read again as Windows-1252"
+            ) from None
+        raise FileRefused(
+            Refusal.NOT_TEXT,
+            f'the file holds bytes that are no {name} text; save it again as "CSV UTF-8" and drop that file',
+        ) from None

@@ -1,0 +1,46 @@
+"""What can be wrong with a row, and what can be wrong with a file, as stable codes."""
+
+from enum import StrEnum
+
+
+class Problem(StrEnum):
+    """Why a row is never sent (issue 3, point 2); stable, for programs."""
+
+    TOO_FEW_FIELDS = "too_few_fields"
+    TOO_MANY_FIELDS = "too_many_fields"
+    BAD_QUOTES = "bad_quotes"
+    CONTROL_CHARACTER = "control_character"
+    CUSTOMER_ID_MISSING = "customer_id_missing"
+    CUSTOMER_ID_SCIENTIFIC = "customer_id_scientific"
+    CUSTOMER_ID_TOO_LONG = "customer_id_too_long"
+    AMOUNT_MISSING = "amount_missing"
+    AMOUNT_ZERO = "amount_zero"
+    AMOUNT_NOT_A_NUMBER = "amount_not_a_number"
+    AMOUNT_NOT_FINITE = "amount_not_finite"
+    AMOUNT_SCIENTIFIC = "amount_scientific"
+    AMOUNT_THOUSANDS_SEPARATOR = "amount_thousands_separator"
+    AMOUNT_DECIMAL_COMMA = "amount_decimal_comma"
+    AMOUNT_CURRENCY_SIGN = "amount_currency_sign"
+    AMOUNT_TYPOGRAPHIC_MINUS = "amount_typographic_minus"
+    AMOUNT_TOO_MANY_DIGITS = "amount_too_many_digits"
+    AMOUNT_TOO_MANY_DECIMALS = "amount_too_many_decimals"
+    AMOUNT_BEYOND_LIMIT = "amount_beyond_limit"
+    REASON_TOO_LONG = "reason_too_long"
+    CUSTOMER_TOO_OFTEN = "customer_too_often"
+    """Never said here: only the planner sees the whole file."""
+
+
+class Refusal(StrEnum):
+    """Why a whole file is refused (issue 3, point 3): the codes of ``FileRefused`` that intake raises."""
+
+    EMPTY = "empty"
+    NOT_TEXT = "not_text"
+    NOT_UTF8 = "not_utf8"
+    BROKEN_GZIP = "broken_gzip"
+    GZIP_TOO_LARGE = "gzip_too_large"
+    NO_HEADER = "no_header"
+    MISSING_COLUMN = "missing_column"
+    DUPLICATE_COLUMN = "duplicate_column"
+    UNCLOSED_QUOTE = "unclosed_quote"
+    ROW_TOO_LONG = "row_too_long"
+    TOO_MANY_LINES = "too_many_lines"

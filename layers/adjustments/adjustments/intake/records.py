@@ -1,0 +1,303 @@
+"""From blocks of text to CSV records with the physical line on which each starts.
+
+The grammar, which is what spreadsheets write plus what hands do to it:
+
+- LF, CRLF and CR end a line, in any mixture; each counts once. Nothing else ends a line (not U+2028, not
+  form feed).
+- A field is quoted when its first character after spaces is ``"``. Within, ``""`` is a quote and
+  everything else is itself, delimiters and line ends included. Spaces before and after the quotes are
+  dropped; so are spaces before an unquoted field. A quote inside an unquoted field is an ordinary
+  character (``5" disc``).
+- Text after a closing quote (``"a"b``) makes the row bad, when the fault stays within one line and that
+  line's quotes are even. Otherwise nobody can say where the row ends, and a row swallowed by a quote
+  would be a row lost: the file is refused, naming the line where the quote opens.
+- A record has at most ``ROW_CHARS_MAX`` characters as it stands in the file. A longer one refuses the
+  file rather than the row: it is no row of a balance file, and it could not be given back whole in
+  fix-me.csv.
+
+The csv module's reader does the work for every block in which each line is one record. A block in which
+it stumbles, or which has line ends within quotes, is read by ``read_record``, slower and with exact
+positions; a property test holds the two together. csv's ``field_size_limit`` is global to the process, so
+nothing depends on it: the limit here is lower than its default, and if somebody lowers it, the slow way
+takes over.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Generator, Iterator, Sequence
+from typing import Final, NamedTuple, NoReturn
+
+from adjustments import limits
+from adjustments.errors import FileRefused
+from adjustments.intake.cells import has_restorable
+from adjustments.intake.problems import Refusal
+
+LINES_MAX: Final = 5 * limits.ROWS_MAX
+"""Physical lines of one file: blank lines are no rows, so that nobody else would ever stop counting them."""
+
+LINE_END: Final = re.compile(r"\r\n?|\n")
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters that no cell may hold; tab and line ends are white space in a quoted text."""
+
+_CONTROL_BYTES: Final = bytes(code for code in (*range(0x20), 0x7F) if code not in b"\t\n\r")
+_CONTROL_BEYOND_ASCII: Final = re.compile(r"[\x80-\x9f]")
+_BLANK_LINES: Final = re.compile(r"(?:[ \t]*(?:\r\n|\r(?!\Z)|\n))+")
+_QUOTED: Final = re.compile(r' *"[^"]*(?:""[^"]*)*"(?!") *')
+
+
+class Batch(NamedTuple):
+    """Records of one block. ``plain``: good quotes, no control characters, nothing to restore in any cell."""
+
+    lines: Sequence[int]
+    records: list[list[str]]
+    bad_quotes: frozenset[int]
+    plain: bool
+
+
+class OpenQuote(Exception):
+    """The quote at position ``at`` is not closed within the text."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(at)
+        self.at = at
+
+
+class TextAfterQuote(Exception):
+    """The quoted field that opens at ``quote`` closes, and at ``at`` something follows it."""
+
+    def __init__(self, quote: int, at: int) -> None:
+        super().__init__(quote, at)
+        self.quote = quote
+        self.at = at
+
+
+def field_pattern(delimiter: str) -> re.Pattern[str]:
+    """One field with what ends it, for ``read_record``."""
+    mark = re.escape(delimiter)
+    quoted, bare = r'"([^"]*(?:""[^"]*)*)" *', rf'(?![ "])([^{mark}\r\n]*)'
+    return re.compile(rf" *(?:{quoted}|{bare})({mark}|\r\n?|\n|\Z)")
+
+
+def read_record(text: str, start: int, delimiter: str, field: re.Pattern[str]) -> tuple[list[str], int]:
+    """The record that starts at a position, and where the next one starts: the grammar itself.
+
+    Raises:
+        OpenQuote: a quote is not closed within the text.
+        TextAfterQuote: a closing quote is not followed by a delimiter or a line end.
+    """
+    end_of_blank = LINE_END.match(text, start)
+    if end_of_blank:
+        return [], end_of_blank.end()
+    cells: list[str] = []
+    position = start
+    while True:
+        found = field.match(text, position)
+        if found is None:
+            _raise_fault(text, position)
+        quoted = found[1]
+        cells.append(found[2] if quoted is None else quoted.replace('""', '"'))
+        position = found.end()
+        if found[3] != delimiter:
+            return cells, position
+
+
+def _raise_fault(text: str, position: int) -> NoReturn:
+    quote = text.index('"', position)
+    closed = _QUOTED.match(text, position)
+    if closed is None:
+        raise OpenQuote(quote)
+    raise TextAfterQuote(quote, closed.end())
+
+
+class Records:
+    """The records of a text that comes in blocks; holds one block and one unfinished record at a time."""
+
+    def __init__(self, texts: Iterator[str]) -> None:
+        self._texts = texts
+        self._rest = ""
+        self._line = 1
+
+    def beginning(self) -> tuple[str, int]:
+        """Enough text to hold the header, blank lines before it skipped, and the line where it starts."""
+        self._skip_blank_lines()
+        while len(self._rest) <= limits.ROW_CHARS_MAX and (text := next(self._texts, None)) is not None:
+            self._rest += text
+            self._skip_blank_lines()
+        if not self._rest.strip():
+            raise FileRefused(
+                Refusal.EMPTY, "the file has nothing but blank lines; export it again and drop it"
+            )
+        return self._rest, self._line
+
+    def skip(self, chars: int) -> None:
+        """Go on after the header."""
+        self._line += line_ends(self._rest[:chars])
+        self._rest = self._rest[chars:]
+
+    def batches(self, delimiter: str) -> Iterator[Batch]:
+        """All records from here on, blank ones included.
+
+        Raises:
+            FileRefused: a quote never closes, a record is too long, or there are too many lines.
+        """
+        parser = _Parser(delimiter, self._line)
+        rest = self._rest
+        self._rest = ""
+        for text in self._texts:
+            rest += text
+            used = yield from parser.parse(rest[: _end_of_last_line(rest)], final=False)
+            rest = rest[used:]
+            if len(rest) > limits.ROW_CHARS_MAX:
+                raise parser.too_long(rest, 0)
+        yield from parser.parse(rest, final=True)
+
+    def _skip_blank_lines(self) -> None:
+        blank = _BLANK_LINES.match(self._rest)
+        if blank:
+            self.skip(blank.end())
+            _check_line(self._line)
+
+
+class _Parser:
+    def __init__(self, delimiter: str, line: int) -> None:
+        self._delimiter = delimiter
+        self._field = field_pattern(delimiter)
+        self._line = line
+
+    def parse(self, text: str, *, final: bool) -> Generator[Batch, None, int]:
+        """Whole lines in, a batch out; returns the characters used, fewer when the last record goes on."""
+        if not text:
+            return 0
+        _check_line(self._line)
+        lines = io.StringIO(text, newline="").readlines()
+        records = self._one_per_line(lines)
+        if records is not None:
+            numbers = range(self._line, self._line + len(lines))
+            self._line += len(lines)
+            yield Batch(numbers, records, frozenset(), _is_plain(text))
+            return len(text)
+        return (yield from self._parse_carefully(text, final=final))
+
+    def _one_per_line(self, lines: list[str]) -> list[list[str]] | None:
+        if max(map(len, lines)) > limits.ROW_CHARS_MAX:
+            return None
+        try:
+            records = list(csv.reader(lines, delimiter=self._delimiter, strict=True, skipinitialspace=True))
+        except csv.Error:
+            return None
+        return records if len(records) == len(lines) else None
+
+    def _parse_carefully(self, text: str, *, final: bool) -> Generator[Batch, None, int]:
+        numbers: list[int] = []
+        records: list[list[str]] = []
+        bad_quotes: set[int] = set()
+        position = 0
+        refused: FileRefused | None = None
+        try:
+            while position < len(text):
+                found = self._next(text, position, final=final)
+                if found is None:
+                    break
+                cells, end, bad = found
+                numbers.append(self._line)
+                records.append(cells)
+                if bad:
+                    bad_quotes.add(self._line)
+                self._line += line_ends(text[position:end])
+                position = end
+        except FileRefused as error:
+            refused = error
+        plain = not bad_quotes and _is_plain(text[:position])
+        yield Batch(numbers, records, frozenset(bad_quotes), plain)
+        if refused is not None:
+            raise refused
+        return position
+
+    def _next(self, text: str, start: int, *, final: bool) -> tuple[list[str], int, bool] | None:
+        """A record, where it ends, whether its quotes are bad; None when it goes on after the text."""
+        try:
+            cells, end = read_record(text, start, self._delimiter, self._field)
+        except TextAfterQuote as fault:
+            return self._bad_line(text, start, fault)
+        except OpenQuote as fault:
+            if len(text) - start > limits.ROW_CHARS_MAX:
+                raise self.too_long(text, start) from None
+            if final:
+                raise self._unclosed(text, start, fault.at) from None
+            return None
+        if end - start > limits.ROW_CHARS_MAX:
+            raise self.too_long(text, start)
+        return cells, end, False
+
+    def _bad_line(self, text: str, start: int, fault: TextAfterQuote) -> tuple[list[str], int, bool]:
+        line_end = LINE_END.search(text, start)
+        stop, end = (line_end.start(), line_end.end()) if line_end else (len(text), len(text))
+        if max(end, fault.at) - start > limits.ROW_CHARS_MAX:
+            raise self.too_long(text, start)
+        line = text[start:stop]
+        if fault.at > stop or line.count('"') % 2:
+            raise self._unclosed(text, start, fault.quote)
+        return line.split(self._delimiter), end, True
+
+    def too_long(self, text: str, start: int) -> FileRefused:
+        """Why a record is refused, told from as much of it as it may have, never from where a block ended."""
+        part = text[start : start + limits.ROW_CHARS_MAX + 1]
+        try:
+            read_record(part, 0, self._delimiter, self._field)
+        except OpenQuote as fault:
+            return self._unclosed(part, 0, fault.at)
+        except TextAfterQuote as fault:
+            if LINE_END.search(part, 0, fault.at):
+                return self._unclosed(part, 0, fault.quote)
+        return row_too_long(self._line)
+
+    def _unclosed(self, text: str, start: int, quote: int) -> FileRefused:
+        return unclosed_quote(self._line + line_ends(text[start:quote]))
+
+
+def unclosed_quote(line: int) -> FileRefused:
+    """The refusal that names the line where a quote opens."""
+    return FileRefused(
+        Refusal.UNCLOSED_QUOTE,
+        f'line {line}: a quote (") opens here and is not closed where its field ends, within '
+        f"{limits.ROW_CHARS_MAX:,} characters; close or remove it (a quote within a quoted text is written "
+        'twice: "") and drop the file again',
+    )
+
+
+def row_too_long(line: int) -> FileRefused:
+    """The refusal of a record that is no row of a balance file."""
+    return FileRefused(
+        Refusal.ROW_TOO_LONG,
+        f"line {line}: the row is longer than {limits.ROW_CHARS_MAX:,} characters, so this is no file of "
+        "adjustments; check the line ends and the export, and drop the file again",
+    )
+
+
+def _check_line(line: int) -> None:
+    if line > LINES_MAX:
+        raise FileRefused(
+            Refusal.TOO_MANY_LINES,
+            f"the file has more than {LINES_MAX:,} lines; remove blank lines or split it, and drop it again",
+        )
+
+
+def _is_plain(text: str) -> bool:
+    data = text.encode()
+    if len(data.translate(None, _CONTROL_BYTES)) != len(data):
+        return False
+    # The search is slow; what it looks for has this byte before it in UTF-8, and most text has it nowhere.
+    if b"\xc2" in data and _CONTROL_BEYOND_ASCII.search(text):
+        return False
+    return not has_restorable(text)
+
+
+def _end_of_last_line(text: str) -> int:
+    """Where the last line that is surely complete ends: a CR at the very end may be half of a CRLF."""
+    return max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
+
+
+def line_ends(text: str) -> int:
+    """How many lines end within a text."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")

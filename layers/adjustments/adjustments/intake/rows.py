@@ -1,0 +1,254 @@
+"""A record becomes a row that can be sent, or a rejection that says why not.
+
+Two ways, one result. Most rows are clean, and are known to be by a few C calls: the block has no control
+character and nothing to restore, the id is printable ASCII, the amount is canonical as it stands. Every
+other row goes through ``_judged``, which looks at each cell and finds the words for what is wrong. The
+quick way accepts only what the careful one would accept with the same result; a property test holds them
+together.
+
+The first problem of a row is the one that is named, in this order: fields, control characters, id,
+amount, reason. A record whose cells are all empty is a blank line: spreadsheets leave ``,,,`` behind, and
+there is nothing in it to lose.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from adjustments import limits
+from adjustments.intake.amounts import BadAmount, canonical, clean_amount_pattern
+from adjustments.intake.cells import is_invisible, name_of, restore, shown
+from adjustments.intake.header import Layout
+from adjustments.intake.problems import Problem
+from adjustments.intake.records import CONTROL, Batch
+from adjustments.model import Rejection, Row
+
+_SCIENTIFIC: Final = r"[+-]?[0-9]+(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"
+_SCIENTIFIC_ID: Final = re.compile(_SCIENTIFIC)
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeRules:
+    """What an operator sets for intake. ``amount_max``: MaxAbsoluteAmount, inclusive; 0 = off."""
+
+    amount_max: Decimal
+
+
+class _Bad(Exception):
+    def __init__(self, problem: Problem, complaint: str, column: str = "", text: str = "") -> None:
+        super().__init__(complaint)
+        self.problem = problem
+        self.complaint = complaint
+        self.column = column
+        self.text = text
+
+
+class Judge:
+    """Decides each record of one file.
+
+    Args:
+        layout: where the columns stand.
+        rules: what the operator has set.
+    """
+
+    def __init__(self, layout: Layout, rules: IntakeRules) -> None:
+        self._layout = layout
+        self._rules = rules
+        self._semicolon_file = layout.delimiter == ";"
+        self._clean_amount = clean_amount_pattern(
+            amount_max=rules.amount_max, semicolon_file=self._semicolon_file
+        )
+        self._clean_id = re.compile(
+            rf"(?!{_SCIENTIFIC}\Z)[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
+        )
+
+    def decisions(self, batch: Batch) -> Iterator[Row | Rejection]:
+        """One decision for each record that is not blank, in the file's order."""
+        if batch.plain:
+            return self._quickly(batch)
+        return self._carefully(batch)
+
+    def _quickly(self, batch: Batch) -> Iterator[Row | Rejection]:
+        layout = self._layout
+        fields, at_id, at_amount, at_reason = layout.fields, layout.customer_id, layout.amount, layout.reason
+        dropped = layout.error_columns[::-1]
+        clean_id, clean_amount = self._clean_id.fullmatch, self._clean_amount.fullmatch
+        reason_chars_max = limits.REASON_CHARS_MAX
+        reason = ""
+        for line, cells in zip(batch.lines, batch.records, strict=True):
+            if len(cells) == fields:
+                for index in dropped:
+                    del cells[index]
+                if at_reason is not None:
+                    reason = cells[at_reason].strip()
+                if (
+                    clean_id(cells[at_id])
+                    and clean_amount(cells[at_amount])
+                    and len(reason) <= reason_chars_max
+                ):
+                    yield Row(line, cells[at_id], cells[at_amount], reason, cells)
+                    continue
+                decision = self._judged(line, cells)
+            else:
+                decision = self._ragged(line, cells) if cells else None
+            if decision is not None:
+                yield decision
+
+    def _carefully(self, batch: Batch) -> Iterator[Row | Rejection]:
+        for line, raw in zip(batch.lines, batch.records, strict=True):
+            cells = [restore(cell) for cell in raw]
+            decision: Row | Rejection | None
+            if line in batch.bad_quotes:
+                decision = self._badly_quoted(line, cells)
+            elif len(cells) != self._layout.fields:
+                decision = self._ragged(line, cells)
+            else:
+                decision = self._judged(line, self._without_errors(cells))
+            if decision is not None:
+                yield decision
+
+    def _judged(self, line: int, cells: list[str]) -> Row | Rejection | None:
+        """The careful way, for a record with the right number of fields and without its ``error``."""
+        if _is_blank(cells):
+            return None
+        layout = self._layout
+        try:
+            self._check_controls(cells)
+            customer_id = self._customer_id(cells[layout.customer_id].strip())
+            amount = self._amount(cells[layout.amount].strip())
+            reason = self._reason("" if layout.reason is None else cells[layout.reason].strip())
+        except _Bad as bad:
+            return self._rejection(line, cells, bad)
+        return Row(line, customer_id, amount, reason, cells)
+
+    def _ragged(self, line: int, cells: list[str]) -> Rejection | None:
+        found, wanted = len(cells), self._layout.fields
+        kept = self._without_errors(cells)
+        if _is_blank(kept):
+            return None
+        if found < wanted:
+            bad = _Bad(
+                Problem.TOO_FEW_FIELDS,
+                f"the row has {_count(found)} where the header has {wanted}; "
+                "add what is missing (a field may be empty)",
+            )
+        else:
+            bad = _Bad(
+                Problem.TOO_MANY_FIELDS,
+                f"the row has {_count(found)} where the header has {wanted}; put quotes round a text "
+                f"that has {_named(self._layout.delimiter)} in it, "
+                "and write numbers without thousands separators",
+            )
+        return self._rejection(line, kept, bad)
+
+    def _badly_quoted(self, line: int, cells: list[str]) -> Rejection:
+        bad = _Bad(
+            Problem.BAD_QUOTES,
+            'text follows a closing quote ("); put quotes round the whole field, '
+            "and write a quote within it twice",
+        )
+        return self._rejection(line, self._without_errors(cells), bad)
+
+    def _without_errors(self, cells: list[str]) -> list[str]:
+        """Without what stands under ``error``; in a row with too many fields a last ``error`` is the last."""
+        fields, columns = self._layout.fields, self._layout.error_columns
+        if len(cells) > fields and columns and columns[-1] == fields - 1:
+            columns = (*columns[:-1], len(cells) - 1)
+        return [cell for index, cell in enumerate(cells) if index not in columns] if columns else cells
+
+    def _check_controls(self, cells: list[str]) -> None:
+        for index, cell in enumerate(cells):
+            found = CONTROL.search(cell)
+            if found:
+                raise self._control(index, cell, found.start())
+
+    def _control(self, index: int, cell: str, at: int) -> _Bad:
+        return _Bad(
+            Problem.CONTROL_CHARACTER,
+            f"has the invisible character {name_of(cell[at])} as its character {at + 1}; "
+            "delete it or type the text anew",
+            self._layout.names[index],
+            cell,
+        )
+
+    def _customer_id(self, customer_id: str) -> str:
+        index = self._layout.customer_id
+        column = self._layout.names[index]
+        if not customer_id:
+            raise _Bad(
+                Problem.CUSTOMER_ID_MISSING,
+                "the customer id is empty; write it, or remove the row",
+                column,
+                customer_id,
+            )
+        if len(customer_id) > limits.CUSTOMER_ID_CHARS_MAX:
+            raise _Bad(
+                Problem.CUSTOMER_ID_TOO_LONG,
+                f"has {len(customer_id)} characters; an id has at most {limits.CUSTOMER_ID_CHARS_MAX}",
+                column,
+                customer_id,
+            )
+        if not customer_id.isprintable():
+            for at, char in enumerate(customer_id):
+                if is_invisible(char):
+                    raise self._control(index, customer_id, at)
+        if _SCIENTIFIC_ID.fullmatch(customer_id):
+            raise _Bad(
+                Problem.CUSTOMER_ID_SCIENTIFIC,
+                "is an id that a spreadsheet has turned into scientific notation, its last digits are lost; "
+                "format the column as text and paste the ids anew from their source",
+                column,
+                customer_id,
+            )
+        return customer_id
+
+    def _amount(self, text: str) -> str:
+        try:
+            return canonical(text, amount_max=self._rules.amount_max, semicolon_file=self._semicolon_file)
+        except BadAmount as bad:
+            column = self._layout.names[self._layout.amount]
+            raise _Bad(bad.problem, bad.complaint, column, text) from None
+
+    def _reason(self, reason: str) -> str:
+        if len(reason) > limits.REASON_CHARS_MAX and self._layout.reason is not None:
+            raise _Bad(
+                Problem.REASON_TOO_LONG,
+                f"has {len(reason)} characters; shorten it to {limits.REASON_CHARS_MAX}",
+                self._layout.names[self._layout.reason],
+                reason,
+            )
+        return reason
+
+    def _rejection(self, line: int, cells: list[str], bad: _Bad) -> Rejection:
+        layout, text = self._layout, shown(bad.text)
+        where = f'line {line}, column "{shown(bad.column)}"' if bad.column else f"line {line}"
+        what = f'"{text}" {bad.complaint}' if text else bad.complaint
+        return Rejection(
+            line=line,
+            customer_id=_cell(cells, layout.customer_id),
+            amount=_cell(cells, layout.amount),
+            reason=_cell(cells, layout.reason),
+            cells=cells,
+            problem=bad.problem,
+            column=bad.column,
+            text=text,
+            message=f"{where}: {what}",
+        )
+
+
+def _cell(cells: list[str], index: int | None) -> str:
+    return cells[index].strip() if index is not None and index < len(cells) else ""
+
+
+def _is_blank(cells: list[str]) -> bool:
+    return not any(cell.strip() for cell in cells)
+
+
+def _count(fields: int) -> str:
+    return "1 field" if fields == 1 else f"{fields} fields"
+
+
+def _named(delimiter: str) -> str:
+    return {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar (|)"}[delimiter]

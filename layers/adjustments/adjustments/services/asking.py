@@ -1,0 +1,59 @@
+"""Asks Gameball for a job, in the dialect that the account speaks."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from adjustments.errors import GameballRefused
+from adjustments.jobs import Dialect
+from adjustments.model import Batch
+from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource
+from adjustments.services.saving import try_save
+from adjustments.services.turns import wait_for_turn
+
+
+class JobAsker:
+    """Asks for jobs within the request budget.
+
+    Args:
+        dialect: the dialect the account speaks, None to find it out (GameballStatusDialect).
+    """
+
+    def __init__(
+        self,
+        store: BatchStore,
+        gameball: Gameball,
+        budget: RequestBudget,
+        clock: Clock,
+        dialect: Dialect | None,
+    ) -> None:
+        self._store = store
+        self._gameball = gameball
+        self._budget = budget
+        self._clock = clock
+        self._dialect = dialect
+
+    def ask(self, batch: Batch, job_id: int, until: datetime) -> tuple[Dialect, Mapping[str, Any]] | None:
+        """Ask once; None when the budget has no place before ``until``. Raises GameballError.
+
+        Where the dialect is not known yet, the first one that is answered is the account's.
+        """
+        known = self._dialect or (Dialect(batch.dialect) if batch.dialect else None)
+        for dialect in [known] if known else list(Dialect):
+            if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.PROMPT, until):
+                return None
+            try:
+                answer = self._gameball.job_status(dialect, job_id)
+            except GameballRefused:
+                if dialect in (known, list(Dialect)[-1]):
+                    raise
+                continue
+            if not known:
+                self._keep(batch.batch_id, dialect)
+            return dialect, answer
+        return None
+
+    def _keep(self, batch_id: str, dialect: Dialect) -> None:
+        batch = self._store.batch(batch_id)
+        if not batch.dialect:
+            try_save(self._store, batch.changed(dialect=dialect.value))

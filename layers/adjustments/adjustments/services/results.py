@@ -1,0 +1,143 @@
+"""Walks a batch's input rows, in the order of the file, each with its one outcome."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import chain
+from typing import Final
+
+from adjustments.chunking import waves
+from adjustments.errors import NotFound
+from adjustments.limits import CUSTOMER_ROWS_MAX
+from adjustments.model import Batch, Chunk, Outcome
+from adjustments.outcomes import RowOutcome, shared_outcome
+from adjustments.payloads import customers_and_amounts, rows_of
+from adjustments.ports import Files
+from adjustments.prediction import Balance, Forecast, Forecaster, restore_balance
+from adjustments.states import ChunkState
+from adjustments.workfiles import REPEAT, WorkKeys
+
+REPEATED_CUSTOMERS_MAX: Final = 100_000
+"""Customers with several rows whose balance a dry run carries from row to row: bounds its memory."""
+
+_TOO_OFTEN: Final = (
+    f"the customer appears more than {CUSTOMER_ROWS_MAX} times in this file, which is surely a mistake: "
+    "add the amounts up, or drop the rows in several files"
+)
+_CAN_BE_DROPPED_AGAIN: Final = frozenset({Outcome.FAILED, Outcome.REJECTED, Outcome.NOT_SUBMITTED})
+_WOULD_FAIL: Final = frozenset({Forecast.WOULD_OVERDRAW, Forecast.UNKNOWN_CUSTOMER})
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One row of the input as it was planned; ``rejected_for`` is empty for an adjustment."""
+
+    line: int
+    customer_id: str
+    amount: str
+    reason: str
+    cells: list[str]
+    rejected_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One input row with its outcome, the job that brought it, and whether it belongs into fix-me.csv."""
+
+    row: InputRow
+    outcome: Outcome
+    message: str
+    job_id: int | None
+    is_to_fix: bool
+
+
+class Results:
+    """The results of one batch.
+
+    Args:
+        batch: the batch.
+        chunks: all its chunks, in the order of sending.
+    """
+
+    def __init__(self, files: Files, batch: Batch, chunks: Sequence[Chunk]) -> None:
+        self._files = files
+        self._batch = batch
+        self._chunks = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
+        self._keys = WorkKeys(batch.batch_id, batch.plan_id)
+        self.forecaster = Forecaster(repeated=set())
+
+    def rows(self) -> Iterator[ResultRow]:
+        """Every input row; each wave's rows lie in its chunks in the same order as in the file."""
+        if self._batch.dry_run:
+            self.forecaster = Forecaster(self._repeated_customers())
+        judged = {wave: self._judged(wave) for wave in range(1, self._batch.waves + 1)}
+        wave_of_row = self._waves()
+        for row in self._input():
+            if row.rejected_for:
+                yield ResultRow(row, Outcome.REJECTED, row.rejected_for, None, is_to_fix=True)
+            elif wave := next(wave_of_row):
+                yield self._result(row, next(judged[wave]))
+            else:
+                yield ResultRow(row, Outcome.REJECTED, _TOO_OFTEN, None, is_to_fix=True)
+
+    def header(self) -> list[str]:
+        """The input's own header; none when the file was refused before it was read."""
+        try:
+            return list(json.loads(self._files.get(self._keys.header)))
+        except NotFound:
+            return []
+
+    def _result(self, row: InputRow, judged: "tuple[RowOutcome, int | None] | Balance") -> ResultRow:
+        if isinstance(judged, tuple):
+            (outcome, message), job_id = judged
+            return ResultRow(row, outcome, message, job_id, is_to_fix=outcome in _CAN_BE_DROPPED_AGAIN)
+        forecast, words = self.forecaster.judge(row.customer_id, Decimal(row.amount), judged)
+        return ResultRow(row, Outcome.NOT_SUBMITTED, words, None, is_to_fix=forecast in _WOULD_FAIL)
+
+    def _input(self) -> Iterator[InputRow]:
+        for part in range(1, self._batch.row_parts + 1):
+            for line in self._files.get(self._keys.rows(part)).split(b"\n"):
+                number, customer_id, amount, reason, cells, *rejection = json.loads(line)
+                yield InputRow(number, customer_id, amount, reason, cells, rejection[-1] if rejection else "")
+
+    def _waves(self) -> Iterator[int]:
+        repeats: Iterator[tuple[int, int]] = iter(())
+        if self._batch.has_repeats:
+            repeats = REPEAT.iter_unpack(self._files.get(self._keys.repeats))
+        return waves(self._batch.counts.rows, repeats)
+
+    def _judged(self, wave: int) -> "Iterator[tuple[RowOutcome, int | None] | Balance]":
+        """The outcomes of a wave's rows, in order; of a dry run their customers' balances."""
+        for chunk in self._chunks:
+            if chunk.wave != wave:
+                continue
+            if self._batch.dry_run:
+                yield from self._balances(chunk)
+            else:
+                yield from ((row, chunk.job_id) for row in self._outcomes(chunk))
+
+    def _outcomes(self, chunk: Chunk) -> list[RowOutcome]:
+        if chunk.state is not ChunkState.SETTLED:
+            return [shared_outcome(self._batch, chunk)] * chunk.rows
+        stored = json.loads(self._files.get(chunk.outcomes_key))
+        return [RowOutcome(Outcome(outcome), message) for outcome, message in stored]
+
+    def _balances(self, chunk: Chunk) -> list[Balance]:
+        """What was looked up; a later wave's customers were looked up for the first, and are carried."""
+        try:
+            stored = json.loads(self._files.get(self._keys.balances(chunk.chunk_id)))
+        except NotFound:
+            return [Forecast.NOT_PREDICTED] * chunk.rows
+        return [restore_balance(text) for text in stored]
+
+    def _repeated_customers(self) -> set[str]:
+        """The customers of the later waves; none when they are too many to be carried."""
+        later = (chunk for chunk in self._chunks if chunk.wave == 2)
+        bodies = (rows_of(self._files.get(chunk.payload_key)) for chunk in later)
+        names: set[str] = set()
+        for customer, _ in chain.from_iterable(map(customers_and_amounts, bodies)):
+            names.add(customer)
+            if len(names) > REPEATED_CUSTOMERS_MAX:
+                return set()
+        return names

@@ -1,0 +1,189 @@
+"""The clients of one AWS endpoint, and signed calls of the bundle's own API."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from mypy_boto3_apigateway import APIGatewayClient
+from mypy_boto3_cloudformation import CloudFormationClient
+from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_events import EventBridgeClient
+from mypy_boto3_lambda import LambdaClient
+from mypy_boto3_logs import CloudWatchLogsClient
+from mypy_boto3_s3 import S3Client
+from mypy_boto3_scheduler import EventBridgeSchedulerClient
+from mypy_boto3_secretsmanager import SecretsManagerClient
+from mypy_boto3_sns import SNSClient
+from mypy_boto3_sqs import SQSClient
+from mypy_boto3_stepfunctions import SFNClient
+
+# MiniStack takes any keys; these are not secret.
+ACCESS_KEY = "test"
+SECRET_KEY = "test"  # noqa: S105
+_API_ANSWERS_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """What the bundle's API answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, with numbers kept exact."""
+        return json.loads(self.body, parse_float=Decimal)
+
+
+class Aws:
+    """One AWS endpoint; each client is made once, when it is first asked for."""
+
+    def __init__(self, endpoint: str, region: str) -> None:
+        self.endpoint = endpoint
+        self.region = region
+        self._session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=region)
+        # Long reads, since a function's cold start may be part of the answer; and no second try behind a
+        # test's back.
+        self._config = Config(
+            read_timeout=120, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
+        )
+
+    def client(self, service: str) -> Any:
+        """A client of any service; for those below, the property has the types."""
+        return self._session.client(service, endpoint_url=self.endpoint, config=self._config)  # type: ignore[call-overload]
+
+    @cached_property
+    def apigateway(self) -> APIGatewayClient:
+        """API Gateway."""
+        client: APIGatewayClient = self.client("apigateway")
+        return client
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """CloudFormation."""
+        client: CloudFormationClient = self.client("cloudformation")
+        return client
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """DynamoDB."""
+        client: DynamoDBClient = self.client("dynamodb")
+        return client
+
+    @cached_property
+    def events(self) -> EventBridgeClient:
+        """EventBridge."""
+        client: EventBridgeClient = self.client("events")
+        return client
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """Lambda."""
+        client: LambdaClient = self.client("lambda")
+        return client
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """CloudWatch Logs."""
+        client: CloudWatchLogsClient = self.client("logs")
+        return client
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """S3."""
+        client: S3Client = self.client("s3")
+        return client
+
+    @cached_property
+    def scheduler(self) -> EventBridgeSchedulerClient:
+        """EventBridge Scheduler."""
+        client: EventBridgeSchedulerClient = self.client("scheduler")
+        return client
+
+    @cached_property
+    def secrets(self) -> SecretsManagerClient:
+        """Secrets Manager."""
+        client: SecretsManagerClient = self.client("secretsmanager")
+        return client
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """SNS."""
+        client: SNSClient = self.client("sns")
+        return client
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """SQS."""
+        client: SQSClient = self.client("sqs")
+        return client
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        """Step Functions."""
+        client: SFNClient = self.client("stepfunctions")
+        return client
+
+    def call_api(
+        self,
+        api_url: str,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        is_signed: bool = True,
+    ) -> ApiAnswer:
+        """Call the REST API behind the stack's output ``ApiUrl``, which names a host that is AWS's.
+
+        Args:
+            api_url: https://<apiId>.execute-api.<region>.amazonaws.com/<stage>
+            method: GET, POST, …
+            path: what follows the stage, with its query.
+            body: bytes and text are sent as they are, anything else as JSON.
+            headers: further headers; they are signed, too.
+            is_signed: False leaves the signature out, to see that it is asked for.
+        """
+        url = f"{self.local_api_url(api_url)}{path}"
+        request = AWSRequest(
+            method,
+            url,
+            headers={"Content-Type": "application/json", **(headers or {})},
+            data=_encoded(body),
+        )
+        if is_signed:
+            SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "execute-api", self.region).add_auth(request)
+        answer = urllib3.request(
+            method,
+            url,
+            headers=dict(request.headers.items()),
+            body=_encoded(body),
+            timeout=_API_ANSWERS_WITHIN_S,
+            retries=False,
+        )
+        return ApiAnswer(answer.status, dict(answer.headers), answer.data)
+
+    def local_api_url(self, api_url: str) -> str:
+        """Where the API behind the stack's output ``ApiUrl`` is on this machine, for any HTTP client."""
+        parts = urlsplit(api_url)
+        api_id = (parts.hostname or "").split(".", 1)[0]
+        return f"{self.endpoint}/restapis/{api_id}{parts.path.rstrip('/')}/_user_request_"
+
+
+def _encoded(body: object) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, bytes):
+        return body
+    return (body if isinstance(body, str) else json.dumps(body)).encode()

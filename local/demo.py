@@ -1,0 +1,244 @@
+"""`make demo`: the main job on real input, from nothing, with everything shown that came out of it."""
+
+import json
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from local import ledger, places
+from local.batches import FINAL, Batches
+from local.stack import LocalStack, StackSettings
+from local.waiting import wait_for
+
+INBOX = ("spring-campaign.csv", "goodwill.csv")
+RECURRING = "monthly-bonus.csv"
+MANUAL = ("manual-added.json", "manual-deducted.json", "manual-refused.json")
+RECURRING_SCHEDULE = "RecurringTick"  # the schedule's logical id in template.yaml
+RESULTS = places.STATE / "demo"
+
+_STANDIN_OPTIONS = ("--job-delay-s", "3")
+# A person who watches wants to see it move; on AWS the same waits grow from seconds to minutes.
+_WAIT_SCALE = 0.5
+_ALL_SETTLE_WITHIN_S = 300.0
+_LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A file of the demo, and where it was put."""
+
+    name: str
+    key: str
+    rows: int
+
+
+def main() -> int:
+    """Run the demo; 0 when the ledger agrees with every row of the results."""
+    console = Console(highlight=False)
+    started = time.monotonic()
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    settings = StackSettings(
+        standin_options=_STANDIN_OPTIONS, announce=lambda step: console.print(f"[dim]·[/] {step} …")
+    )
+    with LocalStack.running(settings) as stack:
+        try:
+            findings = Demo(stack, console, RESULTS).run()
+        except Exception:
+            _keep_logs(stack, console)
+            raise
+    _say_verdict(console, findings, time.monotonic() - started)
+    return 0 if findings.agrees else 1
+
+
+class Demo:
+    """The steps of the demo on a running stack."""
+
+    def __init__(self, stack: LocalStack, console: Console, results: Path) -> None:
+        self._stack = stack
+        self._batches = Batches(stack)
+        self._console = console
+        self._folder = results
+
+    def run(self) -> ledger.Findings:
+        """Do everything, show everything, and compare it with the ledger."""
+        self._stack.scale_waits(_WAIT_SCALE)
+        customers = json.loads((places.SAMPLES / "gameball-customers.json").read_bytes())
+        opened = self._stack.standin.ask("POST", "customers", customers)["customers"]
+        self._say(f"{opened:,} customers opened at the Gameball stand-in")
+        drops = [*(self._drop(name, "inbox/") for name in INBOX), self._drop(RECURRING, "recurring/")]
+        self._fire_schedule()
+        added = self._post_manual_transactions()
+        batches = self._wait_for_batches(drops)
+        results = self._fetch_results(batches)
+        self._show_batches(batches, results)
+        inputs = {batch["batchId"]: drop.rows for batch, drop in zip(batches, drops, strict=True)}
+        return ledger.compare(results, inputs, added, self._stack.standin.audit())
+
+    def _say(self, step: str) -> None:
+        self._console.print(f"[dim]·[/] {step}", soft_wrap=True)
+
+    def _drop(self, name: str, prefix: str) -> Drop:
+        content = (places.SAMPLES / name).read_bytes()
+        self._batches.drop(prefix + name, content)
+        rows = ledger.input_rows(content)
+        self._say(f"events/{name} dropped into the bucket as {prefix}{name} ({rows:,} rows)")
+        return Drop(name, prefix + name, rows)
+
+    def _fire_schedule(self) -> None:
+        """Have EventBridge Scheduler fire the recurring schedule's own target, once and now.
+
+        Nobody wants to wait for the first of the month, so the demo adds a one-time schedule with the very
+        target (queue, role, failure queue) of the deployed one.
+        """
+        scheduler = self._stack.aws.scheduler
+        deployed = scheduler.get_schedule(Name=self._stack.physical_id(RECURRING_SCHEDULE))
+        scheduler.create_schedule(
+            Name="demo-now",
+            ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target=deployed["Target"],
+            ActionAfterCompletion="DELETE",
+        )
+        expression = deployed["ScheduleExpression"]
+        self._say(f"recurring schedule, {expression}: fired now, by a one-time schedule with its very target")
+
+    def _post_manual_transactions(self) -> list[Mapping[str, Any]]:
+        """Post each sample body to the API; returns those that were added."""
+        table = _table("Manual transactions", "request", "customer", "points", "expires", "answer")
+        added = []
+        for name in MANUAL:
+            body = json.loads((places.SAMPLES / name).read_bytes())
+            answer = self._stack.call_api("POST", "/transactions/manual", body)
+            if answer.status == 200:
+                added.append(body)
+            told = answer.json()
+            said = told.get("message") or f"added as {told.get('gameballTransactionId')}"
+            days = f"{body['expiryAfter']} days" if "expiryAfter" in body else ""
+            table.add_row(name, body["customerId"], f"{body['points']:+}", days, f"{answer.status} {said}")
+        self._console.print(table)
+        return added
+
+    def _wait_for_batches(self, drops: Sequence[Drop]) -> list[dict[str, Any]]:
+        """Watch the batches until all have ended; returns them in the order of the drops."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console) as progress:
+            bars = [progress.add_task(drop.key, total=drop.rows) for drop in drops]
+
+            def look() -> list[dict[str, Any]]:
+                found = self._batches_of(drops)
+                for bar, drop, batch in zip(bars, drops, found, strict=True):
+                    if batch is not None:
+                        label = f"{drop.key}  [bold]{batch['status']}[/]"
+                        progress.update(bar, description=label, completed=_rows_done(batch))
+                return [batch for batch in found if batch is not None and batch["status"] in FINAL]
+
+            wait_for(
+                lambda: len(look()) == len(drops), _ALL_SETTLE_WITHIN_S, "all batches to end", _LOOK_EVERY_S
+            )
+            return look()
+
+    def _batches_of(self, drops: Sequence[Drop]) -> list[dict[str, Any] | None]:
+        """Each drop's batch as the batch API shows it, or None while there is none yet."""
+        ids = [self._batches.ids_of(drop.key) for drop in drops]
+        return [self._batches.show(found[0]) if found else None for found in ids]
+
+    def _fetch_results(self, batches: Sequence[Mapping[str, Any]]) -> dict[str, list[ledger.ResultRow]]:
+        """Copy the result files out of the bucket, since the bucket ends with the demo."""
+        return {batch["batchId"]: self._fetch(batch["batchId"]) for batch in batches}
+
+    def _fetch(self, batch_id: str) -> list[ledger.ResultRow]:
+        folder = self._folder / batch_id
+        folder.mkdir(parents=True)
+        files = self._batches.result_files(batch_id)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        return ledger.read_results(files["results.csv"])
+
+    def _show_batches(
+        self, batches: Sequence[Mapping[str, Any]], results: Mapping[str, Sequence[ledger.ResultRow]]
+    ) -> None:
+        table = _table("Batches", "", *(Path(batch["source"]["key"]).name for batch in batches))
+        table.add_row("status", *(batch["status"] for batch in batches))
+        table.add_row("jobs", *(str(len(batch["jobs"])) for batch in batches))
+        table.add_row("rows", *(f"{len(results[batch['batchId']]):,}" for batch in batches), end_section=True)
+        counts = [Counter(row.status for row in results[batch["batchId"]]) for batch in batches]
+        for outcome in ledger.OUTCOMES:
+            table.add_row(outcome, *(f"{count[outcome]:,}" for count in counts))
+        self._console.print(table)
+        self._show_not_applied(batches, results)
+        self._show_files(batches)
+
+    def _show_not_applied(
+        self, batches: Sequence[Mapping[str, Any]], results: Mapping[str, Sequence[ledger.ResultRow]]
+    ) -> None:
+        table = _table("Rows that were not applied", "line", "customer", "status", "why")
+        for batch in batches:
+            for row in results[batch["batchId"]]:
+                if row.status != "applied":
+                    table.add_row(str(row.line), row.customer_id, row.status, row.message)
+        self._console.print(table)
+
+    def _show_files(self, batches: Sequence[Mapping[str, Any]]) -> None:
+        self._console.print("Result files, copied out of the bucket's results/ since the stack ends here:")
+        for batch in batches:
+            folder = self._folder / batch["batchId"]
+            names = ", ".join(sorted(path.name for path in folder.iterdir()))
+            self._console.print(f"  {_short(folder)}/  {names}", soft_wrap=True)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    return table
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(places.ROOT) if path.is_relative_to(places.ROOT) else path
+
+
+def _rows_done(batch: Mapping[str, Any]) -> int:
+    """Rows whose outcome is known: those that Gameball settled, and those that were never sent."""
+    if batch["status"] in FINAL:
+        return int(batch["counts"]["rows"])
+    progress = batch["progress"]
+    return int(progress["settledRows"]) + int(batch["counts"]["rejected"])
+
+
+def _keep_logs(stack: LocalStack, console: Console) -> None:
+    """Keep what could explain a failure, for the stack's own folder goes with the stack."""
+    folder = RESULTS / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in {**stack.program_logs(), **stack.all_function_logs()}.items():
+        (folder / f"{name}.log").write_text(text)
+    console.print(f"[red]The demo failed.[/] Logs: {_short(folder)}/", soft_wrap=True)
+
+
+def _say_verdict(console: Console, findings: ledger.Findings, took_s: float) -> None:
+    console.print(f"Took {took_s:.0f} s.")
+    compared = f"{findings.rows:,} rows of results.csv against {findings.postings:,} postings at Gameball"
+    if findings.agrees:
+        console.print(f"[green]The ledger agrees, row by row[/]: {compared}.", soft_wrap=True)
+        return
+    for line in findings.shown():
+        console.print(f"  {line}", soft_wrap=True, markup=False)
+    differences = f"{len(findings.disagreements):,} differences in {compared}"
+    console.print(f"[red]The ledger does NOT agree[/]: {differences}.", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing is left running")

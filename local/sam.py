@@ -1,0 +1,160 @@
+"""`sam build` and `sam deploy`, as a person would run them, against the AWS on this machine."""
+
+import fcntl
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from local import places
+from local.aws import ACCESS_KEY, SECRET_KEY
+
+CONFIG_ENV = "local"
+_TAKES_AT_MOST_S = 600
+_TAIL_CHARS = 6_000
+
+
+class SamFailed(Exception):
+    """A SAM command ended with an error; the message has the end of what it printed."""
+
+
+class Sam:
+    """SAM with one build folder. Two stacks may share the folder: `alone` lets one at a time in."""
+
+    def __init__(self, build_folder: Path, log: Path) -> None:
+        self._build_folder = build_folder
+        self._log = log
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the build folder from before the build until after the deployment."""
+        self._build_folder.mkdir(parents=True, exist_ok=True)
+        with (self._build_folder / "in-use.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def build(self) -> None:
+        """Build for this very interpreter and processor, for the functions will run in it."""
+        _remove_bytecode()
+        self._run(
+            ["build", "--build-dir", str(self._built), "--cache-dir", str(self._build_folder / "cache")],
+            parameters={},
+            env=_environment(self._build_folder),
+        )
+
+    def deploy(self, endpoint: str, parameters: Mapping[str, str]) -> None:
+        """Deploy what was built, and only that: without a build, SAM would deploy the sources."""
+        if not (self._built / "template.yaml").is_file():
+            raise SamFailed("there is no built template to deploy")
+        env = _environment(self._build_folder) | {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "SAM_CLI_POLL_DELAY": "0.3",
+        }
+        self._run(["deploy", "--template-file", str(self._built / "template.yaml")], parameters, env)
+
+    @property
+    def _built(self) -> Path:
+        return self._build_folder / "build"
+
+    def _run(self, arguments: Sequence[str], parameters: Mapping[str, str], env: Mapping[str, str]) -> None:
+        command = [
+            str(places.TOOLS / "sam"),
+            *arguments,
+            *("--config-file", str(places.SAM_CONFIG), "--config-env", CONFIG_ENV),
+            *("--parameter-overrides", *_overrides(parameters)),
+        ]
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(env),
+            cwd=places.ROOT,
+            timeout=_TAKES_AT_MOST_S,
+            check=False,
+        )
+        printed = done.stdout.decode(errors="replace")
+        with self._log.open("a") as log:
+            log.write(printed)
+        if done.returncode != 0:
+            raise SamFailed(
+                f"sam {arguments[0]} ended with status {done.returncode}:\n{printed[-_TAIL_CHARS:]}"
+            )
+
+
+def validate() -> int:
+    """`sam validate --lint`; returns its exit status. It needs no network, and leaves PyPI alone."""
+    env = _environment(places.ROOT / ".aws-sam")
+    return subprocess.run(
+        [str(places.TOOLS / "sam"), "validate", "--lint"], env=env, cwd=places.ROOT, check=False
+    ).returncode
+
+
+def deployment_settings() -> dict[str, object]:
+    """What samconfig.toml says of deploying to the environment `local`."""
+    config = tomllib.loads(places.SAM_CONFIG.read_text())
+    settings: dict[str, object] = config[CONFIG_ENV]["deploy"]["parameters"]
+    return settings
+
+
+def _overrides(parameters: Mapping[str, str]) -> list[str]:
+    """The parameters of samconfig.toml, of this machine, and those given; the later one rules.
+
+    They are put together here because SAM lets the command line replace the file's list as a whole.
+    """
+    listed = deployment_settings().get("parameter_overrides", [])
+    if not isinstance(listed, list):
+        raise SamFailed("samconfig.toml: parameter_overrides must be a list")
+    together = dict(str(pair).split("=", 1) for pair in listed) | _of_this_machine() | dict(parameters)
+    return [f'{name}="{value}"' for name, value in together.items()]
+
+
+def _of_this_machine() -> dict[str, str]:
+    is_arm = platform.machine().lower() in ("arm64", "aarch64")
+    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return {"Runtime": runtime, "Architecture": "arm64" if is_arm else "x86_64"}
+
+
+def _environment(build_folder: Path) -> dict[str, str]:
+    """This process's environment, for pip finds the package index there, but no AWS account of the user's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
+    kept.pop("PYTHONPATH", None)
+    return kept | {
+        "PATH": places.search_path(),
+        "AWS_DEFAULT_REGION": str(deployment_settings()["region"]),
+        # Files that can't be there: the user's own profiles must not get in.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "SAM_CLI_TELEMETRY": "0",
+        "__SAM_CLI_APP_DIR": str(_quiet_app_folder(build_folder)),
+    }
+
+
+def _quiet_app_folder(build_folder: Path) -> Path:
+    """A folder in which SAM finds that it looked for a newer version just now; else it would ask PyPI."""
+    folder = build_folder / "app"
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = {"lastVersionCheck": time.time(), "telemetryEnabled": False}
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    return folder
+
+
+def _remove_bytecode() -> None:
+    """SAM's cache takes every file for a source: bytecode that tests left would mean a build from scratch."""
+    for folder in ("functions", "layers"):
+        for bytecode in (places.ROOT / folder).rglob("__pycache__"):
+            shutil.rmtree(bytecode, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    # For `make lint`; there, SAM must not ask PyPI for a newer version either.
+    sys.exit(validate())

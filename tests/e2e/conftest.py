@@ -1,0 +1,70 @@
+"""The deployed local stack: one for the whole run, a fresh Gameball for every test."""
+
+from collections.abc import Generator, Iterator
+from decimal import Decimal
+
+import pytest
+
+from local import places
+from local.batches import Batches
+from local.gameball import StandInDoor
+from local.stack import LocalStack, StackSettings
+
+LOGS = places.STATE / "e2e-logs"
+_JOB_DELAY_S = "0.5"
+_WAIT_SCALE = 0.1
+_LOG_TAIL_CHARS = 4_000
+_NOISE = ("START ", "END ", "REPORT ")
+
+
+@pytest.fixture(scope="session")
+def running_stack() -> Iterator[LocalStack]:
+    """The stack itself, started once; tests ask for `stack`."""
+    with LocalStack.running(StackSettings(standin_options=("--job-delay-s", _JOB_DELAY_S))) as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(running_stack: LocalStack) -> LocalStack:
+    """The stack, with a stand-in that has forgotten all customers, jobs and faults."""
+    running_stack.standin.reset()
+    running_stack.standin.change_settings({"job_delay_s": float(_JOB_DELAY_S)})
+    running_stack.scale_waits(_WAIT_SCALE)
+    return running_stack
+
+
+@pytest.fixture
+def standin(stack: LocalStack) -> StandInDoor:
+    """The stand-in's side door."""
+    return stack.standin
+
+
+@pytest.fixture
+def batches(stack: LocalStack) -> Batches:
+    """Files and batches, from outside."""
+    return Batches(stack)
+
+
+@pytest.fixture
+def customers(standin: StandInDoor) -> dict[str, Decimal]:
+    """Twenty customers with 100 points each."""
+    opened = {f"player-{number:02}": Decimal(100) for number in range(1, 21)}
+    standin.open_customers({"customerId": name, "balance": int(balance)} for name, balance in opened.items())
+    return opened
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failed test's report what the functions and programs logged; the whole goes to a folder."""
+    report = yield
+    running = getattr(item, "funcargs", {}).get("running_stack")
+    if report.failed and isinstance(running, LocalStack):
+        folder = LOGS / item.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in {**running.program_logs(), **running.all_function_logs()}.items():
+            (folder / f"{name}.log").write_text(text)
+            if telling := "\n".join(line for line in text.splitlines() if not line.startswith(_NOISE)):
+                report.sections.append((f"log of {name}", telling[-_LOG_TAIL_CHARS:]))
+    return report

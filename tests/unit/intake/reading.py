@@ -1,0 +1,58 @@
+"""How the tests read a file: as the planner does it, with everything that came of it in one value."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple
+
+from adjustments.errors import FileRefused, NotUtf8
+from adjustments.intake import IntakeRules, Notes, Reader
+from adjustments.intake.bytes_in import BLOCK_BYTES
+from adjustments.model import Rejection, Row
+
+
+class Reading(NamedTuple):
+    """What came of a file. ``refused``: code and message; then the rows before it count for nothing."""
+
+    notes: Notes | None
+    decisions: list[Row | Rejection]
+    refused: tuple[str, str] | None
+
+    @property
+    def rows(self) -> list[Row]:
+        return [decision for decision in self.decisions if isinstance(decision, Row)]
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        return [decision for decision in self.decisions if isinstance(decision, Rejection)]
+
+
+def read(
+    data: bytes,
+    *,
+    gzipped: bool = False,
+    amount_max: str = "0",
+    blocks: list[bytes] | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Reading:
+    """Read a whole file, again as Windows-1252 when it is not UTF-8."""
+    given = [data] if blocks is None else blocks
+    rules = IntakeRules(Decimal(amount_max))
+
+    def once(encoding: str | None) -> Reading:
+        reader = Reader(given, rules, gzipped=gzipped, encoding=encoding, block_bytes=block_bytes)
+        return Reading(reader.notes, list(reader), None)
+
+    try:
+        try:
+            return once(None)
+        except NotUtf8:
+            return once("cp1252")
+    except FileRefused as refused:
+        return Reading(None, [], (refused.code, refused.message))
+
+
+def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
+    """The same bytes, cut at some places."""
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return (data[start:end] for start, end in pairwise(edges))
