@@ -1,4 +1,4 @@
-"""Runs by schedule: resumes batches that stalled, and finds files that were missed."""
+"""Runs by schedule: resumes what stalled, finds what was missed, clears doubts by evidence."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import wiring
+from adjustments.events import until
 
 logger = Logger()
 
@@ -13,6 +14,7 @@ logger = Logger()
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]]:
     """Look once at everything that is open."""
-    done = wiring.build_sweeper().sweep()
+    stop_at = until(wiring.clock.now(), context.get_remaining_time_in_millis())
+    done = wiring.build_sweeper().sweep(stop_at)
     logger.info("swept", extra=done)
     return done

@@ -1,6 +1,7 @@
 """A Gameball in memory: a ledger, jobs that end at once, and answers of the test's choice."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +32,9 @@ class MemoryGameball:
         self.unlisted: set[str] = set()
         self.poll_error: GameballError | None = None
         self.inquiries = 0
+        self.looked_up: list[str] = []
+        self.listed: list[dict[str, Any]] = []
+        self.page_rows = 200
         self.inquiry_error: GameballError | None = None
         self.balance = 100
         self._jobs: list[list[dict[str, Any]]] = []
@@ -73,6 +77,27 @@ class MemoryGameball:
         if dialect is Dialect.OPENAPI:
             return {"status": self.job_state, "results": good, "errors": bad}
         return {"status": self.job_state, "response": {"successful": good, "failed": bad}}
+
+    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+        self.looked_up.append(customer_id)
+        found = [entry for entry in self.listed if entry["customerId"] == customer_id]
+        if start_after is not None:
+            found = [entry for entry in found if int(entry["gameballTransactionId"]) > int(start_after)]
+        page = found[: self.page_rows]
+        return {"transactions": page, "count": len(page), "hasMore": len(found) > len(page)}
+
+    def list_transaction(self, customer_id: str, amount: str, reason: str, at: datetime, **more: Any) -> None:
+        """Put an entry into a customer's list, in the form that Gameball publishes."""
+        value = Decimal(amount)
+        entry = {
+            "gameballTransactionId": str(len(self.listed) + 1),
+            "customerId": customer_id,
+            "direction": "-" if value < 0 else "+",
+            "amount": abs(value),
+            "reason": reason or None,
+            "transactionTime": at.isoformat().removesuffix("+00:00"),
+        }
+        self.listed.append({**entry, **more})
 
     def stop_job(self, dialect: Dialect, job_id: int) -> None:
         self.stopped.append(job_id)

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from adjustments.errors import NotFound, WrongState
 from adjustments.model import Batch, Chunk
 from adjustments.ports import Lane, Resource, StoredObject, Writing
+from adjustments.states import BatchStatus
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -81,6 +82,10 @@ class MemoryStore:
 
     def open_batches(self) -> Iterator[Batch]:
         return iter([batch for _, batch in sorted(self._batches.items()) if not batch.status.is_final])
+
+    def doubtful_batches(self) -> Iterator[Batch]:
+        found = [batch for _, batch in sorted(self._batches.items()) if batch.counts.in_doubt]
+        return iter([batch for batch in found if batch.status is BatchStatus.NEEDS_ATTENTION])
 
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         kept = self._chunks.setdefault((batch_id, plan_id), {})

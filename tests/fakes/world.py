@@ -2,20 +2,28 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from adjustments.jobs import Dialect
 from adjustments.model import Batch
 from adjustments.ports import Gameball
 from adjustments.services.asking import JobAsker
 from adjustments.services.intake import Intake
+from adjustments.services.investigating import Investigator, TransactionList
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Planner, PlanRules
 from adjustments.services.polling import Poller
-from adjustments.services.predicting import Predictor
+from adjustments.services.predicting import Inquirer, Predictor
 from adjustments.services.reporting import Reporter
+from adjustments.services.resolving import Resolver
+from adjustments.services.settling import Settler
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
 from tests.fakes import memory
+
+
+class AnyGameball(Gameball, Inquirer, TransactionList, Protocol):
+    """Every call that the package makes to Gameball."""
 
 
 class World:
@@ -23,13 +31,15 @@ class World:
 
     def __init__(
         self,
-        gameball: Gameball,
+        gameball: AnyGameball,
         *,
         canary_rows: int = 0,
         failure_percent_max: int = 100,
         approval_above_rows: int = 0,
         approval_above_total: int = 0,
         dialect: Dialect | None = None,
+        adds_token: bool = False,
+        quiet_minutes: int = 60,
     ) -> None:
         self.clock = memory.ManualClock()
         self.ids = memory.CountingIds()
@@ -38,28 +48,53 @@ class World:
         self.budget = memory.MemoryBudget()
         self.executions = memory.MemoryExecutions()
         self.notices = memory.MemoryNotices()
-        rules = PlanRules(Decimal(1_000_000), canary_rows, approval_above_rows, Decimal(approval_above_total))
+        rules = PlanRules(
+            amount_max=Decimal(1_000_000),
+            canary_rows=canary_rows,
+            approval_above_rows=approval_above_rows,
+            approval_above_total=Decimal(approval_above_total),
+            adds_token=adds_token,
+        )
         sending = (self.store, self.files, gameball, self.budget, self.clock, self.ids, memory.one_by_one)
         self.planner = Planner(self.files, self.store, self.clock, self.ids, memory.scratch, rules)
         self.submitter = Submitter(*sending, failure_percent_max)
+        self.settler = Settler(self.store, self.files, self.ids)
         asker = JobAsker(self.store, gameball, self.budget, self.clock, dialect)
         predictor = Predictor(self.store, self.files, gameball, asker, self.budget, self.clock)
         self.poller = Poller(
             self.store,
-            self.files,
+            self.settler,
             asker,
             predictor,
             self.clock,
-            self.ids,
             memory.one_by_one,
             failure_percent_max,
         )
-        self.reporter = Reporter(self.store, self.files, self.clock)
+        self.reporter = Reporter(self.store, self.files, self.settler, self.clock)
         self.notifier = Notifier(self.store, self.notices, self.files.bucket)
         self.intake = Intake(
             self.files, self.store, self.planner, self.submitter, self.executions, self.notifier, self.clock
         )
-        self.sweeper = Sweeper(self.store, self.files, self.executions, self.intake, self.clock)
+        self.resolver = Resolver(self.store, self.settler, self.reporter, self.clock)
+        self.investigator = Investigator(
+            self.store,
+            self.settler,
+            self.resolver,
+            asker,
+            gameball,
+            self.budget,
+            self.clock,
+            timedelta(minutes=quiet_minutes),
+        )
+        self.sweeper = Sweeper(
+            self.store,
+            self.files,
+            self.executions,
+            self.intake,
+            self.investigator,
+            self.notifier,
+            self.clock,
+        )
 
     def drop(self, text: str, name: str = "file.csv", **metadata: str) -> Batch:
         """Drop a CSV into the inbox and take it; ``dry_run="true"`` for object metadata ``dry-run``."""
@@ -81,6 +116,10 @@ class World:
                 self.submitter.submit(batch.batch_id, until)
             self.clock.sleep(step.wait_s)
         raise AssertionError(f"batch {batch.batch_id} did not end within {ticks_max} ticks")
+
+    def sweep(self) -> dict[str, list[str]]:
+        """Let the sweep run, with a quarter of an hour to do so."""
+        return self.sweeper.sweep(self.clock.now() + timedelta(minutes=15))
 
     def result(self, batch: Batch, name: str) -> str:
         """One of the result files, as text."""

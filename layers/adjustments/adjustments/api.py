@@ -1,9 +1,11 @@
 """Answers of the API: JSON with exact numbers, and errors in the seed's shape, from one table."""
 
+import base64
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from adjustments import exact_json
+from adjustments import exact_json, limits
 from adjustments.errors import (
     AdjustmentsError,
     ConfigurationError,
@@ -16,10 +18,13 @@ from adjustments.errors import (
     NotFound,
     OutcomeUnknown,
     RequestRefused,
+    RequestTooLarge,
+    StillInProgress,
     WrongState,
 )
 
 _STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
+    (RequestTooLarge, 413),
     (InputError, 400),
     (NotFound, 404),
     (WrongState, 409),
@@ -32,7 +37,8 @@ _STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
 """Which HTTP status tells of which error; GameballRefused keeps Gameball's own."""
 
 _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
-    GameballUnauthorized: "Gameball refuses the keys that this service is set up with; nothing was applied",
+    GameballUnauthorized: "Gameball refuses the keys or the account that this service is set up with; its operator "
+    "is told: try again later, with the same transactionId",
     GameballUnavailable: "Gameball can't be reached; nothing was applied: try again later",
     GameballThrottled: "Gameball is busy; nothing was applied: try again later",
     ConfigurationError: "this service is not set up: its secret is missing or malformed; nothing was applied",
@@ -42,16 +48,42 @@ _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
 """What callers are told where the error's own words are not for them."""
 
 RETRY_AFTER_S: Final = 5
+IN_PROGRESS_RETRY_AFTER_S: Final = 2
 
 
 def read_body(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Read the JSON object in an API event's body; raises RequestRefused."""
+    text = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        try:
+            text = base64.b64decode(text, validate=True).decode()
+        except ValueError:
+            raise RequestRefused("no_json", "the body is no JSON") from None
+    return read_json(text)
+
+
+def read_json(text: str) -> Mapping[str, Any]:
+    """Read a JSON object within our bounds, whose names are all different; raises RequestRefused."""
+    if len(text.encode(errors="surrogatepass")) > limits.MANUAL_BODY_BYTES_MAX:
+        raise RequestTooLarge(
+            "too_large", f"the body has more than {limits.MANUAL_BODY_BYTES_MAX} bytes"
+        )
     try:
-        fields = exact_json.read(event.get("body") or "")
+        fields = exact_json.read(text, pairs=_distinct)
     except (ValueError, RecursionError):
         raise RequestRefused("no_json", "the body is no JSON") from None
     if not isinstance(fields, dict):
         raise RequestRefused("no_object", "the body must be a JSON object")
+    return fields
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that has a name twice: readers differ on which of the two values counts."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RequestRefused("twice", f"{twice[:40]}: is given twice")
     return fields
 
 
@@ -72,14 +104,19 @@ def error_answer(status: int, message: str, headers: Mapping[str, str] | None = 
 
 
 def answer_to(error: AdjustmentsError) -> dict[str, Any]:
-    """Tell a caller of an error."""
+    """Tell a caller of an error; Gameball's own code and request id are passed on with its refusals."""
     status = _status_of(error)
-    message = _MESSAGES.get(type(error)) or _own_message(error)
+    fields: dict[str, Any] = {"error": status, "message": _MESSAGES.get(type(error)) or _own_message(error)}
+    if isinstance(error, GameballRefused):
+        fields |= {"code": error.code} if error.code is not None else {}
+        fields |= {"requestId": error.request_id} if error.request_id else {}
     headers = {}
     if status == 503:
         wait_s = error.retry_after_s if isinstance(error, GameballError) else None
-        headers["retry-after"] = str(int(wait_s or RETRY_AFTER_S))
-    return error_answer(status, message, headers)
+        headers["retry-after"] = str(math.ceil(wait_s or RETRY_AFTER_S))
+    if isinstance(error, StillInProgress):
+        headers["retry-after"] = str(IN_PROGRESS_RETRY_AFTER_S)
+    return answer(status, fields, headers)
 
 
 def _status_of(error: AdjustmentsError) -> int:
@@ -89,4 +126,4 @@ def _status_of(error: AdjustmentsError) -> int:
 
 
 def _own_message(error: AdjustmentsError) -> str:
-    return str(getattr(error, "message", error))
+    return str(getattr(error, "told", None) or getattr(error, "message", error))

@@ -47,12 +47,24 @@ class RequestRefused(InputError):
     """An API body or an event is refused before anything is sent."""
 
 
+class RequestTooLarge(RequestRefused):
+    """An API body or an event is larger than any that makes sense."""
+
+
 class NotFound(AdjustmentsError):
     """There is no batch of this id."""
 
 
 class WrongState(AdjustmentsError):
     """The record is in a state that does not allow what was asked, or somebody else was quicker."""
+
+
+class IdTaken(WrongState):
+    """The transactionId belongs to another transaction; nothing was applied."""
+
+
+class StillInProgress(WrongState):
+    """Another call with this transactionId has not ended."""
 
 
 class ConfigurationError(AdjustmentsError):
@@ -68,6 +80,7 @@ class GameballError(AdjustmentsError):
         code: Gameball's own code, None where its answer had none.
         request_id: Gameball's id of the request, None where its answer had none.
         retry_after_s: seconds that Gameball asked us to wait, None when it did not say.
+        told: the words of Gameball's answer, None where it had none.
     """
 
     def __init__(
@@ -78,6 +91,7 @@ class GameballError(AdjustmentsError):
         code: int | None = None,
         request_id: str | None = None,
         retry_after_s: float | None = None,
+        told: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -85,6 +99,7 @@ class GameballError(AdjustmentsError):
         self.code = code
         self.request_id = request_id
         self.retry_after_s = retry_after_s
+        self.told = told
 
 
 class GameballRefused(GameballError):

@@ -2,16 +2,19 @@
 (``parse_float``) but has no way to write them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from adjustments.totals import plain
 
+Pairs = Callable[[list[tuple[str, Any]]], Any]
+"""Makes an object of its names and values; raises ValueError to refuse it."""
 
-def read(text: str | bytes) -> Any:
+
+def read(text: str | bytes, pairs: Pairs | None = None) -> Any:
     """Parse JSON; numbers with a fraction or an exponent become Decimals. Raises ValueError, for NaN too."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=pairs)
 
 
 def write(value: Any, indent: int | None = None, _depth: int = 1) -> str:

@@ -39,3 +39,22 @@ BAD_ROWS_COUNTED_FROM: Final = 25
 
 BAD_ROWS_PERCENT_MAX: Final = 20
 """Share of bad rows past which a whole file is refused: it was probably exported wrongly."""
+
+# --- Manual transactions, ours ------------------------------------------------------------------------------
+MANUAL_BODY_BYTES_MAX: Final = 65_536
+"""Bytes of one body: some thirty times what all fields at their longest take."""
+
+MANUAL_TEXT_CHARS_MAX: Final = 200
+"""Characters of an id or a name; Gameball documents no bound (docs/decisions.md)."""
+
+EMAIL_CHARS_MAX: Final = 320
+"""Characters of an e-mail address (RFC 3696, erratum 1690)."""
+
+MOBILE_CHARS_MAX: Final = 50
+"""Characters of a mobile number, blanks and brackets included."""
+
+EXPIRY_DAYS_MAX: Final = 36_500
+"""Days until points expire: a hundred years; more is surely a mistake."""
+
+TIME_AHEAD_S_MAX: Final = 5
+"""How far a caller's clock may be ahead of ours. Gameball has the last word (code 9007)."""

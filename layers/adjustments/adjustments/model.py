@@ -83,6 +83,15 @@ class Counts(Record):
     in_doubt: int = 0
 
 
+class Resolution(Record):
+    """Who settled rows in doubt, how many, and why."""
+
+    at: datetime
+    by: str
+    note: str
+    rows: int
+
+
 class Batch(Record):
     """One accepted file or API body, and where it stands.
 
@@ -90,7 +99,8 @@ class Batch(Record):
     amounts and ``absolute_total`` the sum of their magnitudes, as decimal text; ``refusal`` says why the
     whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now;
     ``approved_by`` is the identity of who let it go; ``executions`` counts the starts of the state machine;
-    ``notified`` holds the facts that were told already.
+    ``notified`` holds the facts that were told already; ``investigated_at`` is when evidence was last looked
+    for.
     """
 
     batch_id: str
@@ -121,6 +131,8 @@ class Batch(Record):
     dialect: str = ""
     executions: int = 0
     notified: tuple[str, ...] = ()
+    resolutions: tuple[Resolution, ...] = ()
+    investigated_at: datetime | None = None
 
     @property
     def accepted_rows(self) -> int:
@@ -131,6 +143,12 @@ class Batch(Record):
         """This batch in its next status; raises WrongState where that would not be forward."""
         if status is not self.status and status not in BATCH_MOVES[self.status]:
             raise WrongState(f"batch {self.batch_id} is {self.status} and can't become {status}")
+        return self.changed(status=status, **changes)
+
+    def resolved(self, status: BatchStatus, **changes: Any) -> "Batch":
+        """This batch after rows in doubt were settled: the one way out of a final status (DESIGN.md)."""
+        if self.status is not BatchStatus.NEEDS_ATTENTION:
+            raise WrongState(f"the batch is {self.status}; only one that needs_attention can be resolved")
         return self.changed(status=status, **changes)
 
     def changed(self, **changes: Any) -> "Batch":
@@ -169,6 +187,12 @@ class Chunk(Record):
     def rows(self) -> int:
         """How many adjustments the chunk holds."""
         return self.last - self.first
+
+    def settled(self, **changes: Any) -> "Chunk":
+        """This chunk with the outcomes of its rows, or, where some were in doubt, with better ones."""
+        if self.state is ChunkState.SETTLED and self.counts.in_doubt > changes["counts"].in_doubt:
+            return self.model_copy(update={**changes, "version": self.version + 1})
+        return self.moved(ChunkState.SETTLED, **changes)
 
     def moved(self, state: ChunkState, **changes: Any) -> "Chunk":
         """This chunk in its next state, one version on; raises WrongState where that would not be forward."""

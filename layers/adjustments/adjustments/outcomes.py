@@ -19,13 +19,18 @@ class RowOutcome(NamedTuple):
     outcome: Outcome
     message: str
 
+    @classmethod
+    def stored(cls, pair: Sequence[str]) -> "RowOutcome":
+        """Read back what JSON made of one."""
+        return cls(Outcome(pair[0]), pair[1])
+
 
 class Settlement(NamedTuple):
     """What became of a whole chunk: its rows in order, their counts, and the exact sum of the applied
     amounts.
     """
 
-    rows: list[RowOutcome]
+    rows: Sequence[RowOutcome]
     counts: Counts
     applied_total: Decimal
 
@@ -34,19 +39,17 @@ def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
     """Join the rows of an ended job by customer: listed is applied or failed, unlisted is in doubt
     (DESIGN.md).
     """
-    sent = customers_and_amounts(rows)
-    found = [job.rows.get(customer) for customer, _ in sent]
+    found = [job.rows.get(customer) for customer, _ in customers_and_amounts(rows)]
     outcomes = [
         RowOutcome(result.outcome, result.message) if result else RowOutcome(Outcome.IN_DOUBT, UNLISTED)
         for result in found
     ]
-    return Settlement(outcomes, count(outcomes), _applied_total(sent, outcomes))
+    return settlement_of(rows, outcomes)
 
 
-def settle_alike(rows: Sequence[bytes], outcome: Outcome, message: str) -> Settlement:
-    """Give all rows of a chunk the same outcome; not for ``applied``, which only Gameball can tell."""
-    outcomes = [RowOutcome(outcome, message)] * len(rows)
-    return Settlement(outcomes, count(outcomes), Decimal(0))
+def settlement_of(rows: Sequence[bytes], outcomes: Sequence[RowOutcome]) -> Settlement:
+    """Put a chunk's settlement together from its rows' outcomes, in the same order."""
+    return Settlement(outcomes, count(outcomes), _applied_total(customers_and_amounts(rows), outcomes))
 
 
 def count(rows: Iterable[RowOutcome]) -> Counts:
@@ -81,7 +84,7 @@ def final_status(batch: Batch, counts: Counts) -> BatchStatus:
         return BatchStatus.VALIDATED
     if counts.in_doubt or batch.past_deadline:
         return BatchStatus.NEEDS_ATTENTION
-    if batch.stop_reason:
+    if counts.not_submitted:
         return BatchStatus.STOPPED
     if counts.applied == counts.rows:
         return BatchStatus.COMPLETED

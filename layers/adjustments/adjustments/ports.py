@@ -54,6 +54,9 @@ class BatchStore(Protocol):
     def open_batches(self) -> Iterator[Batch]:
         """All batches that have not ended, oldest first."""
 
+    def doubtful_batches(self) -> Iterator[Batch]:
+        """All batches that need attention and hold rows in doubt, oldest first."""
+
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         """Keep the chunks of a plan."""
 

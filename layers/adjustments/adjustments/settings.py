@@ -26,6 +26,8 @@ class Settings(BaseModel):
     amount_max: Decimal = Field(Decimal(0), alias="MAX_ABSOLUTE_AMOUNT")
     approval_above_rows: int = Field(0, alias="APPROVAL_ABOVE_ROWS")
     approval_above_total: Decimal = Field(Decimal(0), alias="APPROVAL_ABOVE_TOTAL")
+    adds_token: bool = Field(False, alias="REASON_TOKEN")
+    quiet_minutes: int = Field(60, alias="QUIET_MINUTES", ge=0)
     canary_rows: int = Field(0, alias="CANARY_ROWS")
     failure_percent_max: int = Field(100, alias="MAX_FAILURE_PERCENT")
     requests_per_30_s: int = Field(350, alias="REQUESTS_PER_30_SECONDS", gt=0)

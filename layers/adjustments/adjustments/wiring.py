@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, BinaryIO, Final, cast
 
@@ -19,11 +20,14 @@ from adjustments.adapters.table import TableBatchStore
 from adjustments.jobs import Dialect
 from adjustments.services.asking import JobAsker
 from adjustments.services.intake import Intake
+from adjustments.services.investigating import Investigator
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Planner, PlanRules
 from adjustments.services.polling import Poller
 from adjustments.services.predicting import Predictor
 from adjustments.services.reporting import Reporter
+from adjustments.services.resolving import Resolver
+from adjustments.services.settling import Settler
 from adjustments.services.steering import Steering
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
@@ -97,20 +101,28 @@ def build_submitter() -> Submitter:
 
 
 @lru_cache(maxsize=1)
+def _asker() -> JobAsker:
+    name = settings().gameball_status_dialect
+    return JobAsker(_store(), _gameball(), _budget(), clock, None if name == "auto" else Dialect(name))
+
+
+@lru_cache(maxsize=1)
+def _settler() -> Settler:
+    return Settler(_store(), _files(), _ids)
+
+
+@lru_cache(maxsize=1)
 def build_poller() -> Poller:
     """Asks for jobs."""
-    name = settings().gameball_status_dialect
-    dialect = None if name == "auto" else Dialect(name)
-    asker = JobAsker(_store(), _gameball(), _budget(), clock, dialect)
-    predictor = Predictor(_store(), _files(), _gameball(), asker, _budget(), clock)
+    predictor = Predictor(_store(), _files(), _gameball(), _asker(), _budget(), clock)
     percent_max = settings().failure_percent_max
-    return Poller(_store(), _files(), asker, predictor, clock, _ids, run_in_threads, percent_max)
+    return Poller(_store(), _settler(), _asker(), predictor, clock, run_in_threads, percent_max)
 
 
 @lru_cache(maxsize=1)
 def build_reporter() -> Reporter:
     """Writes results."""
-    return Reporter(_store(), _files(), clock)
+    return Reporter(_store(), _files(), _settler(), clock)
 
 
 @lru_cache(maxsize=1)
@@ -130,6 +142,7 @@ def build_intake() -> Intake:
         canary_rows=settings().canary_rows,
         approval_above_rows=settings().approval_above_rows,
         approval_above_total=settings().approval_above_total,
+        adds_token=settings().adds_token,
     )
     planner = Planner(_files(), _store(), clock, _ids, _scratch, rules)
     return Intake(_files(), _store(), planner, build_submitter(), _executions(), build_notifier(), clock)
@@ -144,7 +157,12 @@ def build_steering() -> Steering:
 @lru_cache(maxsize=1)
 def build_sweeper() -> Sweeper:
     """Resumes what stalled."""
-    return Sweeper(_store(), _files(), _executions(), build_intake(), clock)
+    resolver = Resolver(_store(), _settler(), build_reporter(), clock)
+    quiet = timedelta(minutes=settings().quiet_minutes)
+    investigator = Investigator(
+        _store(), _settler(), resolver, _asker(), _gameball(), _budget(), clock, quiet
+    )
+    return Sweeper(_store(), _files(), _executions(), build_intake(), investigator, build_notifier(), clock)
 
 
 @lru_cache(maxsize=1)

@@ -189,7 +189,7 @@ def request(method: str, path: str, **query: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_sweep_answers_what_it_did(world: World):
-    assert call("sweep", {}) == {"resumed": [], "found": []}
+    assert call("sweep", {}) == {"resumed": [], "found": [], "resolved": []}
 
 
 def test_bad_request_of_a_batch_is_split_over_the_socket(world: World, gameball: StandIn):

@@ -11,7 +11,7 @@ def test_while_all_is_well_nothing_changes():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     world.clock.sleep(7200)
-    assert world.sweeper.sweep() == {"resumed": [], "found": []}
+    assert world.sweep() == {"resumed": [], "found": [], "resolved": []}
     assert world.store.batch(batch.batch_id) == batch
 
 
@@ -19,8 +19,8 @@ def test_batch_without_a_running_execution_is_resumed_once():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     world.executions.running.clear()
-    assert world.sweeper.sweep()["resumed"] == [batch.batch_id]
-    assert world.sweeper.sweep()["resumed"] == []
+    assert world.sweep()["resumed"] == [batch.batch_id]
+    assert world.sweep()["resumed"] == []
     assert [name for name, _ in world.executions.started] == [batch.batch_id, f"{batch.batch_id}-2"]
 
 
@@ -28,15 +28,15 @@ def test_object_whose_event_was_lost_is_found():
     gameball = MemoryGameball()
     world = World(gameball)
     world.files.drop("inbox/lost.csv", THREE.encode())
-    assert world.sweeper.sweep()["found"] == []
+    assert world.sweep()["found"] == []
     world.clock.sleep(3600)
-    [found] = world.sweeper.sweep()["found"]
+    [found] = world.sweep()["found"]
     assert world.run(world.store.batch(found)).status is BatchStatus.COMPLETED
-    assert world.sweeper.sweep() == {"resumed": [], "found": []}
+    assert world.sweep() == {"resumed": [], "found": [], "resolved": []}
 
 
 def test_batch_that_waits_for_approval_is_left_alone():
     world = World(MemoryGameball(), approval_above_rows=1)
     world.drop(THREE)
     world.clock.sleep(7200)
-    assert world.sweeper.sweep() == {"resumed": [], "found": []}
+    assert world.sweep() == {"resumed": [], "found": [], "resolved": []}

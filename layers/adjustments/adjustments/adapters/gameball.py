@@ -8,6 +8,7 @@ after it ``OutcomeUnknown``.
 
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -128,32 +129,46 @@ class GameballClient:
         else:
             self._call("POST", f"/batches/{job_id}/stop", b"{}")
 
-    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
-        """See ``Gameball``."""
-        return self._call("POST", "/transactions/manual", body)
+    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
+        """See ``Gameball``; ``within_s`` bounds the whole call."""
+        return self._call("POST", "/transactions/manual", body, within_s=within_s)
 
-    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
-        """See ``Gameball``."""
+    def transactions(
+        self, customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
+        """See ``Gameball``; ``within_s`` bounds the whole call."""
         query = {"customerId": customer_id, "limit": "200"}
         if start_after:
             query["startAfter"] = start_after
-        return self._call("GET", f"/transactions?{urlencode(query)}")
+        return self._call("GET", f"/transactions?{urlencode(query)}", within_s=within_s)
 
     def _call(
-        self, method: str, path: str, body: bytes | None = None, once: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        once: bool = False,
+        within_s: float | None = None,
     ) -> Mapping[str, Any]:
         """Make one call; when our keys are refused, read them anew once and make it once more."""
+        ends_at_s = None if within_s is None else time.monotonic() + within_s
         keys = self._keys.current()
         try:
-            return self._request(method, path, body, keys, once)
+            return self._request(method, path, body, keys, once, ends_at_s)
         except GameballUnauthorized:
             fresh = self._keys.fresh()
             if fresh == keys:
                 raise
-        return self._request(method, path, body, fresh, once)
+        return self._request(method, path, body, fresh, once, ends_at_s)
 
     def _request(
-        self, method: str, path: str, body: bytes | None, keys: Keys, once: bool
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        keys: Keys,
+        once: bool,
+        ends_at_s: float | None,
     ) -> Mapping[str, Any]:
         headers = {"apikey": keys.api_key, "secretkey": keys.secret_key, "accept": "application/json"}
         if body is not None:
@@ -199,6 +214,12 @@ def _pool(read_timeout_s: float, tls: ssl.SSLContext) -> urllib3.PoolManager:
     return pool
 
 
+def _left(ends_at_s: float, read_timeout_s: float) -> urllib3.Timeout:
+    """The bounds of a request that has to end at a time of the steady clock."""
+    left_s = max(ends_at_s - time.monotonic(), 0.1)
+    return urllib3.Timeout(total=left_s, connect=CONNECT_TIMEOUT_S, read=read_timeout_s)
+
+
 def _no_answer(error: Exception) -> GameballError:
     what = type(error).__name__
     if _mark.sent:
@@ -230,6 +251,7 @@ def _error_of(status: int, headers: Mapping[str, str], fields: Mapping[str, Any]
         code=code,
         request_id=str(fields["requestId"]) if fields.get("requestId") else None,
         retry_after_s=_seconds(headers.get("retry-after")),
+        told=str(told) if told else None,
     )
 
 

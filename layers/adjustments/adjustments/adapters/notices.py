@@ -13,18 +13,12 @@ EVENT_SOURCE: Final = "gameball.adjustments"
 """The source of all events of ours (DESIGN.md, "Names that must not change")."""
 
 
-class TopicAndBusNotices:
-    """Tells people through the topic, and machines through the bus."""
+class BusNotices:
+    """Tells machines through the bus."""
 
-    def __init__(self, sns: "SNSClient", topic_arn: str, events: "EventBridgeClient", bus: str) -> None:
-        self._sns = sns
-        self._topic_arn = topic_arn
+    def __init__(self, events: "EventBridgeClient", bus: str) -> None:
         self._events = events
         self._bus = bus
-
-    def mail(self, subject: str, text: str) -> None:
-        """See ``Notices``."""
-        self._sns.publish(TopicArn=self._topic_arn, Subject=subject, Message=text)
 
     def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
         """See ``Notices``; raises RuntimeError when the bus did not take the event."""
@@ -42,3 +36,16 @@ class TopicAndBusNotices:
             raise RuntimeError(
                 f"the event bus refused '{detail_type}': {answer['Entries'][0].get('ErrorCode')}"
             )
+
+
+class TopicAndBusNotices(BusNotices):
+    """Tells people through the topic, and machines through the bus."""
+
+    def __init__(self, sns: "SNSClient", topic_arn: str, events: "EventBridgeClient", bus: str) -> None:
+        super().__init__(events, bus)
+        self._sns = sns
+        self._topic_arn = topic_arn
+
+    def mail(self, subject: str, text: str) -> None:
+        """See ``Notices``."""
+        self._sns.publish(TopicArn=self._topic_arn, Subject=subject, Message=text)

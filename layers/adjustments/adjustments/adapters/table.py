@@ -10,7 +10,7 @@
 =====================  ==============================  =====================================================
 
 Index ``listing`` (hash ``listing``, range ``batchId``) lists all batches by time, the sparse index ``open``
-(hash ``open``, range ``batchId``) those that have not ended.
+(hash ``open``, range ``batchId``) those that have not ended, and those with rows in doubt (``doubt``).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +22,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from adjustments.errors import NotFound, WrongState
 from adjustments.model import Batch, Chunk, Record
+from adjustments.states import BatchStatus
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -100,8 +101,11 @@ class TableBatchStore:
 
     def open_batches(self) -> Iterator[Batch]:
         """See ``BatchStore``."""
-        for item in self._pages(self._index_query("open", "open", None)):
-            yield Batch.model_validate(_values(item))
+        return self._indexed("open", "open")
+
+    def doubtful_batches(self) -> Iterator[Batch]:
+        """See ``BatchStore``."""
+        return self._indexed("open", "doubt")
 
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         """See ``BatchStore``."""
@@ -152,6 +156,10 @@ class TableBatchStore:
         except self._client.exceptions.ConditionalCheckFailedException as failed:
             raise WrongState(f"{item['pk']['S']} {item['sk']['S']} was changed meanwhile") from failed
 
+    def _indexed(self, index: str, value: str) -> Iterator[Batch]:
+        for item in self._pages(self._index_query(index, value, None)):
+            yield Batch.model_validate(_values(item))
+
     def _index_query(self, index: str, value: str, after: str | None) -> dict[str, Any]:
         query: dict[str, Any] = {
             "IndexName": index,
@@ -174,6 +182,8 @@ def _batch_item(batch: Batch) -> Item:
     keys = {"pk": f"batch#{batch.batch_id}", "sk": "batch", "listing": "batch"}
     if not batch.status.is_final:
         keys["open"] = "open"
+    elif batch.status is BatchStatus.NEEDS_ATTENTION and batch.counts.in_doubt:
+        keys["open"] = "doubt"
     return _item(keys, batch)
 
 

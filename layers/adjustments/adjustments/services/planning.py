@@ -27,6 +27,7 @@ from adjustments.model import Batch, Chunk, Counts, Rejection, Row, Source
 from adjustments.occurrences import Occurrences, Scratch
 from adjustments.payloads import body_of, customers_and_amounts, row_json, rows_of, sha256_of
 from adjustments.ports import BatchStore, Clock, Files, Ids, StoredObject, Writing
+from adjustments.reasons import with_token
 from adjustments.states import BatchStatus
 from adjustments.totals import exact_sum, plain
 from adjustments.workfiles import REPEAT, WorkKeys
@@ -56,12 +57,14 @@ class PlanRules:
     """The settings that decide what may be sent.
 
     ``approval_above_total`` compares with the sum of the amounts' magnitudes; 0 turns a rule off.
+    ``adds_token`` adds a token to each reason (ReasonToken).
     """
 
     amount_max: Decimal
     canary_rows: int
     approval_above_rows: int
     approval_above_total: Decimal
+    adds_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +203,17 @@ class _Reading:
                 if isinstance(row, Rejection):
                     continue
                 occurrences.add(row.customer_id)
-                packed = packer.add(1, row_json(row.customer_id, row.amount, row.reason).encode())
+                packed = packer.add(1, self._row(row).encode())
                 if packed:
                     segments.append(self._keep_chunk(packed, self._keys.segment(packed.chunk_id)))
         segments += (self._keep_chunk(rest, self._keys.segment(rest.chunk_id)) for rest in packer.rest())
         return segments
+
+    def _row(self, row: Row) -> str:
+        reason = row.reason
+        if self._rules.adds_token:
+            reason = with_token(reason, self._blank.batch_id, row.line)
+        return row_json(row.customer_id, row.amount, reason)
 
     def _keep_rows(self, part: list[Row | Rejection]) -> None:
         tally = self._tally

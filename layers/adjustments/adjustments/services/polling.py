@@ -1,6 +1,5 @@
 """Asks Gameball for a batch's open jobs, and keeps what became of each row."""
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -9,24 +8,20 @@ from functools import partial
 from typing import Any
 
 from adjustments.errors import GameballError, GameballUnauthorized, WrongState
-from adjustments.jobs import JobStatus, read_status
+from adjustments.jobs import read_status
 from adjustments.model import Batch, Chunk
-from adjustments.outcomes import Settlement, settle
-from adjustments.payloads import rows_of
+from adjustments.outcomes import settle
 from adjustments.ports import (
     BatchStore,
     Clock,
-    Files,
-    Ids,
     Parallel,
 )
 from adjustments.progress import NextStep, next_step
 from adjustments.services.asking import JobAsker
 from adjustments.services.predicting import Predictor
 from adjustments.services.saving import pause, resume, save_or_reread
+from adjustments.services.settling import Settler
 from adjustments.states import BatchStatus, ChunkState
-from adjustments.totals import plain
-from adjustments.workfiles import WorkKeys
 
 DEADLINE_MESSAGE = "the batch's deadline passed before Gameball told what became of this row"
 LOST_MESSAGE = "the sender vanished between the intent and the answer: the request may have been sent"
@@ -42,20 +37,18 @@ class Poller:
     def __init__(
         self,
         store: BatchStore,
-        files: Files,
+        settler: Settler,
         asker: JobAsker,
         predictor: Predictor,
         clock: Clock,
-        ids: Ids,
         parallel: Parallel,
         failure_percent_max: int,
     ) -> None:
         self._store = store
-        self._files = files
+        self._settler = settler
         self._asker = asker
         self._predictor = predictor
         self._clock = clock
-        self._ids = ids
         self._parallel = parallel
         self._failure_percent_max = failure_percent_max
 
@@ -97,21 +90,8 @@ class Poller:
             resume(self._store, batch.batch_id)
         job = read_status(*asked)
         if job.has_ended:
-            rows = rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
-            self._settle(batch, chunk, job, settle(rows, job))
-
-    def _settle(self, batch: Batch, chunk: Chunk, job: JobStatus, settlement: Settlement) -> None:
-        key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self._ids.fresh())
-        self._files.put(key, json.dumps(settlement.rows).encode(), "application/json")
-        settled = chunk.moved(
-            ChunkState.SETTLED,
-            job_state=job.state,
-            outcomes_key=key,
-            counts=settlement.counts,
-            applied_total=plain(settlement.applied_total),
-        )
-        with suppress(WrongState):  # another poller settled it
-            self._store.save_chunk(batch, settled)
+            with suppress(WrongState):  # another poller settled it
+                self._settler.settle(batch, chunk, settle(self._settler.rows(chunk), job), job.state)
 
     def _doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
         with suppress(WrongState):  # its worker is alive after all

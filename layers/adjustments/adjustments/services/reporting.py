@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -11,12 +11,13 @@ from pydantic.alias_generators import to_camel
 from adjustments import exact_json
 from adjustments.errors import WrongState
 from adjustments.intake import neutralise
-from adjustments.model import Batch, Chunk, Counts
+from adjustments.model import Batch, Chunk, Counts, Resolution
 from adjustments.outcomes import RowOutcome, count, final_status
 from adjustments.ports import BatchStore, Clock, Files, Writing
 from adjustments.report_page import report_page
 from adjustments.services.results import ResultRow, Results
 from adjustments.services.saving import save_or_reread
+from adjustments.services.settling import Settler
 from adjustments.summary import summary_of
 from adjustments.totals import exact_sum, plain
 
@@ -24,12 +25,17 @@ RESULT_COLUMNS: Final = ("line", "customerId", "amount", "reason", "status", "me
 """The columns of results.csv (DESIGN.md, "Names that must not change")."""
 
 
+RESOLUTIONS_MAX: Final = 50
+"""Resolutions that a batch remembers; the results say of each row who settled it."""
+
+
 class Reporter:
     """Writes the four result files, and then lets the batch end."""
 
-    def __init__(self, store: BatchStore, files: Files, clock: Clock) -> None:
+    def __init__(self, store: BatchStore, files: Files, settler: Settler, clock: Clock) -> None:
         self._store = store
         self._files = files
+        self._settler = settler
         self._clock = clock
 
     def report(self, batch_id: str) -> Batch:
@@ -43,28 +49,40 @@ class Reporter:
         chunks = self._store.chunks(batch_id, batch.plan_id)
         if not batch.dry_run and not all(chunk.state.is_over for chunk in chunks):
             raise WrongState(f"batch {batch_id} has open chunks")
-        ended = self._ended(batch, chunks, results := Results(self._files, batch, chunks))
-        summary = summary_of(ended, chunks)
-        if batch.dry_run and not batch.refusal:
-            summary["prediction"] = {to_camel(name): rows for name, rows in results.forecaster.counts.items()}
-        self._put(ended, "summary.json", exact_json.write(summary, indent=2), "application/json")
-        self._put(ended, "report.html", report_page(ended, chunks), "text/html; charset=utf-8")
-        return save_or_reread(self._store, ended)
-
-    def _ended(self, batch: Batch, chunks: Sequence[Chunk], results: Results) -> Batch:
-        counts = self._write_rows(batch, results)
-        return batch.moved(
+        counts, prediction = self._write_rows(batch, chunks)
+        ended = batch.moved(
             final_status(batch, counts),
             counts=counts,
-            applied_total=plain(exact_sum(Decimal(chunk.applied_total) for chunk in chunks)),
+            applied_total=_applied_total(chunks),
             finished_at=self._clock.now(),
         )
+        return self._conclude(ended, chunks, prediction)
+
+    def report_again(self, batch: Batch, resolution: Resolution) -> Batch:
+        """Write the results of a batch anew, some of whose rows are no longer in doubt."""
+        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+        counts, prediction = self._write_rows(batch, chunks)
+        resolved = batch.resolved(
+            final_status(batch.model_copy(update={"past_deadline": False}), counts),
+            counts=counts,
+            applied_total=_applied_total(chunks),
+            resolutions=(*batch.resolutions, resolution)[-RESOLUTIONS_MAX:],
+        )
+        return self._conclude(resolved, chunks, prediction)
+
+    def _conclude(self, batch: Batch, chunks: Sequence[Chunk], prediction: Mapping[str, int]) -> Batch:
+        """Write the two files that tell the status, and then let it be the status."""
+        summary = {**summary_of(batch, chunks), **({"prediction": prediction} if prediction else {})}
+        self._put(batch, "summary.json", exact_json.write(summary, indent=2), "application/json")
+        self._put(batch, "report.html", report_page(batch, chunks), "text/html; charset=utf-8")
+        return save_or_reread(self._store, batch)
 
     def _put(self, batch: Batch, name: str, text: str, content_type: str) -> None:
         self._files.put(f"results/{batch.batch_id}/{name}", text.encode(), content_type)
 
-    def _write_rows(self, batch: Batch, results: Results) -> Counts:
+    def _write_rows(self, batch: Batch, chunks: Sequence[Chunk]) -> tuple[Counts, Mapping[str, int]]:
         """Stream results.csv and fix-me.csv; the counts must add up, or the batch is not called done."""
+        results = Results(self._files, self._settler, batch, chunks)
         folder = f"results/{batch.batch_id}"
         with (
             self._files.writing(f"{folder}/results.csv", "text/csv") as every_row,
@@ -75,7 +93,13 @@ class Reporter:
             raise RuntimeError(
                 f"batch {batch.batch_id}: {counts.rows} rows reported, {batch.counts.rows} planned"
             )
-        return counts
+        if not batch.dry_run or batch.refusal:
+            return counts, {}
+        return counts, {to_camel(name): rows for name, rows in results.forecaster.counts.items()}
+
+
+def _applied_total(chunks: Iterable[Chunk]) -> str:
+    return plain(exact_sum(Decimal(chunk.applied_total) for chunk in chunks))
 
 
 def _written(

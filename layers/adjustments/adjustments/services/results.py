@@ -11,10 +11,11 @@ from adjustments.chunking import waves
 from adjustments.errors import NotFound
 from adjustments.limits import CUSTOMER_ROWS_MAX
 from adjustments.model import Batch, Chunk, Outcome
-from adjustments.outcomes import RowOutcome, shared_outcome
+from adjustments.outcomes import RowOutcome
 from adjustments.payloads import customers_and_amounts, rows_of
 from adjustments.ports import Files
 from adjustments.prediction import Balance, Forecast, Forecaster, restore_balance
+from adjustments.services.settling import Settler
 from adjustments.states import ChunkState
 from adjustments.workfiles import REPEAT, WorkKeys
 
@@ -60,8 +61,9 @@ class Results:
         chunks: all its chunks, in the order of sending.
     """
 
-    def __init__(self, files: Files, batch: Batch, chunks: Sequence[Chunk]) -> None:
+    def __init__(self, files: Files, settler: Settler, batch: Batch, chunks: Sequence[Chunk]) -> None:
         self._files = files
+        self._settler = settler
         self._batch = batch
         self._chunks = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
         self._keys = WorkKeys(batch.batch_id, batch.plan_id)
@@ -115,13 +117,7 @@ class Results:
             if self._batch.dry_run:
                 yield from self._balances(chunk)
             else:
-                yield from ((row, chunk.job_id) for row in self._outcomes(chunk))
-
-    def _outcomes(self, chunk: Chunk) -> list[RowOutcome]:
-        if chunk.state is not ChunkState.SETTLED:
-            return [shared_outcome(self._batch, chunk)] * chunk.rows
-        stored = json.loads(self._files.get(chunk.outcomes_key))
-        return [RowOutcome(Outcome(outcome), message) for outcome, message in stored]
+                yield from ((row, chunk.job_id) for row in self._settler.outcomes(self._batch, chunk))
 
     def _balances(self, chunk: Chunk) -> list[Balance]:
         """What was looked up; a later wave's customers were looked up for the first, and are carried."""

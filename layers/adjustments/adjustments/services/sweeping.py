@@ -1,6 +1,6 @@
 """Resumes what stalled, and finds what was missed. Running it while all is well changes nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from adjustments.errors import NotFound
@@ -8,11 +8,16 @@ from adjustments.ids import execution_name
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Executions, Files
 from adjustments.services.intake import INBOX, Intake
+from adjustments.services.investigating import Investigator
+from adjustments.services.notifying import Notifier
 from adjustments.services.saving import try_save
 from adjustments.states import BatchStatus
 
 EVENTS_MAY_TAKE: Final = timedelta(minutes=30)
 """An object younger than this may still be on its way through the queue, its retries included."""
+
+INVESTIGATE_EVERY: Final = timedelta(minutes=5)
+"""Pause between the first looks for evidence; later ones are half as far apart as the doubt is old."""
 
 LOOK_BACK: Final = timedelta(days=3)
 """How far back the sweep looks for objects without a batch."""
@@ -22,18 +27,46 @@ class Sweeper:
     """Looks for stalled batches and for missed objects."""
 
     def __init__(
-        self, store: BatchStore, files: Files, executions: Executions, intake: Intake, clock: Clock
+        self,
+        store: BatchStore,
+        files: Files,
+        executions: Executions,
+        intake: Intake,
+        investigator: Investigator,
+        notifier: Notifier,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._files = files
         self._executions = executions
         self._intake = intake
+        self._investigator = investigator
+        self._notifier = notifier
         self._clock = clock
 
-    def sweep(self) -> dict[str, list[str]]:
-        """Resume and find; the ids of the batches that were resumed, and of those that had been missed."""
-        resumed = [batch.batch_id for batch in self._store.open_batches() if self._resume(batch)]
-        return {"resumed": resumed, "found": self._find_missed()}
+    def sweep(self, until: datetime) -> dict[str, list[str]]:
+        """Resume, find and investigate; the ids of the batches that this changed something of."""
+        return {
+            "resumed": [batch.batch_id for batch in self._store.open_batches() if self._resume(batch)],
+            "found": self._find_missed(),
+            "resolved": [b.batch_id for b in self._store.doubtful_batches() if self._investigate(b, until)],
+        }
+
+    def _investigate(self, batch: Batch, until: datetime) -> bool:
+        """Look for evidence on rows in doubt, the more rarely the older they are."""
+        now = self._clock.now()
+        ended_at = batch.finished_at or batch.created_at
+        last = batch.investigated_at or ended_at
+        pause = max(INVESTIGATE_EVERY, (last - ended_at) / 2)
+        if now >= until or (batch.investigated_at and now < last + pause):
+            return False
+        batch = batch.changed(investigated_at=now)
+        if not try_save(self._store, batch):
+            return False  # somebody is resolving it
+        after = self._investigator.investigate(batch.batch_id, until)
+        if after.status is not batch.status:
+            self._notifier.notify(batch.batch_id)
+        return after.counts != batch.counts
 
     def _resume(self, batch: Batch) -> bool:
         """Start the state machine again for a batch that has none running."""

@@ -1,0 +1,45 @@
+"""What follows when a manual transaction did not bring Gameball's answer.
+
+Gameball applies a ``transactionId`` once, so the same request may be sent again even when nobody knows what became
+of the last one. From then on a refusal proves nothing by itself: the request that was not answered may have
+been applied, and what refuses the next one may be that very transaction. Then the list of transactions tells.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from adjustments.errors import (
+    GameballError,
+    GameballRefused,
+    GameballThrottled,
+    GameballUnavailable,
+    OutcomeUnknown,
+)
+
+TIME_EXISTS: Final = 9003
+ID_EXISTS: Final = 9004
+"""Gameball's codes for a collision of times, which proves nothing, and for an id that it has already."""
+
+
+class Next(StrEnum):
+    """What to do next."""
+
+    AGAIN = "again"
+    SETTLE = "settle"
+    STOP = "stop"
+
+
+def next_step(error: GameballError, has_time: bool) -> Next:
+    """Decide from the class and the code of the error.
+
+    Args:
+        error: what the last request gave.
+        has_time: whether the caller chose the transaction's time; if not, another moment is another time.
+    """
+    match error:
+        case GameballThrottled() | GameballUnavailable() | OutcomeUnknown():
+            return Next.AGAIN
+        case GameballRefused(code=code):
+            return Next.AGAIN if code == TIME_EXISTS and not has_time else Next.SETTLE
+        case _:
+            return Next.STOP

@@ -1,0 +1,198 @@
+"""Looks for evidence on rows in doubt: first the job, if there is one, then the customers' transactions."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+from adjustments import exact_json
+from adjustments.errors import GameballError, WrongState
+from adjustments.evidence import Doubt, Finding, judge, read_transactions
+from adjustments.jobs import read_status
+from adjustments.model import Batch, Chunk, Outcome
+from adjustments.outcomes import settle
+from adjustments.ports import BatchStore, Clock, Lane, RequestBudget, Resource
+from adjustments.reasons import has_token
+from adjustments.services.asking import JobAsker
+from adjustments.services.resolving import Resolver
+from adjustments.services.settling import Settler
+from adjustments.services.turns import wait_for_turn
+from adjustments.states import BatchStatus, ChunkState
+from adjustments.totals import plain
+
+LOOK_FOR: Final = timedelta(days=3)
+"""How long after its intent a row in doubt is looked for; what is uncertain then waits for a person."""
+
+PAGES_MAX: Final = 25
+"""Pages of 200 transactions read of one customer; of a longer list nothing is concluded."""
+
+BY: Final = "sweep"
+_Twin = tuple[str, str, str]
+
+
+class TransactionList(Protocol):
+    """The one call to Gameball that an investigation makes by itself."""
+
+    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+        """A page of a customer's transactions."""
+
+
+class Investigator:
+    """Clears doubts of one batch by evidence.
+
+    Args:
+        quiet: how long after an intent Gameball may still apply it (QuietMinutes).
+    """
+
+    def __init__(
+        self,
+        store: BatchStore,
+        settler: Settler,
+        resolver: Resolver,
+        asker: JobAsker,
+        lists: TransactionList,
+        budget: RequestBudget,
+        clock: Clock,
+        quiet: timedelta,
+    ) -> None:
+        self._store = store
+        self._settler = settler
+        self._resolver = resolver
+        self._asker = asker
+        self._lists = lists
+        self._budget = budget
+        self._clock = clock
+        self._quiet = quiet
+
+    def investigate(self, batch_id: str, until: datetime) -> Batch:
+        """Look once for evidence on each row in doubt of a batch, and settle what is certain."""
+        batch = self._store.batch(batch_id)
+        if batch.status is not BatchStatus.NEEDS_ATTENTION:
+            return batch
+        for chunk in self._chunks(batch):
+            if chunk.job_id is not None and chunk.state in (ChunkState.SUBMITTED, ChunkState.IN_DOUBT):
+                self._ask_for_job(batch, chunk, until)
+        settled = self._look_for_rows(batch, until)
+        known = self._in_doubt(batch)
+        if not settled and known == batch.counts.in_doubt:
+            return batch
+        note = "found by the job's status and the customers' transactions"
+        return self._resolver.finish(batch_id, BY, note, batch.counts.in_doubt - known)
+
+    def _chunks(self, batch: Batch) -> list[Chunk]:
+        return self._store.chunks(batch.batch_id, batch.plan_id)
+
+    def _in_doubt(self, batch: Batch) -> int:
+        open_doubt = (ChunkState.IN_DOUBT, ChunkState.SUBMITTED, ChunkState.SUBMITTING)
+        return sum(c.rows if c.state in open_doubt else c.counts.in_doubt for c in self._chunks(batch))
+
+    def _ask_for_job(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
+        with suppress(GameballError, WrongState):  # the next sweep asks again
+            asked = self._asker.ask(batch, chunk.job_id or 0, until)
+            if asked and (job := read_status(*asked)).has_ended:
+                self._settler.settle(batch, chunk, settle(self._settler.rows(chunk), job), job.state)
+
+    def _look_for_rows(self, batch: Batch, until: datetime) -> int:
+        doubts = [(chunk, places) for chunk in self._chunks(batch) if (places := self._places(batch, chunk))]
+        rivals = self._rivals(batch, doubts) if doubts else Counter()
+        settled = 0
+        for chunk, places in doubts:
+            verdicts = {}
+            for place, row in places.items():
+                if self._clock.now() < until:
+                    verdicts[place] = self._verdict(chunk, row, rivals, until)
+            with suppress(WrongState):  # somebody settled it meanwhile
+                message = "found in the customer's transactions by the sweep"
+                settled += self._resolver.settle_rows(batch, chunk, verdicts, message)
+        return settled
+
+    def _places(self, batch: Batch, chunk: Chunk) -> dict[int, Mapping[str, Any]]:
+        """The rows in doubt of a chunk that are still looked for, by their place in it."""
+        is_whole = chunk.state is ChunkState.IN_DOUBT
+        if not (is_whole or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt)):
+            return {}
+        if chunk.intent_at is None or self._clock.now() > chunk.intent_at + LOOK_FOR:
+            return {}
+        outcomes = self._settler.outcomes(batch, chunk)
+        rows = self._settler.rows(chunk)
+        return {
+            place: exact_json.read(rows[place])
+            for place, row in enumerate(outcomes)
+            if row.outcome is Outcome.IN_DOUBT
+        }
+
+    def _rivals(
+        self, batch: Batch, doubts: Sequence[tuple[Chunk, Mapping[int, Mapping[str, Any]]]]
+    ) -> Counter[_Twin]:
+        """How many rows of ours, sent at whatever time that matters, look like each row in doubt."""
+        wanted = {_twin(row) for _, places in doubts for row in places.values()}
+        earliest = min(chunk.intent_at for chunk, _ in doubts if chunk.intent_at)
+        found: Counter[_Twin] = Counter()
+        for other in self._batches_since(earliest - LOOK_FOR):
+            for chunk in self._chunks(other):
+                if chunk.intent_at is None or chunk.state in (ChunkState.SPLIT, ChunkState.REFUSED):
+                    continue
+                twins = (_twin(exact_json.read(row)) for row in self._settler.rows(chunk))
+                found.update(twin for twin in twins if twin in wanted)
+        return found
+
+    def _batches_since(self, since: datetime) -> Iterator[Batch]:
+        after: str | None = None
+        while True:
+            page, after = self._store.batches(None, 100, after)
+            for batch in page:
+                if batch.created_at < since:
+                    return
+                if batch.chunks and not batch.dry_run:
+                    yield batch
+            if after is None:
+                return
+
+    def _verdict(
+        self, chunk: Chunk, row: Mapping[str, Any], rivals: Counter[_Twin], until: datetime
+    ) -> Finding:
+        pages = self._list(row["customerId"], until)
+        if pages is None or chunk.intent_at is None:
+            return Finding.UNCERTAIN
+        customer_id, _, reason = twin = _twin(row)
+        doubt = Doubt(
+            customer_id=customer_id,
+            amount=Decimal(row["amount"]),
+            reason=reason,
+            intent_at=chunk.intent_at,
+            has_token=has_token(reason),
+            rivals=rivals[twin] - 1,
+        )
+        return judge(doubt, read_transactions(pages), self._clock.now(), self._quiet)
+
+    def _list(self, customer_id: str, until: datetime) -> list[Mapping[str, Any]] | None:
+        """A customer's whole list; None when it could not be read whole."""
+        pages: list[Mapping[str, Any]] = []
+        start_after: str | None = None
+        for _ in range(PAGES_MAX):
+            if not wait_for_turn(self._budget, self._clock, Resource.TRANSACTIONS, Lane.BULK, until):
+                return None
+            try:
+                page = self._lists.transactions(customer_id, start_after)
+            except GameballError:
+                return None
+            pages.append(page)
+            if not page.get("hasMore"):
+                return pages
+            start_after = _last_id(page)
+            if start_after is None:
+                return None
+        return None
+
+
+def _twin(row: Mapping[str, Any]) -> _Twin:
+    """What makes two rows look the same in a transaction list."""
+    return row["customerId"], plain(Decimal(row["amount"])), row.get("reason", "")
+
+
+def _last_id(page: Mapping[str, Any]) -> str | None:
+    listed = page.get("transactions")
+    last = listed[-1].get("gameballTransactionId") if isinstance(listed, list) and listed else None
+    return None if last is None else str(last)

@@ -1,0 +1,65 @@
+"""Settles rows in doubt by a verdict, of the evidence or of a person, and writes the results anew."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from adjustments.errors import WrongState
+from adjustments.evidence import Finding
+from adjustments.model import Batch, Chunk, Outcome, Resolution
+from adjustments.outcomes import RowOutcome, settlement_of
+from adjustments.ports import BatchStore, Clock
+from adjustments.services.reporting import Reporter
+from adjustments.services.settling import Settler
+from adjustments.states import BatchStatus
+
+_OUTCOMES: Final = {Finding.APPLIED: Outcome.APPLIED, Finding.NOT_APPLIED: Outcome.FAILED}
+
+Verdicts = Mapping[int, Finding]
+"""What is now known of a chunk's rows, by their place in the chunk."""
+
+
+class Resolver:
+    """Turns rows in doubt into rows that are known."""
+
+    def __init__(self, store: BatchStore, settler: Settler, reporter: Reporter, clock: Clock) -> None:
+        self._store = store
+        self._settler = settler
+        self._reporter = reporter
+        self._clock = clock
+
+    def settle_rows(self, batch: Batch, chunk: Chunk, verdicts: Verdicts, message: str) -> int:
+        """Settle the rows of a chunk that are in doubt and on which there is a verdict; how many those were.
+
+        Args:
+            batch: the batch, which needs attention.
+            chunk: one of its chunks.
+            verdicts: what is known; a row that is not in doubt is left alone.
+            message: why it is known, for the results.
+        """
+        before = self._settler.outcomes(batch, chunk)
+        after = [
+            RowOutcome(_OUTCOMES[verdict], message)
+            if row.outcome is Outcome.IN_DOUBT and (verdict := verdicts.get(place)) in _OUTCOMES
+            else row
+            for place, row in enumerate(before)
+        ]
+        changed = sum(old != new for old, new in zip(before, after, strict=True))
+        if changed:
+            settlement = settlement_of(self._settler.rows(chunk), after)
+            self._settler.settle(batch, chunk, settlement, chunk.job_state)
+        return changed
+
+    def finish(self, batch_id: str, by: str, note: str, rows: int) -> Batch:
+        """Write the results anew after rows were settled, and note who settled them and why."""
+        batch = self._store.batch(batch_id)
+        if batch.status is not BatchStatus.NEEDS_ATTENTION:
+            raise WrongState(f"the batch is {batch.status}; only one that needs_attention can be resolved")
+        resolution = Resolution(at=self._clock.now(), by=by, note=note, rows=rows)
+        return self._reporter.report_again(batch, resolution)
+
+
+def message_for(by: str, at: datetime, note: str) -> str:
+    """Say in the results who settled a row."""
+    told = f"resolved by {by} on {at:%Y-%m-%d}"
+    return f"{told}: {note}" if note else told

@@ -1,0 +1,46 @@
+"""Keeps what became of a chunk's rows: first the outcomes, then the chunk that names them."""
+
+import json
+from collections.abc import Sequence
+
+from adjustments.model import Batch, Chunk
+from adjustments.outcomes import RowOutcome, Settlement, shared_outcome
+from adjustments.payloads import rows_of
+from adjustments.ports import BatchStore, Files, Ids
+from adjustments.states import ChunkState
+from adjustments.totals import plain
+from adjustments.workfiles import WorkKeys
+
+
+class Settler:
+    """Reads a chunk's rows and writes their outcomes."""
+
+    def __init__(self, store: BatchStore, files: Files, ids: Ids) -> None:
+        self._store = store
+        self._files = files
+        self._ids = ids
+
+    def rows(self, chunk: Chunk) -> list[bytes]:
+        """The rows of a chunk, as they were sent."""
+        return rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
+
+    def outcomes(self, batch: Batch, chunk: Chunk) -> Sequence[RowOutcome]:
+        """The outcomes of a chunk's rows, in order."""
+        if chunk.state is not ChunkState.SETTLED:
+            return [shared_outcome(batch, chunk)] * chunk.rows
+        return [RowOutcome.stored(pair) for pair in json.loads(self._files.get(chunk.outcomes_key))]
+
+    def settle(self, batch: Batch, chunk: Chunk, settlement: Settlement, job_state: str) -> None:
+        """Keep a settlement; raises WrongState when somebody else changed the chunk meanwhile.
+
+        Each settlement has an object of its own, so that one that comes second changes nothing of the first.
+        """
+        key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self._ids.fresh())
+        self._files.put(key, json.dumps(settlement.rows).encode(), "application/json")
+        settled = chunk.settled(
+            job_state=job_state,
+            outcomes_key=key,
+            counts=settlement.counts,
+            applied_total=plain(settlement.applied_total),
+        )
+        self._store.save_chunk(batch, settled)
