@@ -1,6 +1,7 @@
-"""The batch API: list batches, look at one, approve one."""
+"""The batch API: list batches, look at one, approve, stop, resolve and reverse it."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -8,10 +9,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import api, wiring
 from adjustments.errors import AdjustmentsError, RequestRefused
-from adjustments.events import read_approval
+from adjustments.events import read_approval, read_stop_note, read_verdict
 from adjustments.states import BatchStatus
 
-PAGE_ROWS_MAX = 100
+PAGE_ROWS_MAX: Final = 100
+STOP_TIME: Final = timedelta(seconds=15)
+"""How long a call asks for jobs to stop; the state machine asks for the rest."""
 
 logger = Logger()
 app = APIGatewayRestResolver()
@@ -44,9 +47,35 @@ def show(batch_id: str) -> Response[str]:
 @app.post("/batches/<batch_id>/approve")
 def approve(batch_id: str) -> Response[str]:
     """Let a held batch go; the body may name what the approver believes to approve."""
-    believed = read_approval(app.current_event.body, app.current_event.request_context.identity.user_arn)
-    batch = wiring.build_steering().approve(batch_id, believed)
+    batch = wiring.build_steering().approve(batch_id, read_approval(app.current_event.body, caller()))
     return reply(200, {"batchId": batch.batch_id, "status": batch.status.value})
+
+
+@app.post("/batches/<batch_id>/stop")
+def stop(batch_id: str) -> Response[str]:
+    """Send nothing more of a batch, and stop its open jobs."""
+    note, stop_at = read_stop_note(app.current_event.body), wiring.clock.now() + STOP_TIME
+    batch = wiring.build_steering().stop(batch_id, caller() or "", note, stop_at)
+    return reply(200, {"batchId": batch.batch_id, "status": batch.status.value})
+
+
+@app.post("/batches/<batch_id>/resolve")
+def resolve(batch_id: str) -> Response[str]:
+    """Settle rows in doubt by the caller's word."""
+    batch, rows = wiring.build_steering().resolve(batch_id, read_verdict(app.current_event.body, caller()))
+    wiring.build_notifier().notify(batch_id)
+    return reply(200, {"batchId": batch.batch_id, "status": batch.status.value, "rows": rows})
+
+
+@app.post("/batches/<batch_id>/reversal")
+def reverse(batch_id: str) -> Response[str]:
+    """Make the file that takes a batch back; a person drops it."""
+    return reply(200, wiring.build_steering().reverse(batch_id))
+
+
+def caller() -> str | None:
+    """Who calls, as IAM knows them."""
+    return app.current_event.request_context.identity.user_arn
 
 
 @app.exception_handler(AdjustmentsError)

@@ -46,6 +46,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
+        self._reversals: dict[str, str] = {}
         self._contents: dict[str, tuple[str, datetime]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
 
@@ -61,6 +62,12 @@ class MemoryStore:
             return earlier
         self._contents[sha256] = (batch_id, until)
         return None
+
+    def note_reversal(self, sha256: str, batch_id: str) -> None:
+        self._reversals[sha256] = batch_id
+
+    def reversal_of(self, sha256: str) -> str | None:
+        return self._reversals.get(sha256)
 
     def batch(self, batch_id: str) -> Batch:
         try:
@@ -142,6 +149,15 @@ class MemoryFiles:
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         self.drop(key, body)
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        if self._versions.get(key):
+            return False
+        self.drop(key, body)
+        return True
+
+    def link(self, key: str, seconds: int) -> str:
+        return f"memory://{key}?seconds={seconds}"
 
     @contextmanager
     def writing(self, key: str, content_type: str) -> Iterator[Writing]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from adjustments.jobs import Dialect
 from adjustments.model import Batch
 from adjustments.ports import Gameball
+from adjustments.services.accepting import Acceptor
 from adjustments.services.asking import JobAsker
 from adjustments.services.intake import Intake
 from adjustments.services.investigating import Investigator, TransactionList
@@ -16,7 +17,10 @@ from adjustments.services.polling import Poller
 from adjustments.services.predicting import Inquirer, Predictor
 from adjustments.services.reporting import Reporter
 from adjustments.services.resolving import Resolver
+from adjustments.services.reversing import Reverser
 from adjustments.services.settling import Settler
+from adjustments.services.steering import Steering
+from adjustments.services.stopping import Stopper
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
 from tests.fakes import memory
@@ -61,11 +65,13 @@ class World:
         self.settler = Settler(self.store, self.files, self.ids)
         asker = JobAsker(self.store, gameball, self.budget, self.clock, dialect)
         predictor = Predictor(self.store, self.files, gameball, asker, self.budget, self.clock)
+        self.stopper = Stopper(self.store, gameball, self.budget, self.clock, dialect)
         self.poller = Poller(
             self.store,
             self.settler,
             asker,
             predictor,
+            self.stopper,
             self.clock,
             memory.one_by_one,
             failure_percent_max,
@@ -75,7 +81,7 @@ class World:
         self.intake = Intake(
             self.files, self.store, self.planner, self.submitter, self.executions, self.notifier, self.clock
         )
-        self.resolver = Resolver(self.store, self.settler, self.reporter, self.clock)
+        self.resolver = Resolver(self.store, self.files, self.settler, self.reporter, self.clock)
         self.investigator = Investigator(
             self.store,
             self.settler,
@@ -95,6 +101,12 @@ class World:
             self.notifier,
             self.clock,
         )
+
+        reverser = Reverser(self.store, self.files, self.settler)
+        self.steering = Steering(
+            self.store, self.files, self.intake, self.stopper, self.resolver, reverser, self.clock
+        )
+        self.acceptor = Acceptor(self.store, self.files, self.intake, self.ids)
 
     def drop(self, text: str, name: str = "file.csv", **metadata: str) -> Batch:
         """Drop a CSV into the inbox and take it; ``dry_run="true"`` for object metadata ``dry-run``."""

@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from adjustments import exact_json
-from adjustments.approval import Approval
+from adjustments.decisions import Approval, Verdict
 from adjustments.errors import RequestRefused
+from adjustments.evidence import Finding
 
 STEP_MARGIN: Final = timedelta(seconds=30)
 """Time kept at the end of a function's run, for a request under way and its write: longer than any one
 request.
 """
+
+
+_Form = TypeVar("_Form", bound=BaseModel)
 
 
 class _Event(BaseModel):
@@ -55,6 +59,20 @@ class _Believed(BaseModel):
     requested: Decimal | None = None
 
 
+class _Word(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Literal["applied", "not_applied"]
+    lines: tuple[StrictInt, ...] = ()
+    note: str = Field("", max_length=500)
+
+
+class _Stop(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    note: str = Field("", max_length=500)
+
+
 class Tick(_Event):
     """A schedule's own event; ``time`` is when it was due."""
 
@@ -78,13 +96,30 @@ def read_drop(event: Mapping[str, Any]) -> ObjectCreated | Tick:
 
 def read_approval(body: str | None, by: str | None) -> Approval:
     """Read what an approver believes to approve, all of it optional; raises RequestRefused."""
-    try:
-        believed = _Believed.model_validate(exact_json.read(body) if body else {})
-    except (ValueError, RecursionError):
-        raise RequestRefused(
-            "bad_approval", "the body may hold sha256, rows and requested, no more"
-        ) from None
+    believed = _read(_Believed, body)
     return Approval(by or "", believed.sha256, believed.rows, believed.requested)
+
+
+def read_verdict(body: str | None, by: str | None) -> Verdict:
+    """Read what a person says of rows in doubt; raises RequestRefused."""
+    word = _read(_Word, body)
+    return Verdict(by or "", Finding(word.outcome), word.note, frozenset(word.lines))
+
+
+def read_stop_note(body: str | None) -> str:
+    """Read why a person stops a batch, which they need not say; raises RequestRefused."""
+    return _read(_Stop, body).note
+
+
+def _read(form: type[_Form], body: str | None) -> _Form:
+    try:
+        return form.model_validate(exact_json.read(body) if body else {})
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise RequestRefused("bad_body", f"{name}: {first['msg']}") from None
+    except (ValueError, RecursionError):
+        raise RequestRefused("no_json", "the body is no JSON") from None
 
 
 def until(now: datetime, remaining_ms: int) -> datetime:

@@ -58,3 +58,9 @@ EXPIRY_DAYS_MAX: Final = 36_500
 
 TIME_AHEAD_S_MAX: Final = 5
 """How far a caller's clock may be ahead of ours. Gameball has the last word (code 9007)."""
+
+BATCH_BODY_BYTES_MAX: Final = 6 * 1024**2
+"""Bytes of a body of POST /batch/balance-adjustment: Lambda's quota of a synchronous payload."""
+
+IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
+"""Characters of an Idempotency-Key, ours."""

@@ -98,7 +98,8 @@ class Batch(Record):
     ``plan_id`` names the one planning run whose chunks count; ``total`` is the exact sum of the accepted
     amounts and ``absolute_total`` the sum of their magnitudes, as decimal text; ``refusal`` says why the
     whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now;
-    ``approved_by`` is the identity of who let it go; ``executions`` counts the starts of the state machine;
+    ``approved_by`` and ``stopped_by`` are the identities of who did so; ``reverses`` and ``reversed_by`` name
+    the other half of a reversal; ``executions`` counts the starts of the state machine;
     ``notified`` holds the facts that were told already; ``investigated_at`` is when evidence was last looked
     for.
     """
@@ -126,6 +127,9 @@ class Batch(Record):
     approved_by: str = ""
     refusal: str = ""
     stop_reason: str = ""
+    stopped_by: str = ""
+    reverses: str = ""
+    reversed_by: str = ""
     past_deadline: bool = False
     paused: str = ""
     dialect: str = ""
@@ -161,7 +165,7 @@ class Chunk(Record):
 
     The request's body is lines ``first`` to ``last`` (exclusive) of the rows in object ``payload_key``;
     halves of a refused chunk share the object of the whole. ``token`` fences the one worker that may act on
-    an intent.
+    an intent. ``intent_at`` is when it was sent, ``ended_at`` when its job was seen to have ended.
     """
 
     chunk_id: str
@@ -175,9 +179,11 @@ class Chunk(Record):
     job_id: int | None = None
     token: str = ""
     intent_at: datetime | None = None
+    ended_at: datetime | None = None
     not_before: datetime | None = None
     attempts: int = 0
     job_state: str = ""
+    stop_asked: bool = False
     error: str = ""
     outcomes_key: str = ""
     counts: Counts = Counts()
@@ -193,6 +199,10 @@ class Chunk(Record):
         if self.state is ChunkState.SETTLED and self.counts.in_doubt > changes["counts"].in_doubt:
             return self.model_copy(update={**changes, "version": self.version + 1})
         return self.moved(ChunkState.SETTLED, **changes)
+
+    def changed(self, **changes: Any) -> "Chunk":
+        """This chunk with other values in the same state, one version on."""
+        return self.model_copy(update={**changes, "version": self.version + 1})
 
     def moved(self, state: ChunkState, **changes: Any) -> "Chunk":
         """This chunk in its next state, one version on; raises WrongState where that would not be forward."""

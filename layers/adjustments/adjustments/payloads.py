@@ -24,6 +24,11 @@ def row_json(customer_id: str, amount: str, reason: str) -> str:
     return f'{{"customerId":{_quote(customer_id)},"amount":{amount}}}'
 
 
+def content_line(customer_id: str, amount: str, reason: str) -> bytes:
+    """One adjustment as it goes into the hash of a file's content."""
+    return f"{customer_id}\0{amount}\0{reason}\n".encode()
+
+
 def body_of(rows: Iterable[bytes]) -> bytes:
     """Put rows together to a request body."""
     return _HEAD + _SEPARATOR.join(rows) + _TAIL

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from adjustments.jobs import Dialect
+from adjustments.manual import ManualTransaction
 from adjustments.model import Batch, Chunk
 
 
@@ -41,6 +42,12 @@ class BatchStore(Protocol):
 
     def claim_content(self, sha256: str, batch_id: str, now: datetime, until: datetime) -> str | None:
         """Keep which batch accepted a content; the id of another one that did so and whose time is not up."""
+
+    def note_reversal(self, sha256: str, batch_id: str) -> None:
+        """Keep which batch is reversed by a content."""
+
+    def reversal_of(self, sha256: str) -> str | None:
+        """Which batch is reversed by a content."""
 
     def batch(self, batch_id: str) -> Batch:
         """Find a batch; raises NotFound."""
@@ -104,6 +111,12 @@ class Files(Protocol):
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
 
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Write a small object, unless there is one of this key already; whether it was written."""
+
+    def link(self, key: str, seconds: int) -> str:
+        """An address from which anybody may read the object for so long."""
+
     def writing(self, key: str, content_type: str) -> AbstractContextManager[Writing]:
         """Write a large object piece by piece; nothing appears when the block is left by an error."""
 
@@ -166,6 +179,54 @@ class Notices(Protocol):
 
     def mail(self, subject: str, text: str) -> None:
         """Tell people."""
+
+    def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
+        """Tell machines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks for a manual transaction, in which request, and how long the function still runs."""
+
+    caller: str
+    request_id: str
+    remaining_ms: Callable[[], int]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """``in_doubt``: an earlier request of ours with this transactionId may have been applied."""
+
+    in_doubt: bool = False
+
+
+class Once(Protocol):
+    """Does what a transactionId asks for once."""
+
+    def do(
+        self, transaction: ManualTransaction, asking: Asking, act: Callable[[Attempt], str]
+    ) -> tuple[str, bool]:
+        """Act, and keep the answer; or give the answer kept, with True.
+
+        Where an error ends the act, it may be tried again at once with the same transaction. Unless the
+        error and the attempt say for certain that nothing was applied, the next attempt begins in doubt,
+        and so does one after a crash.
+
+        Raises:
+            IdTaken: the same transactionId came with another body before.
+            StillInProgress: it is being acted on.
+        """
+
+
+class FailureQueue(Protocol):
+    """Where requests end up that failed for good."""
+
+    def put(self, text: str, attributes: Mapping[str, str]) -> None:
+        """Keep a request as it came, with the reason of its failure in the attributes."""
+
+
+class Bus(Protocol):
+    """Where machines hear of outcomes."""
 
     def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
         """Tell machines."""

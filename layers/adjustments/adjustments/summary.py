@@ -1,7 +1,7 @@
 """A batch in numbers, for machines: summary.json and the batch API."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,25 @@ def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
         "message": message_of(batch),
         "notes": list(batch.notes),
     }
+
+
+def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[str, Any]:
+    """How far a batch is, by rows and jobs; its rate and expected end once there is something to go by."""
+    whole = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
+    over = [chunk for chunk in whole if chunk.state.is_over]
+    settled = sum(chunk.rows for chunk in over)
+    progress: dict[str, Any] = {
+        "settledRows": settled,
+        "acceptedRows": batch.accepted_rows,
+        "jobs": {"settled": len(over), "total": len(whole)},
+    }
+    first_sent = min((chunk.intent_at for chunk in whole if chunk.intent_at), default=None)
+    if settled and first_sent and not batch.status.is_final and now > first_sent:
+        rows_a_second = settled / (now - first_sent).total_seconds()
+        left = timedelta(seconds=(batch.accepted_rows - settled) / rows_a_second)
+        progress["rowsPerSecond"] = round(Decimal(rows_a_second), 1)
+        progress["expectedEnd"] = instant(now + left)
+    return progress
 
 
 def totals_of(batch: Batch) -> dict[str, Decimal]:

@@ -18,6 +18,7 @@ from adjustments.adapters.notices import TopicAndBusNotices
 from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.adapters.table import TableBatchStore
 from adjustments.jobs import Dialect
+from adjustments.services.accepting import Acceptor
 from adjustments.services.asking import JobAsker
 from adjustments.services.intake import Intake
 from adjustments.services.investigating import Investigator
@@ -27,11 +28,12 @@ from adjustments.services.polling import Poller
 from adjustments.services.predicting import Predictor
 from adjustments.services.reporting import Reporter
 from adjustments.services.resolving import Resolver
+from adjustments.services.reversing import Reverser
 from adjustments.services.settling import Settler
 from adjustments.services.steering import Steering
+from adjustments.services.stopping import Stopper
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
-from adjustments.services.transacting import Transactor
 from adjustments.settings import Settings, read_settings
 
 _CLIENT_CONFIG: Final = Config(
@@ -102,8 +104,17 @@ def build_submitter() -> Submitter:
 
 @lru_cache(maxsize=1)
 def _asker() -> JobAsker:
+    return JobAsker(_store(), _gameball(), _budget(), clock, _dialect())
+
+
+@lru_cache(maxsize=1)
+def _stopper() -> Stopper:
+    return Stopper(_store(), _gameball(), _budget(), clock, _dialect())
+
+
+def _dialect() -> Dialect | None:
     name = settings().gameball_status_dialect
-    return JobAsker(_store(), _gameball(), _budget(), clock, None if name == "auto" else Dialect(name))
+    return None if name == "auto" else Dialect(name)
 
 
 @lru_cache(maxsize=1)
@@ -116,7 +127,7 @@ def build_poller() -> Poller:
     """Asks for jobs."""
     predictor = Predictor(_store(), _files(), _gameball(), _asker(), _budget(), clock)
     percent_max = settings().failure_percent_max
-    return Poller(_store(), _settler(), _asker(), predictor, clock, run_in_threads, percent_max)
+    return Poller(_store(), _settler(), _asker(), predictor, _stopper(), clock, run_in_threads, percent_max)
 
 
 @lru_cache(maxsize=1)
@@ -151,24 +162,29 @@ def build_intake() -> Intake:
 @lru_cache(maxsize=1)
 def build_steering() -> Steering:
     """Shows batches, and lets people decide."""
-    return Steering(_store(), _files(), build_intake(), clock)
+    reverser = Reverser(_store(), _files(), _settler())
+    return Steering(_store(), _files(), build_intake(), _stopper(), _resolver(), reverser, clock)
+
+
+@lru_cache(maxsize=1)
+def build_acceptor() -> Acceptor:
+    """Takes batches from the API."""
+    return Acceptor(_store(), _files(), build_intake(), _ids)
+
+
+@lru_cache(maxsize=1)
+def _resolver() -> Resolver:
+    return Resolver(_store(), _files(), _settler(), build_reporter(), clock)
 
 
 @lru_cache(maxsize=1)
 def build_sweeper() -> Sweeper:
     """Resumes what stalled."""
-    resolver = Resolver(_store(), _settler(), build_reporter(), clock)
     quiet = timedelta(minutes=settings().quiet_minutes)
     investigator = Investigator(
-        _store(), _settler(), resolver, _asker(), _gameball(), _budget(), clock, quiet
+        _store(), _settler(), _resolver(), _asker(), _gameball(), _budget(), clock, quiet
     )
     return Sweeper(_store(), _files(), _executions(), build_intake(), investigator, build_notifier(), clock)
-
-
-@lru_cache(maxsize=1)
-def build_transactor() -> Transactor:
-    """Sends manual transactions."""
-    return Transactor(_gameball(), _budget(), clock, _ids)
 
 
 def _scratch() -> BinaryIO:

@@ -1,11 +1,14 @@
-"""Approval is bound to what was planned; anything that has changed since is refused."""
+"""A person decides: approvals are bound to what was planned, stops tell the truth, verdicts are recorded."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from adjustments.approval import Approval
-from adjustments.errors import WrongState
+from adjustments.decisions import Approval, Verdict
+from adjustments.errors import OutcomeUnknown, RequestRefused, WrongState
+from adjustments.evidence import Finding
 from adjustments.model import Batch
 from adjustments.services.steering import Steering
 from adjustments.states import BatchStatus
@@ -32,7 +35,7 @@ def batch(world: World) -> Batch:
 
 @pytest.fixture
 def steering(world: World) -> Steering:
-    return Steering(world.store, world.files, world.intake, world.clock)
+    return world.steering
 
 
 def test_approved_batch_goes_its_way(world: World, batch: Batch, steering: Steering):
@@ -68,3 +71,157 @@ def test_batch_is_approved_once(batch: Batch, steering: Steering):
     steering.approve(batch.batch_id, Approval("ann"))
     with pytest.raises(WrongState, match="only one that is awaiting_approval"):
         steering.approve(batch.batch_id, Approval("bob"))
+
+
+def until(world: World) -> datetime:
+    return world.clock.now() + timedelta(seconds=20)
+
+
+def test_stopped_batch_sends_nothing_more_and_says_what_was_applied():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball, canary_rows=2)
+    rows = "".join(f"c{number},1\n" for number in range(1500))
+    batch = world.drop(f"customerId,amount\n{rows}")
+    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world))
+    assert gameball.stopped == [1]
+    gameball.job_state = "completed"
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.applied, ended.counts.not_submitted) == (BatchStatus.STOPPED, 2, 1498)
+    assert ended.stop_reason == "stopped by ann: wrong file"
+    assert len(gameball.requests) == 1
+
+
+def test_job_that_was_stopped_without_lists_is_in_doubt():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    world.steering.stop(batch.batch_id, "ann", "", until(world))
+    gameball.job_state, gameball.unlisted = "stopped", {"a", "b", "c"}
+    assert world.run(batch).counts.in_doubt == 3
+
+
+def test_batch_that_waits_for_approval_can_be_stopped(world: World, gameball: MemoryGameball, batch: Batch):
+    ended = world.run(world.steering.stop(batch.batch_id, "ann", "", until(world)))
+    assert (ended.status, ended.counts.not_submitted, gameball.requests) == (BatchStatus.STOPPED, 3, [])
+
+
+def test_ended_batch_can_not_be_stopped():
+    world = World(MemoryGameball())
+    ended = world.run(world.drop(THREE))
+    with pytest.raises(WrongState, match="completed"):
+        world.steering.stop(ended.batch_id, "ann", "", until(world))
+
+
+@pytest.mark.parametrize(
+    ("finding", "lines", "applied", "failed", "status"),
+    [
+        (Finding.APPLIED, (), 3, 0, BatchStatus.COMPLETED),
+        (Finding.NOT_APPLIED, (), 0, 3, BatchStatus.COMPLETED_WITH_ERRORS),
+        (Finding.APPLIED, (3,), 1, 0, BatchStatus.NEEDS_ATTENTION),
+    ],
+)
+def test_person_resolves_rows_in_doubt(
+    finding: Finding, lines: tuple[int, ...], applied: int, failed: int, status: BatchStatus
+):
+    world = World(MemoryGameball([OutcomeUnknown("lost")]))
+    ended = world.run(world.drop(THREE))
+    verdict = Verdict("ann", finding, "asked Gameball", frozenset(lines))
+    after, rows = world.steering.resolve(ended.batch_id, verdict)
+    assert (after.status, after.counts.applied, after.counts.failed) == (status, applied, failed)
+    assert rows == applied + failed
+    assert after.resolutions[-1].by == "ann"
+    assert "resolved by ann on 2026-11-21: asked Gameball" in world.result(after, "results.csv")
+
+
+def test_line_that_is_not_in_doubt_is_refused_and_nothing_is_settled():
+    world = World(MemoryGameball([OutcomeUnknown("lost")]))
+    ended = world.run(world.drop(THREE))
+    with pytest.raises(RequestRefused, match="9"):
+        world.steering.resolve(ended.batch_id, Verdict("ann", Finding.APPLIED, "", frozenset({2, 9})))
+    assert world.store.batch(ended.batch_id).counts.in_doubt == 3
+
+
+def test_reversal_negates_exactly_what_was_applied_and_works_once():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"b"}
+    world = World(gameball)
+    first = world.run(world.drop("customerId,amount,reason\na,1.5,x\nb,2,x\nc,-3,x\n"))
+    made = world.steering.reverse(first.batch_id)
+    assert (made["rows"], made["total"]) == (2, Decimal("1.5"))
+    text = world.files.get(made["key"]).decode()
+    second = world.run(world.drop(text, name="take-back.csv"))
+    assert (second.status, second.reverses) == (BatchStatus.COMPLETED, first.batch_id)
+    assert sum(amount for _, _, amount in gameball.applied) == 0
+    third = world.run(world.drop(text, name="again.csv", allow_duplicate="true"))
+    assert (third.status, second.batch_id in third.refusal) == (BatchStatus.REJECTED, True)
+    with pytest.raises(WrongState, match="reversed already"):
+        world.steering.reverse(first.batch_id)
+
+
+@pytest.mark.parametrize("script", [[OutcomeUnknown("lost")], None])
+def test_only_an_ended_batch_with_applied_rows_is_reversed(script: list[OutcomeUnknown] | None):
+    gameball = MemoryGameball(list(script) if script else None)
+    gameball.job_state = "running" if script is None else "completed"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    if script:
+        world.run(batch)
+    with pytest.raises(WrongState):
+        world.steering.reverse(batch.batch_id)
+
+
+BODY = {
+    "body": [{"customerId": "a", "amount": Decimal("1.5"), "reason": "x"}, {"customerId": "b", "amount": -2}]
+}
+
+
+def test_api_body_goes_the_way_of_a_file():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    ended = world.run(world.acceptor.accept(BODY, "key-1"))
+    assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED, 2)
+    assert [(customer, str(amount)) for _, customer, amount in gameball.applied] == [
+        ("a", "1.5"),
+        ("b", "-2"),
+    ]
+
+
+def test_same_key_and_body_is_the_same_batch_and_another_body_is_refused():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    first = world.acceptor.accept(BODY, "key-1")
+    world.clock.sleep(60)
+    assert world.acceptor.accept(BODY, "key-1").batch_id == first.batch_id
+    with pytest.raises(WrongState):
+        world.acceptor.accept({"body": [{"customerId": "a", "amount": 1}]}, "key-1")
+    assert len(gameball.requests) == 1
+
+
+def test_without_a_key_the_same_body_is_refused_and_with_another_key_it_is_accepted():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    world.acceptor.accept(BODY, None)
+    assert "accepted before" in world.acceptor.accept(BODY, None).refusal
+    assert not world.acceptor.accept(BODY, "key-2").refusal
+    assert len(gameball.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "the body must be"),
+        ({"body": []}, "the body must be"),
+        ({"body": [5]}, "body[0]: must be an object"),
+        ({"body": [{"customerId": "a", "amount": 1}, {"customerId": 5, "amount": 1}]}, "body[1]: customerId"),
+        ({"body": [{"customerId": "a", "amount": True}]}, "body[0]: amount"),
+        ({"body": [{"customerId": "a", "amount": "1"}]}, "body[0]: amount"),
+        ({"body": [{"customerId": "a", "amount": 1, "reason": None}]}, "body[0]: reason"),
+        ({"body": [{"customerId": "a", "amount": 1, "points": 1}]}, "body[0]: points"),
+    ],
+)
+def test_api_body_of_another_form_is_refused(body: dict[str, Any], told: str):
+    with pytest.raises(RequestRefused) as refused:
+        World(MemoryGameball()).acceptor.accept(body, None)
+    assert refused.value.message.startswith(told)

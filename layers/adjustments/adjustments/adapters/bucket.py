@@ -17,6 +17,7 @@ _BLOCK_BYTES: Final = 1 << 18
 _PART_BYTES: Final = 8 << 20
 """Bytes of one part of a multipart upload: at least 5 MiB and at most 10,000 parts (S3 quotas)."""
 
+_TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
 
 
@@ -56,6 +57,23 @@ class BucketFiles:
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """See ``Files``."""
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """See ``Files``."""
+        try:
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _TAKEN:
+                return False
+            raise
+        return True
+
+    def link(self, key: str, seconds: int) -> str:
+        """See ``Files``."""
+        target = {"Bucket": self._bucket, "Key": key}
+        return self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=seconds)
 
     @contextmanager
     def writing(self, key: str, content_type: str) -> Iterator[Writing]:

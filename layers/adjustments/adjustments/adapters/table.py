@@ -6,6 +6,7 @@
 ``batch#<batchId>``    ``batch``                       the batch; ``listing`` and, while it is open, ``open``
 ``batch#<batchId>``    ``chunk#<planId>#<chunkId>``    a chunk of the plan
 ``content#<sha256>``   ``content``                     which batch accepted this content, until ``expiresAt``
+``reversal#<sha256>``  ``reversal``                    which batch this content reverses
 ``budget#<resource>``  ``budget``                      ``nextUs``: the next free place in time, in µs
 =====================  ==============================  =====================================================
 
@@ -71,6 +72,17 @@ class TableBatchStore:
             earlier: Any = failed.response
             return str(earlier["Item"]["batchId"]["S"])
         return None
+
+    def note_reversal(self, sha256: str, batch_id: str) -> None:
+        """See ``BatchStore``."""
+        item = {"pk": f"reversal#{sha256}", "sk": "reversal", "batchId": batch_id}
+        self._client.put_item(TableName=self._table, Item={name: {"S": text} for name, text in item.items()})
+
+    def reversal_of(self, sha256: str) -> str | None:
+        """See ``BatchStore``."""
+        key = {"pk": {"S": f"reversal#{sha256}"}, "sk": {"S": "reversal"}}
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+        return item["batchId"]["S"] if item else None
 
     def batch(self, batch_id: str) -> Batch:
         """See ``BatchStore``."""

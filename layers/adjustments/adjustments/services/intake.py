@@ -67,7 +67,7 @@ class Intake:
             if _is_csv_in(RECURRING, key):
                 stored = self._files.describe(key, None)
                 identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
-                yield self.take(Drop(stored, batch_id(key, due_at, identity), is_recurring=True))
+                yield self.take(Drop(stored, batch_id(key, due_at, identity), is_named=True))
 
     def take(self, drop: Drop) -> Batch:
         """Plan a drop and set it going; for one that is going already, make sure that it is."""

@@ -25,7 +25,7 @@ from adjustments.limits import (
 )
 from adjustments.model import Batch, Chunk, Counts, Rejection, Row, Source
 from adjustments.occurrences import Occurrences, Scratch
-from adjustments.payloads import body_of, customers_and_amounts, row_json, rows_of, sha256_of
+from adjustments.payloads import body_of, content_line, customers_and_amounts, row_json, rows_of, sha256_of
 from adjustments.ports import BatchStore, Clock, Files, Ids, StoredObject, Writing
 from adjustments.reasons import with_token
 from adjustments.states import BatchStatus
@@ -51,6 +51,10 @@ _REPEATED: Final = (
     "meant to be applied again, drop the file with the object metadata allow-duplicate: true"
 )
 
+_REVERSED: Final = (
+    "the batch that this file reverses was reversed already, by batch {}: nothing of it was sent"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PlanRules:
@@ -73,12 +77,16 @@ class Drop:
 
     stored: StoredObject
     batch_id: str
-    is_recurring: bool = False
+    is_named: bool = False
 
     @property
     def may_repeat(self) -> bool:
-        """Whether the same content may be accepted again: asked for by the dropper, or by a schedule."""
-        return self.is_recurring or _says_true(self.stored, "allow-duplicate")
+        """Whether the same content may be accepted again.
+
+        That is so where the dropper asks for it, and where each drop has a name of its own: the due time of a
+        schedule, or an idempotency key.
+        """
+        return self.is_named or _says_true(self.stored, "allow-duplicate")
 
     @property
     def is_dry_run(self) -> bool:
@@ -121,21 +129,39 @@ class Planner:
             pass
         plan_id = self._ids.fresh()
         batch, chunks = self._read(drop, plan_id)
-        if not (batch.refusal or batch.dry_run or drop.may_repeat):
-            batch, chunks = self._refuse_repeated(batch, chunks, drop)
+        if not (batch.refusal or batch.dry_run):
+            batch, chunks = self._check_content(batch, chunks, drop)
         self._store.add_chunks(batch.batch_id, plan_id, chunks)
         if self._store.create_batch(batch):
             return batch
         return self._store.batch(drop.batch_id)
 
-    def _refuse_repeated(self, batch: Batch, chunks: list[Chunk], drop: Drop) -> tuple[Batch, list[Chunk]]:
-        """Refuse what was accepted under another name already (issue of the file dropped twice)."""
-        now = self._clock.now()
-        earlier = self._store.claim_content(batch.source.sha256, batch.batch_id, now, now + REPEAT_REFUSED)
+    def _check_content(self, batch: Batch, chunks: list[Chunk], drop: Drop) -> tuple[Batch, list[Chunk]]:
+        """Refuse what was accepted under another name already; note which batch it reverses."""
+        sha256 = batch.source.sha256
+        reverses = self._store.reversal_of(sha256)
+        if reverses:
+            batch = batch.model_copy(update={"reverses": reverses})
+            earlier, why = self._claim_reversal(reverses, batch.batch_id), _REVERSED
+        elif drop.may_repeat:
+            return batch, chunks
+        else:
+            now = self._clock.now()
+            earlier = self._store.claim_content(sha256, batch.batch_id, now, now + REPEAT_REFUSED)
+            why = _REPEATED
         if earlier is None:
             return batch, chunks
         blank = self._blank(drop, batch.plan_id)
-        return blank.model_copy(update={"source": batch.source, "refusal": _REPEATED.format(earlier)}), []
+        return blank.model_copy(update={"source": batch.source, "refusal": why.format(earlier)}), []
+
+    def _claim_reversal(self, reverses: str, batch_id: str) -> str | None:
+        """Link the reversed batch to the one that does it; the id of another one that did so before."""
+        reversed_batch = self._store.batch(reverses)
+        if reversed_batch.reversed_by not in ("", batch_id):
+            return reversed_batch.reversed_by
+        if not reversed_batch.reversed_by:
+            self._store.save_batch(reversed_batch.changed(reversed_by=batch_id))
+        return None
 
     def _read(self, drop: Drop, plan_id: str) -> tuple[Batch, list[Chunk]]:
         try:
@@ -227,7 +253,7 @@ class _Reading:
         tally.total = exact_sum([tally.total, *amounts])
         tally.absolute = exact_sum([tally.absolute, *map(abs, amounts)])
         for row in adjustments:
-            tally.digest.update(f"{row.customer_id}\0{row.amount}\0{row.reason}\n".encode())
+            tally.digest.update(content_line(row.customer_id, row.amount, row.reason))
         lines = "\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in part)
         self._files.put(self._keys.rows(tally.parts), lines.encode(), "application/jsonl")
 

@@ -21,6 +21,7 @@ from adjustments.services.asking import JobAsker
 from adjustments.services.predicting import Predictor
 from adjustments.services.saving import pause, resume, save_or_reread
 from adjustments.services.settling import Settler
+from adjustments.services.stopping import Stopper
 from adjustments.states import BatchStatus, ChunkState
 
 DEADLINE_MESSAGE = "the batch's deadline passed before Gameball told what became of this row"
@@ -40,6 +41,7 @@ class Poller:
         settler: Settler,
         asker: JobAsker,
         predictor: Predictor,
+        stopper: Stopper,
         clock: Clock,
         parallel: Parallel,
         failure_percent_max: int,
@@ -48,6 +50,7 @@ class Poller:
         self._settler = settler
         self._asker = asker
         self._predictor = predictor
+        self._stopper = stopper
         self._clock = clock
         self._parallel = parallel
         self._failure_percent_max = failure_percent_max
@@ -60,6 +63,7 @@ class Poller:
         if batch.dry_run and not batch.refusal:
             is_over = self._predictor.look(batch, until)
             return batch, replace(self._step(batch), is_over=is_over)
+        self._stopper.stop_jobs(batch, until)
         step = self._step(batch)
         for chunk in step.lost:
             self._doubt(batch, chunk, LOST_MESSAGE)
@@ -91,7 +95,8 @@ class Poller:
         job = read_status(*asked)
         if job.has_ended:
             with suppress(WrongState):  # another poller settled it
-                self._settler.settle(batch, chunk, settle(self._settler.rows(chunk), job), job.state)
+                settlement = settle(self._settler.rows(chunk), job)
+                self._settler.settle(batch, chunk, settlement, job.state, ended_at=self._clock.now())
 
     def _doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
         with suppress(WrongState):  # its worker is alive after all

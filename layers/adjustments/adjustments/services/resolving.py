@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from adjustments.errors import WrongState
+from adjustments.decisions import Verdict
+from adjustments.errors import RequestRefused, WrongState
 from adjustments.evidence import Finding
 from adjustments.model import Batch, Chunk, Outcome, Resolution
 from adjustments.outcomes import RowOutcome, settlement_of
-from adjustments.ports import BatchStore, Clock
+from adjustments.ports import BatchStore, Clock, Files
 from adjustments.services.reporting import Reporter
+from adjustments.services.results import Results
 from adjustments.services.settling import Settler
 from adjustments.states import BatchStatus
 
@@ -22,8 +24,11 @@ Verdicts = Mapping[int, Finding]
 class Resolver:
     """Turns rows in doubt into rows that are known."""
 
-    def __init__(self, store: BatchStore, settler: Settler, reporter: Reporter, clock: Clock) -> None:
+    def __init__(
+        self, store: BatchStore, files: Files, settler: Settler, reporter: Reporter, clock: Clock
+    ) -> None:
         self._store = store
+        self._files = files
         self._settler = settler
         self._reporter = reporter
         self._clock = clock
@@ -49,6 +54,31 @@ class Resolver:
             settlement = settlement_of(self._settler.rows(chunk), after)
             self._settler.settle(batch, chunk, settlement, chunk.job_state)
         return changed
+
+    def settle_lines(self, batch: Batch, verdict: Verdict, now: datetime) -> int:
+        """Settle the rows that a person speaks of, all in doubt or the lines named; how many those were.
+
+        Raises RequestRefused, and settles nothing, where a line is named that is not in doubt.
+        """
+        found = self._in_doubt(batch, verdict.lines)
+        if missing := sorted(verdict.lines - {line for lines in found.values() for line in lines.values()}):
+            named = ", ".join(map(str, missing[:10]))
+            raise RequestRefused("not_in_doubt", f"lines: these are not in doubt: {named}")
+        message = message_for(verdict.by, now, verdict.note)
+        chunks = {chunk.chunk_id: chunk for chunk in self._store.chunks(batch.batch_id, batch.plan_id)}
+        return sum(
+            self.settle_rows(batch, chunks[chunk_id], dict.fromkeys(places, verdict.finding), message)
+            for chunk_id, places in found.items()
+        )
+
+    def _in_doubt(self, batch: Batch, lines: frozenset[int]) -> dict[str, dict[int, int]]:
+        """The places in their chunks, and the lines, of the rows in doubt that are meant."""
+        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+        found: dict[str, dict[int, int]] = {}
+        for result in Results(self._files, self._settler, batch, chunks).rows():
+            if result.outcome is Outcome.IN_DOUBT and (not lines or result.row.line in lines):
+                found.setdefault(result.chunk_id, {})[result.place] = result.row.line
+        return found
 
     def finish(self, batch_id: str, by: str, note: str, rows: int) -> Batch:
         """Write the results anew after rows were settled, and note who settled them and why."""

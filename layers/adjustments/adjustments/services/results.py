@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from adjustments.chunking import waves
 from adjustments.errors import NotFound
@@ -44,13 +44,24 @@ class InputRow:
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One input row with its outcome, the job that brought it, and whether it belongs into fix-me.csv."""
+    """One input row with its outcome, the job that brought it, and whether it belongs into fix-me.csv.
+
+    ``chunk_id`` and ``place`` say where it was sent, for a row that was planned to be.
+    """
 
     row: InputRow
     outcome: Outcome
     message: str
     job_id: int | None
     is_to_fix: bool
+    chunk_id: str = ""
+    place: int = 0
+
+
+class _Sent(NamedTuple):
+    outcome: RowOutcome
+    chunk: Chunk
+    place: int
 
 
 class Results:
@@ -90,10 +101,12 @@ class Results:
         except NotFound:
             return []
 
-    def _result(self, row: InputRow, judged: "tuple[RowOutcome, int | None] | Balance") -> ResultRow:
-        if isinstance(judged, tuple):
-            (outcome, message), job_id = judged
-            return ResultRow(row, outcome, message, job_id, is_to_fix=outcome in _CAN_BE_DROPPED_AGAIN)
+    def _result(self, row: InputRow, judged: "_Sent | Balance") -> ResultRow:
+        if isinstance(judged, _Sent):
+            outcome, message = judged.outcome
+            is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
+            chunk = judged.chunk
+            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, chunk.chunk_id, judged.place)
         forecast, words = self.forecaster.judge(row.customer_id, Decimal(row.amount), judged)
         return ResultRow(row, Outcome.NOT_SUBMITTED, words, None, is_to_fix=forecast in _WOULD_FAIL)
 
@@ -109,7 +122,7 @@ class Results:
             repeats = REPEAT.iter_unpack(self._files.get(self._keys.repeats))
         return waves(self._batch.counts.rows, repeats)
 
-    def _judged(self, wave: int) -> "Iterator[tuple[RowOutcome, int | None] | Balance]":
+    def _judged(self, wave: int) -> "Iterator[_Sent | Balance]":
         """The outcomes of a wave's rows, in order; of a dry run their customers' balances."""
         for chunk in self._chunks:
             if chunk.wave != wave:
@@ -117,7 +130,8 @@ class Results:
             if self._batch.dry_run:
                 yield from self._balances(chunk)
             else:
-                yield from ((row, chunk.job_id) for row in self._settler.outcomes(self._batch, chunk))
+                outcomes = self._settler.outcomes(self._batch, chunk)
+                yield from (_Sent(row, chunk, place) for place, row in enumerate(outcomes))
 
     def _balances(self, chunk: Chunk) -> list[Balance]:
         """What was looked up; a later wave's customers were looked up for the first, and are carried."""

@@ -1,26 +1,47 @@
-"""What people do with batches: list them, look at one, approve one."""
+"""What people do with batches: list them, look at one, approve, stop, resolve and reverse it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from adjustments.approval import Approval
+from adjustments.decisions import Approval, Verdict
 from adjustments.errors import NotFound, WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Files
-from adjustments.progress import failure_counts
 from adjustments.services.intake import Intake
+from adjustments.services.resolving import Resolver
+from adjustments.services.reversing import Reverser
+from adjustments.services.stopping import Stopper
 from adjustments.states import BatchStatus
-from adjustments.summary import summary_of
+from adjustments.summary import progress_of, summary_of
+
+LINK_S: Final = 900
+"""How long a link to a result file works: long enough to click, too short to be passed round."""
+
+RESULT_FILES: Final = ("results.csv", "fix-me.csv", "summary.json", "report.html")
+_UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
 
 
 class Steering:
     """Shows batches, and lets a person decide."""
 
-    def __init__(self, store: BatchStore, files: Files, intake: Intake, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: BatchStore,
+        files: Files,
+        intake: Intake,
+        stopper: Stopper,
+        resolver: Resolver,
+        reverser: Reverser,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._files = files
         self._intake = intake
+        self._stopper = stopper
+        self._resolver = resolver
+        self._reverser = reverser
         self._clock = clock
 
     def page(self, status: str | None, rows_max: int, after: str | None) -> Mapping[str, Any]:
@@ -29,12 +50,21 @@ class Steering:
         return {"batches": [summary_of(batch, ()) for batch in batches], "next": following}
 
     def show(self, batch_id: str) -> Mapping[str, Any]:
-        """One batch with its jobs, and how far it is."""
+        """One batch with its jobs, how far it is, what held it, and links to its results that soon expire."""
         batch = self._store.batch(batch_id)
         chunks = self._store.chunks(batch_id, batch.plan_id)
-        known = failure_counts(chunks)
-        progress = {"settledRows": known.rows, "acceptedRows": batch.accepted_rows}
-        return {**summary_of(batch, chunks), "progress": progress}
+        return {
+            **summary_of(batch, chunks),
+            "progress": progress_of(batch, chunks, self._clock.now()),
+            "heldBy": list(batch.held_by),
+            "links": self._links(batch),
+        }
+
+    def _links(self, batch: Batch) -> dict[str, str]:
+        if not batch.status.is_final:
+            return {}
+        folder = f"results/{batch.batch_id}"
+        return {name: self._files.link(f"{folder}/{name}", LINK_S) for name in RESULT_FILES}
 
     def approve(self, batch_id: str, approval: Approval) -> Batch:
         """Let a batch go that was held.
@@ -54,6 +84,43 @@ class Steering:
         approved = batch.moved(BatchStatus.SUBMITTING, approved_by=approval.by, deadline_at=deadline_at)
         self._store.save_batch(approved)
         return self._intake.set_going(approved)
+
+    def stop(self, batch_id: str, by: str, note: str, until: datetime) -> Batch:
+        """Send nothing more of a batch, and ask Gameball to stop its open jobs; raises WrongState.
+
+        What was applied already stays applied: the results tell, once every job has said what it did.
+        """
+        batch = self._store.batch(batch_id)
+        if batch.status.is_final or batch.dry_run:
+            raise WrongState(f"the batch is {batch.status}; only one under way can be stopped ({_UNDER_WAY})")
+        if not batch.stopped_by:
+            reason = f"stopped by {by}" + (f": {note}" if note else "")
+            if batch.status is BatchStatus.AWAITING_APPROVAL:
+                batch = batch.moved(BatchStatus.SUBMITTING, stop_reason=reason, stopped_by=by)
+            else:
+                batch = batch.changed(stop_reason=reason, stopped_by=by)
+            self._store.save_batch(batch)
+        self._stopper.stop_jobs(batch, until)
+        return self._intake.set_going(batch)
+
+    def resolve(self, batch_id: str, verdict: Verdict) -> tuple[Batch, int]:
+        """Settle rows in doubt by a person's word; the batch as it stands then, and how many rows those were.
+
+        Raises:
+            WrongState: the batch has nothing to resolve.
+            RequestRefused: a line is named that is not in doubt.
+        """
+        batch = self._store.batch(batch_id)
+        if batch.status is not BatchStatus.NEEDS_ATTENTION:
+            raise WrongState(f"the batch is {batch.status}; only one that needs_attention can be resolved")
+        rows = self._resolver.settle_lines(batch, verdict, self._clock.now())
+        return self._resolver.finish(batch_id, verdict.by, verdict.note, rows), rows
+
+    def reverse(self, batch_id: str) -> Mapping[str, Any]:
+        """Make the file that takes a batch back, and tell where it lies; raises WrongState."""
+        made = self._reverser.reverse(batch_id)
+        url = self._files.link(made.key, LINK_S)
+        return {"batchId": batch_id, "key": made.key, "rows": made.rows, "total": made.total, "url": url}
 
     def _changed(self, batch: Batch, approval: Approval) -> str:
         """What is not as the approver believes, or nothing."""

@@ -1,0 +1,26 @@
+"""What a person decides about a batch."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from adjustments.evidence import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approves, and what they believe to approve; None for what they did not say."""
+
+    by: str
+    sha256: str | None = None
+    rows: int | None = None
+    requested: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Who says what became of rows in doubt, and why; no lines means: of all of them."""
+
+    by: str
+    finding: Finding
+    note: str
+    lines: frozenset[int] = frozenset()

@@ -1,0 +1,76 @@
+"""Makes the file that takes a batch back: exactly the rows known to be applied, negated.
+
+It is only made here; a person drops it. What it can't restore: points come back without their first expiry
+date, and a customer who has spent them meanwhile can't give them back.
+"""
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from decimal import Decimal
+
+from adjustments.errors import WrongState
+from adjustments.intake import neutralise
+from adjustments.model import Batch, Outcome
+from adjustments.payloads import content_line
+from adjustments.ports import BatchStore, Files
+from adjustments.services.results import Results
+from adjustments.services.settling import Settler
+from adjustments.totals import exact_sum, plain
+
+NAME = "reversal.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """The file that was made: where it lies, its rows, and the exact sum of its amounts."""
+
+    key: str
+    rows: int
+    total: Decimal
+
+
+class Reverser:
+    """Makes reversals."""
+
+    def __init__(self, store: BatchStore, files: Files, settler: Settler) -> None:
+        self._store = store
+        self._files = files
+        self._settler = settler
+
+    def reverse(self, batch_id: str) -> Reversal:
+        """Make the file; raises WrongState while the batch is open, when nothing was applied, or when it was
+        reversed before.
+        """
+        batch = self._store.batch(batch_id)
+        if not batch.status.is_final:
+            raise WrongState(f"the batch is {batch.status}; only one that has ended can be reversed")
+        if batch.reversed_by:
+            raise WrongState(f"the batch was reversed already, by batch {batch.reversed_by}")
+        if not batch.counts.applied:
+            raise WrongState("nothing of this batch was applied: there is nothing to reverse")
+        return self._write(batch)
+
+    def _write(self, batch: Batch) -> Reversal:
+        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+        results = Results(self._files, self._settler, batch, chunks)
+        key = f"results/{batch.batch_id}/{NAME}"
+        reason = f"reversal of {batch.batch_id}"
+        rows, total, digest = 0, Decimal(0), hashlib.sha256()
+        with self._files.writing(key, "text/csv") as out:
+            out.write(_line(["customerId", "amount", "reason"]))
+            for result in results.rows():
+                if result.outcome is Outcome.APPLIED:
+                    customer_id, amount = result.row.customer_id, -Decimal(result.row.amount)
+                    out.write(_line([neutralise(customer_id), plain(amount), reason]))
+                    digest.update(content_line(customer_id, plain(amount), reason))
+                    rows, total = rows + 1, exact_sum([total, amount])
+        self._store.note_reversal(digest.hexdigest(), batch.batch_id)
+        return Reversal(key, rows, total)
+
+
+def _line(cells: list[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode()

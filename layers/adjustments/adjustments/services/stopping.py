@@ -1,0 +1,58 @@
+"""Stops a batch: nothing more is sent, and Gameball is asked to stop what it has not done yet."""
+
+from contextlib import suppress
+from datetime import datetime
+
+from adjustments.errors import GameballError, WrongState
+from adjustments.jobs import Dialect
+from adjustments.model import Batch, Chunk
+from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource
+from adjustments.services.turns import wait_for_turn
+from adjustments.states import ChunkState
+
+
+class Stopper:
+    """Asks Gameball to stop the open jobs of a batch that a person stopped, each once.
+
+    Whether a job stopped in time is not concluded from the asking: its rows are polled as ever, and tell.
+    """
+
+    def __init__(
+        self,
+        store: BatchStore,
+        gameball: Gameball,
+        budget: RequestBudget,
+        clock: Clock,
+        dialect: Dialect | None,
+    ) -> None:
+        self._store = store
+        self._gameball = gameball
+        self._budget = budget
+        self._clock = clock
+        self._dialect = dialect
+
+    def stop_jobs(self, batch: Batch, until: datetime) -> None:
+        """Ask for each open job that was not asked for yet, as far as time and request budget allow."""
+        if not batch.stopped_by:
+            return
+        for chunk in self._store.chunks(batch.batch_id, batch.plan_id):
+            if chunk.state is not ChunkState.SUBMITTED or chunk.stop_asked:
+                continue
+            if self._clock.now() >= until:
+                return
+            if self._ask(batch, chunk, until):
+                with suppress(WrongState):  # settled meanwhile
+                    self._store.save_chunk(batch, chunk.changed(stop_asked=True))
+
+    def _ask(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
+        """Ask in the account's dialect, or in both while that is unknown; whether Gameball took it."""
+        known = self._dialect or (Dialect(batch.dialect) if batch.dialect else None)
+        for dialect in [known] if known else list(Dialect):
+            if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.PROMPT, until):
+                return False
+            try:
+                self._gameball.stop_job(dialect, chunk.job_id or 0)
+            except GameballError:
+                continue
+            return True
+        return False
