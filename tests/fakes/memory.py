@@ -46,6 +46,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
+        self._facts: set[str] = set()
         self._reversals: dict[str, str] = {}
         self._contents: dict[str, tuple[str, datetime]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
@@ -62,6 +63,12 @@ class MemoryStore:
             return earlier
         self._contents[sha256] = (batch_id, until)
         return None
+
+    def claim_fact(self, name: str) -> bool:
+        if name in self._facts:
+            return False
+        self._facts.add(name)
+        return True
 
     def note_reversal(self, sha256: str, batch_id: str) -> None:
         self._reversals[sha256] = batch_id

@@ -77,7 +77,7 @@ class World:
             failure_percent_max,
         )
         self.reporter = Reporter(self.store, self.files, self.settler, self.clock)
-        self.notifier = Notifier(self.store, self.notices, self.files.bucket)
+        self.notifier = Notifier(self.store, self.notices, self.clock, self.files.bucket)
         self.intake = Intake(
             self.files, self.store, self.planner, self.submitter, self.executions, self.notifier, self.clock
         )

@@ -100,8 +100,8 @@ class Batch(Record):
     whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now;
     ``approved_by`` and ``stopped_by`` are the identities of who did so; ``reverses`` and ``reversed_by`` name
     the other half of a reversal; ``executions`` counts the starts of the state machine;
-    ``notified`` holds the facts that were told already; ``investigated_at`` is when evidence was last looked
-    for.
+    ``notified`` holds the facts that were told already; ``telling_since`` is when a run began
+    to tell one more; ``investigated_at`` is when evidence was last looked for.
     """
 
     batch_id: str
@@ -135,6 +135,7 @@ class Batch(Record):
     dialect: str = ""
     executions: int = 0
     notified: tuple[str, ...] = ()
+    telling_since: datetime | None = None
     resolutions: tuple[Resolution, ...] = ()
     investigated_at: datetime | None = None
 

@@ -49,8 +49,8 @@ class Occurrences:
 
         A key that appears more than ``most`` times yields all its rows, its first too, with n = 0.
         """
-        found = [_of_partition(self._entries(part), most) for part in range(_PARTITIONS)]
-        return heapq.merge(*(self._kept(pairs) for pairs in found if pairs))
+        partitions = (_of_partition(self._entries(part), most) for part in range(_PARTITIONS))
+        return heapq.merge(*[self._kept(pairs) for pairs in partitions if pairs])
 
     def close(self) -> None:
         """Give the scratch files back."""

@@ -43,6 +43,9 @@ class BatchStore(Protocol):
     def claim_content(self, sha256: str, batch_id: str, now: datetime, until: datetime) -> str | None:
         """Keep which batch accepted a content; the id of another one that did so and whose time is not up."""
 
+    def claim_fact(self, name: str) -> bool:
+        """Keep that something was told; False where it was told before."""
+
     def note_reversal(self, sha256: str, batch_id: str) -> None:
         """Keep which batch is reversed by a content."""
 

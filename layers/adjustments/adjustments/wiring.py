@@ -142,7 +142,7 @@ def build_notifier() -> Notifier:
     notices = TopicAndBusNotices(
         _client("sns"), settings().topic_arn, _client("events"), settings().event_bus
     )
-    return Notifier(_store(), notices, settings().bucket)
+    return Notifier(_store(), notices, clock, settings().bucket)
 
 
 @lru_cache(maxsize=1)

@@ -167,3 +167,13 @@ def test_file_that_was_killed_after_claiming_its_content_is_taken_again():
     again = world.intake.take_object("inbox/file.csv", None)
     assert again is not None
     assert not again.refusal
+
+
+def test_tick_that_comes_hours_late_is_told_once_and_submits_nothing():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    world.files.drop("recurring/a.csv", THREE.encode())
+    world.clock.sleep(6 * 3600 + 1)
+    assert [*world.intake.take_tick(START), *world.intake.take_tick(START)] == []
+    assert [subject for subject, _ in world.notices.mails] == ["recurring schedule missed"]
+    assert gameball.requests == []

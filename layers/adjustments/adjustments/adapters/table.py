@@ -7,6 +7,7 @@
 ``batch#<batchId>``    ``chunk#<planId>#<chunkId>``    a chunk of the plan
 ``content#<sha256>``   ``content``                     which batch accepted this content, until ``expiresAt``
 ``reversal#<sha256>``  ``reversal``                    which batch this content reverses
+``fact#<name>``        ``fact``                        something that was told, once
 ``budget#<resource>``  ``budget``                      ``nextUs``: the next free place in time, in µs
 =====================  ==============================  =====================================================
 
@@ -72,6 +73,15 @@ class TableBatchStore:
             earlier: Any = failed.response
             return str(earlier["Item"]["batchId"]["S"])
         return None
+
+    def claim_fact(self, name: str) -> bool:
+        """See ``BatchStore``."""
+        item = {"pk": {"S": f"fact#{name}"}, "sk": {"S": "fact"}}
+        try:
+            self._client.put_item(TableName=self._table, Item=item, ConditionExpression=_IS_NEW)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
 
     def note_reversal(self, sha256: str, batch_id: str) -> None:
         """See ``BatchStore``."""

@@ -16,6 +16,9 @@ from adjustments.states import BatchStatus
 FIRST_SUBMIT: Final = timedelta(seconds=10)
 """How long intake itself sends before the state machine takes over: a small file is on its way at once."""
 
+TICK_LATE_MAX: Final = timedelta(hours=6)
+"""How late a tick of the recurring schedule may come; retries of the queue are within it."""
+
 INBOX: Final = "inbox/"
 RECURRING: Final = "recurring/"
 _ENDINGS: Final = (".csv", ".csv.gz")
@@ -60,9 +63,14 @@ class Intake:
     def take_tick(self, due_at: datetime) -> Iterator[Batch]:
         """Take every file under ``recurring/`` anew; the same tick twice makes no second batch.
 
+        A tick that comes hours late, after an outage, is told to people and not silently made up for.
+
         Args:
             due_at: when the schedule was due, UTC.
         """
+        if self._clock.now() > due_at + TICK_LATE_MAX:
+            self._notifier.tell_missed_tick(due_at)
+            return
         for key in self._files.names(RECURRING):
             if _is_csv_in(RECURRING, key):
                 stored = self._files.describe(key, None)

@@ -43,6 +43,9 @@ DEADLINE: Final = timedelta(hours=6)
 COLUMNS_TOLD_MAX: Final = 20
 """Ignored columns that the summary names."""
 
+_ENCODINGS: Final = {"cp1252": "Windows-1252, because its bytes are no UTF-8"}
+_DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
 REPEAT_REFUSED: Final = timedelta(days=30)
 """How long the same content is refused, whatever its name."""
 
@@ -343,7 +346,8 @@ def _says_true(stored: StoredObject, name: str) -> bool:
 
 def _told(notes: Notes) -> Iterator[str]:
     """What a person should know of how the file was read."""
-    yield f"read as {notes.encoding}, columns divided by {notes.delimiter!r}"
+    encoding = _ENCODINGS.get(notes.encoding, notes.encoding.upper())
+    yield f"read as {encoding}, columns divided by {_DELIMITERS[notes.delimiter]}"
     if notes.ignored_columns:
         named = ", ".join(shown(name) for name in notes.ignored_columns[:COLUMNS_TOLD_MAX])
         more = len(notes.ignored_columns) - COLUMNS_TOLD_MAX

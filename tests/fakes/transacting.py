@@ -1,0 +1,136 @@
+"""Manual transactions in memory: the records of who asked, and Gameball's side of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from threading import Lock
+from typing import Any
+
+from adjustments import exact_json
+from adjustments.errors import AdjustmentsError, GameballRefused, IdTaken, OutcomeUnknown, StillInProgress
+from adjustments.manual import ManualTransaction
+from adjustments.ports import Asking, Attempt, Clock
+
+
+class Killed(BaseException):
+    """The function's process is gone."""
+
+
+@dataclass
+class _Record:
+    body: bytes
+    until: datetime
+    text: str | None = None
+
+
+class MemoryOnce:
+    """See ``Once``."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self.records: dict[str, _Record] = {}
+        self.callers: dict[str, str] = {}
+        self.loses_answers = False
+
+    def do(
+        self, transaction: ManualTransaction, asking: Asking, act: Callable[[Attempt], str]
+    ) -> tuple[str, bool]:
+        name = transaction.transaction_id
+        attempt = Attempt()
+        with self._lock:
+            before = self.records.get(name)
+            if before is not None:
+                if before.body != transaction.body():
+                    raise IdTaken("transactionId: was sent before with another body; nothing was applied")
+                if before.text is not None:
+                    return before.text, True
+                if before.until >= self._clock.now():
+                    raise StillInProgress("transactionId: a call with it is in progress")
+                attempt.in_doubt = True
+            until = self._clock.now() + timedelta(milliseconds=asking.remaining_ms())
+            record = self.records[name] = _Record(transaction.body(), until)
+            self.callers[name] = asking.caller
+        try:
+            text = act(attempt)
+        except Exception as error:
+            is_certain = isinstance(error, AdjustmentsError) and not isinstance(error, OutcomeUnknown)
+            if is_certain and not attempt.in_doubt:
+                del self.records[name]
+            else:
+                record.until = self._clock.now() - timedelta(milliseconds=1)
+            raise
+        if not self.loses_answers:
+            record.text = text
+        return text, False
+
+
+@dataclass
+class MemoryTransactions:
+    """Gameball's ledger of manual transactions; ``script`` says what happens to the next requests in turn.
+
+    None: it goes well. An error: it is raised, and nothing is applied. (An error,): it is applied, and the error
+    is raised all the same.
+    """
+
+    script: list[BaseException | tuple[BaseException] | None] = field(default_factory=list)
+    lists: list[BaseException | None] = field(default_factory=list)
+    stored: list[dict[str, Any]] = field(default_factory=list)
+    sent: list[Mapping[str, Any]] = field(default_factory=list)
+    within_s: list[float | None] = field(default_factory=list)
+    looks: int = 0
+    lag_looks: int = 0
+    page_rows: int = 200
+
+    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
+        fields: Mapping[str, Any] = exact_json.read(body)
+        self.sent.append(fields)
+        self.within_s.append(within_s)
+        step = self.script.pop(0) if self.script else None
+        if isinstance(step, BaseException):
+            raise step
+        answer = self.apply(fields)
+        if isinstance(step, tuple):
+            raise step[0]
+        return answer
+
+    def apply(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        if any(entry["transactionId"] == fields["transactionId"] for entry in self.stored):
+            raise GameballRefused("422", status=422, code=9004, told="Transaction id already exists")
+        change = Decimal(fields.get("points", fields.get("amount", 0)))
+        answer = {
+            "customerId": fields["customerId"],
+            "gameballTransactionId": len(self.stored) + 1,
+            "transactionId": fields["transactionId"],
+            "points": change,
+            "amount": change,
+        }
+        listed = {"direction": "-" if change < 0 else "+", "points": abs(change), "amount": abs(change)}
+        self.stored.append({**answer, **listed, "gameballTransactionId": str(len(self.stored) + 1)})
+        return answer
+
+    def transactions(
+        self, customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
+        self.looks += 1
+        step = self.lists.pop(0) if self.lists else None
+        if step is not None:
+            raise step
+        if self.looks <= self.lag_looks:
+            return {"transactions": [], "count": 0, "hasMore": False}
+        after = int(start_after or 0)
+        mine = [entry for entry in self.stored if entry["customerId"] == customer_id]
+        found = [entry for entry in mine if int(entry["gameballTransactionId"]) > after]
+        page = found[: self.page_rows]
+        return {"transactions": page, "count": len(page), "hasMore": len(found) > len(page)}
+
+
+@dataclass
+class MemoryFailures:
+    """See ``FailureQueue``."""
+
+    kept: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+
+    def put(self, text: str, attributes: Mapping[str, str]) -> None:
+        self.kept.append((text, attributes))

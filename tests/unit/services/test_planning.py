@@ -1,0 +1,89 @@
+"""For every file: each row is in one chunk or rejected, and the sum of amounts is conserved exactly."""
+
+import csv
+import io
+import json
+from collections import Counter
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adjustments.chunking import waves
+from adjustments.decisions import Approval
+from adjustments.model import Batch
+from adjustments.payloads import customers_and_amounts, rows_of
+from adjustments.workfiles import REPEAT, WorkKeys
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.world import World
+
+CUSTOMERS = st.sampled_from(["ann", "bob", "cid", "dän", "=eve", "'fay", "g,h", 'i"j', ""])
+AMOUNTS = st.one_of(
+    st.decimals(min_value=-1000, max_value=1000, places=2).map(str),
+    st.sampled_from(["0", "", "x", "1e3", "+5", "007.50", "-.5", "1,000", "2000000"]),
+)
+ROWS = st.lists(
+    st.tuples(CUSTOMERS, AMOUNTS, st.sampled_from(["", "gift", "=1+1", "two\nlines"])), max_size=40
+)
+
+
+def planned(rows: list[tuple[str, str, str]]) -> tuple[World, Batch]:
+    """A world with one planned batch of which nothing was sent."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["customerId", "amount", "reason"])
+    writer.writerows(rows)
+    world = World(MemoryGameball(), approval_above_rows=1)
+    return world, world.drop(text.getvalue())
+
+
+@given(ROWS)
+def test_each_row_is_in_one_chunk_or_rejected_and_the_sum_is_conserved(rows: list[tuple[str, str, str]]):
+    world, batch = planned(rows)
+    if batch.refusal:
+        return
+    keys = WorkKeys(batch.batch_id, batch.plan_id)
+    kept = [json.loads(line) for part in range(1, batch.row_parts + 1)
+            for line in world.files.get(keys.rows(part)).split(b"\n")]  # fmt: skip
+    accepted = [(row[1], Decimal(row[2]), row[3]) for row in kept if len(row) == 5]
+    sent: list[tuple[str, Decimal]] = []
+    for chunk in world.store.chunks(batch.batch_id, batch.plan_id):
+        pairs = customers_and_amounts(rows_of(world.files.get(chunk.payload_key)))
+        assert len({customer for customer, _ in pairs}) == len(pairs) <= 1000
+        sent += pairs
+    assert Counter(sent) == Counter((customer, amount) for customer, amount, _ in accepted)
+    assert sum((amount for _, amount in sent), Decimal(0)) == Decimal(batch.total)
+    assert sum((abs(amount) for _, amount in sent), Decimal(0)) == Decimal(batch.absolute_total)
+    assert len(kept) == batch.counts.rows == batch.counts.rejected + len(sent)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=2, max_size=30).filter(lambda ids: len(set(ids)) < len(ids)))
+def test_what_is_kept_of_repeats_gives_the_waves_back(customers: list[str]):
+    world, batch = planned([(customer, "1", "") for customer in customers])
+    keys = WorkKeys(batch.batch_id, batch.plan_id)
+    repeats = REPEAT.iter_unpack(world.files.get(keys.repeats))
+    expected = [customers[: place + 1].count(customer) for place, customer in enumerate(customers)]
+    assert list(waves(len(customers), repeats)) == expected
+
+
+def test_bad_file_is_refused_by_its_share_of_bad_rows_counting_from_25():
+    bad, good = ("a", "x", ""), [(f"c{number}", "1", "") for number in range(20)]
+    assert not planned([bad] * 5 + good[:19])[1].refusal
+    assert not planned([bad] * 5 + good)[1].refusal
+    assert "6 of 25 rows are bad" in planned([bad] * 6 + good[:19])[1].refusal
+
+
+def test_rows_of_a_customer_that_appears_too_often_are_rejected_all():
+    world, batch = planned([("ann", "1", "")] * 51 + [(f"c{number}", "1", "") for number in range(300)])
+    assert (batch.counts.rejected, batch.total) == (51, "300")
+    ended = world.run(world.store.batch(world.steering.approve(batch.batch_id, Approval("ann")).batch_id))
+    assert (ended.counts.applied, ended.counts.rejected) == (300, 51)
+    assert world.result(ended, "results.csv").count("more than 50 times") == 51
+
+
+def test_windows_1252_is_read_and_said():
+    world = World(MemoryGameball())
+    world.files.drop("inbox/w.csv", "customerId,amount,reason\na,1,Gr\xfc\xdfe \x80\n".encode("latin-1"))
+    batch = world.intake.take_object("inbox/w.csv", None)
+    assert batch is not None
+    assert batch.notes[0] == "read as Windows-1252, because its bytes are no UTF-8, columns divided by commas"
