@@ -1,14 +1,18 @@
 """The ports of the package, in memory."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from adjustments.errors import NotFound, WrongState
+from adjustments.adapters.budget import AHEAD_S, ASK_AGAIN_S
+from adjustments.adapters.keys import Keys, read_keys
+from adjustments.errors import ConfigurationError, NotFound, WrongState
 from adjustments.model import Batch, Chunk
-from adjustments.ports import Lane, Resource, StoredObject, Writing
+from adjustments.ports import Clock, Ids, Lane, Resource, StoredObject, Writing
 from adjustments.states import BatchStatus
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -48,7 +52,7 @@ class MemoryStore:
         self._batches: dict[str, Batch] = {}
         self._facts: set[str] = set()
         self._reversals: dict[str, str] = {}
-        self._contents: dict[str, tuple[str, datetime]] = {}
+        self._contents: dict[str, tuple[str, int]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
 
     def create_batch(self, batch: Batch) -> bool:
@@ -57,11 +61,13 @@ class MemoryStore:
         self._batches[batch.batch_id] = batch
         return True
 
-    def claim_content(self, sha256: str, batch_id: str, now: datetime, until: datetime) -> str | None:
-        earlier, ends_at = self._contents.get(sha256, (batch_id, until))
-        if earlier != batch_id and ends_at >= now:
+    def claim_content(
+        self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
+    ) -> str | None:
+        earlier, ends_at_s = self._contents.get(sha256, (batch_id, 0))
+        if earlier not in (batch_id, instead_of) and ends_at_s >= int(now.timestamp()):
             return earlier
-        self._contents[sha256] = (batch_id, until)
+        self._contents[sha256] = (batch_id, int(until.timestamp()))
         return None
 
     def claim_fact(self, name: str) -> bool:
@@ -95,10 +101,11 @@ class MemoryStore:
         return page, page[-1].batch_id if len(found) > rows_max else None
 
     def open_batches(self) -> Iterator[Batch]:
-        return iter([batch for _, batch in sorted(self._batches.items()) if not batch.status.is_final])
+        return iter([batch for _, batch in sorted(self._batches.items()) if batch.is_open])
 
     def doubtful_batches(self) -> Iterator[Batch]:
-        found = [batch for _, batch in sorted(self._batches.items()) if batch.counts.in_doubt]
+        ended = [batch for _, batch in sorted(self._batches.items()) if not batch.is_open]
+        found = [batch for batch in ended if batch.counts.in_doubt]
         return iter([batch for batch in found if batch.status is BatchStatus.NEEDS_ATTENTION])
 
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
@@ -117,6 +124,9 @@ class MemoryStore:
         kept[chunk.chunk_id] = chunk
 
     def split_chunk(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
+        kept = self._chunks.get((batch.batch_id, batch.plan_id), {})
+        if any(half.chunk_id in kept for half in halves):
+            raise WrongState(f"chunk {whole.chunk_id} was split before")
         self.save_chunk(batch, whole)
         self.add_chunks(batch.batch_id, batch.plan_id, halves)
 
@@ -129,19 +139,20 @@ class MemoryFiles:
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
         self._versions: dict[str, list[tuple[StoredObject, bytes]]] = {}
+        self._dropped = 0
 
     def drop(self, key: str, body: bytes, metadata: Mapping[str, str] | None = None) -> StoredObject:
         """Put an object there as a person would, metadata and all."""
-        versions = self._versions.setdefault(key, [])
+        self._dropped += 1
         stored = StoredObject(
             bucket=self.bucket,
             key=key,
-            version_id=f"v{len(versions) + 1}",
+            version_id=f"v{self._dropped}",
             size_bytes=len(body),
             modified_at=self._clock.now(),
-            metadata=metadata or {},
+            metadata={name.lower(): value for name, value in metadata.items()} if metadata else {},
         )
-        versions.append((stored, body))
+        self._versions.setdefault(key, []).append((stored, body))
         return stored
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
@@ -149,7 +160,8 @@ class MemoryFiles:
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         body = self._find(source.key, source.version_id)[1]
-        return iter([body[start : start + 4096] for start in range(0, len(body), 4096)])
+        for start in range(0, len(body), 4096):
+            yield body[start : start + 4096]
 
     def get(self, key: str) -> bytes:
         return self._find(key, None)[1]
@@ -177,13 +189,13 @@ class MemoryFiles:
 
     def versions(self, prefix: str, since: datetime, until: datetime) -> Iterator[StoredObject]:
         for key in self.names(prefix):
-            for stored, _ in self._versions[key]:
+            for stored, _ in reversed(self._versions[key]):
                 if since <= stored.modified_at < until:
-                    yield stored
+                    yield replace(stored, metadata={})
 
     def _find(self, key: str, version_id: str | None) -> tuple[StoredObject, bytes]:
         versions = self._versions.get(key, [])
-        wanted = [pair for pair in versions if version_id in (None, pair[0].version_id)]
+        wanted = [pair for pair in versions if not version_id or version_id == pair[0].version_id]
         if not wanted:
             raise NotFound(f"there is no object {key}")
         return wanted[-1]
@@ -203,9 +215,30 @@ class MemoryBudget:
     def __init__(self) -> None:
         self.asked: list[tuple[Resource, Lane]] = []
 
-    def wait_s(self, resource: Resource, lane: Lane) -> tuple[bool, float]:
+    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
         self.asked.append((resource, lane))
         return True, 0.0
+
+
+class MemoryRequestBudget:
+    """The budget as it is: places in time, a gap apart. ``taken``, each resource's next free place, is shared."""
+
+    def __init__(
+        self, taken: dict[Resource, int], clock: Clock, ids: Ids, requests_per_30_s: int
+    ) -> None:
+        self._taken = taken
+        self._clock = clock
+        self._ids = ids
+        self._gap_us = math.ceil(30_000_000 / requests_per_30_s)
+
+    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+        now_us = int(self._clock.now().timestamp() * 1_000_000)
+        place_us = max(now_us, self._taken.get(resource, 0))
+        horizon_us = now_us + int(min(AHEAD_S[lane], within_s) * 1_000_000)
+        if place_us > horizon_us:
+            return False, (place_us - horizon_us) / 1_000_000 + ASK_AGAIN_S * (1 + self._ids.jitter())
+        self._taken[resource] = place_us + self._gap_us
+        return True, (place_us - now_us) / 1_000_000
 
 
 class MemoryExecutions:
@@ -216,12 +249,32 @@ class MemoryExecutions:
         self.running: set[str] = set()
 
     def start(self, name: str, batch_id: str) -> None:
-        if (name, batch_id) not in self.started:
+        if name not in [earlier for earlier, _ in self.started]:
             self.started.append((name, batch_id))
             self.running.add(name)
 
     def is_running(self, name: str) -> bool:
         return name in self.running
+
+
+class MemoryKeys:
+    """A secret that a test may change, or take away (None); it counts how often it was read."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text = text
+        self.reads = 0
+        self._kept: Keys | None = None
+
+    def current(self) -> Keys:
+        return self._kept or self.fresh()
+
+    def fresh(self) -> Keys:
+        self.reads += 1
+        self._kept = None
+        if self.text is None:
+            raise ConfigurationError("there is no secret")
+        self._kept = read_keys("in memory", self.text)
+        return self._kept
 
 
 class MemoryNotices:
@@ -232,6 +285,8 @@ class MemoryNotices:
         self.events: list[tuple[str, Mapping[str, Any]]] = []
 
     def mail(self, subject: str, text: str) -> None:
+        if not (0 < len(subject) <= 100 and subject.isascii() and subject.isprintable()):
+            raise ValueError(f"Subject: SNS refuses {subject!r}")
         self.mails.append((subject, text))
 
     def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:

@@ -70,8 +70,8 @@ class MemoryOnce:
 class MemoryTransactions:
     """Gameball's ledger of manual transactions; ``script`` says what happens to the next requests in turn.
 
-    None: it goes well. An error: it is raised, and nothing is applied. (An error,): it is applied, and the error
-    is raised all the same.
+    None: it goes well. An error: it is raised, and nothing is applied. (An error,): it is applied, and the
+    error is raised all the same.
     """
 
     script: list[BaseException | tuple[BaseException] | None] = field(default_factory=list)

@@ -3,12 +3,17 @@
 ::
 
     AdjustmentsError
-    ├── InputError                 what somebody gave us is wrong; the message says what, where, and what to
-    do │   ├── FileRefused            a whole file is refused; nothing of it was sent │   │   └── NotUtf8
-    the bytes are no UTF-8: read the file again as Windows-1252 │   └── RequestRefused         an API body or
-    an event is refused ├── NotFound                   no such batch ├── WrongState                 the batch
-    or chunk is in a state that does not allow this ├── ConfigurationError         the secret or a setting is
-    missing or malformed └── GameballError              a call to Gameball did not succeed
+    ├── InputError                 what somebody gave us is wrong; the message says what to do
+    │   ├── FileRefused            a whole file is refused; nothing of it was sent
+    │   │   └── NotUtf8            the bytes are no UTF-8: read the file again as Windows-1252
+    │   └── RequestRefused         an API body or an event is refused
+    │       └── RequestTooLarge    an API body or an event is larger than any that makes sense
+    ├── NotFound                   no such batch
+    ├── WrongState                 the batch or chunk is in a state that does not allow this
+    │   ├── IdTaken                the transactionId belongs to another transaction
+    │   └── StillInProgress        another call with this transactionId has not ended
+    ├── ConfigurationError         the secret or a setting is missing or malformed
+    └── GameballError              a call to Gameball did not succeed
         ├── GameballRefused        understood and refused; nothing was applied
         ├── GameballThrottled      not applied; try again after a pause
         ├── GameballUnauthorized   our keys or our account are refused; no fault of the row

@@ -40,8 +40,13 @@ class BatchStore(Protocol):
     def create_batch(self, batch: Batch) -> bool:
         """Keep a new batch; False where there is one of its id already."""
 
-    def claim_content(self, sha256: str, batch_id: str, now: datetime, until: datetime) -> str | None:
-        """Keep which batch accepted a content; the id of another one that did so and whose time is not up."""
+    def claim_content(
+        self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
+    ) -> str | None:
+        """Keep which batch accepted a content; the id of another one that did so and whose time is not up.
+
+        ``instead_of`` names a batch whose claim may be taken over.
+        """
 
     def claim_fact(self, name: str) -> bool:
         """Keep that something was told; False where it was told before."""
@@ -62,10 +67,10 @@ class BatchStore(Protocol):
         """Batches, newest first, and where the next page starts."""
 
     def open_batches(self) -> Iterator[Batch]:
-        """All batches that have not ended, oldest first."""
+        """All batches that have not ended, or of whose end nobody was told, oldest first."""
 
     def doubtful_batches(self) -> Iterator[Batch]:
-        """All batches that need attention and hold rows in doubt, oldest first."""
+        """All other batches that need attention and hold rows in doubt, oldest first."""
 
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         """Keep the chunks of a plan."""
@@ -147,7 +152,10 @@ class Gameball(Protocol):
 
 
 class Lane(StrEnum):
-    """How urgent a call to Gameball is; a bulk call waits until no other one waits."""
+    """How urgent a call to Gameball is: whether somebody waits for its answer.
+
+    A bulk call takes a place only a few seconds ahead, so that a prompt one never waits behind more than that.
+    """
 
     BULK = "bulk"
     PROMPT = "prompt"
@@ -163,8 +171,11 @@ class Resource(StrEnum):
 class RequestBudget(Protocol):
     """The one request budget that all callers share."""
 
-    def wait_s(self, resource: Resource, lane: Lane) -> tuple[bool, float]:
-        """Ask for a place: (True, seconds until it) or (False, seconds after which to ask again)."""
+    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+        """Ask for a place: (True, seconds until it) or (False, seconds after which to ask again).
+
+        A place that is more than ``within_s`` seconds away is of no use and is left to others.
+        """
 
 
 class Executions(Protocol):

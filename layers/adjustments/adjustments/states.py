@@ -2,8 +2,9 @@
 
 A batch::
 
-    planned ─────────────┬─▶ submitting ─▶ polling ─▶ completed | completed_with_errors | stopped |
-    needs_attention awaiting_approval ───┘                            (planned ─▶ rejected | validated)
+    planned ───────────┬─▶ submitting ─▶ polling ─▶ completed | completed_with_errors
+    awaiting_approval ─┘                            | stopped | needs_attention
+    planned ─▶ rejected | validated
 
 A chunk::
 

@@ -177,3 +177,15 @@ def test_tick_that_comes_hours_late_is_told_once_and_submits_nothing():
     assert [*world.intake.take_tick(START), *world.intake.take_tick(START)] == []
     assert [subject for subject, _ in world.notices.mails] == ["recurring schedule missed"]
     assert gameball.requests == []
+
+
+def test_same_rows_are_accepted_again_when_surely_nothing_of_them_was_applied():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"a", "b", "c"}
+    world = World(gameball)
+    first = world.run(world.drop(THREE, name="a.csv"))
+    assert first.counts.failed == 3
+    gameball.unknown_customers = set()
+    again = world.run(world.drop(world.result(first, "fix-me.csv"), name="fix-me.csv"))
+    assert (again.status, again.counts.applied) == (BatchStatus.COMPLETED, 3)
+    assert world.run(world.drop(THREE, name="c.csv")).status is BatchStatus.REJECTED

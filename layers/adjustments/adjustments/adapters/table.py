@@ -52,7 +52,9 @@ class TableBatchStore:
             return False
         return True
 
-    def claim_content(self, sha256: str, batch_id: str, now: datetime, until: datetime) -> str | None:
+    def claim_content(
+        self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
+    ) -> str | None:
         """See ``BatchStore``."""
         item = {"pk": f"content#{sha256}", "sk": "content", "batchId": batch_id}
         try:
@@ -62,9 +64,10 @@ class TableBatchStore:
                     **{name: {"S": text} for name, text in item.items()},
                     "expiresAt": {"N": str(int(until.timestamp()))},
                 },
-                ConditionExpression=f"{_IS_NEW} OR batchId = :mine OR expiresAt < :now",
+                ConditionExpression=f"{_IS_NEW} OR batchId IN (:mine, :instead) OR expiresAt < :now",
                 ExpressionAttributeValues={
                     ":mine": {"S": batch_id},
+                    ":instead": {"S": instead_of},
                     ":now": {"N": str(int(now.timestamp()))},
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -202,7 +205,7 @@ class TableBatchStore:
 
 def _batch_item(batch: Batch) -> Item:
     keys = {"pk": f"batch#{batch.batch_id}", "sk": "batch", "listing": "batch"}
-    if not batch.status.is_final:
+    if batch.is_open:
         keys["open"] = "open"
     elif batch.status is BatchStatus.NEEDS_ATTENTION and batch.counts.in_doubt:
         keys["open"] = "doubt"

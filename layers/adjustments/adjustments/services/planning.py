@@ -28,6 +28,7 @@ from adjustments.occurrences import Occurrences, Scratch
 from adjustments.payloads import body_of, content_line, customers_and_amounts, row_json, rows_of, sha256_of
 from adjustments.ports import BatchStore, Clock, Files, Ids, StoredObject, Writing
 from adjustments.reasons import with_token
+from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
 from adjustments.totals import exact_sum, plain
 from adjustments.workfiles import REPEAT, WorkKeys
@@ -136,6 +137,7 @@ class Planner:
             batch, chunks = self._check_content(batch, chunks, drop)
         self._store.add_chunks(batch.batch_id, plan_id, chunks)
         if self._store.create_batch(batch):
+            tell("batch planned", batch, **_numbers(batch))
             return batch
         return self._store.batch(drop.batch_id)
 
@@ -149,13 +151,26 @@ class Planner:
         elif drop.may_repeat:
             return batch, chunks
         else:
-            now = self._clock.now()
-            earlier = self._store.claim_content(sha256, batch.batch_id, now, now + REPEAT_REFUSED)
-            why = _REPEATED
+            earlier, why = self._claim_content(sha256, batch.batch_id), _REPEATED
         if earlier is None:
             return batch, chunks
         blank = self._blank(drop, batch.plan_id)
         return blank.model_copy(update={"source": batch.source, "refusal": why.format(earlier)}), []
+
+    def _claim_content(self, sha256: str, batch_id: str) -> str | None:
+        """Claim a content; the id of a batch that has it already, unless surely nothing of that was applied."""
+        now = self._clock.now()
+        earlier = self._store.claim_content(sha256, batch_id, now, now + REPEAT_REFUSED)
+        if earlier is None or not self._left_no_trace(earlier):
+            return earlier
+        return self._store.claim_content(sha256, batch_id, now, now + REPEAT_REFUSED, instead_of=earlier)
+
+    def _left_no_trace(self, batch_id: str) -> bool:
+        try:
+            batch = self._store.batch(batch_id)
+        except NotFound:
+            return False  # it is being planned at this moment
+        return batch.status.is_final and not (batch.counts.applied or batch.counts.in_doubt)
 
     def _claim_reversal(self, reverses: str, batch_id: str) -> str | None:
         """Link the reversed batch to the one that does it; the id of another one that did so before."""
@@ -338,6 +353,12 @@ class _Reading:
         if rules.approval_above_total and tally.absolute > rules.approval_above_total:
             limit = plain(rules.approval_above_total)
             yield f"amounts of {plain(tally.absolute)} in all are more than ApprovalAboveTotal ({limit})"
+
+
+def _numbers(batch: Batch) -> dict[str, str | int]:
+    counts = batch.counts
+    numbers = {"rows": counts.rows, "rejected": counts.rejected, "chunks": batch.chunks, "waves": batch.waves}
+    return {**numbers, "status": batch.status.value, "refused": bool(batch.refusal)}
 
 
 def _says_true(stored: StoredObject, name: str) -> bool:
