@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CHECKOV := $(VENV)/checkov
+CHECKOV_INSTALLED := $(CHECKOV)/.installed
 CODE := $(wildcard layers functions local cli tests)
 PYTEST_OPTIONS ?=
 UNIT_WORKERS ?= 2
@@ -32,7 +34,16 @@ $(INSTALLED): requirements/dev.txt
 	@echo "installing into $(VENV); this takes a minute or two, once"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check -qq --disable-pip-version-check
+	@touch $@
+
+# checkov pins another boto3 than SAM does, so it has an environment of its own.
+$(CHECKOV_INSTALLED): requirements/checkov.txt $(INSTALLED)
+	@echo "installing checkov into $(CHECKOV); this takes a minute, once"
+	@$(BIN)/python -m venv --clear $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes \
+		-r requirements/checkov.txt
 	@touch $@
 
 demo: $(INSTALLED) ## run the main job from nothing on sample files and show what came out
@@ -52,12 +63,13 @@ test-fast: $(INSTALLED) ## only the tests that need no stack
 test-e2e: $(INSTALLED) ## only the tests against the deployed local stack
 	@$(BIN)/python -m pytest tests/e2e $(PYTEST_OPTIONS)
 
-lint: $(INSTALLED) ## ruff, mypy in strict mode, cfn-lint, sam validate
+lint: $(INSTALLED) $(CHECKOV_INSTALLED) ## ruff, mypy in strict mode, cfn-lint, sam validate, checkov
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/cfn-lint template.yaml
 	@$(BIN)/python -m local.sam
+	@$(CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --skip-download --quiet --compact
 
 format: $(INSTALLED) ## put the code into the house's format
 	@$(BIN)/ruff check --fix $(CODE)
@@ -70,8 +82,9 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 lock: $(INSTALLED) ## pin anew after a change of requirements/*.in (takes minutes: it hashes every file)
 	@$(PIP_COMPILE) --output-file layers/adjustments/requirements.txt requirements/layer.in
 	@$(PIP_COMPILE) --output-file requirements/dev.txt requirements/dev.in
+	@$(PIP_COMPILE) --output-file requirements/checkov.txt requirements/checkov.in
 
 clean: ## remove what was built, installed and left behind
 	@if [ -x $(BIN)/python ] && [ -e .local/stack.json ]; then $(MAKE) --no-print-directory down; fi
-	@rm -rf $(VENV) .aws-sam .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) *.egg-info .aws-sam .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

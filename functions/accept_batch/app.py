@@ -3,22 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adjustments import api, limits, wiring
+from adjustments import api, limits, measures, wiring
 from adjustments.errors import AdjustmentsError, RequestRefused
 from adjustments.model import Batch
 
-logger = Logger()
+logger = wiring.function_logger()
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
+@wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one call: the jobId where the batch fits one chunk, else the batchId alone."""
+    logger.append_keys(request_id=api.request_id(event))
     try:
         body = api.read_body(event, limits.BATCH_BODY_BYTES_MAX)
         batch = wiring.build_acceptor().accept(body, idempotency_key(event))
+        wiring.meter().count(measures.of_step(batch))
         logger.info("batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
         return answer(batch)
     except AdjustmentsError as error:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -16,13 +15,15 @@ PAGE_ROWS_MAX: Final = 100
 STOP_TIME: Final = timedelta(seconds=15)
 """How long a call asks for jobs to stop; the state machine asks for the rest."""
 
-logger = Logger()
+logger = wiring.function_logger()
 app = APIGatewayRestResolver()
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
+@wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one call."""
+    logger.append_keys(request_id=api.request_id(event))
     return app.resolve(event, context)
 
 
@@ -31,9 +32,9 @@ def page() -> Response[str]:
     """A page of batches, newest first; ``status``, ``limit`` and ``after`` choose."""
     query = app.current_event.query_string_parameters or {}
     status, limit = query.get("status"), query.get("limit", "20")
-    if status and status not in set(BatchStatus):
+    if status is not None and status not in set(BatchStatus):
         raise RequestRefused("unknown_status", f"status: {status[:40]!r} is none of {', '.join(BatchStatus)}")
-    if not limit.isdigit() or not 1 <= int(limit) <= PAGE_ROWS_MAX:
+    if not (limit.isascii() and limit.isdigit()) or not 1 <= int(limit) <= PAGE_ROWS_MAX:
         raise RequestRefused("bad_limit", f"limit: must be a number from 1 to {PAGE_ROWS_MAX}")
     return reply(200, wiring.build_steering().page(status, int(limit), query.get("after")))
 

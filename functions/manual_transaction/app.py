@@ -1,50 +1,87 @@
-"""Adds one manual transaction: asked for through the API, or by an event on the bus."""
+"""Adds one manual transaction: asked for through the API, or by an event on the bus or of a schedule."""
 
-import json
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Final
+import traceback
+from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adjustments import api, wiring
-from adjustments.errors import AdjustmentsError
+from adjustments import api, manual_wiring
+from adjustments.discretion import loggable
+from adjustments.errors import AdjustmentsError, GameballError, GameballUnauthorized
 from adjustments.manual import read_manual_transaction
+from adjustments.ports import Asking
+from adjustments.services.requesting import Message
 
-TIME_MAX: Final = timedelta(seconds=24)
-"""When to stop trying: API Gateway gives a caller 29 seconds at most (its quota "integration timeout")."""
+BROKEN = "something broke here; repeating the call with the same transactionId is safe"
 
-logger = Logger()
+logger = manual_wiring.function_logger()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
+@manual_wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Answer a call, or take each event that came through the queue."""
+    """Answer a call, or take each message of the queue."""
     if "Records" in event:
         return process_partial_response(
             event=event, record_handler=take, processor=processor, context=context
         )
+    request = event.get("requestContext") or {}
+    request_id = str(request.get("requestId") or context.aws_request_id)
+    caller = str((request.get("identity") or {}).get("userArn") or "")
+    logger.append_keys(request_id=request_id)
+    answer = answer_call(event, Asking(caller, request_id, context.get_remaining_time_in_millis))
+    answer["headers"]["x-request-id"] = request_id
+    return answer
+
+
+def answer_call(event: dict[str, Any], asking: Asking) -> dict[str, Any]:
+    """Answer a call of the API; whatever happens, nothing inside gets out."""
     try:
-        return api.answer(200, add(api.read_body(event)))
-    except AdjustmentsError as error:
-        logger.warning("manual transaction not added", error=type(error).__name__)
-        return api.answer_to(error)
-    except Exception:
-        logger.exception("manual transaction broke")
-        return api.error_answer(
-            500, "something broke here; repeating the call with the same transactionId is safe"
+        transaction = read_manual_transaction(api.read_body(event), manual_wiring.clock.now())
+        private = (transaction.email, transaction.mobile)
+        logger.append_keys(
+            transaction_id=loggable(transaction.transaction_id, *private),
+            username=loggable(transaction.username, *private),
+            caller=loggable(asking.caller, *private),
         )
+        added = manual_wiring.build_transactor().add(transaction, asking)
+    except AdjustmentsError as error:
+        tell(error)
+        return api.answer_to(error)
+    except Exception as error:
+        tell(error)
+        return api.error_answer(500, BROKEN)
+    logger.info("manual transaction added", replayed=added.is_replayed)
+    return api.text_answer(200, added.body, {"idempotent-replayed": "true"} if added.is_replayed else {})
 
 
-def take(record: dict[str, Any]) -> None:
-    """Take one ``Manual Transaction Requested`` event; its detail is the seed's body."""
-    add(api.read_body({"body": json.dumps(json.loads(record["body"])["detail"])}))
+def take(record: dict[str, Any], lambda_context: LambdaContext) -> None:
+    """Take one message; what is raised makes it come again."""
+    request_id = lambda_context.aws_request_id
+    logger.append_keys(request_id=request_id, message_id=record["messageId"])
+    receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+    message = Message(record["body"], is_last=receives >= manual_wiring.settings().receives_max)
+    asking = Asking("", request_id, lambda_context.get_remaining_time_in_millis)
+    try:
+        failed = manual_wiring.build_requester().take(message, asking)
+    except Exception as error:
+        tell(error)
+        raise
+    if failed:
+        tell(failed)
+    else:
+        logger.info("manual transaction settled")
 
 
-def add(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read a transaction and send it."""
-    transaction = read_manual_transaction(fields)
-    return wiring.build_transactor().add(transaction, wiring.clock.now() + TIME_MAX)
+def tell(error: Exception) -> None:
+    """Log an error by its names and numbers: its words may hold what a customer or Gameball wrote."""
+    told: dict[str, Any] = {"error": type(error).__name__}
+    if isinstance(error, GameballError):
+        told |= {"status": error.status, "code": error.code, "gameball_request_id": error.request_id}
+    elif not isinstance(error, AdjustmentsError):
+        told["stack"] = traceback.format_tb(error.__traceback__)
+    logger.warning("manual transaction not added", **told)
+    if isinstance(error, GameballUnauthorized):
+        manual_wiring.meter().count({"KeysRefused": 1})

@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import wiring
 from adjustments.events import BatchStep
 
-logger = Logger()
+logger = wiring.function_logger()
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
+@wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Tell each fact once."""
     step = BatchStep.model_validate(event)
+    logger.append_keys(batch_id=step.batch_id)
     batch = wiring.build_notifier().notify(step.batch_id)
-    logger.info("told", batch_id=batch.batch_id, facts=batch.notified)
+    logger.info("told", facts=batch.notified)
     return {"batchId": batch.batch_id, "status": batch.status.value}

@@ -3,20 +3,20 @@
 import json
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adjustments import wiring
+from adjustments import measures, wiring
 from adjustments.errors import RequestRefused
 from adjustments.events import ObjectCreated, read_drop
 from adjustments.model import Batch
 
-logger = Logger()
+logger = wiring.function_logger()
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
+@wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Take each message of the queue; one that fails stays, and ends in the failure queue."""
     return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
@@ -39,4 +39,5 @@ def take(record: dict[str, Any]) -> None:
 
 def tell(batch: Batch) -> None:
     """Leave a line for whoever looks for the batch."""
+    wiring.meter().count(measures.of_step(batch))
     logger.info("batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)

@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import wiring
 from adjustments.events import until
 
-logger = Logger()
+logger = wiring.function_logger()
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
+@wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]]:
     """Look once at everything that is open."""
     stop_at = until(wiring.clock.now(), context.get_remaining_time_in_millis())
     done = wiring.build_sweeper().sweep(stop_at)
+    wiring.meter().count(wiring.build_sweeper().look())
     logger.info("swept", extra=done)
     return done

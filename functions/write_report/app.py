@@ -2,21 +2,23 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adjustments import wiring
+from adjustments import measures, wiring
 from adjustments.events import BatchStep
 
-logger = Logger()
+logger = wiring.function_logger()
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
+@wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the four result files; the batch has its final status after them."""
     step = BatchStep.model_validate(event)
+    logger.append_keys(batch_id=step.batch_id)
+    began_at = wiring.clock.now()
     batch = wiring.build_reporter().report(step.batch_id)
-    logger.info(
-        "batch ended", batch_id=batch.batch_id, status=batch.status.value, counts=batch.counts.model_dump()
-    )
+    if batch.finished_at and batch.finished_at >= began_at:  # not when the step is only repeated
+        wiring.meter().count(measures.of_end(batch))
+    logger.info("results written", status=batch.status.value)
     return {"batchId": batch.batch_id, "status": batch.status.value}

@@ -1,8 +1,10 @@
 """Answers of the API: JSON with exact numbers, and errors in the seed's shape, from one table."""
 
 import base64
+import json
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from adjustments import exact_json, limits
@@ -37,8 +39,8 @@ _STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
 """Which HTTP status tells of which error; GameballRefused keeps Gameball's own."""
 
 _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
-    GameballUnauthorized: "Gameball refuses the keys or the account that this service is set up with; its operator "
-    "is told: try again later, with the same transactionId",
+    GameballUnauthorized: "Gameball refuses the keys or the account that this service is set up with; "
+    "its operator is told: try again later, with the same transactionId where there is one",
     GameballUnavailable: "Gameball can't be reached; nothing was applied: try again later",
     GameballThrottled: "Gameball is busy; nothing was applied: try again later",
     ConfigurationError: "this service is not set up: its secret is missing or malformed; nothing was applied",
@@ -47,11 +49,19 @@ _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
 }
 """What callers are told where the error's own words are not for them."""
 
+_INT_DIGITS_MAX: Final = 40
 RETRY_AFTER_S: Final = 5
 IN_PROGRESS_RETRY_AFTER_S: Final = 2
 
 
-def read_body(event: Mapping[str, Any]) -> Mapping[str, Any]:
+def request_id(event: Mapping[str, Any]) -> str:
+    """The gateway's name for a call, which its caller is told as well."""
+    return str((event.get("requestContext") or {}).get("requestId") or "")
+
+
+def read_body(
+    event: Mapping[str, Any], bytes_max: int = limits.MANUAL_BODY_BYTES_MAX
+) -> Mapping[str, Any]:
     """Read the JSON object in an API event's body; raises RequestRefused."""
     text = event.get("body") or ""
     if event.get("isBase64Encoded"):
@@ -59,22 +69,32 @@ def read_body(event: Mapping[str, Any]) -> Mapping[str, Any]:
             text = base64.b64decode(text, validate=True).decode()
         except ValueError:
             raise RequestRefused("no_json", "the body is no JSON") from None
-    return read_json(text)
+    return read_json(text, bytes_max)
 
 
-def read_json(text: str) -> Mapping[str, Any]:
+def read_json(text: str, bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mapping[str, Any]:
     """Read a JSON object within our bounds, whose names are all different; raises RequestRefused."""
-    if len(text.encode(errors="surrogatepass")) > limits.MANUAL_BODY_BYTES_MAX:
-        raise RequestTooLarge(
-            "too_large", f"the body has more than {limits.MANUAL_BODY_BYTES_MAX} bytes"
-        )
+    if len(text.encode(errors="surrogatepass")) > bytes_max:
+        raise RequestTooLarge("too_large", f"the body has more than {bytes_max} bytes")
     try:
-        fields = exact_json.read(text, pairs=_distinct)
+        # Numbers of any size, and NaN, are read, so that the one who looks at the fields can name them.
+        fields = json.loads(
+            text,
+            parse_float=Decimal,
+            parse_int=_whole_number,
+            parse_constant=Decimal,
+            object_pairs_hook=_distinct,
+        )
     except (ValueError, RecursionError):
         raise RequestRefused("no_json", "the body is no JSON") from None
     if not isinstance(fields, dict):
         raise RequestRefused("no_object", "the body must be a JSON object")
     return fields
+
+
+def _whole_number(digits: str) -> int | Decimal:
+    """A whole number; one that is too long for any use stays a Decimal, which takes no time to read."""
+    return int(digits) if len(digits) <= _INT_DIGITS_MAX else Decimal(digits)
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,10 +111,15 @@ def answer(
     status: int, fields: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Put an answer into the form that the gateway wants."""
+    return text_answer(status, exact_json.write(fields), headers)
+
+
+def text_answer(status: int, body: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Put an answer whose JSON is written already into the form that the gateway wants."""
     return {
         "statusCode": status,
         "headers": {"content-type": "application/json", **(headers or {})},
-        "body": exact_json.write(fields),
+        "body": body,
     }
 
 
@@ -104,19 +129,28 @@ def error_answer(status: int, message: str, headers: Mapping[str, str] | None = 
 
 
 def answer_to(error: AdjustmentsError) -> dict[str, Any]:
-    """Tell a caller of an error; Gameball's own code and request id are passed on with its refusals."""
-    status = _status_of(error)
-    fields: dict[str, Any] = {"error": status, "message": _MESSAGES.get(type(error)) or _own_message(error)}
-    if isinstance(error, GameballRefused):
-        fields |= {"code": error.code} if error.code is not None else {}
-        fields |= {"requestId": error.request_id} if error.request_id else {}
+    """Tell a caller of an error."""
+    told = told_of(error)
     headers = {}
-    if status == 503:
+    if told["error"] == 503:
         wait_s = error.retry_after_s if isinstance(error, GameballError) else None
         headers["retry-after"] = str(math.ceil(wait_s or RETRY_AFTER_S))
     if isinstance(error, StillInProgress):
         headers["retry-after"] = str(IN_PROGRESS_RETRY_AFTER_S)
-    return answer(status, fields, headers)
+    return answer(told["error"], told, headers)
+
+
+def told_of(error: AdjustmentsError) -> dict[str, Any]:
+    """An error in the seed's shape; with a refusal, Gameball's own code and request id are passed on."""
+    told: dict[str, Any] = {
+        "error": _status_of(error),
+        "message": _MESSAGES.get(type(error)) or _own_message(error),
+    }
+    if isinstance(error, GameballRefused) and error.code is not None:
+        told["code"] = error.code
+    if isinstance(error, GameballRefused) and error.request_id:
+        told["requestId"] = error.request_id
+    return told
 
 
 def _status_of(error: AdjustmentsError) -> int:

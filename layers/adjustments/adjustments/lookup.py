@@ -6,9 +6,11 @@ answer gives both with their sign, and the id as a number.
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from adjustments.manual import ManualTransaction
+
+ANSWER_FIELDS: Final = ("customerId", "gameballTransactionId", "transactionId", "points", "amount")
 
 
 def find(page: Mapping[str, Any], transaction_id: str) -> Mapping[str, Any] | None:
@@ -37,14 +39,20 @@ def answer(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The seed's answer, from an entry of the list."""
     return {
         "customerId": entry["customerId"],
-        "gameballTransactionId": whole(entry.get("gameballTransactionId")),
+        "gameballTransactionId": _whole(entry.get("gameballTransactionId")),
         "transactionId": entry["transactionId"],
         "points": _signed(entry, "points"),
         "amount": _signed(entry, "amount"),
     }
 
 
-def whole(number: object) -> object:
+def seed_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the seed's answer, and no others."""
+    found = {name: fields[name] for name in ANSWER_FIELDS if name in fields}
+    return {**found, "gameballTransactionId": _whole(fields.get("gameballTransactionId"))}
+
+
+def _whole(number: object) -> object:
     """A number that came as text."""
     return int(number) if isinstance(number, str) and number.isascii() and number.isdigit() else number
 

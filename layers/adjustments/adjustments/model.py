@@ -144,6 +144,11 @@ class Batch(Record):
         """Rows that became adjustments."""
         return self.counts.rows - self.counts.rejected
 
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to do: it has not ended, or nobody was told of its end."""
+        return not self.status.is_final or self.status.value not in self.notified
+
     def moved(self, status: BatchStatus, **changes: Any) -> "Batch":
         """This batch in its next status; raises WrongState where that would not be forward."""
         if status is not self.status and status not in BATCH_MOVES[self.status]:

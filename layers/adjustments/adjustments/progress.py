@@ -24,7 +24,8 @@ class NextStep:
 
     ``to_send`` and ``to_poll`` are in order; ``lost`` are chunks whose worker vanished between intent and
     answer; ``stop_reason`` says why nothing more may be sent; ``is_over`` that nothing is left to wait for;
-    ``wait_s`` how long to wait before the next look, in whole seconds.
+    ``wait_s`` how long to wait before the next look, in whole seconds; ``rows_in_doubt`` how many rows of the
+    batch are in doubt so far.
     """
 
     to_send: Sequence[Chunk]
@@ -34,6 +35,7 @@ class NextStep:
     is_over: bool
     more_to_send: bool
     wait_s: int
+    rows_in_doubt: int = 0
 
 
 def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_percent_max: int) -> NextStep:
@@ -51,15 +53,15 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
     stop_reason = batch.stop_reason or _failure_stop(chunks, planned, failure_percent_max)
     may_send = not (stop_reason or batch.dry_run or batch.status is BatchStatus.AWAITING_APPROVAL)
     to_send = _sendable(batch, chunks, now) if may_send else []
-    still_planned = planned if may_send else []
     return NextStep(
         to_send=to_send,
         to_poll=submitted[:POLLS_WHILE_SENDING_MAX] if to_send else submitted,
         lost=[chunk for chunk in submitting if lease_is_over(chunk, now)],
         stop_reason=stop_reason,
-        is_over=not (still_planned or submitted or submitting),
-        more_to_send=bool(still_planned),
+        is_over=not (submitted or submitting or (planned and not batch.dry_run)),
+        more_to_send=bool(planned and may_send),
         wait_s=_wait_s(batch, chunks, now),
+        rows_in_doubt=failure_counts(chunks).in_doubt,
     )
 
 

@@ -1,8 +1,8 @@
 """What follows when a manual transaction did not bring Gameball's answer.
 
-Gameball applies a ``transactionId`` once, so the same request may be sent again even when nobody knows what became
-of the last one. From then on a refusal proves nothing by itself: the request that was not answered may have
-been applied, and what refuses the next one may be that very transaction. Then the list of transactions tells.
+Gameball applies a ``transactionId`` once, so the same request may be sent again even when nobody knows what
+became of the last one. From then on a refusal proves nothing by itself: the request that was not answered may
+have been applied, and what refuses the next one may be that very transaction. The list of transactions tells.
 """
 
 from enum import StrEnum

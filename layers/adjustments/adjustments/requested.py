@@ -1,7 +1,7 @@
 """What asks for a manual transaction without a caller who waits: an event on the bus, or a schedule.
 
-A schedule sends the seed's body with two more fields: ``schedule``, its name or ARN, and ``dueTime``, when it was
-due. From those comes a ``transactionId`` where the body has none, so that firing twice applies once.
+A schedule sends the seed's body with two more fields: ``schedule``, its name or ARN, and ``dueTime``, when it
+was due. From those comes a ``transactionId`` where the body has none, so that firing twice applies once.
 """
 
 import hashlib
@@ -49,12 +49,13 @@ def _of_schedule(event: Mapping[str, Any]) -> Asked:
         raise RequestRefused("no_schedule", "schedule: must be the name or the ARN of the schedule")
     due_at = _due_at(due)
     fields = {name: value for name, value in event.items() if name not in ("schedule", "dueTime")}
-    fields.setdefault("transactionId", transaction_id(schedule, due_at))
+    if fields.get("transactionId") is None:
+        fields["transactionId"] = transaction_id(schedule, due_at)
     return Asked(fields, f"schedule:{schedule}")
 
 
 def transaction_id(schedule: str, due_at: datetime) -> str:
-    """Name a schedule's transaction: readable, and the same each time that the schedule fires for one due time."""
+    """Name a schedule's transaction: readable, and the same however often it fires for one due time."""
     name = re.sub(r"[^A-Za-z0-9._/-]+", "-", schedule.rsplit(":schedule/", 1)[-1])[:_NAME_CHARS_MAX]
     digest = hashlib.sha256(schedule.encode()).hexdigest()[:8]
     return f"{name}-{due_at:%Y%m%dT%H%M%SZ}-{digest}"

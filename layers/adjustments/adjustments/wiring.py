@@ -13,11 +13,14 @@ from adjustments.adapters.bucket import BucketFiles
 from adjustments.adapters.budget import TableRequestBudget
 from adjustments.adapters.gameball import GameballClient
 from adjustments.adapters.keys import SecretKeys
+from adjustments.adapters.logs import function_logger
 from adjustments.adapters.machine import StateMachineExecutions
+from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
 from adjustments.adapters.notices import TopicAndBusNotices
 from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.adapters.table import TableBatchStore
 from adjustments.jobs import Dialect
+from adjustments.ports import RequestBudget
 from adjustments.services.accepting import Acceptor
 from adjustments.services.asking import JobAsker
 from adjustments.services.intake import Intake
@@ -44,6 +47,8 @@ _CLIENT_CONFIG: Final = Config(
 )
 """Bounds for AWS's own services; their calls are all safe to repeat, being conditional or idempotent."""
 
+__all__ = ["function_logger"]
+
 clock: Final = SystemClock()
 _ids: Final = RandomIds()
 
@@ -52,6 +57,15 @@ _ids: Final = RandomIds()
 def settings() -> Settings:
     """The settings of this function."""
     return read_settings(os.environ)
+
+
+@lru_cache(maxsize=1)
+def meter() -> Meter:
+    """Counts what alarms and the dashboard show."""
+    return Meter(settings().stack)
+
+
+metered: Final = publishing(meter)
 
 
 @lru_cache
@@ -72,14 +86,15 @@ def _files() -> BucketFiles:
 @lru_cache(maxsize=1)
 def _gameball() -> GameballClient:
     keys = SecretKeys(_client("secretsmanager"), settings().secret)
-    return GameballClient(settings().gameball_base_url, settings().gameball_api_version, keys)
+    base_url, version = settings().gameball_base_url, settings().gameball_api_version
+    return GameballClient(base_url, version, keys, watch=meter().watch_call)
 
 
 @lru_cache(maxsize=1)
-def _budget() -> TableRequestBudget:
-    return TableRequestBudget(
-        _client("dynamodb"), settings().table, clock, _ids, settings().requests_per_30_s
-    )
+def _budget() -> RequestBudget:
+    requests_per_30_s = settings().requests_per_30_s
+    budget = TableRequestBudget(_client("dynamodb"), settings().table, clock, _ids, requests_per_30_s)
+    return WatchedBudget(budget, meter())
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,6 @@ CONTEXT = SimpleNamespace(
     aws_request_id="request-1",
     get_remaining_time_in_millis=lambda: 300_000,
 )
-GOOD = {"customerId": "c1", "transactionId": "t1", "username": "ops", "reason": "goodwill"}
 
 
 @pytest.fixture
@@ -44,12 +43,6 @@ def world(client: GameballClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
 
 def call(name: str, event: Any) -> Any:
     return importlib.import_module(f"functions.{name}.app").handler(event, CONTEXT)
-
-
-def post(body: Any) -> tuple[int, dict[str, Any]]:
-    text = body if isinstance(body, str) else json.dumps(body)
-    answer = call("manual_transaction", {"httpMethod": "POST", "path": "/transactions/manual", "body": text})
-    return answer["statusCode"], json.loads(answer["body"])
 
 
 def message(**body: Any) -> dict[str, Any]:
@@ -102,68 +95,6 @@ def test_tick_submits_what_recurs(world: World, gameball: StandIn):
     assert applied(gameball) == 1
 
 
-def test_manual_transaction_is_added(world: World, gameball: StandIn):
-    status, body = post({**GOOD, "points": 5, "expiryAfter": 30})
-    assert (status, set(body)) == (
-        200,
-        {"customerId", "gameballTransactionId", "transactionId", "points", "amount"},
-    )
-    assert (body["transactionId"], body["points"]) == ("t1", 5)
-    assert applied(gameball) == 1
-
-
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        ({**GOOD, "points": 5, "expiryAfter": -1}, "Expiry cannot be negative"),
-        ({**GOOD, "points": -5, "expiryAfter": 3}, "Deduction cannot have expiry"),
-        ({**GOOD, "points": 5, "amount": 5}, "Only one rewarding method may be specified"),
-        (GOOD, "A rewarding criteria is required"),
-        ("{", "the body is no JSON"),
-        ("[]", "the body must be a JSON object"),
-        ("", "the body is no JSON"),
-    ],
-)
-def test_bad_call_is_refused_before_gameball_hears_of_it(
-    world: World, gameball: StandIn, body: Any, told: str
-):
-    assert post(body) == (400, {"error": 400, "message": told})
-    assert control(gameball, "requests")["requests"] == []
-
-
-def test_gameballs_refusal_comes_back_with_its_status_and_message(world: World, gameball: StandIn):
-    status, body = post({**GOOD, "customerId": "nobody", "points": 5})
-    assert (status, body["error"]) == (404, 404)
-    assert "nobody" in body["message"] or "ustomer" in body["message"]
-
-
-def test_unknown_outcome_says_that_repeating_is_safe_and_it_is(world: World, gameball: StandIn):
-    control(gameball, "faults", {"method": "POST", "path": "transactions/manual", "kind": "reset_after"})
-    status, body = post({**GOOD, "points": 5})
-    assert (status, body["error"]) == (504, 504)
-    assert "safe" in body["message"]
-    post({**GOOD, "points": 5})
-    assert applied(gameball) == 1
-
-
-def test_busy_gameball_is_asked_again(world: World, gameball: StandIn):
-    control(gameball, "faults", {"path": "transactions/manual", "kind": "status", "status": 429, "times": 2})
-    assert post({**GOOD, "points": 5})[0] == 200
-    assert applied(gameball) == 1
-
-
-def test_wrong_keys_are_our_fault(world: World, gameball: StandIn):
-    control(gameball, "settings", {"secret_key": "rotated-secret"})
-    status, body = post({**GOOD, "points": 5})
-    assert (status, body["error"]) == (502, 502)
-
-
-def test_event_on_the_bus_adds_a_manual_transaction(world: World, gameball: StandIn):
-    event = message(**{"detail-type": "Manual Transaction Requested", "detail": {**GOOD, "points": 5}})
-    assert call("manual_transaction", event) == {"batchItemFailures": []}
-    assert applied(gameball) == 1
-
-
 def test_batches_are_listed_shown_and_approved(world: World, gameball: StandIn):
     world.files.drop("inbox/f.csv", b"customerId,amount\nc1,5\n")
     call("submit_batch", dropped("inbox/f.csv"))
@@ -181,9 +112,15 @@ def get(path: str, **query: str) -> tuple[int, dict[str, Any]]:
     return request("GET", path, **query)
 
 
-def request(method: str, path: str, **query: str) -> tuple[int, dict[str, Any]]:
-    event = {"httpMethod": method, "path": path, "queryStringParameters": query or None, "headers": {},
-             "requestContext": {"requestId": "r", "identity": {"userArn": "arn:ann"}}, "body": None}  # fmt: skip
+def request(method: str, path: str, body: Any = None, **query: str) -> tuple[int, dict[str, Any]]:
+    event = {
+        "httpMethod": method,
+        "path": path,
+        "queryStringParameters": query or None,
+        "headers": {},
+        "requestContext": {"requestId": "r", "identity": {"userArn": "arn:ann"}},
+        "body": None if body is None else json.dumps(body),
+    }
     answer = call("batch_api", event)
     return answer["statusCode"], json.loads(answer["body"])
 
@@ -201,3 +138,47 @@ def test_bad_request_of_a_batch_is_split_over_the_socket(world: World, gameball:
     ended = world.run(world.store.batch(batch_id))
     assert (ended.counts.applied, ended.counts.failed) == (7, 1)
     assert len(control(gameball, f"requests?path={BATCH}")["requests"]) == 7
+
+
+def test_batch_from_the_api_answers_the_job(world: World, gameball: StandIn):
+    first = accept({"body": [{"customerId": "c1", "amount": 0.1}]}, {"Idempotency-Key": "k"})
+    again = accept({"body": [{"customerId": "c1", "amount": 0.1}]}, {"idempotency-KEY": "k"})
+    assert (first[0], set(first[1]), first) == (200, {"jobId", "batchId"}, again)
+    assert [entry["amount"] for entry in control(gameball, "audit")["applied"]] == [0.1]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        ({"body": [{"customerId": f"c{n % 50}", "amount": 1} for n in range(60)]}, {}, 202),
+        ({"body": [{"customerId": "c1"}]}, {}, 400),
+        ({"body": [{"customerId": "c1", "amount": 1}]}, {"Idempotency-Key": ""}, 400),
+        ("no json", {}, 400),
+    ],
+)
+def test_batch_from_the_api_is_taken_or_refused(world: World, body: Any, headers: dict[str, str], status: int):
+    answer = accept(body, headers)
+    assert answer[0] == status
+    assert ("batchId" in answer[1]) == (status == 202)
+
+
+def accept(body: Any, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    text = body if isinstance(body, str) else json.dumps(body)
+    answer = call("accept_batch", {"httpMethod": "POST", "headers": headers, "body": text})
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_person_stops_resolves_and_reverses_through_the_api(world: World, gameball: StandIn):
+    control(gameball, "faults", {"method": "POST", "path": BATCH, "kind": "reset_after"})
+    world.files.drop("inbox/f.csv", b"customerId,amount\nc1,5\nc2,7\n")
+    call("submit_batch", dropped("inbox/f.csv"))
+    [(_, batch_id)] = world.executions.started
+    world.run(world.store.batch(batch_id))
+    assert request("POST", f"/batches/{batch_id}/stop")[0] == 409
+    assert request("POST", f"/batches/{batch_id}/resolve", body={"outcome": "maybe"})[0] == 400
+    resolved = request("POST", f"/batches/{batch_id}/resolve", body={"outcome": "applied", "lines": [2]})
+    assert resolved == (200, {"batchId": batch_id, "status": "needs_attention", "rows": 1})
+    assert request("POST", f"/batches/{batch_id}/resolve", body={"outcome": "not_applied"})[1]["rows"] == 1
+    reversal = request("POST", f"/batches/{batch_id}/reversal")[1]
+    assert (reversal["rows"], reversal["total"]) == (1, -5)
+    assert set(get(f"/batches/{batch_id}")[1]["links"]) == {"results.csv", "fix-me.csv", "summary.json", "report.html"}

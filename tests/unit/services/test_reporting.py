@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from adjustments.errors import OutcomeUnknown
+from adjustments.jobs import Dialect
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
@@ -83,6 +86,39 @@ def test_page_escapes_every_value():
     page = world.result(ended, "report.html")
     assert "<script>" not in page
     assert "<b>.csv" not in page
+
+
+class GameballWithBrokenWords(MemoryGameball):
+    """Says of unknown customers what no file can hold."""
+
+    def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
+        answer = super().job_status(dialect, job_id)
+        for row in answer["response"]["failed"]:
+            row["error"] = "half a character: \ud800"
+        return answer
+
+
+def test_message_that_no_file_can_hold_does_not_keep_the_batch_from_its_end():
+    gameball = GameballWithBrokenWords()
+    gameball.unknown_customers = {"a"}
+    world = World(gameball)
+    ended = world.run(world.drop("customerId,amount\na,1\nb,2\n"))
+    assert ended.status is BatchStatus.COMPLETED_WITH_ERRORS
+    assert "half a character: ?" in world.result(ended, "results.csv")
+    assert "half a character: \ufffd" in world.result(ended, "report.html")
+
+
+def test_page_groups_rows_by_reason_and_tells_when_jobs_ended():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {f"u{number}" for number in range(8)}
+    world = World(gameball)
+    rows = "".join(f"u{number},{number + 1}\ngood-{number},5\n" for number in range(8))
+    ended = world.run(world.drop(f"customerId,amount\n{rows}bad,abc\nbad,x.y\n"))
+    page = world.result(ended, "report.html")
+    assert "8 rows failed" in page
+    assert "2 rows rejected" in page
+    assert "+40" in page
+    assert "nobody saw the end" not in page
 
 
 def test_reporting_twice_gives_the_same_files():

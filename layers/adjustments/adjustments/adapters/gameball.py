@@ -9,7 +9,7 @@ after it ``OutcomeUnknown``.
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -50,6 +50,14 @@ api.md).
 
 _NO_PROOF: Final = frozenset({408, 425, 499})
 """Client errors that a proxy gives when it can't tell what the server behind it did."""
+
+
+CallWatch = Callable[[float, GameballError | None], None]
+"""Hears of each call how many seconds it took, and how it failed."""
+
+
+def _unwatched(seconds: float, error: GameballError | None) -> None:
+    pass
 
 
 class _SendMark(threading.local):
@@ -93,14 +101,21 @@ class GameballClient:
         version: v4.0 or v4.1 (GameballApiVersion).
         keys: where the two keys come from; they are read anew once when Gameball refuses them.
         read_timeout_s: longest silence to wait for, in seconds.
+        watch: hears of each call.
     """
 
     def __init__(
-        self, base_url: str, version: str, keys: KeySource, read_timeout_s: float = READ_TIMEOUT_S
+        self,
+        base_url: str,
+        version: str,
+        keys: KeySource,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        watch: CallWatch = _unwatched,
     ) -> None:
         self._root = f"{base_url.rstrip('/')}/api/{version}/integrations"
         self._keys = keys
         self._read_timeout_s = read_timeout_s
+        self._watch = watch
         self._tls = _tls_context()
         self._kept_alive = _pool(read_timeout_s, self._tls)
 
@@ -150,8 +165,21 @@ class GameballClient:
         once: bool = False,
         within_s: float | None = None,
     ) -> Mapping[str, Any]:
+        """Make one call, and tell who watches."""
+        began_s = time.monotonic()
+        ends_at_s = None if within_s is None else began_s + within_s
+        try:
+            answer = self._call_with_keys(method, path, body, once, ends_at_s)
+        except GameballError as error:
+            self._watch(time.monotonic() - began_s, error)
+            raise
+        self._watch(time.monotonic() - began_s, None)
+        return answer
+
+    def _call_with_keys(
+        self, method: str, path: str, body: bytes | None, once: bool, ends_at_s: float | None
+    ) -> Mapping[str, Any]:
         """Make one call; when our keys are refused, read them anew once and make it once more."""
-        ends_at_s = None if within_s is None else time.monotonic() + within_s
         keys = self._keys.current()
         try:
             return self._request(method, path, body, keys, once, ends_at_s)
@@ -177,7 +205,13 @@ class GameballClient:
         _mark.sent = False
         try:
             answer = pool.request(
-                method, self._root + path, body=body, headers=headers, redirect=False, preload_content=False
+                method,
+                self._root + path,
+                body=body,
+                headers=headers,
+                timeout=_timeout(self._read_timeout_s, ends_at_s),
+                redirect=False,
+                preload_content=False,
             )
             text = answer.read(ANSWER_BYTES_MAX, decode_content=True)
             answer.release_conn()
@@ -214,10 +248,13 @@ def _pool(read_timeout_s: float, tls: ssl.SSLContext) -> urllib3.PoolManager:
     return pool
 
 
-def _left(ends_at_s: float, read_timeout_s: float) -> urllib3.Timeout:
-    """The bounds of a request that has to end at a time of the steady clock."""
+def _timeout(read_timeout_s: float, ends_at_s: float | None) -> urllib3.Timeout:
+    """The bounds of one request, which may have to end at a time of the steady clock."""
+    if ends_at_s is None:
+        return urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s)
     left_s = max(ends_at_s - time.monotonic(), 0.1)
-    return urllib3.Timeout(total=left_s, connect=CONNECT_TIMEOUT_S, read=read_timeout_s)
+    # A host may have several addresses, each of which is tried for as long as this.
+    return urllib3.Timeout(total=left_s, connect=min(CONNECT_TIMEOUT_S, left_s / 4), read=read_timeout_s)
 
 
 def _no_answer(error: Exception) -> GameballError:

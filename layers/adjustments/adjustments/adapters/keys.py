@@ -1,16 +1,24 @@
 """The two keys of the Gameball account, from Secrets Manager. They reach no log, no error and no answer."""
 
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters import GetParameterError, SecretsProvider
+from botocore.exceptions import ClientError
 
-from adjustments.errors import ConfigurationError
+from adjustments.errors import AdjustmentsError, ConfigurationError, GameballUnavailable
 
 CACHE_S: Final = 300
 """How long the keys are kept; refused ones are read anew at once."""
+
+_VISIBLE: Final = re.compile(r"[!-~]+")
+_FOR_AN_OPERATOR: Final = frozenset(
+    {"ResourceNotFoundException", "InvalidRequestException", "AccessDeniedException", "DecryptionFailure"}
+)
+"""Why a secret can't be read until somebody mends it: gone, marked for deletion, or not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,12 @@ class Keys:
 
 
 class KeySource(Protocol):
-    """Where the keys come from."""
+    """Where the keys come from.
+
+    Raises:
+        ConfigurationError: the secret is missing, malformed, or not ours to read.
+        GameballUnavailable: it can't be read for now; nothing was sent.
+    """
 
     def current(self) -> Keys:
         """The keys as last read."""
@@ -41,19 +54,47 @@ class SecretKeys:
 
     def current(self) -> Keys:
         """See ``KeySource``."""
-        return self._read(force=False)
+        try:
+            return self._read(force=False)
+        except ConfigurationError:
+            return self._read(force=True)  # it may have been mended meanwhile
 
     def fresh(self) -> Keys:
         """See ``KeySource``."""
         return self._read(force=True)
 
     def _read(self, force: bool) -> Keys:
-        with self._lock:
-            text = self._provider.get(self._secret, max_age=CACHE_S, force_fetch=force)
         try:
-            fields = json.loads(str(text))
-            return Keys(str(fields["apiKey"]), str(fields["secretKey"]))
-        except (ValueError, KeyError, TypeError):
-            raise ConfigurationError(
-                f'the secret {self._secret} must be JSON like {{"apiKey": "…", "secretKey": "…"}}'
-            ) from None
+            with self._lock:
+                text = self._provider.get(self._secret, max_age=CACHE_S, force_fetch=force)
+        except GetParameterError as error:
+            raise _unreadable(self._secret, error.__context__) from None
+        return read_keys(self._secret, text)
+
+
+def read_keys(secret: str, text: object) -> Keys:
+    """Read the secret's text; raises ConfigurationError, which shows nothing of it."""
+    try:
+        fields = json.loads(str(text))
+        keys = Keys(fields["apiKey"], fields["secretKey"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ConfigurationError(
+            f'the secret {secret} must be JSON like {{"apiKey": "…", "secretKey": "…"}}'
+        ) from None
+    if not (_is_sendable(keys.api_key) and _is_sendable(keys.secret_key)):
+        raise ConfigurationError(
+            f"the keys in the secret {secret} must be texts of visible ASCII characters, without blanks"
+        )
+    return keys
+
+
+def _is_sendable(key: object) -> bool:
+    """Whether a key can be a header's value; an error about one that can't would show it."""
+    return isinstance(key, str) and _VISIBLE.fullmatch(key) is not None
+
+
+def _unreadable(secret: str, cause: BaseException | None) -> AdjustmentsError:
+    code = cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""
+    if code in _FOR_AN_OPERATOR:
+        return ConfigurationError(f"the secret {secret} can't be read: {code}")
+    return GameballUnavailable(f"the secret can't be read ({code or type(cause).__name__}): nothing was sent")

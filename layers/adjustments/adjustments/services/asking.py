@@ -40,7 +40,7 @@ class JobAsker:
         """
         known = self._dialect or (Dialect(batch.dialect) if batch.dialect else None)
         for dialect in [known] if known else list(Dialect):
-            if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.PROMPT, until):
+            if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
                 return None
             try:
                 answer = self._gameball.job_status(dialect, job_id)

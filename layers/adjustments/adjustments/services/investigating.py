@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from adjustments import exact_json
 from adjustments.errors import GameballError, WrongState
-from adjustments.evidence import Doubt, Finding, judge, read_transactions
+from adjustments.evidence import Doubt, Finding, Transaction, judge, read_transactions
 from adjustments.jobs import read_status
 from adjustments.model import Batch, Chunk, Outcome
 from adjustments.outcomes import settle
@@ -30,6 +30,7 @@ PAGES_MAX: Final = 25
 
 BY: Final = "sweep"
 _Twin = tuple[str, str, str]
+_List = list[Transaction]
 
 
 class TransactionList(Protocol):
@@ -96,13 +97,12 @@ class Investigator:
 
     def _look_for_rows(self, batch: Batch, until: datetime) -> int:
         doubts = [(chunk, places) for chunk in self._chunks(batch) if (places := self._places(batch, chunk))]
+        lists = self._lists_of(doubts, until)
+        # after the lists: what they hold was sent before, so that its intent is on record by now
         rivals = self._rivals(batch, doubts) if doubts else Counter()
         settled = 0
         for chunk, places in doubts:
-            verdicts = {}
-            for place, row in places.items():
-                if self._clock.now() < until:
-                    verdicts[place] = self._verdict(chunk, row, rivals, until)
+            verdicts = {place: self._verdict(chunk, row, rivals, lists) for place, row in places.items()}
             with suppress(WrongState):  # somebody settled it meanwhile
                 message = "found in the customer's transactions by the sweep"
                 settled += self._resolver.settle_rows(batch, chunk, verdicts, message)
@@ -151,10 +151,10 @@ class Investigator:
                 return
 
     def _verdict(
-        self, chunk: Chunk, row: Mapping[str, Any], rivals: Counter[_Twin], until: datetime
+        self, chunk: Chunk, row: Mapping[str, Any], rivals: Counter[_Twin], lists: Mapping[str, _List | None]
     ) -> Finding:
-        pages = self._list(row["customerId"], until)
-        if pages is None or chunk.intent_at is None:
+        transactions = lists[row["customerId"]]
+        if transactions is None or chunk.intent_at is None:
             return Finding.UNCERTAIN
         customer_id, _, reason = twin = _twin(row)
         doubt = Doubt(
@@ -165,7 +165,22 @@ class Investigator:
             has_token=has_token(reason),
             rivals=rivals[twin] - 1,
         )
-        return judge(doubt, read_transactions(pages), self._clock.now(), self._quiet)
+        return judge(doubt, transactions, self._clock.now(), self._quiet)
+
+    def _lists_of(
+        self, doubts: Sequence[tuple[Chunk, Mapping[int, Mapping[str, Any]]]], until: datetime
+    ) -> dict[str, "_List | None"]:
+        """What the customers' lists hold that looks like their rows in doubt, as far as there is time."""
+        wanted: dict[str, set[tuple[Decimal, str]]] = {}
+        for row in (row for _, places in doubts for row in places.values()):
+            wanted.setdefault(row["customerId"], set()).add((Decimal(row["amount"]), row.get("reason", "")))
+        found: dict[str, _List | None] = {}
+        for customer_id, looks in wanted.items():
+            pages = self._list(customer_id, until) if self._clock.now() < until else None
+            listed = read_transactions(pages or ())
+            kept = [entry for entry in listed if (entry.amount, entry.reason) in looks]
+            found[customer_id] = None if pages is None else kept
+        return found
 
     def _list(self, customer_id: str, until: datetime) -> list[Mapping[str, Any]] | None:
         """A customer's whole list; None when it could not be read whole."""

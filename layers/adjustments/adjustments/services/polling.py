@@ -22,6 +22,7 @@ from adjustments.services.predicting import Predictor
 from adjustments.services.saving import pause, resume, save_or_reread
 from adjustments.services.settling import Settler
 from adjustments.services.stopping import Stopper
+from adjustments.services.telling import facts_of, tell, warn
 from adjustments.states import BatchStatus, ChunkState
 
 DEADLINE_MESSAGE = "the batch's deadline passed before Gameball told what became of this row"
@@ -86,7 +87,8 @@ class Poller:
         except GameballUnauthorized as error:
             pause(self._store, batch.batch_id, error.message)
             return
-        except GameballError:
+        except GameballError as error:
+            tell("job not told", batch, chunk, **facts_of(error))
             return  # asking again does no harm: the next tick does
         if asked is None:
             return
@@ -101,6 +103,7 @@ class Poller:
     def _doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
         with suppress(WrongState):  # its worker is alive after all
             self._store.save_chunk(batch, chunk.moved(ChunkState.IN_DOUBT, error=message))
+            warn("chunk in doubt", batch, chunk, why=message)
 
     def _note_stop(self, batch_id: str) -> Batch:
         """Close what will not be sent any more: after a stop, and at the deadline."""
@@ -110,8 +113,10 @@ class Poller:
         if is_late and not step.is_over and not batch.past_deadline:
             reason = batch.stop_reason or step.stop_reason or "the batch's deadline passed"
             batch = save_or_reread(self._store, batch.changed(past_deadline=True, stop_reason=reason))
+            warn("batch past its deadline", batch)
         elif step.stop_reason and not batch.stop_reason:
             batch = save_or_reread(self._store, batch.changed(stop_reason=step.stop_reason))
+            warn("batch stopped: too many rows failed", batch)
         if not batch.stop_reason:
             return batch
         for chunk in self._store.chunks(batch_id, batch.plan_id):
@@ -124,6 +129,7 @@ class Poller:
     def _close(self, batch: Batch, chunk: Chunk) -> None:
         with suppress(WrongState):  # it is being sent at this moment, and will be polled
             self._store.save_chunk(batch, chunk.moved(ChunkState.NOT_SUBMITTED))
+            tell("chunk not submitted", batch, chunk)
 
 
 def answer_of(batch: Batch, step: NextStep) -> Mapping[str, Any]:

@@ -11,13 +11,14 @@ from pydantic.alias_generators import to_camel
 from adjustments import exact_json
 from adjustments.errors import WrongState
 from adjustments.intake import neutralise
-from adjustments.model import Batch, Chunk, Counts, Resolution
+from adjustments.model import Batch, Chunk, Counts, Outcome, Resolution
 from adjustments.outcomes import RowOutcome, count, final_status
 from adjustments.ports import BatchStore, Clock, Files, Writing
-from adjustments.report_page import report_page
+from adjustments.report_page import Example, RowDigest, report_page
 from adjustments.services.results import ResultRow, Results
-from adjustments.services.saving import save_or_reread
+from adjustments.services.saving import try_save
 from adjustments.services.settling import Settler
+from adjustments.services.telling import tell
 from adjustments.summary import summary_of
 from adjustments.totals import exact_sum, plain
 
@@ -27,6 +28,9 @@ RESULT_COLUMNS: Final = ("line", "customerId", "amount", "reason", "status", "me
 
 RESOLUTIONS_MAX: Final = 50
 """Resolutions that a batch remembers; the results say of each row who settled it."""
+
+WRITES_MAX: Final = 5
+"""Times that a late writer writes results before it leaves them to the next run."""
 
 
 class Reporter:
@@ -49,57 +53,105 @@ class Reporter:
         chunks = self._store.chunks(batch_id, batch.plan_id)
         if not batch.dry_run and not all(chunk.state.is_over for chunk in chunks):
             raise WrongState(f"batch {batch_id} has open chunks")
-        counts, prediction = self._write_rows(batch, chunks)
+        counts, prediction, digest = self._write_rows(batch, chunks)
         ended = batch.moved(
             final_status(batch, counts),
             counts=counts,
             applied_total=_applied_total(chunks),
             finished_at=self._clock.now(),
+            paused=batch.paused if batch.past_deadline else "",
         )
-        return self._conclude(ended, chunks, prediction)
+        self._write_status(ended, chunks, prediction, digest)
+        if try_save(self._store, ended):
+            tell("batch ended", ended, status=ended.status.value, **counts.model_dump())
+            return ended
+        return self._write_over(self._store.batch(batch_id))
 
     def report_again(self, batch: Batch, resolution: Resolution) -> Batch:
-        """Write the results of a batch anew, some of whose rows are no longer in doubt."""
+        """Write the results of a batch anew, some of whose rows are no longer in doubt.
+
+        Raises WrongState where the batch was changed meanwhile.
+        """
         chunks = self._store.chunks(batch.batch_id, batch.plan_id)
-        counts, prediction = self._write_rows(batch, chunks)
+        counts, prediction, digest = self._write_rows(batch, chunks)
         resolved = batch.resolved(
             final_status(batch.model_copy(update={"past_deadline": False}), counts),
             counts=counts,
             applied_total=_applied_total(chunks),
             resolutions=(*batch.resolutions, resolution)[-RESOLUTIONS_MAX:],
         )
-        return self._conclude(resolved, chunks, prediction)
+        self._write_status(resolved, chunks, prediction, digest)
+        self._store.save_batch(resolved)
+        tell("batch resolved", resolved, status=resolved.status.value, **counts.model_dump())
+        return resolved
 
-    def _conclude(self, batch: Batch, chunks: Sequence[Chunk], prediction: Mapping[str, int]) -> Batch:
-        """Write the two files that tell the status, and then let it be the status."""
+    def _write_over(self, batch: Batch) -> Batch:
+        """Write the results that belong to the record: another run ended the batch, and ours lie over its own.
+
+        Whoever comes late looks again after writing, so that the last writer is never wrong.
+
+        Raises WrongState where the batch has not ended: its results are to be written anew.
+        """
+        for _ in range(WRITES_MAX):
+            if not batch.status.is_final:
+                break
+            chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+            _, prediction, digest = self._write_rows(batch, chunks)
+            self._write_status(batch, chunks, prediction, digest)
+            stored = self._store.batch(batch.batch_id)
+            if stored.resolutions == batch.resolutions:
+                return stored
+            batch = stored
+        raise WrongState(f"batch {batch.batch_id} was changed while its results were written")
+
+    def _write_status(
+        self, batch: Batch, chunks: Sequence[Chunk], prediction: Mapping[str, int], digest: RowDigest
+    ) -> None:
+        """Write the two files that tell the status."""
         summary = {**summary_of(batch, chunks), **({"prediction": prediction} if prediction else {})}
         self._put(batch, "summary.json", exact_json.write(summary, indent=2), "application/json")
-        self._put(batch, "report.html", report_page(batch, chunks), "text/html; charset=utf-8")
-        return save_or_reread(self._store, batch)
+        page = report_page(batch, chunks, digest, prediction)
+        self._put(batch, "report.html", page, "text/html; charset=utf-8")
 
     def _put(self, batch: Batch, name: str, text: str, content_type: str) -> None:
         self._files.put(f"results/{batch.batch_id}/{name}", text.encode(), content_type)
 
-    def _write_rows(self, batch: Batch, chunks: Sequence[Chunk]) -> tuple[Counts, Mapping[str, int]]:
+    def _write_rows(
+        self, batch: Batch, chunks: Sequence[Chunk]
+    ) -> tuple[Counts, Mapping[str, int], RowDigest]:
         """Stream results.csv and fix-me.csv; the counts must add up, or the batch is not called done."""
         results = Results(self._files, self._settler, batch, chunks)
+        digest = RowDigest()
+        rows = _digested(results.rows(), digest)
         folder = f"results/{batch.batch_id}"
         with (
             self._files.writing(f"{folder}/results.csv", "text/csv") as every_row,
             self._files.writing(f"{folder}/fix-me.csv", "text/csv") as to_fix,
         ):
-            counts = count(_written(results.rows(), _CsvFile(every_row), _CsvFile(to_fix), results.header()))
+            counts = count(_written(rows, _CsvFile(every_row), _CsvFile(to_fix), results.header()))
         if counts.rows != batch.counts.rows:
             raise RuntimeError(
                 f"batch {batch.batch_id}: {counts.rows} rows reported, {batch.counts.rows} planned"
             )
         if not batch.dry_run or batch.refusal:
-            return counts, {}
-        return counts, {to_camel(name): rows for name, rows in results.forecaster.counts.items()}
+            return counts, {}, digest
+        return counts, {to_camel(name): rows for name, rows in results.forecaster.counts.items()}, digest
 
 
 def _applied_total(chunks: Iterable[Chunk]) -> str:
     return plain(exact_sum(Decimal(chunk.applied_total) for chunk in chunks))
+
+
+def _digested(rows: Iterable[ResultRow], digest: RowDigest) -> Iterator[ResultRow]:
+    """Pass rows on, and let the digest see them on the way."""
+    for result in rows:
+        row = result.row
+        if result.outcome is Outcome.APPLIED:
+            digest.add_applied(row.amount)
+        elif result.is_to_fix or result.outcome is Outcome.IN_DOUBT:
+            example = Example(row.line, row.customer_id, row.amount, result.message)
+            digest.add_problem(result.outcome, example)
+        yield result
 
 
 def _written(
@@ -129,6 +181,7 @@ class _CsvFile:
 
     def write(self, record: Sequence[object]) -> None:
         self._writer.writerow(record)
-        self._out.write(self._text.getvalue().encode())
+        # Gameball's JSON may hold halves of characters, which no file can.
+        self._out.write(self._text.getvalue().encode(errors="replace"))
         self._text.seek(0)
         self._text.truncate()

@@ -3,6 +3,7 @@
 from adjustments.errors import WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore
+from adjustments.services.telling import tell, warn
 
 
 def try_save(store: BatchStore, batch: Batch) -> bool:
@@ -22,8 +23,9 @@ def save_or_reread(store: BatchStore, batch: Batch) -> Batch:
 def pause(store: BatchStore, batch_id: str, reason: str) -> None:
     """Hold a batch because our keys are refused; no row fails for it (DESIGN.md, "Submit")."""
     batch = store.batch(batch_id)
-    if not batch.paused:
+    if not batch.paused and not batch.status.is_final:
         try_save(store, batch.changed(paused=reason))
+        warn("batch paused: keys refused", batch)
 
 
 def resume(store: BatchStore, batch_id: str) -> None:
@@ -31,3 +33,4 @@ def resume(store: BatchStore, batch_id: str) -> None:
     batch = store.batch(batch_id)
     if batch.paused:
         try_save(store, batch.changed(paused=""))
+        tell("batch goes on: keys accepted", batch)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from adjustments.model import Batch, Chunk
 from adjustments.outcomes import RowOutcome, Settlement, shared_outcome
 from adjustments.payloads import rows_of
 from adjustments.ports import BatchStore, Files, Ids
+from adjustments.services.telling import tell
 from adjustments.states import ChunkState
 from adjustments.totals import plain
 from adjustments.workfiles import WorkKeys
@@ -30,7 +32,15 @@ class Settler:
             return [shared_outcome(batch, chunk)] * chunk.rows
         return [RowOutcome.stored(pair) for pair in json.loads(self._files.get(chunk.outcomes_key))]
 
-    def settle(self, batch: Batch, chunk: Chunk, settlement: Settlement, job_state: str) -> None:
+    def settle(
+        self,
+        batch: Batch,
+        chunk: Chunk,
+        settlement: Settlement,
+        job_state: str,
+        *,
+        ended_at: datetime | None = None,
+    ) -> None:
         """Keep a settlement; raises WrongState when somebody else changed the chunk meanwhile.
 
         Each settlement has an object of its own, so that one that comes second changes nothing of the first.
@@ -42,5 +52,8 @@ class Settler:
             outcomes_key=key,
             counts=settlement.counts,
             applied_total=plain(settlement.applied_total),
+            ended_at=chunk.ended_at or ended_at,
         )
         self._store.save_chunk(batch, settled)
+        told = settled.counts.model_dump(include={"applied", "failed", "in_doubt"})
+        tell("chunk settled", batch, settled, **told)

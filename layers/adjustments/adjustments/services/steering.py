@@ -13,6 +13,7 @@ from adjustments.services.intake import Intake
 from adjustments.services.resolving import Resolver
 from adjustments.services.reversing import Reverser
 from adjustments.services.stopping import Stopper
+from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
 from adjustments.summary import progress_of, summary_of
 
@@ -83,6 +84,7 @@ class Steering:
         deadline_at = batch.deadline_at + (self._clock.now() - batch.created_at)
         approved = batch.moved(BatchStatus.SUBMITTING, approved_by=approval.by, deadline_at=deadline_at)
         self._store.save_batch(approved)
+        tell("batch approved", approved)
         return self._intake.set_going(approved)
 
     def stop(self, batch_id: str, by: str, note: str, until: datetime) -> Batch:
@@ -100,6 +102,7 @@ class Steering:
             else:
                 batch = batch.changed(stop_reason=reason, stopped_by=by)
             self._store.save_batch(batch)
+            tell("batch stopped by a person", batch)
         self._stopper.stop_jobs(batch, until)
         return self._intake.set_going(batch)
 

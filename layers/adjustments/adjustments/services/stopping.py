@@ -7,6 +7,7 @@ from adjustments.errors import GameballError, WrongState
 from adjustments.jobs import Dialect
 from adjustments.model import Batch, Chunk
 from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource
+from adjustments.services.telling import tell
 from adjustments.services.turns import wait_for_turn
 from adjustments.states import ChunkState
 
@@ -43,6 +44,7 @@ class Stopper:
             if self._ask(batch, chunk, until):
                 with suppress(WrongState):  # settled meanwhile
                     self._store.save_chunk(batch, chunk.changed(stop_asked=True))
+                    tell("job asked to stop", batch, chunk)
 
     def _ask(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
         """Ask in the account's dialect, or in both while that is unknown; whether Gameball took it."""

@@ -26,6 +26,7 @@ from adjustments.ports import (
 )
 from adjustments.progress import lease_is_over, next_step
 from adjustments.services.saving import pause, resume, save_or_reread
+from adjustments.services.telling import facts_of, tell, warn
 from adjustments.services.turns import wait_for_turn
 from adjustments.states import BatchStatus, ChunkState
 
@@ -73,17 +74,14 @@ class Submitter:
             step = next_step(batch, chunks, now, self._failure_percent_max)
             if step.stop_reason or not step.to_send:
                 return batch
-            batch = self._enter_submitting(batch)
+            if batch.status is BatchStatus.PLANNED:
+                save_or_reread(self._store, batch.moved(BatchStatus.SUBMITTING))
+                continue  # look again: somebody may have been quicker, and have stopped it
             # of a paused batch, one chunk tries whether our keys are right again
             self._send_round(batch, step.to_send[: 1 if batch.paused else ROUND_CHUNKS_MAX], until)
             batch = self._store.batch(batch_id)
             if batch.paused:
                 return batch
-
-    def _enter_submitting(self, batch: Batch) -> Batch:
-        if batch.status is not BatchStatus.PLANNED:
-            return batch
-        return save_or_reread(self._store, batch.moved(BatchStatus.SUBMITTING))
 
     def _send_round(self, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> None:
         self._parallel([partial(self._send, batch, chunk, until) for chunk in chunks])
@@ -108,6 +106,7 @@ class Submitter:
             self._store.save_chunk(batch, intent)
         except WrongState:
             return
+        tell("chunk about to be sent", batch, intent)
         self._request(batch, intent, rows, body)
 
     def _request(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], body: bytes) -> None:
@@ -116,9 +115,12 @@ class Submitter:
         try:
             job_id = self._gameball.adjust_balances(body)
         except GameballError as error:
-            self._follow_up(batch, intent, rows, error)
+            refusal = error
+        else:
+            self._keep_job(batch, intent, job_id)
             return
-        self._keep_job(batch, intent, job_id)
+        # out of its handler, so that no later error carries Gameball's words into the log
+        self._follow_up(batch, intent, rows, refusal)
 
     def _keep_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
         submitted = intent.moved(ChunkState.SUBMITTED, job_id=job_id)
@@ -126,6 +128,7 @@ class Submitter:
             self._store.save_chunk(batch, submitted)
         except WrongState:
             self._keep_late_job(batch, intent, job_id)
+        tell("chunk submitted", batch, submitted)
         if batch.paused:
             resume(self._store, batch.batch_id)
 
@@ -140,19 +143,25 @@ class Submitter:
         self._store.save_chunk(batch, stored.moved(ChunkState.SUBMITTED, job_id=job_id))
 
     def _follow_up(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], error: GameballError) -> None:
+        facts = facts_of(error)
         match answers.follow_up(error):
             case FollowUp.TRY_LATER:
                 wait = answers.pause(error, intent.attempts, self._ids.jitter())
                 self._release(batch, intent, not_before=self._clock.now() + wait, error=error.message)
+                tell("chunk put off", batch, intent, wait_s=int(wait.total_seconds()), **facts)
             case FollowUp.PAUSE_BATCH:
                 self._release(batch, intent, not_before=None, error=error.message)
                 pause(self._store, batch.batch_id, error.message)
+                tell("chunk put off", batch, intent, **facts)
             case FollowUp.SPLIT if intent.rows > 1:
                 self._store.split_chunk(batch, intent.moved(ChunkState.SPLIT), _halves(intent, rows))
+                tell("chunk refused and split in two", batch, intent, **facts)
             case FollowUp.SPLIT:
                 self._store.save_chunk(batch, intent.moved(ChunkState.REFUSED, error=error.message))
+                tell("row refused", batch, intent, **facts)
             case FollowUp.IN_DOUBT:
                 self._store.save_chunk(batch, intent.moved(ChunkState.IN_DOUBT, error=error.message))
+                warn("chunk in doubt", batch, intent, **facts)
 
     def _release(self, batch: Batch, intent: Chunk, not_before: datetime | None, error: str) -> None:
         planned = intent.moved(

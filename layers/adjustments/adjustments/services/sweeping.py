@@ -1,16 +1,20 @@
 """Resumes what stalled, and finds what was missed. Running it while all is well changes nothing."""
 
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
-from adjustments.errors import NotFound
+from adjustments.errors import NotFound, WrongState
 from adjustments.ids import execution_name
+from adjustments.measures import of_sweep
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Executions, Files
 from adjustments.services.intake import INBOX, Intake
 from adjustments.services.investigating import Investigator
 from adjustments.services.notifying import Notifier
 from adjustments.services.saving import try_save
+from adjustments.services.telling import warn
 from adjustments.states import BatchStatus
 
 EVENTS_MAY_TAKE: Final = timedelta(minutes=30)
@@ -47,10 +51,25 @@ class Sweeper:
     def sweep(self, until: datetime) -> dict[str, list[str]]:
         """Resume, find and investigate; the ids of the batches that this changed something of."""
         return {
-            "resumed": [batch.batch_id for batch in self._store.open_batches() if self._resume(batch)],
+            "resumed": self._changed(self._store.open_batches(), self._resume),
             "found": self._find_missed(),
-            "resolved": [b.batch_id for b in self._store.doubtful_batches() if self._investigate(b, until)],
+            "resolved": self._changed(
+                self._store.doubtful_batches(), lambda batch: self._investigate(batch, until)
+            ),
         }
+
+    def look(self) -> Mapping[str, int]:
+        """How everything stands, in the numbers that the alarms watch; changes nothing."""
+        return of_sweep(self._store.open_batches(), self._store.doubtful_batches(), self._clock.now())
+
+    def _changed(self, batches: Iterable[Batch], change: Callable[[Batch], bool]) -> list[str]:
+        """Change what is to be changed; a batch that somebody is at work on waits for the next sweep."""
+        changed = []
+        for batch in batches:
+            with suppress(WrongState):
+                if change(batch):
+                    changed.append(batch.batch_id)
+        return changed
 
     def _investigate(self, batch: Batch, until: datetime) -> bool:
         """Look for evidence on rows in doubt, the more rarely the older they are."""
@@ -69,15 +88,18 @@ class Sweeper:
         return after.counts != batch.counts
 
     def _resume(self, batch: Batch) -> bool:
-        """Start the state machine again for a batch that has none running."""
-        if batch.status is BatchStatus.AWAITING_APPROVAL or self._is_young(batch):
+        """Start the state machine again for a batch that has none running; tell of one that waits in vain."""
+        if self._is_young(batch):
             return False
+        if batch.status is BatchStatus.AWAITING_APPROVAL:
+            return batch.status not in batch.notified and bool(self._notifier.notify(batch.batch_id))
         if batch.executions and self._executions.is_running(execution_name(batch.batch_id, batch.executions)):
             return False
         resumed = batch.changed(executions=batch.executions + 1)
         if not try_save(self._store, resumed):
             return False  # somebody is at work on it
         self._executions.start(execution_name(batch.batch_id, resumed.executions), batch.batch_id)
+        warn("batch resumed", resumed, executions=resumed.executions)
         return True
 
     def _is_young(self, batch: Batch) -> bool:

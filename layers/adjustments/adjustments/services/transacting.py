@@ -1,45 +1,204 @@
-"""Sends one manual transaction to Gameball."""
+"""Adds one manual transaction: once, within the caller's time, and to the true answer."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
 
-from adjustments import answers
-from adjustments.answers import FollowUp
-from adjustments.errors import GameballError, GameballThrottled
+from adjustments import answers, exact_json, lookup
+from adjustments.errors import (
+    GameballError,
+    GameballRefused,
+    GameballThrottled,
+    GameballUnauthorized,
+    IdTaken,
+    OutcomeUnknown,
+)
 from adjustments.manual import ManualTransaction
-from adjustments.ports import Clock, Gameball, Ids, Lane, RequestBudget, Resource
+from adjustments.ports import Asking, Attempt, Clock, Ids, Lane, Once, RequestBudget, Resource
+from adjustments.repeating import ID_EXISTS, TIME_EXISTS, Next, next_step
 from adjustments.services.turns import wait_for_turn
+
+TIME_MAX: Final = timedelta(seconds=23)
+"""For all calls to Gameball, of the 29 s that API Gateway gives a caller (quota "integration timeout")."""
+
+TIME_KEPT: Final = timedelta(seconds=4)
+"""Kept of the function's own time for the records before and after."""
+
+REQUEST_S_MAX: Final = 10.0
+"""Longest wait for one answer: an unanswered request leaves time for another one, which brings the truth."""
+
+REQUEST_S_MIN: Final = 1.0
+"""Less than this is not worth a request: it would hardly be answered."""
+
+PAGES_MAX: Final = 50
+"""Pages of 200 transactions of one customer that are looked through."""
+
+LAG_PAUSE_S: Final = 2.0
+"""Before a second look for an id that Gameball has, should its list come after its ledger."""
+
+
+class Transactions(Protocol):
+    """The calls to Gameball; each raises GameballError of the fitting class."""
+
+    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
+        """Send one manual transaction; Gameball's answer."""
+
+    def transactions(
+        self, customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
+        """A page of a customer's transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A transaction that is applied: the answer's body, and whether an earlier call gave it already."""
+
+    body: str
+    is_replayed: bool
 
 
 class Transactor:
     """Adds manual transactions, within the shared request budget."""
 
-    def __init__(self, gameball: Gameball, budget: RequestBudget, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, gameball: Transactions, once: Once, budget: RequestBudget, clock: Clock, ids: Ids
+    ) -> None:
         self._gameball = gameball
+        self._once = once
         self._budget = budget
         self._clock = clock
         self._ids = ids
 
-    def add(self, transaction: ManualTransaction, until: datetime) -> Mapping[str, Any]:
-        """Send a transaction; what surely was not applied is tried again until the time is up.
+    def add(self, transaction: ManualTransaction, asking: Asking) -> Added:
+        """Apply a transaction, or find that it is applied.
 
         Raises:
-            GameballError: of the class that says whether it was applied. After OutcomeUnknown the same
-            transaction
-                may be sent again, since Gameball applies a ``transactionId`` once.
+            IdTaken: the transactionId belongs to another transaction, of ours or of somebody else's.
+            StillInProgress: another call with it has not ended.
+            GameballError: of the class that says what is known. After each but GameballRefused the same
+                transaction may be sent again.
         """
-        attempts = 0
-        while True:
-            if not wait_for_turn(self._budget, self._clock, Resource.TRANSACTIONS, Lane.PROMPT, until):
-                raise GameballThrottled(
-                    "the request budget is used up for now", retry_after_s=answers.THROTTLED_PAUSE_S
-                )
-            attempts += 1
+        left = timedelta(milliseconds=asking.remaining_ms()) - TIME_KEPT
+        until = self._clock.now() + min(TIME_MAX, left)
+
+        def act(attempt: Attempt) -> str:
+            return exact_json.write(self._apply(transaction, attempt, until))
+
+        return Added(*self._once.do(transaction, asking, act))
+
+    def _apply(self, transaction: ManualTransaction, attempt: Attempt, until: datetime) -> Mapping[str, Any]:
+        def send(within_s: float) -> Mapping[str, Any]:
+            return _checked(self._gameball.add_manual_transaction(transaction.body(), within_s))
+
+        has_time = transaction.transaction_time is not None
+        try:
+            return self._ask(send, lambda error: next_step(error, has_time), attempt, until)
+        except GameballRefused as refusal:
+            return self._settle(refusal, transaction, attempt, until)
+
+    def _ask(
+        self,
+        request: Callable[[float], Mapping[str, Any]],
+        decide: Callable[[GameballError], Next],
+        attempt: Attempt,
+        until: datetime,
+    ) -> Mapping[str, Any]:
+        """Make a request again and again until it is answered, or the time is up."""
+        tries = 0
+        while True:  # each round takes time, and none begins after `until`
+            tries += 1
             try:
-                return self._gameball.add_manual_transaction(transaction.body())
+                return request(self._turn(until))
             except GameballError as error:
-                pause = answers.pause(error, attempts, self._ids.jitter())
-                if answers.follow_up(error) is not FollowUp.TRY_LATER or self._clock.now() + pause >= until:
+                attempt.in_doubt |= isinstance(error, OutcomeUnknown)
+                if decide(error) is not Next.AGAIN:
                     raise
+                pause = answers.pause(error, tries, self._ids.jitter())
+                if self._clock.now() + pause + timedelta(seconds=REQUEST_S_MIN) >= until:
+                    raise _out_of_time(error, attempt) from error
                 self._clock.sleep(pause.total_seconds())
+
+    def _turn(self, until: datetime) -> float:
+        """Wait for a place in the budget; how many seconds the request may take."""
+        latest = until - timedelta(seconds=REQUEST_S_MIN)
+        if not wait_for_turn(self._budget, self._clock, Resource.TRANSACTIONS, Lane.PROMPT, latest):
+            raise GameballThrottled("the request budget is used up for now")
+        left_s = (until - self._clock.now()).total_seconds()
+        if left_s < REQUEST_S_MIN:
+            raise GameballThrottled("no time is left for a request")
+        return min(REQUEST_S_MAX, left_s)
+
+    def _settle(
+        self, refusal: GameballRefused, transaction: ManualTransaction, attempt: Attempt, until: datetime
+    ) -> Mapping[str, Any]:
+        """Say what a refusal means: our own transaction stands in the list, or it is refused indeed."""
+        is_there = refusal.code == ID_EXISTS
+        if attempt.in_doubt:
+            entry = self._find(transaction, attempt, until)
+            if entry is None and is_there:
+                self._clock.sleep(LAG_PAUSE_S)
+                entry = self._find(transaction, attempt, until)
+            if entry is not None and lookup.is_same(entry, transaction):
+                return lookup.answer(entry)
+        if is_there:
+            raise IdTaken(
+                "transactionId: Gameball has it already, for another transaction; nothing was applied"
+            ) from refusal
+        if refusal.code == TIME_EXISTS:
+            raise _collision(refusal) from refusal
+        raise refusal
+
+    def _find(
+        self, transaction: ManualTransaction, attempt: Attempt, until: datetime
+    ) -> Mapping[str, Any] | None:
+        """Look through the customer's list; raises OutcomeUnknown when it can't be read to the end."""
+        start_after: str | None = None
+        for _ in range(PAGES_MAX):
+            page = self._page(transaction.customer_id, start_after, attempt, until)
+            entry = lookup.find(page, transaction.transaction_id)
+            start_after = lookup.next_page(page)
+            if entry is not None or (start_after is None and not page.get("hasMore")):
+                return entry
+            if start_after is None:
+                break
+        raise OutcomeUnknown("the customer's list of transactions could not be read to the end")
+
+    def _page(
+        self, customer_id: str, start_after: str | None, attempt: Attempt, until: datetime
+    ) -> Mapping[str, Any]:
+        def look(within_s: float) -> Mapping[str, Any]:
+            return self._gameball.transactions(customer_id, start_after, within_s)
+
+        try:
+            return self._ask(look, lambda error: next_step(error, True), attempt, until)
+        except GameballUnauthorized:
+            raise
+        except GameballError as error:
+            raise OutcomeUnknown("the customer's list of transactions could not be read") from error
+
+
+def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The seed's fields of an answer; one that names no transaction says nothing of what was applied."""
+    if answer.get("gameballTransactionId") is None and answer.get("transactionId") is None:
+        raise OutcomeUnknown("Gameball's answer names no transaction", status=200)
+    return lookup.seed_fields(answer)
+
+
+def _out_of_time(error: GameballError, attempt: Attempt) -> GameballError:
+    """The last request may surely not have been applied; an earlier one may."""
+    if attempt.in_doubt and not isinstance(error, OutcomeUnknown):
+        return OutcomeUnknown("no request was answered in time, and an earlier one may have been applied")
+    return error
+
+
+def _collision(refusal: GameballRefused) -> GameballRefused:
+    """Say what a collision of times is; it proves nothing about this transaction."""
+    return GameballRefused(
+        refusal.message,
+        status=refusal.status,
+        code=refusal.code,
+        request_id=refusal.request_id,
+        told=f"{refusal.told or 'Transaction time already exists'}: the customer has another transaction "
+        "of this very transactionTime; send another time, or none",
+    )

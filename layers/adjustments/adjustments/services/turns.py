@@ -10,10 +10,10 @@ def wait_for_turn(
 ) -> bool:
     """Wait until a call to Gameball may be made; False when that would be after ``until``."""
     while True:
-        granted, wait_s = budget.wait_s(resource, lane)
-        if granted:
-            clock.sleep(wait_s)
-            return True
-        if clock.now() + timedelta(seconds=wait_s) >= until:
-            return False
+        within_s = max(0.0, (until - clock.now()).total_seconds())
+        granted, wait_s = budget.wait_s(resource, lane, within_s)
+        if wait_s and clock.now() + timedelta(seconds=wait_s) >= until:
+            return False  # a place that was granted goes unused, as when its caller dies
         clock.sleep(wait_s)
+        if granted:
+            return True

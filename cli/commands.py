@@ -1,0 +1,371 @@
+"""The commands, by what people want: drop a file, look, decide, take the results, add one transaction."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from adjustments.ids import batch_id
+from cli.errors import Exit, Refused, Trouble, WrongUse
+from cli.options import Desk, at_a_desk, confirm, examples
+from cli.output import moment, number, outcomes, points, status_of
+from cli.watching import FINAL, TAKEN_WITHIN_S, WAITS_FOR_A_PERSON, exit_code, progress_line
+
+INBOX: Final = "inbox/"
+ENDINGS: Final = (".csv", ".csv.gz")
+STATUSES: Final = ("planned", WAITS_FOR_A_PERSON, "submitting", "polling", *sorted(FINAL))
+EXAMPLE: Final = "20261122-101500-spring-0f3c9a1b2d4e"
+
+_batch = click.argument("batch", metavar="BATCH")
+
+
+@click.command(
+    epilog=examples(
+        "adjust submit spring.csv --dry-run --wait",
+        "adjust submit spring.csv --wait",
+        "adjust submit fix-me.csv --json",
+    )
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check the file and foretell the outcome; nothing is sent.")
+@click.option("--wait", is_flag=True, help="Watch the batch to its end; the exit code tells how it went.")
+@click.option("--allow-duplicate", is_flag=True, help="Take rows that were accepted before once more.")
+@at_a_desk
+def submit(desk: Desk, file: Path, dry_run: bool, wait: bool, allow_duplicate: bool) -> int:
+    """Drop a CSV file of adjustments, and tell the batch that it becomes."""
+    if not file.name.lower().endswith(ENDINGS):
+        raise WrongUse(f"{file.name} is not taken: its name must end in {' or '.join(ENDINGS)}")
+    named = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
+    metadata = {name: "true" for name, is_set in named.items() if is_set}
+    key, bucket, s3 = INBOX + file.name, desk.stack.bucket, desk.stack.s3
+    with file.open("rb") as body:
+        put = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata, ContentType="text/csv")
+    which: Any = {"VersionId": put["VersionId"]} if put.get("VersionId") else {}
+    head = s3.head_object(Bucket=bucket, Key=key, **which)
+    version = head.get("VersionId", put.get("VersionId", ""))
+    # Derived as intake derives it, so that nobody has to look for the batch.
+    batch = batch_id(key, head["LastModified"], (bucket, key, version))
+    if not wait:
+        told = {"batchId": batch, "bucket": bucket, "key": key, "versionId": version, "dryRun": dry_run}
+        if desk.output.is_json:
+            desk.output.data(told)
+        else:
+            desk.output.say("dropped as batch ", Text(batch, style="bold"))
+            desk.output.say(f"to follow it: adjust watch {batch}")
+        return Exit.OK
+    desk.output.say("dropped as batch ", Text(batch, style="bold"))
+    return _follow(desk, batch, is_new=True)
+
+
+@click.command(epilog=examples(f"adjust watch {EXAMPLE}", f"adjust watch {EXAMPLE} --json | jq .counts"))
+@_batch
+@at_a_desk
+def watch(desk: Desk, batch: str) -> int:
+    """Follow a batch until it has ended or waits for approval. Ctrl-C detaches; the batch goes on."""
+    return _follow(desk, batch, is_new=_is_recent(batch))
+
+
+def _is_recent(batch: str) -> bool:
+    """Whether a batch may not be there yet: its id tells when its file was dropped (UTC)."""
+    try:
+        dropped_at = datetime.strptime(batch[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return datetime.now(UTC) - dropped_at < timedelta(seconds=TAKEN_WITHIN_S)
+
+
+def _follow(desk: Desk, batch: str, *, is_new: bool) -> int:
+    try:
+        ended = desk.watcher.watch(batch, is_new=is_new)
+    except KeyboardInterrupt:
+        desk.output.errors.print(f"detached; the batch goes on. To follow it again: adjust watch {batch}")
+        return Exit.DETACHED
+    if desk.output.is_json:
+        desk.output.data(ended)
+    else:
+        _show(desk, ended)
+    return exit_code(ended)
+
+
+@click.command(
+    "list",
+    epilog=examples("adjust list", "adjust list --status needs_attention", "adjust list --limit 200 --json"),
+)
+@click.option(
+    "--status", type=click.Choice(STATUSES), metavar="STATUS", help=f"One of {', '.join(STATUSES)}."
+)
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most so many."
+)
+@at_a_desk
+def list_batches(desk: Desk, status: str | None, limit: int) -> int:
+    """List the batches, newest first."""
+    found = list(desk.api.batches(status, limit))
+    if desk.output.is_json:
+        desk.output.data({"batches": found})
+        return Exit.OK
+    rows: list[list[str | Text]] = [
+        [
+            str(batch.get("batchId", "")),
+            status_of(batch),
+            number(batch.get("counts", {}).get("rows")),
+            outcomes(batch),
+            points(batch.get("totals", {}).get("applied")),
+            moment(batch.get("createdAt")),
+        ]
+        for batch in found
+    ]
+    if rows:
+        desk.output.table("", ["batch", "status", "rows", "outcomes", "points applied", "taken"], rows)
+    else:
+        desk.output.say("no batches" if status is None else f"no batches are {status}")
+    return Exit.OK
+
+
+@click.command(epilog=examples(f"adjust show {EXAMPLE}", f"adjust show {EXAMPLE} --json | jq .links"))
+@_batch
+@at_a_desk
+def show(desk: Desk, batch: str) -> int:
+    """Show one batch: its status, rows, points and jobs, and what to do next."""
+    found = desk.api.batch(batch)
+    if desk.output.is_json:
+        desk.output.data(found)
+    else:
+        _show(desk, found)
+    return Exit.OK
+
+
+def _show(desk: Desk, batch: Mapping[str, Any]) -> None:
+    totals, held_by = batch.get("totals", {}), batch.get("heldBy") or []
+    message = str(batch.get("message") or "")
+    desk.output.pairs(
+        [
+            ("batch", str(batch.get("batchId", ""))),
+            ("status", status_of(batch)),
+            ("why", message if message != "; ".join(held_by) else ""),
+            ("held by", "; ".join(held_by)),
+            ("file", str(batch.get("source", {}).get("key", ""))),
+            ("progress", progress_line(batch)),
+            ("outcomes", outcomes(batch)),
+            (
+                "points",
+                f"{points(totals.get('requested'))} asked for, {points(totals.get('applied'))} applied",
+            ),
+            ("taken", moment(batch.get("createdAt"))),
+            ("ended", moment(batch.get("finishedAt"))),
+            ("notes", "; ".join(batch.get("notes", []))),
+            ("next", _next(batch)),
+        ]
+    )
+
+
+def _next(batch: Mapping[str, Any]) -> str:
+    """What a person can do now."""
+    name, counts = batch.get("batchId"), batch.get("counts", {})
+    match batch.get("status"):
+        case "awaiting_approval":
+            return f"adjust approve {name}, or adjust stop {name}"
+        case "completed_with_errors" | "stopped":
+            return f"adjust results {name}, correct fix-me.csv, and adjust submit fix-me.csv"
+        case "needs_attention" if counts.get("inDoubt"):
+            return (
+                "do not send the rows in doubt again; look them up at Gameball, then adjust resolve "
+                f"{name} applied|not-applied --note '…'"
+            )
+        case "rejected":
+            return "correct the file, and submit it again"
+        case "validated" if counts.get("rejected"):
+            return f"adjust results {name}, and correct the rows in fix-me.csv"
+        case "validated":
+            return "submit it without --dry-run"
+        case "completed" | "needs_attention":
+            return f"adjust results {name}"
+        case _:
+            return f"adjust watch {name}"
+
+
+@click.command(epilog=examples(f"adjust results {EXAMPLE}", f"adjust results {EXAMPLE} --to ~/spring"))
+@_batch
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Folder [default: ./BATCH].")
+@at_a_desk
+def results(desk: Desk, batch: str, to: Path | None) -> int:
+    """Download a batch's result files; open report.html in a browser."""
+    found = desk.api.batch(batch)
+    links = found.get("links") or {}
+    if not links:
+        raise Refused(f"the batch is {found.get('status')}; only one that has ended has results", 409)
+    folder = to or Path(_plain_name(batch))
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = {name: desk.api.download(url, folder / _plain_name(name)) for name, url in links.items()}
+    if desk.output.is_json:
+        desk.output.data({"folder": str(folder), "files": sizes})
+    else:
+        desk.output.table(
+            "", ["file", "bytes"], [[str(folder / name), f"{size:,}"] for name, size in sizes.items()]
+        )
+    return Exit.OK
+
+
+def _plain_name(name: str) -> str:
+    """A name that the API gave, if it is one and no path."""
+    if not name or Path(name).name != name:
+        raise Trouble(f"the API names a file {name!r}, which is no plain name")
+    return name
+
+
+@click.command(epilog=examples(f"adjust approve {EXAMPLE}", f"adjust approve {EXAMPLE} --yes"))
+@_batch
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@at_a_desk
+def approve(desk: Desk, batch: str, yes: bool) -> int:
+    """Let a batch go that waits for approval: just what is shown, and nothing that came in between."""
+    found = desk.api.batch(batch)
+    if not desk.output.is_json:
+        _show(desk, found)
+    if found.get("status") == WAITS_FOR_A_PERSON:
+        confirm("Send these adjustments?", yes)
+    believed = {
+        "sha256": found.get("source", {}).get("sha256"),
+        "rows": found.get("progress", {}).get("acceptedRows"),
+        "requested": found.get("totals", {}).get("requested"),
+    }
+    known = {name: value for name, value in believed.items() if value is not None}
+    return _decided(desk, desk.api.decide(batch, "approve", known), "approved")
+
+
+@click.command(epilog=examples(f"adjust stop {EXAMPLE}", f"adjust stop {EXAMPLE} --note 'wrong month'"))
+@_batch
+@click.option("--note", default="", help="Why; it is told in the results.")
+@at_a_desk
+def stop(desk: Desk, batch: str, note: str) -> int:
+    """Send nothing more of a batch. What was applied already stays applied."""
+    return _decided(desk, desk.api.decide(batch, "stop", {"note": note} if note else {}), "stopped")
+
+
+@click.command(
+    epilog=examples(
+        f"adjust resolve {EXAMPLE} applied --line 12 --line 40 --note 'seen in the list'",
+        f"adjust resolve {EXAMPLE} not-applied --note 'none of them is in the list' --yes",
+    )
+)
+@_batch
+@click.argument("outcome", type=click.Choice(["applied", "not-applied"]))
+@click.option(
+    "--line", "lines", multiple=True, type=click.IntRange(2), help="Only this line; may be repeated."
+)
+@click.option("--note", required=True, help="How you know; it is kept with your name.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@at_a_desk
+def resolve(desk: Desk, batch: str, outcome: str, lines: tuple[int, ...], note: str, yes: bool) -> int:
+    """Tell what became of rows in doubt, after looking them up at Gameball: all, or line by line."""
+    if not lines:
+        rows = desk.api.batch(batch).get("counts", {}).get("inDoubt", 0)
+        confirm(f"Call all {rows:,} rows in doubt {outcome}?", yes)
+    fields: dict[str, Any] = {"outcome": outcome.replace("-", "_"), "note": note}
+    if lines:
+        fields["lines"] = list(lines)
+    return _decided(desk, desk.api.decide(batch, "resolve", fields), "resolved")
+
+
+@click.command(epilog=examples(f"adjust reverse {EXAMPLE}", f"adjust reverse {EXAMPLE} --to ~/undo"))
+@_batch
+@click.option(
+    "--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder [default: .]."
+)
+@at_a_desk
+def reverse(desk: Desk, batch: str, to: Path) -> int:
+    """Make the file that takes back what a batch applied. It is downloaded, not sent: submit it yourself."""
+    made = desk.api.decide(batch, "reversal", {})
+    to.mkdir(parents=True, exist_ok=True)
+    target = to / f"reversal-{_plain_name(batch)}.csv"
+    desk.api.download(str(made.get("url")), target)
+    if desk.output.is_json:
+        desk.output.data({"file": str(target), **{name: made.get(name) for name in ("rows", "total", "key")}})
+    else:
+        desk.output.say(f"{target}: {number(made.get('rows'))} rows, {points(made.get('total'))} points")
+        desk.output.say(f"nothing is sent yet. To take the batch back: adjust submit {target}")
+        desk.output.say("it can't restore when points expire, nor take points that were spent meanwhile")
+    return Exit.OK
+
+
+def _decided(desk: Desk, answer: Mapping[str, Any], done: str) -> int:
+    if desk.output.is_json:
+        desk.output.data(answer)
+        return Exit.OK
+    rows = f" ({answer['rows']:,} rows)" if isinstance(answer.get("rows"), int) else ""
+    desk.output.say(f"{done}{rows}; the batch is now ", status_of(answer))
+    if answer.get("status") not in FINAL:
+        desk.output.say(f"to follow it: adjust watch {answer.get('batchId')}")
+    return Exit.OK
+
+
+@click.command(
+    epilog=examples(
+        "adjust transact --customer C1 --points 50 --reason goodwill --username ada",
+        "adjust transact --customer C1 --points -20 --reason correction --username ada --id ticket-4711",
+        "adjust transact --customer C1 --amount 12.50 --reason refund --username ada --expiry-days 90",
+    )
+)
+@click.option("--customer", required=True, help="The customer's id.")
+@click.option("--points", "whole_points", type=int, help="Points to add, or with a minus to deduct.")
+@click.option("--amount", help="Money to reward instead of points.")
+@click.option("--reason", required=True, help="Why; the customer may see it.")
+@click.option("--username", required=True, help="Who does it.")
+@click.option("--id", "transaction_id", help="The transaction's id: the same id is never applied twice.")
+@click.option("--expiry-days", type=int, help="Days until the points expire.")
+@at_a_desk
+def transact(
+    desk: Desk,
+    customer: str,
+    whole_points: int | None,
+    amount: str | None,
+    reason: str,
+    username: str,
+    transaction_id: str | None,
+    expiry_days: int | None,
+) -> int:
+    """Add one manual transaction: goodwill or a correction for one customer."""
+    if (whole_points is None) == (amount is None):
+        raise WrongUse("give --points or --amount, one of them")
+    name = transaction_id or f"adjust-{uuid.uuid4()}"
+    fields = {
+        "customerId": customer,
+        "transactionId": name,
+        "username": username,
+        "reason": reason,
+        "points": whole_points,
+        "amount": _exact(amount) if amount is not None else None,
+        "expiryAfter": expiry_days,
+    }
+    try:
+        body = {field: value for field, value in fields.items() if value is not None}
+        answer = desk.api.post("/transactions/manual", body)
+    except Trouble as trouble:
+        raise Trouble(f"{trouble}. Say the same again with --id {name}: it is not applied twice") from None
+    if desk.output.is_json:
+        desk.output.data(answer)
+    else:
+        added = answer.get("gameballTransactionId")
+        desk.output.say(
+            f"added to {customer} as transaction {name}" + (f", Gameball's {added}" if added else "")
+        )
+    return Exit.OK
+
+
+def _exact(text: str) -> Decimal:
+    """A number with exactly its digits."""
+    try:
+        number_of = Decimal(text)
+    except InvalidOperation:
+        raise WrongUse(f"--amount {text!r} is no number") from None
+    if not number_of.is_finite() or abs(number_of.adjusted()) > 30:
+        raise WrongUse(f"--amount {text!r} is no number that can be sent")
+    return number_of
+
+
+COMMANDS: Final = (submit, watch, list_batches, show, results, approve, stop, resolve, reverse, transact)

@@ -1,0 +1,78 @@
+"""The command itself: its help, and errors turned into a line and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.commands import COMMANDS
+from cli.errors import CliError, Exit
+from cli.output import clean
+
+_ABOUT = """Adjust customers' point balances at Gameball, in batches and one at a time.
+
+It finds everything in the outputs of the deployed CloudFormation stack, and uses your own AWS
+credentials. With AWS_ENDPOINT_URL, or --local after `make up`, it talks to a stack on this machine.
+"""
+_CODES = """\b
+Exit codes:
+  0    done; a watched batch ended with every row applied, or checked and found good
+  1    a watched batch ended otherwise, or waits for approval: a person has to look
+  2    the command line makes no sense
+  3    refused: no such batch, wrong state, a value that is not accepted
+  4    AWS, the network or the API failed
+  130  stopped by Ctrl-C; a batch that was watched goes on
+
+\b
+Examples:
+  adjust submit spring.csv --dry-run --wait
+  adjust list --status needs_attention
+  adjust results 20261122-101500-spring-0f3c9a1b2d4e --to spring
+  adjust submit spring.csv --stack gameball-adjustments-prod --profile ops
+"""
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(help=_ABOUT, epilog=_CODES, context_settings=_SETTINGS)
+def adjust() -> None:
+    """Adjust balances."""
+
+
+for command in COMMANDS:
+    adjust.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; its exit code."""
+    try:
+        return int(adjust.main(arguments, prog_name="adjust", standalone_mode=False) or Exit.OK)
+    except click.ClickException as error:
+        error.show()
+        return Exit.WRONG_USE
+    except click.exceptions.Abort:
+        return _fail("stopped; nothing further is done", Exit.DETACHED)
+    except CliError as error:
+        return _fail(str(error), error.code)
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        return _fail(f"AWS says {told.get('Code')}: {told.get('Message')}", Exit.TROUBLE)
+    except BotoCoreError as error:
+        return _fail(str(error), Exit.TROUBLE)
+    except BrokenPipeError:
+        # Whoever read us has seen enough; Python must not complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except OSError as error:
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", Exit.TROUBLE)
+
+
+def _fail(message: str, code: Exit) -> int:
+    click.echo(f"adjust: {clean(message).plain}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

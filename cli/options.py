@@ -1,0 +1,74 @@
+"""What every command has in common: which stack, and how to answer."""
+
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import Any
+
+import click
+
+from cli.api import Api
+from cli.output import Output
+from cli.stack import DEFAULT_STACK, Stack, Where
+from cli.watching import Watcher
+
+
+class Desk:
+    """What a command works with; nothing is looked up before it is needed."""
+
+    def __init__(self, where: Where, is_json: bool) -> None:
+        self._where = where
+        self.output = Output(is_json)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The stack."""
+        return Stack.at(self._where)
+
+    @cached_property
+    def api(self) -> Api:
+        """Its API."""
+        return Api(self.stack)
+
+    @cached_property
+    def watcher(self) -> Watcher:
+        """Follows batches."""
+        return Watcher(self.api, self.output)
+
+
+def at_a_desk(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the common options, and a desk as its first argument."""
+
+    @click.option(
+        "--stack", envvar="ADJUST_STACK", help=f"CloudFormation stack [env ADJUST_STACK; {DEFAULT_STACK}]."
+    )
+    @click.option("--profile", help="Profile of your AWS configuration.")
+    @click.option("--region", help="AWS region, if not your profile's.")
+    @click.option("--local", "is_local", is_flag=True, help="The stack that `make up` has started here.")
+    @click.option("--json", "is_json", is_flag=True, help="Answer in JSON, for machines.")
+    @wraps(command)
+    def with_desk(
+        *arguments: Any,
+        stack: str | None,
+        profile: str | None,
+        region: str | None,
+        is_local: bool,
+        is_json: bool,
+        **options: Any,
+    ) -> Any:
+        return command(Desk(Where(stack, profile, region, is_local), is_json), *arguments, **options)
+
+    return with_desk
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def confirm(question: str, is_sure: bool) -> None:
+    """Ask whether to go on, unless --yes was given; in a script it has to be."""
+    if is_sure:
+        return
+    if not click.get_text_stream("stdin").isatty():
+        raise click.UsageError("nobody is here to be asked: give --yes")
+    click.confirm(question, abort=True, err=True)

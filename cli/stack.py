@@ -1,0 +1,141 @@
+"""Finds a deployed stack by its outputs, with the user's own credentials, and makes its clients."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.errors import Trouble, WrongUse
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DEFAULT_STACK: Final = "gameball-adjustments-dev"
+"""Not the account whose points are money: that one has to be named."""
+
+LOCAL_STACK: Final = "gameball-adjustments-local"
+LOCAL_STATE: Final = Path(__file__).resolve().parent.parent / ".local" / "stack.json"
+"""Where `make up` tells what it has started (local/background.py)."""
+
+_AWS_HOST: Final = ".amazonaws.com"
+_CONFIG: Final = Config(
+    connect_timeout=5,
+    read_timeout=60,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    # An endpoint on this machine has no host name for each bucket; on AWS the usual form is taken.
+    s3={"addressing_style": "auto"},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which stack is meant, as the user said."""
+
+    stack: str | None = None
+    profile: str | None = None
+    region: str | None = None
+    is_local: bool = False
+
+
+class Stack:
+    """A deployed stack: its outputs, the bucket, and where the API is."""
+
+    def __init__(self, session: boto3.Session, name: str | None, endpoint: str | None = None) -> None:
+        self.session = session
+        self._endpoint = endpoint
+        self._name = name
+
+    @classmethod
+    def at(cls, where: Where) -> "Stack":
+        """Find the stack; raises CliError."""
+        if where.is_local:
+            return cls._of_make_up(where)
+        try:
+            session = boto3.Session(profile_name=where.profile, region_name=where.region)
+        except BotoCoreError as error:
+            raise Trouble(str(error)) from None
+        if session.region_name is None:
+            raise WrongUse("no AWS region: give --region, or set AWS_REGION or your profile's region")
+        return cls(session, where.stack)
+
+    @classmethod
+    def _of_make_up(cls, where: Where) -> "Stack":
+        try:
+            state = json.loads(LOCAL_STATE.read_bytes())
+        except FileNotFoundError:
+            raise Trouble("no local stack is up: start it with `make up`") from None
+        # MiniStack takes any keys; these are not secret.
+        session = boto3.Session("test", "test", region_name=state["region"])
+        return cls(session, where.stack, state["endpoint"])
+
+    @cached_property
+    def name(self) -> str:
+        """The name of the CloudFormation stack."""
+        return self._name or (LOCAL_STACK if self._is_emulated else DEFAULT_STACK)
+
+    @property
+    def region(self) -> str:
+        """The stack's region."""
+        return str(self.session.region_name)
+
+    @cached_property
+    def outputs(self) -> Mapping[str, str]:
+        """The stack's outputs; raises Trouble where there is no such stack."""
+        try:
+            found = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                raise Trouble(
+                    f"there is no stack {self.name} in {self.region}: name it with --stack, "
+                    "or look at --region and --profile"
+                ) from None
+            raise
+        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+    def output(self, name: str) -> str:
+        """One of the outputs; raises Trouble where the stack is not one of ours."""
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise Trouble(f"the stack {self.name} has no output {name}: is it this bundle's?") from None
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that files are dropped into."""
+        return self.output("BucketName")
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """The bucket's client."""
+        client: S3Client = self._client("s3")
+        return client
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is; AWS's host names lead nowhere when the stack is on this machine."""
+        url = self.output("ApiUrl").rstrip("/")
+        if not self._is_emulated:
+            return url
+        parts = urlsplit(url)
+        api_id = (parts.hostname or "").split(".", 1)[0]
+        return f"{self._cloudformation.meta.endpoint_url}/restapis/{api_id}{parts.path}/_user_request_"
+
+    @property
+    def _is_emulated(self) -> bool:
+        """Whether the user's configuration leads elsewhere than to AWS (AWS_ENDPOINT_URL)."""
+        host = urlsplit(self._cloudformation.meta.endpoint_url).hostname or ""
+        return not host.removesuffix(".cn").endswith(_AWS_HOST)
+
+    @cached_property
+    def _cloudformation(self) -> Any:
+        return self._client("cloudformation")
+
+    def _client(self, service: str) -> Any:
+        return self.session.client(service, endpoint_url=self._endpoint, config=_CONFIG)  # type: ignore[call-overload]

@@ -1,0 +1,164 @@
+"""Follows one batch until it has ended, or needs a person to go on."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rich.progress import BarColumn, Progress, TextColumn
+
+from cli.api import Api
+from cli.errors import Exit, Refused, Trouble
+from cli.output import Output, number
+
+FINAL: Final = frozenset(
+    {"completed", "completed_with_errors", "validated", "rejected", "stopped", "needs_attention"}
+)
+WAITS_FOR_A_PERSON: Final = "awaiting_approval"
+TAKEN_WITHIN_S: Final = 16 * 60
+"""A file's batch is there when the file has been read, which may take a function's 15 minutes."""
+
+_LOOK_FIRST_S: Final = 0.5
+_LOOK_LAST_S: Final = 5.0
+_LOOK_GROWTH: Final = 1.2
+_LINE_EVERY_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time, as watching needs it; tests bring their own."""
+
+    now_s: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+class Watcher:
+    """Shows how far a batch is: as a bar on a terminal, else as lines.
+
+    Args:
+        api: is asked.
+        output: is written to.
+        clock: when to ask.
+    """
+
+    def __init__(self, api: Api, output: Output, clock: Clock | None = None) -> None:
+        self._api = api
+        self._output = output
+        self._clock = clock or Clock()
+
+    def watch(self, batch_id: str, *, is_new: bool = False) -> dict[str, Any]:
+        """Follow a batch to its end, or to where it needs a person; returns it as it is then.
+
+        Args:
+            batch_id: which.
+            is_new: whether it may not be there yet, its file having been dropped just now.
+        """
+        console = self._output.errors if self._output.is_json else self._output.console
+        if not console.is_terminal:
+            return self._follow(batch_id, is_new, _Lines(self._output, self._clock).show)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[told]}", markup=False),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("waiting for the file to be read", total=None, told="")
+
+            def show(batch: Mapping[str, Any]) -> None:
+                done, whole = rows_done(batch)
+                progress.update(
+                    task,
+                    description=str(batch.get("status", "")).replace("_", " "),
+                    completed=done,
+                    total=whole or None,
+                    told=progress_line(batch),
+                )
+
+            return self._follow(batch_id, is_new, show)
+
+    def _follow(
+        self, batch_id: str, is_new: bool, show: Callable[[Mapping[str, Any]], None]
+    ) -> dict[str, Any]:
+        started_s, pause_s = self._clock.now_s(), _LOOK_FIRST_S
+        while True:
+            batch = self._look(batch_id, is_new)
+            if batch is not None:
+                show(batch)
+                if batch["status"] in FINAL or batch["status"] == WAITS_FOR_A_PERSON:
+                    return batch
+                is_new = False
+            elif self._clock.now_s() - started_s > TAKEN_WITHIN_S:
+                raise Trouble(
+                    f"no batch {batch_id} has come up: ask the system's operator to look at its logs"
+                )
+            self._clock.sleep(pause_s)
+            pause_s = min(pause_s * _LOOK_GROWTH, _LOOK_LAST_S)
+
+    def _look(self, batch_id: str, is_new: bool) -> dict[str, Any] | None:
+        try:
+            return self._api.batch(batch_id)
+        except Refused as refused:
+            if is_new and refused.status == 404:
+                return None
+            raise
+
+
+class _Lines:
+    """Writes a line when the status changes, and from time to time."""
+
+    def __init__(self, output: Output, clock: Clock) -> None:
+        self._output = output
+        self._clock = clock
+        self._status = ""
+        self._told_s = 0.0
+
+    def show(self, batch: Mapping[str, Any]) -> None:
+        """Write a line if it is time to."""
+        now_s, status = self._clock.now_s(), str(batch.get("status", ""))
+        if status == self._status and now_s - self._told_s < _LINE_EVERY_S:
+            return
+        self._status, self._told_s = status, now_s
+        told = progress_line(batch)
+        self._output.say(status.replace("_", " ") + (f": {told}" if told else ""))
+
+
+def rows_done(batch: Mapping[str, Any]) -> tuple[int, int]:
+    """Rows whose outcome is known, and all rows."""
+    counts, progress = batch.get("counts", {}), batch.get("progress", {})
+    whole = int(counts.get("rows", 0))
+    if batch.get("status") in FINAL:
+        return whole, whole
+    return int(progress.get("settledRows", 0)) + int(counts.get("rejected", 0)), whole
+
+
+def progress_line(batch: Mapping[str, Any]) -> str:
+    """Rows, jobs, rate and time left, as far as they are known."""
+    progress = batch.get("progress", {})
+    done, whole = rows_done(batch)
+    parts = [f"{number(done)} of {number(whole)} rows"] if whole else []
+    jobs = progress.get("jobs") or {}
+    if jobs.get("total"):
+        parts.append(f"{number(jobs.get('settled', 0))} of {number(jobs['total'])} jobs")
+    if batch.get("status") not in FINAL:
+        if rate := progress.get("rowsPerSecond"):
+            parts.append(f"{rate} rows/s")
+        if left := _time_left(progress.get("expectedEnd")):
+            parts.append(f"{left} left")
+    return ", ".join(parts)
+
+
+def _time_left(expected_end: object) -> str:
+    try:
+        left = datetime.fromisoformat(str(expected_end)) - datetime.now().astimezone()
+    except (TypeError, ValueError):
+        return ""
+    return str(timedelta(seconds=max(0, round(left.total_seconds()))))
+
+
+def exit_code(batch: Mapping[str, Any]) -> Exit:
+    """Whether all went well: also a dry run that found rows which can't be sent did not."""
+    status, rejected = batch.get("status"), batch.get("counts", {}).get("rejected", 0)
+    if status == "completed" or (status == "validated" and not rejected):
+        return Exit.OK
+    return Exit.NOT_ALL_WELL

@@ -1,0 +1,114 @@
+"""What the page tells of a batch's rows, collected while they stream by: the memory that it takes is bounded
+however large the file is.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from adjustments.model import Outcome
+from adjustments.totals import exact_sum
+
+KINDS_MAX: Final = 1_000
+"""Reasons that are told apart; rows with yet another one are counted together."""
+
+EXAMPLES_MAX: Final = 5
+"""Rows of one reason that are shown."""
+
+OTHER: Final = "other reasons"
+
+_ORDER: Final = (Outcome.IN_DOUBT, Outcome.FAILED, Outcome.REJECTED, Outcome.NOT_SUBMITTED)
+_PLACE: Final = re.compile(r'^line \d+(?:, column ("[^"]*"))?: ')
+_QUOTED: Final = re.compile(r'"[^"]*"')
+_WITH_DIGIT: Final = re.compile(r"[^\s()\[\];:,]*\d[^\s()\[\];:]*")
+_TEXT_CHARS_MAX: Final = 300
+"""Of a message; Gameball's may be of any length."""
+_ID_CHARS_MIN: Final = 4
+
+
+class Example(NamedTuple):
+    """A row, as far as the page shows it."""
+
+    line: int
+    customer_id: str
+    amount: str
+    message: str
+
+
+@dataclass(slots=True)
+class Group:
+    """Rows with one outcome and one reason; ``reason`` is the rows' own message where they share it."""
+
+    outcome: Outcome
+    reason: str
+    rows: int = 0
+    examples: list[Example] = field(default_factory=list)
+    is_shared: bool = True
+
+
+@dataclass(slots=True)
+class RowDigest:
+    """What the page tells of the rows.
+
+    ``added`` and ``deducted`` are the exact sums of the applied amounts above and below zero.
+    """
+
+    added: Decimal = Decimal(0)
+    deducted: Decimal = Decimal(0)
+    _groups: dict[tuple[Outcome, str], Group] = field(default_factory=dict)
+
+    def add_applied(self, amount: str) -> None:
+        """Take in a row that was applied."""
+        if amount.startswith("-"):
+            self.deducted = exact_sum([self.deducted, Decimal(amount)])
+        else:
+            self.added = exact_sum([self.added, Decimal(amount)])
+
+    def add_problem(self, outcome: Outcome, row: Example) -> None:
+        """Take in a row that was not applied, or may not have been."""
+        column, message = _place_and_rest(row.message[:_TEXT_CHARS_MAX])
+        kind = kind_of(_without(row.customer_id, message))
+        key = (outcome, column + kind)
+        if key not in self._groups and len(self._groups) >= KINDS_MAX:
+            key = (outcome, OTHER)
+        group = self._groups.setdefault(key, Group(outcome, column + message))
+        group.rows += 1
+        if group.is_shared and group.reason != column + message:
+            group.reason, group.is_shared = key[1], False
+        if len(group.examples) < EXAMPLES_MAX:
+            group.examples.append(row._replace(message=message))
+
+    def groups(self, groups_max: int) -> list[Group]:
+        """The groups, worst outcome and most rows first; those past the limit become one per outcome."""
+        ordered = sorted(self._groups.values(), key=lambda group: (_ORDER.index(group.outcome), -group.rows))
+        if len(ordered) <= groups_max:
+            return ordered
+        kept = {id(group) for group in sorted(ordered, key=lambda group: -group.rows)[:groups_max]}
+        rest: Counter[Outcome] = Counter()
+        for group in ordered:
+            if id(group) not in kept:
+                rest[group.outcome] += group.rows
+        shown = [group for group in ordered if id(group) in kept]
+        return shown + [Group(outcome, OTHER, rest[outcome]) for outcome in _ORDER if rest[outcome]]
+
+
+@lru_cache(maxsize=1_024)
+def kind_of(message: str) -> str:
+    """A message without what is particular to its row: quoted text and numbers."""
+    return _WITH_DIGIT.sub("…", _QUOTED.sub("…", message))
+
+
+def _place_and_rest(message: str) -> tuple[str, str]:
+    """Take the place apart that intake puts before a complaint: its column, and the complaint."""
+    found = _PLACE.match(message)
+    if not found:
+        return "", message
+    return f"column {found[1]}: " if found[1] else "", message[found.end() :]
+
+
+def _without(customer_id: str, message: str) -> str:
+    """A message without the customer that it names; an id of few letters may be part of any word."""
+    return message.replace(customer_id, "…") if len(customer_id) >= _ID_CHARS_MIN else message

@@ -1,0 +1,45 @@
+"""Lines in the log on what became of batches and chunks, so that one query finds a batch's whole story
+(docs/runbook.md). Ids and numbers only: what customers or Gameball wrote may hold anything.
+"""
+
+import logging
+from typing import Final
+
+from adjustments.errors import GameballError
+from adjustments.model import Batch, Chunk
+
+_log: Final = logging.getLogger(__name__)
+_ID_CHARS_MAX: Final = 100
+
+
+def tell(what: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
+    """Leave a line on what happened as it should."""
+    _write(logging.INFO, what, batch, chunk, facts)
+
+
+def warn(what: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
+    """Leave a line on what a person may have to look at."""
+    _write(logging.WARNING, what, batch, chunk, facts)
+
+
+def facts_of(error: GameballError) -> dict[str, str | int | None]:
+    """What may be told of an error: never its message, in which Gameball may name customers."""
+    request_id = error.request_id and error.request_id[:_ID_CHARS_MAX]
+    return {
+        "error": type(error).__name__,
+        "http_status": error.status,
+        "code": error.code,
+        "gameball_request_id": request_id,
+    }
+
+
+def _write(
+    level: int, what: str, batch: Batch, chunk: Chunk | None, facts: dict[str, str | int | None]
+) -> None:
+    if not _log.isEnabledFor(level):
+        return
+    ids: dict[str, str | int | None] = {"batch_id": batch.batch_id}
+    if chunk:
+        ids |= {"chunk_id": chunk.chunk_id, "job_id": chunk.job_id, "rows": chunk.rows}
+    # the caller's caller is the place that people look for
+    _log.log(level, what, extra=ids | facts, stacklevel=3)

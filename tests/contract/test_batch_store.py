@@ -1,0 +1,457 @@
+"""What every BatchStore does: the fake in memory, and the table."""
+
+import itertools
+import types
+import typing
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from adjustments.adapters.table import TableBatchStore
+from adjustments.errors import NotFound, WrongState
+from adjustments.ids import chunk_id, half_ids
+from adjustments.model import Batch, Chunk, Counts, Source
+from adjustments.ports import BatchStore
+from adjustments.states import BatchStatus, ChunkState
+from tests.fakes.memory import START, MemoryStore
+
+DAY = timedelta(days=1)
+PLAN = "plan1"
+ROOMS_EXAMPLES_MAX = 40
+
+
+@pytest.fixture
+def store(kind: str, request: pytest.FixtureRequest) -> BatchStore:
+    """An empty store."""
+    if kind == "memory":
+        return MemoryStore()
+    make_table: Callable[[], str] = request.getfixturevalue("make_table")
+    return TableBatchStore(request.getfixturevalue("aws").dynamodb, make_table())
+
+
+def a_batch(batch_id: str = "b1", **values: Any) -> Batch:
+    fields = {"status": BatchStatus.PLANNED, "plan_id": PLAN, "source": Source(bucket="b", key="k")}
+    times = {"created_at": START, "deadline_at": START + DAY}
+    return Batch.model_validate({"batch_id": batch_id, **fields, **times, **values})
+
+
+def a_chunk(name: str = "001-00001", **values: Any) -> Chunk:
+    fields = {"wave": 1, "payload_key": "work/rows", "last": 10, "sha256": "0" * 64}
+    return Chunk.model_validate({"chunk_id": name, **fields, **values})
+
+
+def with_chunks(store: BatchStore, *chunks: Chunk) -> Batch:
+    batch = a_batch()
+    store.create_batch(batch)
+    store.add_chunks(batch.batch_id, PLAN, chunks)
+    return batch
+
+
+def names(chunks: list[Chunk]) -> list[str]:
+    return [chunk.chunk_id for chunk in chunks]
+
+
+# --- every field ------------------------------------------------------------------------------------------
+
+
+def anything(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a field's type, those of records within records included."""
+    if isinstance(kind, types.UnionType):
+        return st.one_of([anything(part) for part in typing.get_args(kind)])
+    if typing.get_origin(kind) is tuple:
+        return st.lists(anything(typing.get_args(kind)[0]), max_size=3).map(tuple)
+    if kind is types.NoneType:
+        return st.none()
+    if issubclass(kind, BaseModel):
+        fields = {name: anything(field.annotation) for name, field in kind.model_fields.items()}
+        return st.builds(kind.model_validate, st.fixed_dictionaries(fields))
+    if issubclass(kind, StrEnum):
+        return st.sampled_from(list(kind))
+    return _SIMPLE[kind]
+
+
+_SIMPLE: dict[type, st.SearchStrategy[Any]] = {
+    str: st.text(max_size=20),
+    int: st.integers(min_value=-(10**37), max_value=10**37),
+    bool: st.booleans(),
+    datetime: st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC)),
+}
+_counter = itertools.count(1)
+many = settings(
+    max_examples=ROOMS_EXAMPLES_MAX, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@many
+@given(batch=anything(Batch))
+def test_a_batch_comes_back_with_every_field_as_it_was(store: BatchStore, batch: Batch):
+    batch = batch.model_copy(update={"batch_id": f"{next(_counter):06}"})
+    store.create_batch(batch)
+    assert store.batch(batch.batch_id) == batch
+    after = batch.model_copy(update={"version": batch.version + 1})
+    store.save_batch(after)
+    assert store.batch(batch.batch_id) == after
+
+
+@many
+@given(chunk=anything(Chunk))
+def test_a_chunk_comes_back_with_every_field_as_it_was(store: BatchStore, chunk: Chunk):
+    batch = a_batch(f"{next(_counter):06}")
+    chunk = chunk.model_copy(update={"chunk_id": "001-00001"})
+    store.add_chunks(batch.batch_id, PLAN, [chunk])
+    assert store.chunks(batch.batch_id, PLAN) == [chunk]
+    after = chunk.model_copy(update={"version": chunk.version + 1})
+    store.save_chunk(batch, after)
+    assert store.chunks(batch.batch_id, PLAN) == [after]
+
+
+# --- batches ----------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_created_once_and_the_first_one_stays(store: BatchStore):
+    assert store.create_batch(a_batch(notes=("first",)))
+    assert not store.create_batch(a_batch(notes=("second",)))
+    assert store.batch("b1").notes == ("first",)
+
+
+def test_an_unknown_batch_is_not_found(store: BatchStore):
+    store.create_batch(a_batch("b1"))
+    with pytest.raises(NotFound):
+        store.batch("b2")
+
+
+def test_the_next_version_of_a_batch_replaces_it(store: BatchStore):
+    batch = a_batch(paused="401")
+    store.create_batch(batch)
+    store.save_batch(batch.moved(BatchStatus.SUBMITTING, paused=""))
+    stored = store.batch("b1")
+    assert (stored.version, stored.status, stored.paused) == (2, BatchStatus.SUBMITTING, "")
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 4])
+def test_any_other_version_of_a_batch_is_refused(store: BatchStore, version: int):
+    batch = a_batch()
+    store.create_batch(batch)
+    store.save_batch(batch.changed(notes=("stored",)))
+    with pytest.raises(WrongState):
+        store.save_batch(batch.model_copy(update={"version": version, "notes": ("late",)}))
+    assert store.batch("b1").notes == ("stored",)
+
+
+def test_of_two_that_save_the_same_version_the_second_is_refused(store: BatchStore):
+    batch = a_batch()
+    store.create_batch(batch)
+    store.save_batch(batch.changed(notes=("first",)))
+    with pytest.raises(WrongState):
+        store.save_batch(batch.changed(notes=("second",)))
+    assert store.batch("b1").notes == ("first",)
+
+
+def test_a_batch_that_was_never_created_is_not_saved(store: BatchStore):
+    with pytest.raises(WrongState):
+        store.save_batch(a_batch().changed())
+    with pytest.raises(NotFound):
+        store.batch("b1")
+
+
+# --- contents ---------------------------------------------------------------------------------------------
+
+
+def test_a_content_is_claimed_by_the_first_batch(store: BatchStore):
+    assert store.claim_content("s1", "b1", START, START + DAY) is None
+    assert store.claim_content("s1", "b2", START + DAY / 2, START + 2 * DAY) == "b1"
+    assert store.claim_content("s2", "b2", START, START + DAY) is None
+
+
+def test_a_claim_by_the_same_batch_again_is_its_own_and_lasts_longer(store: BatchStore):
+    store.claim_content("s1", "b1", START, START + DAY)
+    assert store.claim_content("s1", "b1", START + DAY / 2, START + 2 * DAY) is None
+    assert store.claim_content("s1", "b2", START + DAY * 1.5, START + 3 * DAY) == "b1"
+
+
+def test_a_claim_ends_with_its_time_and_then_belongs_to_the_next(store: BatchStore):
+    store.claim_content("s1", "b1", START, START + DAY)
+    second = timedelta(seconds=1)
+    assert store.claim_content("s1", "b2", START + DAY, START + 2 * DAY) == "b1"
+    assert store.claim_content("s1", "b2", START + DAY + second, START + 2 * DAY) is None
+    assert store.claim_content("s1", "b1", START + DAY + 2 * second, START + 2 * DAY) == "b2"
+
+
+def test_a_claim_is_counted_in_whole_seconds(store: BatchStore):
+    store.claim_content("s1", "b1", START, START + timedelta(seconds=10.2))
+    assert store.claim_content("s1", "b2", START + timedelta(seconds=10.9), START + DAY) == "b1"
+
+
+def test_a_refused_claim_changes_nothing(store: BatchStore):
+    store.claim_content("s1", "b1", START, START + DAY)
+    store.claim_content("s1", "b2", START, START + 9 * DAY)
+    assert store.claim_content("s1", "b3", START + 2 * DAY, START + 9 * DAY) is None
+
+
+def test_a_reversal_is_known_by_its_content_and_the_last_word_counts(store: BatchStore):
+    assert store.reversal_of("s1") is None
+    store.note_reversal("s1", "b1")
+    store.note_reversal("s1", "b2")
+    assert store.reversal_of("s1") == "b2"
+    assert store.reversal_of("s2") is None
+
+
+# --- lists ------------------------------------------------------------------------------------------------
+
+NUMBERED = [f"202611{day:02}-120000-file-{day:012x}" for day in range(1, 8)]
+
+
+def pages(store: BatchStore, status: str | None, rows_max: int) -> list[list[str]]:
+    found: list[list[str]] = []
+    after: str | None = None
+    for _ in range(20):
+        page, after = store.batches(status, rows_max, after)
+        found.append([batch.batch_id for batch in page])
+        if after is None:
+            return found
+    raise AssertionError(f"the pages do not end: {found}")
+
+
+def test_batches_are_listed_newest_first(store: BatchStore):
+    for name in (NUMBERED[2], NUMBERED[0], NUMBERED[1]):
+        store.create_batch(a_batch(name))
+    assert pages(store, None, 10) == [[NUMBERED[2], NUMBERED[1], NUMBERED[0]]]
+
+
+def test_no_batches_are_one_empty_page(store: BatchStore):
+    assert store.batches(None, 10, None) == ([], None)
+    assert store.batches("planned", 10, None) == ([], None)
+
+
+@pytest.mark.parametrize("rows_max", [1, 2, 3, 6, 7, 8])
+def test_pages_hold_what_is_asked_for_and_hide_and_repeat_nothing(store: BatchStore, rows_max: int):
+    for name in NUMBERED:
+        store.create_batch(a_batch(name))
+    found = pages(store, None, rows_max)
+    assert [name for page in found for name in page] == NUMBERED[::-1]
+    assert all(len(page) == rows_max for page in found[:-1])
+    assert found[-1]  # no page is announced that is empty
+
+
+@pytest.mark.parametrize("rows_max", [1, 2, 3, 4])
+def test_a_status_picks_out_and_pages_are_still_full(store: BatchStore, rows_max: int):
+    for number, name in enumerate(NUMBERED):
+        status = BatchStatus.REJECTED if number % 2 else BatchStatus.COMPLETED
+        store.create_batch(a_batch(name, status=status))
+    found = pages(store, "rejected", rows_max)
+    assert [name for page in found for name in page] == NUMBERED[::-1][1::2]
+    assert all(len(page) == rows_max for page in found[:-1])
+    assert found[-1]
+
+
+def test_a_page_may_start_after_a_batch_that_is_not_there(store: BatchStore):
+    for name in (NUMBERED[0], NUMBERED[2]):
+        store.create_batch(a_batch(name))
+    page, after = store.batches(None, 10, NUMBERED[1])
+    assert ([batch.batch_id for batch in page], after) == ([NUMBERED[0]], None)
+
+
+def test_the_list_shows_a_batch_as_it_was_last_saved(store: BatchStore):
+    batch = a_batch()
+    store.create_batch(batch)
+    store.save_batch(batch.moved(BatchStatus.COMPLETED, counts=Counts(rows=3, applied=3)))
+    page, _ = store.batches("completed", 10, None)
+    assert [batch.counts.applied for batch in page] == [3]
+    assert store.batches("planned", 10, None) == ([], None)
+
+
+@pytest.mark.parametrize("status", list(BatchStatus))
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_batch_is_open_exactly_until_it_has_ended_and_its_end_was_told(
+    store: BatchStore, status: BatchStatus, is_told: bool
+):
+    store.create_batch(a_batch(status=status, notified=(status.value,) if is_told else ("planned",)))
+    is_over = status.is_final and is_told
+    assert [batch.batch_id for batch in store.open_batches()] == ([] if is_over else ["b1"])
+
+
+@pytest.mark.parametrize("status", list(BatchStatus))
+@pytest.mark.parametrize("in_doubt", [0, 2])
+def test_a_batch_is_doubtful_where_it_needs_attention_for_rows_in_doubt(
+    store: BatchStore, status: BatchStatus, in_doubt: int
+):
+    counts = Counts(rows=5, in_doubt=in_doubt)
+    store.create_batch(a_batch(status=status, counts=counts, notified=(status.value,)))
+    is_doubtful = status is BatchStatus.NEEDS_ATTENTION and in_doubt > 0
+    assert [batch.batch_id for batch in store.doubtful_batches()] == (["b1"] if is_doubtful else [])
+
+
+def test_open_and_doubtful_follow_each_change_of_status(store: BatchStore):
+    def listed() -> tuple[list[int], list[int]]:
+        return (
+            [batch.version for batch in store.open_batches()],
+            [batch.version for batch in store.doubtful_batches()],
+        )
+
+    batch = a_batch(notified=("needs_attention", "completed"))
+    store.create_batch(batch)
+    assert listed() == ([1], [])
+    store.save_batch(batch := batch.moved(BatchStatus.SUBMITTING))
+    assert listed() == ([2], [])
+    counts = Counts(rows=5, in_doubt=2)
+    store.save_batch(batch := batch.moved(BatchStatus.NEEDS_ATTENTION, counts=counts))
+    assert listed() == ([], [3])
+    store.save_batch(batch := batch.resolved(BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=5, in_doubt=1)))
+    assert listed() == ([], [4])
+    store.save_batch(batch.resolved(BatchStatus.COMPLETED, counts=Counts(rows=5, applied=5)))
+    assert listed() == ([], [])
+
+
+def test_open_and_doubtful_batches_come_oldest_first(store: BatchStore):
+    doubtful = {"status": BatchStatus.NEEDS_ATTENTION, "counts": Counts(rows=1, in_doubt=1)}
+    told = {"notified": ("needs_attention",)}
+    for name in (NUMBERED[2], NUMBERED[0], NUMBERED[1]):
+        store.create_batch(a_batch(name))
+        store.create_batch(a_batch(f"{name}x", **doubtful, **told))
+    assert [batch.batch_id for batch in store.open_batches()] == NUMBERED[:3]
+    assert [batch.batch_id for batch in store.doubtful_batches()] == [f"{name}x" for name in NUMBERED[:3]]
+
+
+def test_lists_longer_than_a_megabyte_are_complete(store: BatchStore):
+    long = ("n" * 60_000,)
+    identities = [f"b{number:03}" for number in range(60)]
+    for name in identities:
+        store.create_batch(a_batch(name, notes=long))
+    assert [batch.batch_id for batch in store.open_batches()] == identities
+    assert pages(store, None, 50) == [identities[:9:-1], identities[9::-1]]
+
+
+# --- chunks -----------------------------------------------------------------------------------------------
+
+
+def test_a_plan_without_chunks_has_none(store: BatchStore):
+    store.create_batch(a_batch())
+    store.add_chunks("b1", PLAN, [])
+    assert store.chunks("b1", PLAN) == []
+
+
+def test_each_plan_and_each_batch_has_chunks_of_its_own(store: BatchStore):
+    for batch_id, plan, sha in (("b1", "p1", "a"), ("b1", "p10", "b"), ("b2", "p1", "c"), ("b10", "p1", "d")):
+        store.add_chunks(batch_id, plan, [a_chunk(sha256=sha)])
+    found = [
+        [chunk.sha256 for chunk in store.chunks(batch_id, plan)]
+        for batch_id, plan in (("b1", "p1"), ("b1", "p10"), ("b2", "p1"), ("b10", "p1"), ("b1", "p"))
+    ]
+    assert found == [["a"], ["b"], ["c"], ["d"], []]
+
+
+def test_chunks_come_in_the_order_of_sending_however_they_were_added(store: BatchStore):
+    planned = [chunk_id(wave, number) for wave in (1, 2, 10) for number in (1, 2, 10, 11)]
+    store.add_chunks("b1", PLAN, [a_chunk(name) for name in sorted(planned, key=lambda name: name[::-1])])
+    assert names(store.chunks("b1", PLAN)) == planned
+
+
+def test_hundreds_of_chunks_are_kept_and_come_back_in_order(store: BatchStore):
+    planned = [chunk_id(1, number) for number in range(1, 321)]
+    store.add_chunks("b1", PLAN, (a_chunk(name) for name in planned))
+    assert names(store.chunks("b1", PLAN)) == planned
+
+
+def test_chunks_longer_than_a_megabyte_are_complete(store: BatchStore):
+    planned = [chunk_id(1, number) for number in range(1, 61)]
+    store.add_chunks("b1", PLAN, [a_chunk(name, error="e" * 60_000) for name in planned])
+    found = store.chunks("b1", PLAN)
+    assert names(found) == planned
+    assert {len(chunk.error) for chunk in found} == {60_000}
+
+
+def test_the_same_plan_added_again_is_as_if_it_was_new(store: BatchStore):
+    batch = with_chunks(store, a_chunk())
+    store.save_chunk(batch, a_chunk().moved(ChunkState.SUBMITTING, token="t"))
+    store.add_chunks("b1", PLAN, [a_chunk()])
+    assert store.chunks("b1", PLAN) == [a_chunk()]
+
+
+def test_the_next_version_of_a_chunk_replaces_it(store: BatchStore):
+    batch = with_chunks(store, a_chunk("001-00001"), a_chunk("001-00002"))
+    intent = a_chunk("001-00001").moved(ChunkState.SUBMITTING, token="t", intent_at=START)
+    store.save_chunk(batch, intent)
+    assert store.chunks("b1", PLAN) == [intent, a_chunk("001-00002")]
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 4])
+def test_any_other_version_of_a_chunk_is_refused(store: BatchStore, version: int):
+    batch = with_chunks(store, a_chunk())
+    intent = a_chunk().moved(ChunkState.SUBMITTING, token="mine")
+    store.save_chunk(batch, intent)
+    with pytest.raises(WrongState):
+        store.save_chunk(batch, intent.model_copy(update={"version": version, "token": "other"}))
+    assert store.chunks("b1", PLAN) == [intent]
+
+
+def test_a_chunk_of_another_plan_is_not_there_to_be_saved(store: BatchStore):
+    batch = with_chunks(store, a_chunk())
+    other = batch.model_copy(update={"plan_id": "plan2"})
+    with pytest.raises(WrongState):
+        store.save_chunk(other, a_chunk().moved(ChunkState.SUBMITTING))
+    assert store.chunks("b1", "plan2") == []
+
+
+def halves_of(chunk: Chunk) -> list[Chunk]:
+    middle = (chunk.first + chunk.last) // 2
+    left, right = half_ids(chunk.chunk_id)
+    return [
+        a_chunk(left, first=chunk.first, last=middle, sha256="left"),
+        a_chunk(right, first=middle, last=chunk.last, sha256="right"),
+    ]
+
+
+def split(store: BatchStore, batch: Batch, chunk: Chunk) -> tuple[Chunk, list[Chunk]]:
+    intent = chunk.moved(ChunkState.SUBMITTING, token="t")
+    store.save_chunk(batch, intent)
+    whole, halves = intent.moved(ChunkState.SPLIT), halves_of(chunk)
+    store.split_chunk(batch, whole, halves)
+    return whole, halves
+
+
+def test_halves_and_halves_of_halves_stand_between_their_whole_and_the_next_chunk(store: BatchStore):
+    batch = with_chunks(store, a_chunk("001-00001"), a_chunk("001-00002"), a_chunk("002-00001"))
+    whole, (left, right) = split(store, batch, a_chunk("001-00001"))
+    left_whole, left_halves = split(store, batch, left)
+    right_whole, right_halves = split(store, batch, right)
+    rest = [a_chunk("001-00002"), a_chunk("002-00001")]
+    expected = [whole, left_whole, *left_halves, right_whole, *right_halves, *rest]
+    assert store.chunks("b1", PLAN) == expected
+
+
+def test_a_split_of_a_chunk_that_was_changed_meanwhile_leaves_everything_as_it_was(store: BatchStore):
+    batch = with_chunks(store, a_chunk())
+    intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
+    store.save_chunk(batch, intent)
+    doubted = intent.moved(ChunkState.IN_DOUBT)
+    store.save_chunk(batch, doubted)
+    with pytest.raises(WrongState):
+        store.split_chunk(batch, intent.moved(ChunkState.SPLIT), halves_of(a_chunk()))
+    assert store.chunks("b1", PLAN) == [doubted]
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_split_with_a_half_that_is_there_already_leaves_everything_as_it_was(
+    store: BatchStore, taken: int
+):
+    there = halves_of(a_chunk())[taken].model_copy(update={"sha256": "there before"})
+    batch = with_chunks(store, a_chunk(), there)
+    intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
+    store.save_chunk(batch, intent)
+    with pytest.raises(WrongState):
+        store.split_chunk(batch, intent.moved(ChunkState.SPLIT), halves_of(a_chunk()))
+    assert store.chunks("b1", PLAN) == [intent, there]
+
+
+def test_a_split_of_an_unknown_chunk_makes_no_halves(store: BatchStore):
+    batch = with_chunks(store)
+    intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
+    with pytest.raises(WrongState):
+        store.split_chunk(batch, intent.moved(ChunkState.SPLIT), halves_of(a_chunk()))
+    assert store.chunks("b1", PLAN) == []

@@ -1,0 +1,206 @@
+"""The records of manual transactions, in memory and on the table: the same promises."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
+
+from adjustments.adapters.idempotency import TableOnce
+from adjustments.adapters.runtime import SystemClock
+from adjustments.errors import GameballRefused, GameballThrottled, IdTaken, OutcomeUnknown, StillInProgress
+from adjustments.manual import read_manual_transaction
+from adjustments.ports import Asking, Attempt, Once
+from local.emulator import REGION, start_emulator
+from tests.fakes.transacting import Killed, MemoryOnce
+
+TABLE = "records"
+BODY: dict[str, Any] = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r", "points": 5}
+
+
+@pytest.fixture(scope="module")
+def dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A table of the template's form, on the emulator."""
+    child, endpoint = start_emulator(tmp_path_factory.mktemp("emulator"))
+    with child:
+        config = Config(max_pool_connections=60, retries={"total_max_attempts": 1})
+        client = boto3.client("dynamodb", REGION, endpoint_url=endpoint, config=config)
+        client.create_table(
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+        )
+        yield client
+
+
+@pytest.fixture(params=["memory", "table"])
+def once(request: pytest.FixtureRequest) -> Iterator[Once]:
+    if request.param == "memory":
+        yield MemoryOnce(SystemClock())
+        return
+    client = request.getfixturevalue("dynamodb")
+    yield TableOnce(client, TABLE)
+    for item in items(client):
+        client.delete_item(TableName=TABLE, Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+@pytest.fixture
+def table(dynamodb: Any) -> Iterator[TableOnce]:
+    yield TableOnce(dynamodb, TABLE)
+    for item in items(dynamodb):
+        dynamodb.delete_item(TableName=TABLE, Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+def items(client: Any) -> list[dict[str, Any]]:
+    return list(client.scan(TableName=TABLE)["Items"])
+
+
+def do(
+    once: Once, act: Callable[[Attempt], str], remaining_ms: int = 60_000, request: str = "r1", **fields: Any
+) -> tuple[str, bool]:
+    transaction = read_manual_transaction({**BODY, **fields}, SystemClock().now())
+    return once.do(transaction, Asking("arn:me", request, lambda: remaining_ms), act)
+
+
+def answering(text: str, seen: list[bool] | None = None) -> Callable[[Attempt], str]:
+    def act(attempt: Attempt) -> str:
+        if seen is not None:
+            seen.append(attempt.in_doubt)
+        return text
+
+    return act
+
+
+def raising(error: BaseException, in_doubt: bool = False) -> Callable[[Attempt], str]:
+    def act(attempt: Attempt) -> str:
+        attempt.in_doubt |= in_doubt
+        raise error
+
+    return act
+
+
+def test_the_first_call_acts_and_the_next_is_replayed(once: Once):
+    assert do(once, answering('{"points": 1.10}')) == ('{"points": 1.10}', False)
+    assert do(once, answering("never"), request="r2") == ('{"points": 1.10}', True)
+
+
+def test_another_body_is_refused(once: Once):
+    do(once, answering("{}"))
+    with pytest.raises(IdTaken):
+        do(once, answering("never"), request="r2", points=6)
+
+
+def test_while_it_is_acted_on_it_is_in_progress(once: Once):
+    def act(attempt: Attempt) -> str:
+        with pytest.raises(StillInProgress):
+            do(once, answering("never"), request="r2")
+        with pytest.raises(IdTaken):
+            do(once, answering("never"), request="r3", points=6)
+        return "{}"
+
+    assert do(once, act) == ("{}", False)
+
+
+@pytest.mark.parametrize("error", [GameballRefused("404"), GameballThrottled("429")])
+def test_after_a_certain_failure_nothing_is_left(once: Once, error: Exception):
+    seen: list[bool] = []
+    with pytest.raises(type(error)):
+        do(once, raising(error))
+    assert do(once, answering("{}", seen), request="r2", points=6) == ("{}", False)
+    assert seen == [False]
+
+
+@pytest.mark.parametrize(
+    ("error", "in_doubt"),
+    [(OutcomeUnknown("reset"), False), (GameballRefused("404"), True), (KeyError("a bug"), False)],
+)
+def test_after_an_uncertain_one_the_next_begins_in_doubt_with_the_same_body(
+    once: Once, error: Exception, in_doubt: bool
+):
+    seen: list[bool] = []
+    with pytest.raises(type(error)):
+        do(once, raising(error, in_doubt))
+    time.sleep(0.005)
+    with pytest.raises(IdTaken):
+        do(once, answering("never"), request="r2", points=6)
+    assert do(once, answering("{}", seen), request="r3") == ("{}", False)
+    assert seen == [True]
+
+
+def test_after_a_crash_the_next_waits_and_begins_in_doubt(once: Once):
+    seen: list[bool] = []
+    with pytest.raises(Killed):
+        do(once, raising(Killed()), remaining_ms=300)
+    with pytest.raises(StillInProgress):
+        do(once, answering("never"), request="r2")
+    time.sleep(0.31)
+    with pytest.raises(IdTaken):
+        do(once, answering("never"), request="r3", points=6)
+    assert do(once, answering("{}", seen), request="r4") == ("{}", False)
+    assert seen == [True]
+
+
+def test_a_call_writes_twice_and_records_who_asked(table: TableOnce, dynamodb: Any):
+    calls: list[str] = []
+    dynamodb.meta.events.register(
+        "before-call.dynamodb", lambda model, **_: calls.append(model.name), "count"
+    )
+    do(table, answering("{}"), username="ops.admin")
+    dynamodb.meta.events.unregister("before-call.dynamodb", unique_id="count")
+    assert calls == ["PutItem", "UpdateItem"]
+    [item] = items(dynamodb)
+    assert {name: item[name]["S"] for name in ("transactionId", "username", "caller", "requestId", "status")} == {
+        "transactionId": "t", "username": "ops.admin", "caller": "arn:me", "requestId": "r1", "status": "COMPLETED",
+    }  # fmt: skip
+    days = (int(item["expiresAt"]["N"]) - time.time()) / 86_400
+    assert days == pytest.approx(30, abs=0.01)
+
+
+def test_an_answer_that_is_not_kept_is_given_all_the_same_and_found_again(
+    table: TableOnce, monkeypatch: pytest.MonkeyPatch
+):
+    seen: list[bool] = []
+    with monkeypatch.context() as broken:
+        broken.setattr(table._records.client, "update_item", _lost)
+        assert do(table, answering("{}"), remaining_ms=1) == ("{}", False)
+    time.sleep(0.01)
+    assert do(table, answering("{}", seen), request="r2") == ("{}", False)
+    assert seen == [True]
+
+
+def test_a_failed_call_whose_record_stays_begins_in_doubt(table: TableOnce, monkeypatch: pytest.MonkeyPatch):
+    seen: list[bool] = []
+    with monkeypatch.context() as broken, pytest.raises(GameballRefused):
+        broken.setattr(table._records.client, "delete_item", _lost)
+        do(table, raising(GameballRefused("404")), remaining_ms=1)
+    time.sleep(0.01)
+    assert do(table, answering("{}", seen), request="r2") == ("{}", False)
+    assert seen == [True]
+
+
+def test_a_first_write_that_boto3_repeats_is_known_as_our_own(
+    table: TableOnce, monkeypatch: pytest.MonkeyPatch
+):
+    seen: list[bool] = []
+    put = table._records.client.put_item
+
+    def twice(**request: Any) -> Any:
+        put(**request)
+        return put(**request)
+
+    monkeypatch.setattr(table._records.client, "put_item", twice)
+    assert do(table, answering("{}", seen)) == ("{}", False)
+    assert seen == [True]
+
+
+def _lost(**request: Any) -> Any:
+    raise ConnectionClosedError(endpoint_url="http://dynamodb", request=SimpleNamespace())

@@ -1,0 +1,95 @@
+"""The bundle's API as the command meets it: real HTTP on loopback, with answers of the test's choice."""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+
+Answer = tuple[int, Any]
+
+
+class FakeBatchApi:
+    """Gives the answers set for "METHOD /path" in turn, the last one again and again; 404 for the rest."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/live"
+        self.calls: list[tuple[str, str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self._answers: dict[str, list[Answer]] = defaultdict(list)
+
+    def answer(self, call: str, *answers: Answer) -> None:
+        """Set the answers to a call; bytes are sent as they are, anything else as JSON."""
+        self._answers[call] = list(answers)
+
+    def take(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        path = target.removeprefix("/live")
+        self.calls.append((method, path, json.loads(body) if body else None))
+        self.headers.append(headers)
+        scripted = self._answers.get(f"{method} {path}") or [
+            (404, {"error": 404, "message": "no such batch"})
+        ]
+        status, fields = scripted.pop(0) if len(scripted) > 1 else scripted[0]
+        return status, fields if isinstance(fields, bytes) else json.dumps(fields).encode()
+
+
+@contextmanager
+def serving() -> Iterator[FakeBatchApi]:
+    """Serve for as long as the block lasts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._do("GET")
+
+        def do_POST(self) -> None:
+            self._do("POST")
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+        def _do(self, method: str) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            status, told = api.take(method, self.path, body, dict(self.headers.items()))
+            self.send_response(status)
+            self.send_header("content-length", str(len(told)))
+            self.end_headers()
+            self.wfile.write(told)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    api = FakeBatchApi(server.server_port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield api
+    server.shutdown()
+    server.server_close()
+
+
+class FakeBucket:
+    """As much of S3 as a drop needs."""
+
+    def __init__(self) -> None:
+        self.puts: list[dict[str, Any]] = []
+        self.modified_at = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
+
+    def put_object(self, **fields: Any) -> dict[str, Any]:
+        self.puts.append({**fields, "Body": fields["Body"].read()})
+        return {"VersionId": "v7"}
+
+    def head_object(self, **fields: Any) -> dict[str, Any]:
+        return {"LastModified": self.modified_at, "VersionId": fields["VersionId"]}
+
+
+class FakeStack:
+    """A deployed stack whose API is the fake one."""
+
+    def __init__(self, api_url: str) -> None:
+        self.api_url = api_url
+        self.bucket = "bucket"
+        self.region = "eu-central-1"
+        self.s3 = FakeBucket()
+        self.session = boto3.Session("test", "test", region_name=self.region)

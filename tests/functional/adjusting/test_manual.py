@@ -1,0 +1,396 @@
+"""The manual-transaction handler and the real client against the stand-in over a socket."""
+
+import importlib
+import io
+import json
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import urllib3
+
+from adjustments import limits, manual_wiring
+from adjustments.adapters.gameball import GameballClient
+from adjustments.settings import Settings
+from local.standin.server import StandIn
+from tests.fakes.memory import MemoryBudget, MemoryNotices
+from tests.fakes.transacting import MemoryFailures, MemoryOnce
+from tests.functional.adjusting.test_client import control
+from tests.functional.conftest import SettableKeys
+
+EVENTS = Path(__file__).parents[3] / "events"
+BODY = {"customerId": "c1", "transactionId": "t1", "username": "ops", "reason": "goodwill", "points": 5}
+REQUESTED = "Manual Transaction Requested"
+MANUAL = {"method": "POST", "path": "transactions/manual"}
+ROLE = "arn:aws:sts::111122223333:assumed-role/SupportDesk/jane@shop.example"
+PRIVATE = (
+    "jo@customer.example",
+    "+491701234567",
+    "jane@shop.example",
+    "standin-secret-key",
+    "standin-api-key",
+)
+
+
+class Desk:
+    """The handler, with all that it reaches."""
+
+    def __init__(self, client: GameballClient, gameball: StandIn) -> None:
+        self.gameball = gameball
+        self.once = MemoryOnce(manual_wiring.clock)
+        self.budget = MemoryBudget()
+        self.failures = MemoryFailures()
+        self.bus = MemoryNotices()
+        self.ports = {
+            "_gameball": client, "_once": self.once, "_budget": self.budget, "_failures": self.failures,
+            "_bus": self.bus, "settings": Settings(receives_max=3),
+        }  # fmt: skip
+
+    def handle(self, event: Mapping[str, Any], remaining_ms: int = 28_000) -> Any:
+        ends_at = time.monotonic() + remaining_ms / 1000
+        context = SimpleNamespace(
+            function_name="f",
+            memory_limit_in_mb=512,
+            invoked_function_arn="arn:aws:lambda:eu-central-1:000000000000:function:f",
+            aws_request_id="lambda-request",
+            get_remaining_time_in_millis=lambda: int((ends_at - time.monotonic()) * 1000),
+        )
+        return importlib.import_module("functions.manual_transaction.app").handler(event, context)
+
+    def post(self, body: Any, remaining_ms: int = 28_000) -> tuple[int, dict[str, Any], dict[str, str]]:
+        event = json.loads((EVENTS / "manual-api-call.json").read_text())
+        event["requestContext"]["identity"]["userArn"] = ROLE
+        event["body"] = body if isinstance(body, str | None) else json.dumps(body)
+        answer = self.handle(event, remaining_ms)
+        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+    def take(self, body: Any, receives: int = 1) -> list[Any]:
+        event = json.loads((EVENTS / "manual-queue-messages.json").read_text())
+        event["Records"][0]["body"] = body if isinstance(body, str) else json.dumps(body)
+        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(receives)
+        return list(self.handle(event)["batchItemFailures"])
+
+    def fault(self, **fault: Any) -> None:
+        control(self.gameball, "faults", {**MANUAL, **fault})
+
+    @property
+    def applied(self) -> list[tuple[str, Any]]:
+        return [(e["transactionId"], e["amount"]) for e in control(self.gameball, "audit")["applied"]]
+
+    @property
+    def requests(self) -> int:
+        return len(control(self.gameball, "requests")["requests"])
+
+
+@pytest.fixture
+def desk(client: GameballClient, gameball: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    built = Desk(client, gameball)
+    forget()
+    for name, port in built.ports.items():
+        monkeypatch.setattr(manual_wiring, name, lambda port=port: port)
+    yield built
+    monkeypatch.undo()
+    forget()
+
+
+def forget() -> None:
+    for name in dir(manual_wiring):
+        getattr(getattr(manual_wiring, name), "cache_clear", lambda: None)()
+
+
+def test_the_example_of_an_api_call_is_answered_in_the_seeds_form(desk: Desk, gameball: StandIn):
+    control(gameball, "customers", {"customers": [{"customerId": "player-00325", "balance": 0}]})
+    answer = desk.handle(json.loads((EVENTS / "manual-api-call.json").read_text()))
+    assert answer["statusCode"] == 200
+    assert answer["headers"] == {
+        "content-type": "application/json",
+        "x-request-id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+    }
+    body = json.loads(answer["body"])
+    assert {**body, "gameballTransactionId": 1} == {
+        "customerId": "player-00325", "gameballTransactionId": 1, "transactionId": "goodwill-2026-0001",
+        "points": 500, "amount": 500,
+    }  # fmt: skip
+    assert desk.once.callers == {
+        "goodwill-2026-0001": "arn:aws:sts::111122223333:assumed-role/SupportDesk/support-desk"
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ({**BODY, "expiryAfter": -1}, 400, "Expiry cannot be negative"),
+        ({**BODY, "points": -5, "expiryAfter": 3}, 400, "Deduction cannot have expiry"),
+        ({**BODY, "amount": 5}, 400, "Only one rewarding method may be specified"),
+        ({**BODY, "points": None}, 400, "A rewarding criteria is required"),
+        ("{", 400, "the body is no JSON"),
+        ("[]", 400, "the body must be a JSON object"),
+        (None, 400, "the body is no JSON"),
+        ('{"points": ' + "[" * 20_000 + "]" * 20_000 + "}", 400, "the body is no JSON"),
+        ('{"points": 5, "points": 500}', 400, "points: is given twice"),
+        ({**BODY, "reason": "x" * limits.MANUAL_BODY_BYTES_MAX}, 413, "the body has more than 65536 bytes"),
+        ({**BODY, "customerId": ""}, 400, "customerId: must not be empty"),
+        ({**BODY, "surprise": 1, "other": 2}, 400,
+         "surprise: is no field of a manual transaction; other: is no field of a manual transaction"),
+        (json.dumps({**BODY, "points": 0}).replace("0}", "NaN}"), 400, "points: must be an integer"),
+    ],
+)  # fmt: skip
+def test_bad_call_is_refused_before_gameball_hears_of_it(desk: Desk, body: Any, status: int, told: str):
+    found, answer, headers = desk.post(body)
+    assert (found, answer) == (status, {"error": status, "message": told})
+    assert headers["x-request-id"]
+    assert (desk.requests, desk.once.records) == (0, {})
+
+
+def test_same_call_again_is_replayed_and_marked(desk: Desk):
+    first = desk.post(BODY)
+    again = desk.post({**BODY, "expiryAfter": 0, "email": None})  # the same, said otherwise
+    assert again[:2] == first[:2]
+    assert (again[2].get("idempotent-replayed"), first[2].get("idempotent-replayed")) == ("true", None)
+    assert desk.requests == 1
+
+
+def test_same_id_with_another_body_is_a_conflict(desk: Desk):
+    desk.post(BODY)
+    status, body, _ = desk.post({**BODY, "points": 6})
+    assert (status, body["error"]) == (409, 409)
+    assert desk.applied == [("t1", 5)]
+
+
+def test_a_call_in_progress_is_a_conflict_that_says_when_to_come_again(desk: Desk):
+    desk.fault(kind="delay", delay_s=0.6)
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(desk.post, BODY)
+        time.sleep(0.3)
+        status, _, headers = desk.post(BODY)
+        assert (status, headers["retry-after"]) == (409, "2")
+        assert slow.result()[0] == 200
+
+
+def test_fifty_calls_at_once_apply_once(desk: Desk):
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: desk.post(BODY), range(50)))
+    assert desk.applied == [("t1", 5)]
+    assert {answer[0] for answer in answers} <= {200, 409}
+    assert len({json.dumps(answer[1]) for answer in answers if answer[0] == 200}) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 503, "envelope": "html"},
+        {"kind": "status_after", "status": 502},
+        {"kind": "reset_before"},
+        {"kind": "reset_after"},
+        {"kind": "half_answer"},
+        {"kind": "not_json"},
+    ],
+    ids=lambda fault: "-".join(str(value) for value in fault.values()),
+)
+@pytest.mark.parametrize("change", [{"points": 7}, {"points": -7}, {"points": None, "amount": -2.5}], ids=str)
+def test_unknown_outcome_is_cleared_within_the_call(
+    desk: Desk, fault: dict[str, Any], change: dict[str, Any]
+):
+    desk.fault(**fault)
+    status, body, _ = desk.post({**BODY, **change})
+    changed = change["points"] or change.get("amount")
+    assert (status, body["points"], type(body["gameballTransactionId"])) == (200, changed, int)
+    assert desk.applied == [("t1", changed)]
+
+
+def test_silence_is_bounded_and_ends_in_the_truth(desk: Desk):
+    desk.fault(kind="black_hole", hold_s=20, applied=True)
+    before = time.monotonic()
+    assert desk.post(BODY, remaining_ms=6_000)[0] == 504
+    assert time.monotonic() - before < 5
+    assert desk.post(BODY)[:2] == desk.post(BODY)[:2]
+    assert desk.applied == [("t1", 5)]
+
+
+def test_unknown_outcome_says_that_repeating_is_safe_and_it_is(desk: Desk):
+    desk.fault(kind="reset_after")
+    desk.fault(kind="status", status=500, times=20)
+    status, body, _ = desk.post(BODY, remaining_ms=8_000)
+    assert (status, "safe" in body["message"]) == (504, True)
+    urllib3.request("DELETE", f"{desk.gameball.base_url}/_standin/faults")
+    assert desk.post(BODY)[0] == 200
+    assert desk.applied == [("t1", 5)]
+
+
+def test_an_id_of_somebody_else_is_a_conflict(desk: Desk, client: GameballClient):
+    client.add_manual_transaction(json.dumps({**BODY, "username": "else"}).encode())
+    status, body, _ = desk.post(BODY)
+    assert (status, body["error"]) == (409, 409)
+    assert desk.applied == [("t1", 5)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "body"),
+    [
+        ({"status": 404, "code": 7000, "message": "Customer not found"}, {"code": 7000}),
+        ({"status": 422, "code": 9008, "message": "Insufficient points"}, {"code": 9008}),
+        ({"status": 400, "message": "Expiry is odd", "envelope": "error"}, {}),
+    ],
+    ids=["404", "422", "400"],
+)
+def test_gameballs_refusal_comes_back_as_it_is(desk: Desk, fault: dict[str, Any], body: dict[str, Any]):
+    desk.fault(kind="status", **fault)
+    status, told, _ = desk.post(BODY)
+    request_id = told.pop("requestId", None)
+    assert told == {"error": fault["status"], "message": fault["message"], **body}
+    assert bool(request_id) == bool(body)
+    assert status == fault["status"]
+    assert desk.post(BODY)[0] == 200, "a refused transactionId may be used again"
+
+
+def test_busy_gameball_is_asked_again(desk: Desk):
+    desk.fault(kind="status", status=429, retry_after_s=1)
+    desk.fault(kind="status", status=422, code=2001, retry_after_s=1)
+    assert desk.post(BODY)[0] == 200
+    assert desk.applied == [("t1", 5)]
+
+
+def test_gameball_that_stays_busy_is_told_with_the_time_to_wait(desk: Desk):
+    desk.fault(kind="status", status=429, retry_after_s=60)
+    status, _, headers = desk.post(BODY)
+    assert (status, headers["retry-after"]) == (503, "60")
+
+
+def test_rotated_keys_are_read_anew_once(desk: Desk, keys: SettableKeys):
+    control(desk.gameball, "settings", {"secret_key": "rotated-secret"})
+    keys.stored = type(keys.stored)("standin-api-key", "rotated-secret")
+    assert desk.post(BODY)[0] == 200
+    assert keys.fresh_reads == 1
+
+
+def test_wrong_keys_are_our_fault_and_ring_the_alarm(desk: Desk, capsys: pytest.CaptureFixture[str]):
+    control(desk.gameball, "settings", {"secret_key": "rotated-secret"})
+    status, body, _ = desk.post(BODY)
+    assert (status, body["error"]) == (502, 502)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [metric] = [line["_aws"]["CloudWatchMetrics"][0] for line in lines if "_aws" in line]
+    assert metric["Namespace"] == "GameballAdjustments"
+    assert metric["Metrics"] == [{"Name": "KeysRefused", "Unit": "Count"}]
+
+
+def test_what_breaks_inside_stays_inside(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(desk.once, "do", lambda *_: 1 / 0)
+    status, body, headers = desk.post(BODY)
+    assert (status, "division" in body["message"], bool(headers["x-request-id"])) == (500, False, True)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_nothing_private_is_logged_and_the_request_id_is(
+    desk: Desk, breaks: bool, monkeypatch: pytest.MonkeyPatch
+):
+    log = io.StringIO()
+    app = importlib.import_module("functions.manual_transaction.app")
+    monkeypatch.setattr(app.logger.registered_handler, "stream", log)
+    email, mobile, *_ = PRIVATE
+    private = {"email": email, "mobile": mobile, "customerId": email, "username": f"desk {mobile}",
+               "transactionId": f"birthday-{email}", "reason": f"asked by {email}"}  # fmt: skip
+    if breaks:
+        monkeypatch.setattr(desk.once, "do", lambda *_: int(email))
+    for body in ({**BODY, **private}, {**BODY, **private, "points": "x"}, {**BODY, **private, "mobile": 5}):
+        desk.post(body)
+    desk.take({"detail-type": REQUESTED, "detail": {**BODY, **private}})
+    desk.take({"detail-type": REQUESTED, "detail": {**BODY, **private, "points": []}})
+    logged = log.getvalue()
+    assert not [value for value in PRIVATE if value in logged]
+    assert logged.count("manual transaction not added") == 5
+    assert "c6af9ac6-7b61-11e6-9a41-93e8deadbeef" in logged
+
+
+@pytest.mark.parametrize("version", ["v4.0", "v4.1"])
+def test_both_versions_of_gameball_work_by_parameter(
+    version: str, desk: Desk, keys: SettableKeys, gameball: StandIn, monkeypatch: pytest.MonkeyPatch
+):
+    settings = Settings(gameball_api_version=version)
+    client = GameballClient(gameball.base_url, settings.gameball_api_version, keys)
+    monkeypatch.setattr(manual_wiring, "_gameball", lambda: client)
+    assert desk.post(BODY)[0] == 200
+    [request] = control(gameball, "requests")["requests"]
+    assert f"/api/{version}/" in json.dumps(request)
+
+
+def test_the_example_of_an_event_is_applied_and_told(desk: Desk, gameball: StandIn):
+    control(gameball, "customers", {"customers": [{"customerId": "player-00325", "balance": 500}]})
+    event = (EVENTS / "manual-requested.json").read_text()
+    assert desk.take(event) == []
+    assert desk.take(event) == []
+    assert desk.applied == [("return-2026-0815", -120)]
+    assert [(kind, told["points"], told["replayed"]) for kind, told in desk.bus.events] == [
+        ("Manual Transaction Settled", -120, False),
+        ("Manual Transaction Settled", -120, True),
+    ]
+    assert desk.once.callers == {"return-2026-0815": "event:111122223333:shop.returns"}
+
+
+def scheduled(due: str = "2026-11-22T06:00:00Z") -> dict[str, Any]:
+    text = (EVENTS / "manual-scheduled.json").read_text()
+    arn = "arn:aws:scheduler:eu-central-1:111122223333:schedule/default/birthday"
+    text = text.replace("<aws.scheduler.schedule-arn>", arn).replace("<aws.scheduler.scheduled-time>", due)
+    return {**json.loads(text), "customerId": "c1"}
+
+
+def test_a_schedule_that_fires_twice_applies_once_and_its_next_time_again(desk: Desk):
+    for due in ("2026-11-22T06:00:00Z", "2026-11-22T06:00:00.000Z", "2026-12-22T06:00:00Z"):
+        assert desk.take(scheduled(due)) == []
+    [first, second] = desk.applied
+    assert first[0].startswith("default/birthday-20261122T060000Z-")
+    assert second[0].startswith("default/birthday-20261222T060000Z-")
+
+
+def test_a_schedule_may_go_over_the_bus_too(desk: Desk):
+    event = {"detail-type": REQUESTED, "source": "x", "detail": scheduled()}
+    assert desk.take(event) == desk.take(scheduled()) == []
+    assert len(desk.applied) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("{", "the body is no JSON"),
+        ({"detail-type": REQUESTED}, "detail: must be a JSON object"),
+        ({"detail-type": REQUESTED, "detail": {**BODY, "points": 0}}, "points: must not be 0"),
+        ({"detail-type": REQUESTED, "detail": {**BODY, "customerId": "nobody"}}, "not found"),
+        ({**BODY, "schedule": "s", "dueTime": "<aws.scheduler.scheduled-time>"}, "dueTime: must be"),
+        ({**BODY, "dueTime": "2026-11-22T06:00:00Z"}, "schedule: must be"),
+    ],
+)  # fmt: skip
+def test_what_fails_for_good_is_kept_with_its_reason_and_told(desk: Desk, body: Any, reason: str):
+    assert desk.take(body) == []
+    [(kept, attributes)] = desk.failures.kept
+    assert kept == (body if isinstance(body, str) else json.dumps(body))
+    assert reason in attributes["reason"]
+    assert attributes["outcome"] == "not_applied"
+    [(kind, told)] = desk.bus.events
+    assert (kind, told["message"]) == ("Manual Transaction Failed", attributes["reason"])
+    assert desk.applied == []
+
+
+def test_what_may_pass_comes_again_and_the_last_time_is_kept_with_its_reason(desk: Desk):
+    control(desk.gameball, "settings", {"secret_key": "rotated-secret"})
+    event = {"detail-type": REQUESTED, "detail": BODY}
+    assert desk.take(event, receives=2) == [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
+    assert (desk.failures.kept, desk.bus.events) == ([], [])
+    assert desk.take(event, receives=3) == []
+    [(_, attributes)] = desk.failures.kept
+    assert (attributes["status"], attributes["outcome"]) == ("502", "unknown")
+
+
+def test_an_event_that_could_not_be_told_comes_again_and_applies_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    event = {"detail-type": REQUESTED, "detail": BODY}
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.bus, "announce", lambda *_: 1 / 0)
+        assert len(desk.take(event)) == 1
+    assert desk.take(event) == []
+    assert desk.applied == [("t1", 5)]
+    assert len(desk.bus.events) == 1

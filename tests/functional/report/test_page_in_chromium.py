@@ -1,0 +1,140 @@
+"""The report in a real browser: what people see of it, in every light and width, and that it asks nobody."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from adjustments.states import BatchStatus
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.world import World
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_OPTIONS = (
+    "--no-sandbox",  # tests run as root in containers
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+HOSTILE = '""><script>document.title="run"</script><img src=x onerror=alert(1)>'
+Scheme = Literal["light", "dark"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium: Playwright's own can't be downloaded everywhere."""
+    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"none of {', '.join(_NAMES)} is installed here; local/install_chromium.sh does it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a batch of which everything went wrong that can, but for the doubts."""
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {f"gone-{number}" for number in range(7)}
+    world = World(gameball, canary_rows=100)
+    rows = [f"member-{number},{number % 7 - 3 or 5},spring" for number in range(2_500)]
+    rows += [f"gone-{number},10,spring" for number in range(7)]
+    rows += [f"odd-{number},{number} points,spring" for number in range(12)]
+    rows.append(f'"{HOSTILE}",none,spring')
+    text = "\n".join(["customerId,amount,reason", *rows, ""])
+    ended = world.run(world.drop(text, name="<b>spring.csv"))
+    assert ended.status is BatchStatus.COMPLETED_WITH_ERRORS
+    folder = tmp_path_factory.mktemp("results")
+    for name in ("report.html", "results.csv", "fix-me.csv", "summary.json"):
+        (folder / name).write_text(world.result(ended, name))
+    return folder / "report.html"
+
+
+def open_page(chromium: Browser, report: Path, width: int = 1200, scheme: Scheme = "light") -> Page:
+    page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.goto(report.as_uri())
+    return page
+
+
+def test_page_tells_the_verdict_the_numbers_and_what_to_do(chromium: Browser, report: Path) -> None:
+    page = open_page(chromium, report)
+    assert page.get_by_role("heading", level=1).inner_text().endswith("20 of 2,520 rows were not applied")
+    titles = page.get_by_role("heading", level=2).all_inner_texts()
+    assert titles == [
+        "What became of the 2,520 rows",
+        "What to do next",
+        "Points",
+        "Rows that were not applied, by reason",
+        "Jobs over time",
+        "Files",
+        "How it was handled",
+    ]
+    groups = page.get_by_role("article").get_by_role("heading").all_inner_texts()
+    assert [group.split("\n")[0] for group in groups] == [
+        "7 rows failed",
+        "12 rows rejected",
+        "1 row rejected",
+    ]
+    assert page.get_by_role("main").inner_text().count("fix-me.csv") >= 2
+
+
+def test_pictures_have_words_for_those_who_cannot_see_them(chromium: Browser, report: Path) -> None:
+    page = open_page(chromium, report)
+    bar = page.get_by_role("img", name="Rows by outcome")
+    assert "applied 2,500 (99.2 %)" in (bar.locator("desc").text_content() or "")
+    jobs = page.get_by_role("img", name="Jobs over time")
+    assert "4 jobs" in (jobs.locator("desc").first.text_content() or "")
+    for picture in (bar, jobs):
+        box = picture.bounding_box()
+        assert box is not None
+        assert box["width"] > 800
+        assert box["height"] > 30
+
+
+def test_page_runs_nothing_and_asks_for_nothing(chromium: Browser, report: Path) -> None:
+    page = chromium.new_page()
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(report.as_uri(), wait_until="networkidle")
+    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    assert said == []
+    assert page.title() == "completed with errors: inbox/<b>spring.csv"
+    assert page.locator("script").count() == 0
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_fits_every_screen_and_light(
+    chromium: Browser, report: Path, width: int, scheme: Scheme
+) -> None:
+    page = open_page(chromium, report, width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ink, paper = (
+        page.evaluate(f"getComputedStyle(document.body).{name}.match(/[0-9]+/g).slice(0, 3).map(Number)")
+        for name in ("color", "backgroundColor")
+    )
+    assert (sum(ink) < sum(paper)) == (scheme == "light")
+    assert abs(sum(ink) - sum(paper)) > 450
+
+
+def test_paper_is_white_also_in_the_dark(chromium: Browser, report: Path) -> None:
+    page = open_page(chromium, report, scheme="dark")
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_links_lead_to_the_files_beside_it(chromium: Browser, report: Path) -> None:
+    page = open_page(chromium, report)
+    links = page.get_by_role("link").evaluate_all("links => links.map(link => link.href)")
+    assert {Path(link).name for link in links} == {"results.csv", "fix-me.csv", "summary.json"}
+    assert all((report.parent / Path(link).name).is_file() for link in links)

@@ -1,0 +1,69 @@
+"""Runs seeds and tells how it went: ``make simulate SEEDS=n``, or ``SEED=n`` for one with its trace."""
+
+import argparse
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tests.simulation.many import Summary, run_many
+from tests.simulation.simulator import describe, run_seed
+
+TRACE_LINES = 400
+
+
+def main() -> int:
+    """Run what the command line asks for; 1 when a promise does not hold."""
+    parser = argparse.ArgumentParser(prog="simulate", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds to run")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--seed", type=int, help="run this one, and show what happened")
+    parser.add_argument(
+        "--jobs", type=int, help="processes side by side; as many as processors, if not given"
+    )
+    chosen = parser.parse_args()
+    console = Console()
+    if chosen.seed is not None:
+        return show(console, chosen.seed)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]} seeds/s"), TimeRemainingColumn(),
+    )  # fmt: skip
+    summary = Summary()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("simulating", total=chosen.seeds, rate="…")
+        for summary in run_many(chosen.first, chosen.seeds, chosen.jobs):
+            progress.update(task, completed=summary.seeds, rate=f"{summary.rate:,.0f}")
+    return tell(console, summary)
+
+
+def show(console: Console, seed: int) -> int:
+    """Replay one seed, with its trace."""
+    result = run_seed(seed)
+    for step in result.trace[-TRACE_LINES:]:
+        console.print(describe(step), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"seed {seed} ({result.profile}): {result.steps} calls, trace {result.trace_hash[:16]}")
+    console.print(f"{result.violation or 'every promise holds'}", markup=False)
+    return 1 if result.violation else 0
+
+
+def tell(console: Console, summary: Summary) -> int:
+    """Print what was run, and what was found."""
+    table = Table("what happened", "times", title=f"{summary.seeds:,} seeds, {summary.steps:,} calls")
+    for name, times in sorted(summary.faults.items()):
+        table.add_row(name, f"{times:,}")
+    table.add_section()
+    for name, times in sorted(summary.statuses.items()):
+        table.add_row(f"batches that ended as {name}", f"{times:,}")
+    console.print(table)
+    console.print(f"{summary.rate:,.0f} seeds/s in {summary.elapsed_s:,.1f} s")
+    for seed, violation in summary.violations[:20]:
+        console.print(f"seed {seed}: {violation}   (make simulate SEED={seed})", markup=False)
+    if not summary.violations:
+        console.print("every promise holds in every seed")
+    return 1 if summary.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

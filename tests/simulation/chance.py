@@ -1,0 +1,215 @@
+"""What goes wrong, and how often: by chance from a seed, or by a script."""
+
+import random
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Answer(StrEnum):
+    """What Gameball does with a request of adjustments; the promise is the same for all of them."""
+
+    ACCEPTED = "accepted"
+    NO_CONNECTION = "no connection"
+    THROTTLED = "throttled"
+    BUSY = "busy (2001)"
+    UNAUTHORIZED = "unauthorized"
+    ERROR_NOT_APPLIED = "error, not applied"
+    ERROR_APPLIED = "error, applied"
+    ERROR_APPLIED_LATE = "error, applied late"
+    LOST_NOT_APPLIED = "lost, not applied"
+    LOST_APPLIED = "lost, applied"
+    LOST_APPLIED_LATE = "lost, applied late"
+    NO_JOB_ID_NOT_APPLIED = "no jobId, not applied"
+    NO_JOB_ID_APPLIED = "no jobId, applied"
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the answer leaves open what became of the rows."""
+        return self in _UNKNOWN
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether a job comes of it, at once or late."""
+        return self is Answer.ACCEPTED or self in _UNKNOWN_APPLIED
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the job comes only minutes after the answer."""
+        return self in (Answer.ERROR_APPLIED_LATE, Answer.LOST_APPLIED_LATE)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the caller waits for its whole read time-out."""
+        return self in (Answer.LOST_NOT_APPLIED, Answer.LOST_APPLIED, Answer.LOST_APPLIED_LATE)
+
+
+_UNKNOWN_APPLIED = frozenset(
+    {
+        Answer.ERROR_APPLIED,
+        Answer.ERROR_APPLIED_LATE,
+        Answer.LOST_APPLIED,
+        Answer.LOST_APPLIED_LATE,
+        Answer.NO_JOB_ID_APPLIED,
+    }
+)
+_UNKNOWN = _UNKNOWN_APPLIED | {
+    Answer.ERROR_NOT_APPLIED,
+    Answer.LOST_NOT_APPLIED,
+    Answer.NO_JOB_ID_NOT_APPLIED,
+}
+
+
+class Fate(StrEnum):
+    """What becomes of a job that Gameball took."""
+
+    GOOD = "good"
+    SLOW = "slow"
+    FAILS_MIDWAY = "fails midway"
+    STOPS_MIDWAY = "stops midway"
+    UNLISTED_APPLIED = "rows unlisted, applied"
+    UNLISTED_NOT_APPLIED = "rows unlisted, not applied"
+    UNLISTED_LATE = "rows unlisted, applied late"
+    LISTED_TWICE = "rows in both lists"
+    ODD_STATE = "undocumented state"
+    ODD_STATE_FOR_EVER = "undocumented state for ever"
+
+
+class Poll(StrEnum):
+    """What Gameball does with a question about a job."""
+
+    ANSWERED = "answered"
+    NO_CONNECTION = "no connection"
+    THROTTLED = "throttled"
+    UNAUTHORIZED = "unauthorized"
+    ERROR = "error"
+    GARBLED = "garbled"
+
+
+class Fault(StrEnum):
+    """What happens at a call to anything outside."""
+
+    KILL_BEFORE = "killed before a call"
+    KILL_AFTER = "killed after a call"
+    FREEZE_BEFORE = "frozen before a call"
+    FREEZE_AFTER = "frozen after a call"
+    ERROR_BEFORE = "call failed"
+    ERROR_AFTER = "call failed after its effect"
+    ECHO = "write took effect and said it was too late"
+
+
+FREEZES_S = (0.5, 5.0, 40.0, 130.0, 400.0, 1000.0)
+"""Lengths of freezes: within a lease, past it, past a function's time, past a redelivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How often things go wrong, in calls of one."""
+
+    kill: float = 0.0
+    freeze: float = 0.0
+    error: float = 0.0
+    echo: float = 0.0
+    answer: float = 0.0
+    poll: float = 0.0
+    fate: float = 0.0
+    environment: float = 0.0
+    interleaved: float = 0.0
+
+
+PROFILES = {
+    "calm": Rates(),
+    "gameball": Rates(answer=0.3, poll=0.15, fate=0.4),
+    "answers": Rates(answer=0.5, fate=0.1),
+    "jobs": Rates(fate=0.8, poll=0.2),
+    "crashes": Rates(kill=0.03, environment=0.3),
+    "freezes": Rates(freeze=0.05, interleaved=0.8, environment=0.4),
+    "aws": Rates(error=0.04, echo=0.1, environment=0.3),
+    "races": Rates(freeze=0.08, interleaved=1.0, environment=0.6, answer=0.2, fate=0.2),
+    "storm": Rates(0.015, 0.02, 0.015, 0.03, 0.25, 0.15, 0.3, 0.4, 0.6),
+}
+"""Weathers; a run has one of them, so that each kind of fault also comes alone."""
+
+
+@dataclass
+class Chance:
+    """All bad luck of a run.
+
+    Args:
+        random: the run's only source of chance.
+        rates: how often what goes wrong.
+    """
+
+    random: random.Random
+    rates: Rates
+    is_over: bool = False
+    injected: dict[str, int] = field(default_factory=dict)
+
+    def hits(self, rate: float) -> bool:
+        """Whether something with this rate happens now; nothing does once faults have stopped."""
+        return bool(rate) and not self.is_over and self.random.random() < rate
+
+    def happens(self, what: str) -> bool:
+        """Whether the environment plays a trick now."""
+        return self.hits(self.rates.environment) and self._noted(what)
+
+    def _noted(self, what: str) -> bool:
+        self.injected[what] = self.injected.get(what, 0) + 1
+        return True
+
+    def fault(self, port: str, is_write: bool, can_freeze: bool) -> Fault | None:
+        """What happens at this call."""
+        if self.is_over:
+            return None
+        rates, draw = self.rates, self.random.random()
+        if (draw := draw - rates.kill) < 0:
+            return self._told(self.random.choice((Fault.KILL_BEFORE, Fault.KILL_AFTER)))
+        if (draw := draw - rates.freeze) < 0:
+            if not can_freeze:
+                return None
+            return self._told(self.random.choice((Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER)))
+        if port in ("gameball", "clock"):
+            return None
+        if (draw := draw - rates.error) < 0:
+            return self._told(self.random.choice((Fault.ERROR_BEFORE, Fault.ERROR_AFTER)))
+        if is_write and draw < rates.echo:
+            return self._told(Fault.ECHO)
+        return None
+
+    def _told(self, fault: Fault) -> Fault:
+        self._noted(fault)
+        return fault
+
+    def answer(self) -> Answer:
+        """What becomes of the next request of adjustments."""
+        if not self.hits(self.rates.answer):
+            return Answer.ACCEPTED
+        answer = self.random.choice(_BAD_ANSWERS)
+        self._noted(f"answer: {answer}")
+        return answer
+
+    def poll(self) -> Poll:
+        """What becomes of the next question about a job."""
+        if not self.hits(self.rates.poll):
+            return Poll.ANSWERED
+        poll = self.random.choice(_BAD_POLLS)
+        self._noted(f"poll: {poll}")
+        return poll
+
+    def fate(self) -> Fate:
+        """What becomes of the next job."""
+        if not self.hits(self.rates.fate):
+            return Fate.GOOD
+        fate = self.random.choice(_BAD_FATES)
+        if fate is Fate.ODD_STATE_FOR_EVER and self.random.random() < 0.7:
+            fate = Fate.ODD_STATE
+        self._noted(f"job: {fate}")
+        return fate
+
+    def freeze_s(self) -> float:
+        """How long a worker stands still."""
+        return self.random.choice(FREEZES_S) * (0.5 + self.random.random())
+
+
+_BAD_ANSWERS = tuple(answer for answer in Answer if answer is not Answer.ACCEPTED)
+_BAD_POLLS = tuple(poll for poll in Poll if poll is not Poll.ANSWERED)
+_BAD_FATES = tuple(fate for fate in Fate if fate is not Fate.GOOD)

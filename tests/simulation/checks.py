@@ -1,0 +1,634 @@
+"""The promises, checked at every step and at the end. Nothing here uses the code that it checks.
+
+Each check has a name; a broken one is a ``Violation`` of that name.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from adjustments import exact_json
+from adjustments.errors import GameballError
+from adjustments.model import Batch, Chunk
+from tests.simulation.chance import Answer
+from tests.simulation.model import Entry, ModelGameball
+from tests.simulation.scenario import File, InputRow, Scenario, accepted
+from tests.simulation.scheduler import Scheduler, Violation, Worker
+
+LEASE_S = 120.0
+FINAL = {"completed", "completed_with_errors", "validated", "rejected", "stopped", "needs_attention"}
+OVER = {"settled", "split", "refused", "in_doubt", "not_submitted"}
+BATCH_MOVES = {
+    "planned": {"submitting", "polling"} | FINAL,
+    "awaiting_approval": {"submitting", "stopped"},
+    "submitting": {"polling"} | FINAL,
+    "polling": FINAL,
+    "needs_attention": FINAL - {"validated", "rejected"},
+}
+CHUNK_MOVES = {
+    "planned": {"submitting", "not_submitted"},
+    "submitting": {"planned", "submitted", "split", "refused", "in_doubt"},
+    "submitted": {"settled", "in_doubt"},
+    "in_doubt": {"submitted", "settled"},
+    "settled": {"settled"},
+}
+"""The design page's states, written down once more: who changes the code's table breaks a check."""
+
+UNSENT_PAUSE_S = 0.4
+THROTTLED_PAUSE_S = 1.0
+
+Key = tuple[str, str]
+"""A batch and one of its chunks."""
+
+
+class Checker:
+    """Sees every write, request, answer, ledger line and notice of a run."""
+
+    def __init__(self, scenario: Scenario, scheduler: Scheduler) -> None:
+        self._scenario = scenario
+        self._scheduler = scheduler
+        self.model: ModelGameball
+        self.read_file: Callable[[str], bytes]
+        self.files: dict[tuple[str, str], File] = {}
+        self.batches: dict[str, Batch] = {}
+        self.earlier: dict[str, Batch] = {}
+        self.plans: dict[Key, dict[str, Chunk]] = {}
+        self.calm = False
+        self._rows: dict[Key, list[tuple[str, Decimal]]] = {}
+        self._ever_over: set[Key] = set()
+        self._ever_doubted: set[Key] = set()
+        self._tokens: dict[str, int] = {}
+        self._pauses: dict[Key, datetime] = {}
+        self._excuses: set[Key] = set()
+        self._last_answer: dict[Key, str] = {}
+        self._applied: Counter[tuple[str, Decimal]] = Counter()
+        self._order: dict[tuple[str, str], list[Decimal]] = {}
+        self._said: dict[str, dict[Decimal, str]] = {}
+        self._digests: dict[str, str] = {}
+        self._told: Counter[tuple[str, str]] = Counter()
+        self._contents: dict[str, list[str]] = {}
+        self._unsure_files: set[str] = set()
+
+    # --- what is written ---------------------------------------------------------------------------------
+
+    def created(self, batch: Batch) -> None:
+        """A batch counts from now on: its plan must hold every row of its file once."""
+        if batch.batch_id in self.batches:
+            fail("one batch a drop", f"batch {batch.batch_id} was created twice")
+        self.batches[batch.batch_id] = batch
+        file = self._file(batch)
+        chunks = self.chunks(batch)
+        if batch.refusal:
+            if not (file.is_refused or "accepted before" in batch.refusal) or chunks:
+                fail("every row is planned", f"{batch.batch_id} was refused for nothing: {batch.refusal}")
+            return
+        self._check_plan(batch, file, chunks)
+        self._check_guards(batch, file)
+
+    def saved_batch(self, batch: Batch) -> None:
+        """A batch has a next version."""
+        before = self.batches.get(batch.batch_id)
+        if before is None or batch.version != before.version + 1:
+            fail("versions go one by one", f"{batch.batch_id} {before and before.version} → {batch.version}")
+        if batch.status != before.status and batch.status not in BATCH_MOVES.get(before.status, ()):
+            fail("state moves forward", f"{batch.batch_id}: {before.status} → {batch.status}")
+        is_changed = _result(before) != _result(batch)
+        if before.status in FINAL and is_changed and not _is_resolved(before, batch):
+            fail("final states are immutable", f"{batch.batch_id} changed after its end")
+        if batch.past_deadline and self._scheduler.now < batch.deadline_at:
+            fail("deadlines are kept", f"{batch.batch_id} is called late before its deadline")
+        if before.plan_id != batch.plan_id or before.source != batch.source or before.total != batch.total:
+            fail("a plan is for ever", f"{batch.batch_id} has another plan")
+        self.earlier[batch.batch_id] = before
+        self.batches[batch.batch_id] = batch
+        if batch.status in FINAL and is_changed:
+            if batch.batch_id not in self._unsure_files:
+                self._check_end(batch)
+            self._digests[batch.batch_id] = self._digest(batch)
+
+    def added_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
+        """A planning run keeps its chunks."""
+        known = self.plans.setdefault((batch_id, plan_id), {})
+        stored = self.batches.get(batch_id)
+        for chunk in chunks:
+            if chunk.chunk_id in known and stored and stored.plan_id == plan_id:
+                fail("state moves forward", f"chunk {chunk.chunk_id} of {batch_id} was planned again")
+            known[chunk.chunk_id] = chunk
+
+    def saved_chunk(self, batch: Batch, chunk: Chunk) -> None:
+        """A chunk has a next version."""
+        known = self.plans[(batch.batch_id, batch.plan_id)]
+        before = known[chunk.chunk_id]
+        key = (batch.batch_id, chunk.chunk_id)
+        if chunk.version != before.version + 1:
+            fail("versions go one by one", f"chunk {key}: {before.version} → {chunk.version}")
+        is_same = chunk.state == before.state == "submitted" and chunk.job_id == before.job_id
+        if not is_same and chunk.state not in CHUNK_MOVES.get(before.state, ()):
+            fail("state moves forward", f"chunk {key}: {before.state} → {chunk.state}")
+        if _payload(before) != _payload(chunk):
+            fail("a plan is for ever", f"chunk {key} has another payload")
+        if self.batches[batch.batch_id].plan_id != batch.plan_id:
+            fail("a plan is for ever", f"chunk {key} of a plan that does not count was changed")
+        known[chunk.chunk_id] = chunk
+        if chunk.state in OVER:
+            self._ever_over.add(key)
+        match chunk.state.value:
+            case "submitting":
+                self._check_intent(batch, chunk, key)
+            case "submitted":
+                self._check_job(chunk, key)
+            case "settled":
+                self._check_settled(before, chunk, key)
+            case "refused":
+                self._check_refused(chunk, key)
+            case "planned":
+                self._check_released(key)
+            case "in_doubt":
+                self._ever_doubted.add(key)
+
+    def split(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
+        """A chunk was replaced by its halves: together they hold what it held."""
+        key = (batch.batch_id, whole.chunk_id)
+        if self._last_answer.get(key) != "refused":
+            fail("only a refusal splits", f"chunk {key} was split after {self._last_answer.get(key)}")
+        spans = [(half.first, half.last) for half in halves]
+        if spans[0][0] != whole.first or spans[-1][1] != whole.last or spans[0][1] != spans[-1][0]:
+            fail("none is lost", f"chunk {key}: {whole.first}–{whole.last} was split into {spans}")
+        for half in halves:
+            rows = self._chunk_rows(batch.batch_id, batch.plan_id, half)
+            if len(rows) != half.rows or half.wave != whole.wave:
+                fail("none is lost", f"half {half.chunk_id} of {key} is not a part of it")
+
+    # --- what is sent ------------------------------------------------------------------------------------
+
+    def requested(self, body: bytes) -> Key:
+        """A request is about to go out: it needs its intent on record, and a place in the budget."""
+        worker = self._worker()
+        if worker.intent is None:
+            fail("no request without an intent", "a request without any intent")
+        batch_id, chunk_id = key = worker.intent
+        batch = self.batches.get(batch_id)
+        chunk = self.plans.get((batch_id, batch.plan_id), {}).get(chunk_id) if batch else None
+        if batch is None or chunk is None or chunk.state != "submitting" or chunk.token != worker.token:
+            fail("no request without an intent", f"{key} is {chunk and chunk.state}, not this worker's")
+        if hashlib.sha256(body).hexdigest() != chunk.sha256:
+            fail("no request without an intent", f"{key}: the body is not the one on record")
+        self._tokens[chunk.token] = self._tokens.get(chunk.token, 0) + 1
+        if self._tokens[chunk.token] > 1:
+            fail(
+                "one request an intent", f"{key}: token {chunk.token} sent {self._tokens[chunk.token]} times"
+            )
+        if batch.status in FINAL or batch.status == "awaiting_approval" or batch.dry_run:
+            fail("nothing is sent that may not be", f"{batch_id} is {batch.status}, dry run: {batch.dry_run}")
+        if chunk.intent_at is None or self._scheduler.now >= chunk.intent_at + timedelta(seconds=LEASE_S):
+            fail("the lease holds", f"{key}: sent after its lease")
+        if self._scheduler.now < self._pauses.get(key, self._scheduler.now):
+            fail("pauses are kept", f"{key}: sent before its pause was over")
+        self.called()
+        return key
+
+    def sent_by(self) -> Key:
+        """Whose request reaches Gameball now."""
+        return self._worker().request
+
+    def called(self) -> None:
+        """Gameball is called: there must be a place in the budget for it."""
+        worker = self._worker()
+        worker.turns -= 1
+        if worker.turns < 0:
+            fail("calls stay in the budget", f"{worker.name} called Gameball without a turn")
+
+    def answered(self, batch_id: str, chunk_id: str, answer: str, error: GameballError | None) -> None:
+        """Gameball has answered, or not."""
+        key = (batch_id, chunk_id)
+        self._last_answer[key] = answer
+        if answer in (Answer.THROTTLED, Answer.BUSY):
+            pause_s = (error.retry_after_s if error else None) or THROTTLED_PAUSE_S
+            self._pauses[key] = self._scheduler.now + timedelta(seconds=pause_s)
+        elif answer == Answer.NO_CONNECTION:
+            self._pauses[key] = self._scheduler.now + timedelta(seconds=UNSENT_PAUSE_S)
+        elif answer != "refused" and Answer(answer).is_unknown:
+            self._excuses.add(key)
+
+    def disturbed(self, worker: Worker) -> None:
+        """Bad luck struck a worker: what it had in hand may be in doubt."""
+        if worker.intent:
+            self._excuses.add(worker.intent)
+
+    def wrote_late(self, place: object) -> None:
+        """A worker that Lambda would have killed long ago touches a file.
+
+        Files have no conditional writes: a worker that outlives its time may write over newer results. It must
+        not pay anybody twice all the same, which is why it is let live; but its files are not held against it.
+        """
+        if isinstance(place, str) and place.startswith("results/"):
+            self._unsure_files.add(place.split("/")[1])
+
+    def applied(self, entry: Entry) -> None:
+        """Gameball has really added an amount."""
+        row = (entry.batch_id, entry.amount)
+        self._applied[row] += 1
+        if self._applied[row] > 1:
+            fail("nothing is applied twice", f"{entry.customer} {entry.amount} of {entry.batch_id}")
+        said = self._said.get(entry.batch_id, {}).get(entry.amount)
+        if said not in (None, "in_doubt"):
+            fail("outcomes are true", f"{entry.amount} of {entry.batch_id} is {said}, and was applied later")
+        self._order.setdefault((entry.batch_id, entry.customer), []).append(entry.amount)
+
+    # --- what is told ------------------------------------------------------------------------------------
+
+    def mailed(self, subject: str) -> None:
+        """People are told a fact: it must be one, and new."""
+        if subject == "recurring schedule missed":
+            return
+        said, _, batch_id = subject.partition(": ")
+        batch = next((b for name, b in self.batches.items() if name.startswith(batch_id)), None)
+        fact = said.replace(" ", "_")
+        if batch is None or (fact not in FINAL and fact != "awaiting_approval"):
+            fail("only facts are told", subject)
+        if fact in FINAL and batch.status != fact:
+            fail("only facts are told", f"{subject}, but it is {batch.status}")
+        if fact in (self._worker().read or batch).notified:
+            fail("facts are told once", f"{subject} was told and noted before")
+
+    def announced(self, detail_type: str, detail: Any) -> None:
+        """Machines are told of an end."""
+        batch = self.batches[detail["batchId"]]
+        wanted = "Batch Needs Attention" if batch.status == "needs_attention" else "Batch Settled"
+        if detail_type != wanted or detail["status"] != batch.status or batch.status not in FINAL:
+            fail("only facts are told", f"{detail_type} {detail['status']} of a batch that is {batch.status}")
+        self._told[(batch.batch_id, detail["status"])] += 1
+
+    def logged(self, text: str) -> None:
+        """A line reaches a log."""
+        for needle in ("cust-", "77700", "secret-key-"):
+            if needle in text:
+                fail("logs hold no secrets", text)
+
+    # --- the end -----------------------------------------------------------------------------------------
+
+    def check_progress(self, faults_end: datetime, slack: timedelta) -> None:
+        """Once faults have stopped, everything ends within its deadline."""
+        now = self._scheduler.now
+        for batch in self.batches.values():
+            if batch.status in FINAL or batch.status == "awaiting_approval":
+                continue
+            if now > max(batch.deadline_at, faults_end) + slack:
+                fail("everything ends", f"{batch.batch_id} is {batch.status} past its deadline")
+        taken = {(batch.source.key, batch.source.version_id) for batch in self.batches.values()}
+        # a tick that failed for good lies in the failure queue; of the inbox, nothing stays behind
+        missed = [
+            key for key, version in self.files if (key, version) not in taken and key.startswith("inbox/")
+        ]
+        if missed and now > faults_end + timedelta(minutes=30) + slack:
+            fail("everything ends", f"{missed[0]} never became a batch")
+
+    def check_all(self) -> None:
+        """Everything has happened that ever will."""
+        for batch in self.batches.values():
+            fact = batch.status.value
+            if fact not in batch.notified:
+                fail("everybody is told", f"{batch.batch_id} is {fact}, and nobody was told")
+            if fact not in FINAL:
+                continue
+            if not self._told[(batch.batch_id, fact)]:
+                fail("everybody is told", f"{batch.batch_id} is {fact}, and no event says so")
+            if batch.batch_id not in self._unsure_files:
+                if self._digest(batch) != self._digests[batch.batch_id]:
+                    fail(
+                        "final states are immutable", f"the results of {batch.batch_id} changed after its end"
+                    )
+                self._check_end(batch)
+                self._check_doubts(batch)
+            self._check_order(batch)
+            if self.calm and (batch.counts.in_doubt or batch.past_deadline or batch.paused):
+                fail("no doubt without a cause", f"{batch.batch_id} ended as {fact} in calm weather")
+            if fact == "completed" and batch.paused:
+                fail("outcomes are true", f"{batch.batch_id} is completed and paused: {batch.paused}")
+
+    def truth(self, batch: Batch) -> dict[str, frozenset[int]]:
+        """What really became of the rows in doubt of a batch, by line."""
+        said = self._said.get(batch.batch_id, {})
+        good = [row for row in self._file(batch).rows if not row.is_bad]
+        lines = [
+            (row.line, Decimal(row.amount)) for row in good if said.get(Decimal(row.amount)) == "in_doubt"
+        ]
+        found: dict[str, set[int]] = {}
+        for line, amount in lines:
+            name = "applied" if self._applied[(batch.batch_id, amount)] else "not_applied"
+            found.setdefault(name, set()).add(line)
+        return {name: frozenset(lines) for name, lines in found.items()}
+
+    def chunks(self, batch: Batch) -> dict[str, Chunk]:
+        """A batch's chunks as they stand."""
+        return self.plans.get((batch.batch_id, batch.plan_id), {})
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _worker(self) -> Worker:
+        worker = self._scheduler.current
+        assert worker is not None
+        return worker
+
+    def _file(self, batch: Batch) -> File:
+        return self.files[(batch.source.key, batch.source.version_id)]
+
+    def _chunk_rows(self, batch_id: str, plan_id: str, chunk: Chunk) -> list[tuple[str, Decimal]]:
+        """What a chunk's request says, read from the very bytes that are sent."""
+        key = (plan_id, chunk.payload_key)
+        if key not in self._rows:
+            body = exact_json.read(self.read_file(chunk.payload_key))["body"]
+            self._rows[key] = [(row["customerId"], Decimal(row["amount"])) for row in body]
+        return self._rows[key][chunk.first : chunk.last]
+
+    def _check_plan(self, batch: Batch, file: File, chunks: dict[str, Chunk]) -> None:
+        if file.is_refused:
+            fail("every row is planned", f"{file.key} should have been refused")
+        planned: Counter[tuple[str, Decimal]] = Counter()
+        waves: dict[str, dict[int, Decimal]] = {}
+        for chunk in chunks.values():
+            rows = self._chunk_rows(batch.batch_id, batch.plan_id, chunk)
+            if not 0 < len(rows) == chunk.rows <= self._scenario.chunk_rows_max:
+                fail("every row is planned", f"chunk {chunk.chunk_id} holds {len(rows)} rows")
+            if len({customer for customer, _ in rows}) < len(rows):
+                fail("no customer twice in a chunk", f"chunk {chunk.chunk_id} of {batch.batch_id}")
+            planned.update(rows)
+            for customer, amount in rows:
+                waves.setdefault(customer, {})[chunk.wave] = amount
+        wanted = accepted(file)
+        if planned != Counter(wanted):
+            fail("every row is planned", f"{batch.batch_id}: {planned} instead of {wanted}")
+        if (batch.counts.rows, batch.counts.rejected) != (len(file.rows), len(file.rows) - len(wanted)):
+            fail("sums are conserved", f"{batch.batch_id}: {batch.counts}")
+        if Decimal(batch.total) != sum((amount for _, amount in wanted), Decimal(0)):
+            fail("sums are conserved", f"{batch.batch_id}: total {batch.total}")
+        for customer, by_wave in waves.items():
+            order = [amount for name, amount in wanted if name == customer]
+            if [by_wave[wave] for wave in sorted(by_wave)] != order:
+                fail("rows go in the order of the file", f"{customer} of {batch.batch_id}: {by_wave}")
+
+    def _check_guards(self, batch: Batch, file: File) -> None:
+        limit = self._scenario.approval_above_rows
+        is_held = bool(limit) and not file.is_dry_run and len(accepted(file)) > limit
+        if (batch.status == "awaiting_approval") != is_held or batch.dry_run != file.is_dry_run:
+            fail("guards hold", f"{batch.batch_id} is {batch.status}, dry run: {batch.dry_run}")
+        if not (file.is_dry_run or file.metadata.get("allow-duplicate") or "recurring" in file.key):
+            self._check_content(batch, self._contents.setdefault(file.text, []))
+
+    def _check_content(self, batch: Batch, earlier: list[str]) -> None:
+        """The same content is taken again only when surely nothing of it was applied."""
+        for other in (self.batches[batch_id] for batch_id in earlier):
+            if other.status not in FINAL or other.counts.applied or other.counts.in_doubt:
+                fail("the same content is taken once", f"{batch.batch_id}, and {other.batch_id} before")
+        earlier.append(batch.batch_id)
+
+    def _check_intent(self, batch: Batch, chunk: Chunk, key: Key) -> None:
+        worker = self._worker()
+        worker.intent, worker.token = key, chunk.token
+        if not chunk.token or chunk.token in self._tokens:
+            fail("a token is used once", f"{key}: {chunk.token!r}")
+        self._tokens[chunk.token] = 0
+        if chunk.intent_at != self._scheduler.now:  # it stood still between its look at the clock and here
+            self._excuses.add(key)
+        seen, chunks = worker.seen
+        if seen is None or seen.batch_id != batch.batch_id:
+            fail("decisions rest on what was read", f"{key} was sent without a look at its batch")
+        if seen.stop_reason or seen.status in FINAL or seen.status == "awaiting_approval":
+            fail("a stop holds", f"{key} was sent although its batch is {seen.status}, {seen.stop_reason}")
+        self._check_share(batch, chunks, key)
+        self._check_turn(batch, chunk, key)
+
+    def _check_share(self, batch: Batch, chunks: Sequence[Chunk], key: Key) -> None:
+        """Past MaxFailurePercent nothing more is sent."""
+        rows = bad = 0
+        for seen in chunks:
+            if seen.state == "settled":
+                rows += seen.counts.rows
+                bad += seen.counts.failed + seen.counts.in_doubt
+            elif seen.state in ("refused", "in_doubt"):
+                rows += seen.rows
+                bad += seen.rows
+        if rows and bad * 100 > rows * self._scenario.failure_percent_max:
+            fail("the failure share holds", f"{key} was sent after {bad} of {rows} rows went wrong")
+
+    def _check_turn(self, batch: Batch, chunk: Chunk, key: Key) -> None:
+        """Waves go one after another, the canary before everything else."""
+        chunks = self.chunks(batch)
+        canary = next(iter(sorted(chunks)))
+        for other in chunks.values():
+            other_key = (batch.batch_id, other.chunk_id)
+            if other_key in self._ever_over or other.chunk_id == chunk.chunk_id:
+                continue
+            if other.wave < chunk.wave:
+                fail("waves go one after another", f"{key} was sent before {other.chunk_id} was over")
+            is_canary = other.chunk_id.split(".")[0] == canary
+            if self._has_canary(batch) and is_canary and chunk.chunk_id.split(".")[0] != canary:
+                fail("the canary goes alone", f"{key} was sent before {other.chunk_id} was over")
+
+    def _has_canary(self, batch: Batch) -> bool:
+        whole = [name for name in self.chunks(batch) if "." not in name]
+        return self._scenario.canary_rows > 0 and len(whole) > 1
+
+    def _check_job(self, chunk: Chunk, key: Key) -> None:
+        job = self.model.jobs.get(chunk.job_id or 0)
+        if job is None or (job.batch_id, job.chunk_id) != key:
+            fail("a job is its chunk's", f"{key} was given job {chunk.job_id}")
+
+    def _check_settled(self, before: Chunk, chunk: Chunk, key: Key) -> None:
+        """An outcome is true; of a job, it is what Gameball lists; and only a doubt is ever changed."""
+        stored = [outcome for outcome, _ in json.loads(self.read_file(chunk.outcomes_key))]
+        rows = self._chunk_rows(key[0], self.batches[key[0]].plan_id, chunk)
+        if len(stored) != chunk.rows:
+            fail("every row has one outcome", f"{key}: {len(stored)} outcomes for {chunk.rows} rows")
+        for (customer, amount), outcome in zip(rows, stored, strict=True):
+            if outcome != "in_doubt" and self._applied[(key[0], amount)] != (outcome == "applied"):
+                fail("outcomes are true", f"{key}: {customer} {amount} is not {outcome}")
+            if outcome == "failed":
+                self._said.setdefault(key[0], {})[amount] = outcome
+        if "in_doubt" in stored:
+            self._ever_doubted.add(key)
+        if before.state == "submitted":
+            self._check_listed(chunk, key, stored)
+        if before.state == "settled":
+            known = [outcome for outcome, _ in json.loads(self.read_file(before.outcomes_key))]
+            if any(old not in ("in_doubt", new) for old, new in zip(known, stored, strict=True)):
+                fail("final states are immutable", f"{key}: {known} became {stored}")
+
+    def _check_listed(self, chunk: Chunk, key: Key, stored: list[str]) -> None:
+        job = self.model.jobs.get(chunk.job_id or 0)
+        if job is None or self._scheduler.now < job.ends_at:
+            fail("only an ended job settles", f"{key}: job {chunk.job_id} is still at work")
+        for row, outcome in zip(job.rows, stored, strict=True):
+            is_told = row.is_listed and row.is_applied is not None and not row.is_listed_twice
+            if outcome == "in_doubt" and is_told and not job.hides_lists:
+                fail("no doubt without a cause", f"{key}: {row.customer} was listed")
+            if outcome != "in_doubt" and not is_told:
+                fail("outcomes are true", f"{key}: {row.customer} {row.amount} is {outcome} without proof")
+
+    def _check_refused(self, chunk: Chunk, key: Key) -> None:
+        if chunk.rows != 1 or self._last_answer.get(key) != "refused":
+            fail(
+                "only the row to blame is refused", f"{key}: {chunk.rows} rows, {self._last_answer.get(key)}"
+            )
+
+    def _check_released(self, key: Key) -> None:
+        answer = self._last_answer.get(key)
+        if answer is not None and (answer == "refused" or Answer(answer).is_unknown):
+            fail("what may be applied is not sent again", f"{key} was released after {answer}")
+
+    def _check_end(self, batch: Batch) -> None:
+        """Every row has exactly one outcome, it is true, and the sums add up."""
+        file = self._file(batch)
+        results = list(csv.DictReader(io.StringIO(self._text(batch, "results.csv"))))
+        tally = Counter(row["status"] for row in results)
+        counts = batch.counts.model_dump()
+        if any(tally[name] != counts[name] for name in counts if name != "rows"):
+            fail("sums are conserved", f"{batch.batch_id}: {tally} in the file, {counts} in the record")
+        if len(results) != counts["rows"] or sum(tally.values()) != counts["rows"]:
+            fail("every row has one outcome", f"{batch.batch_id}: {len(results)} results, {counts}")
+        if batch.status != _status(batch, counts):
+            fail("outcomes are true", f"{batch.batch_id} is {batch.status} with {counts}")
+        if batch.refusal:
+            return
+        if len(results) != len(file.rows):
+            fail("every row has one outcome", f"{batch.batch_id}: {len(results)} of {len(file.rows)} rows")
+        said: dict[Decimal, str] = {}
+        for row, result in zip(file.rows, results, strict=True):
+            if (int(result["line"]), result["customerId"]) != (row.line, row.customer):
+                fail("every row has one outcome", f"{batch.batch_id}: {result} for line {row.line}")
+            self._check_outcome(batch, row, result["status"])
+            if not row.is_bad:
+                said[Decimal(row.amount)] = result["status"]
+        self._check_totals(batch, said)
+        self._check_fix_me(batch, file, results)
+        self._said[batch.batch_id] = said
+
+    def _check_outcome(self, batch: Batch, row: InputRow, outcome: str) -> None:
+        where = f"line {row.line} of {batch.batch_id} is {outcome}"
+        if row.is_bad or outcome == "rejected":
+            if not (row.is_bad and outcome == "rejected"):
+                fail("outcomes are true", where)
+            return
+        amount = Decimal(row.amount)
+        times = self._applied[(batch.batch_id, amount)]
+        if outcome != "in_doubt" and times != (outcome == "applied"):
+            fail("outcomes are true", f"{where}, and was applied {times} times")
+        if outcome == "not_submitted" and not (batch.stop_reason or batch.dry_run):
+            fail("none is lost", f"{where}, and nothing stopped it")
+        if outcome in ("in_doubt", "not_submitted") and not batch.dry_run:
+            self._check_cause(batch, amount, outcome, where)
+
+    def _check_cause(self, batch: Batch, amount: Decimal, outcome: str, where: str) -> None:
+        for chunk in self.chunks(batch).values():
+            rows = self._chunk_rows(batch.batch_id, batch.plan_id, chunk)
+            if chunk.state == "split" or all(amount != other for _, other in rows):
+                continue
+            key = (batch.batch_id, chunk.chunk_id)
+            if outcome == "in_doubt" and chunk.state != "settled":
+                if key not in self._excuses and not batch.past_deadline:
+                    fail("no doubt without a cause", where)
+            elif outcome == "not_submitted" and self._is_sent(key):
+                fail("outcomes are true", f"{where}, and was sent")
+
+    def _is_sent(self, key: Key) -> bool:
+        answer = self._last_answer.get(key)
+        return answer is not None and (
+            answer == Answer.ACCEPTED or (answer in set(Answer) and Answer(answer).is_applied)
+        )
+
+    def _check_totals(self, batch: Batch, said: dict[Decimal, str]) -> None:
+        total = sum((amount for amount, outcome in said.items() if outcome == "applied"), Decimal(0))
+        summary = json.loads(self._text(batch, "summary.json"), parse_float=Decimal)
+        told = Decimal(summary["totals"]["applied"])
+        if total != Decimal(batch.applied_total) or told != total or summary["status"] != batch.status:
+            fail(
+                "sums are conserved",
+                f"{batch.batch_id}: applied {total}, record {batch.applied_total}, {told}",
+            )
+        if summary["counts"] != batch.counts.model_dump(by_alias=True):
+            fail("sums are conserved", f"{batch.batch_id}: summary.json has {summary['counts']}")
+
+    def _check_fix_me(self, batch: Batch, file: File, results: list[dict[str, str]]) -> None:
+        if batch.dry_run:
+            return
+        again = {"failed", "rejected", "not_submitted"}
+        wanted = [row.text for row, told in zip(file.rows, results, strict=True) if told["status"] in again]
+        records = list(csv.reader(io.StringIO(self._text(batch, "fix-me.csv"))))[1:]
+        if [",".join(record[:3]) for record in records] != wanted:
+            fail("fix-me.csv holds what can be dropped again", f"{batch.batch_id}: {records} not {wanted}")
+
+    def _check_order(self, batch: Batch) -> None:
+        """A customer's rows are applied in the order of the file, as far as nothing was in doubt."""
+        if any(key[0] == batch.batch_id for key in self._ever_doubted) or batch.counts.in_doubt:
+            return
+        order = {Decimal(row.amount): row.line for row in self._file(batch).rows if not row.is_bad}
+        for (batch_id, customer), amounts in self._order.items():
+            lines = [order[amount] for amount in amounts] if batch_id == batch.batch_id else []
+            if lines != sorted(lines):
+                fail("rows go in the order of the file", f"{customer} of {batch_id}: lines {lines}")
+
+    def _check_doubts(self, batch: Batch) -> None:
+        """A row in doubt that was applied, and of which no other row is the twin, is found by the sweep."""
+        for row in self._file(batch).rows:
+            if (
+                self._said.get(batch.batch_id, {}).get(Decimal(row.amount) if not row.is_bad else Decimal(0))
+                != "in_doubt"
+            ):
+                continue
+            twins = sum(row.text == other.text for file in self.files.values() for other in file.rows)
+            if self._applied[(batch.batch_id, Decimal(row.amount))] and twins == 1:
+                fail("doubts are cleared by evidence", f"line {row.line} of {batch.batch_id} was applied")
+
+    def _text(self, batch: Batch, name: str) -> str:
+        return self.read_file(f"results/{batch.batch_id}/{name}").decode()
+
+    def _digest(self, batch: Batch) -> str:
+        names = ("results.csv", "fix-me.csv")
+        return hashlib.sha256("\0".join(self._text(batch, name) for name in names).encode()).hexdigest()
+
+
+def fail(check: str, message: str) -> NoReturn:
+    """Say which promise is broken, and where."""
+    raise Violation(check, message)
+
+
+def _result(batch: Batch) -> tuple[object, ...]:
+    return (
+        batch.status,
+        batch.counts,
+        batch.applied_total,
+        batch.finished_at,
+        batch.refusal,
+        batch.stop_reason,
+    )
+
+
+def _is_resolved(before: Batch, after: Batch) -> bool:
+    """Whether rows in doubt, and nothing else, were settled."""
+    old, new = before.counts, after.counts
+    is_clearer = new.in_doubt < old.in_doubt and new.applied >= old.applied and new.failed >= old.failed
+    same = (old.rows, old.rejected, old.not_submitted) == (new.rows, new.rejected, new.not_submitted)
+    return is_clearer and same and before.status == "needs_attention" and bool(after.resolutions)
+
+
+def _payload(chunk: Chunk) -> tuple[object, ...]:
+    return chunk.payload_key, chunk.first, chunk.last, chunk.sha256, chunk.wave
+
+
+def _status(batch: Batch, counts: dict[str, int]) -> str:
+    """How a batch ends (DESIGN.md, "Batch status")."""
+    if batch.refusal:
+        return "rejected"
+    if batch.dry_run:
+        return "validated"
+    if counts["in_doubt"] or (batch.past_deadline and not batch.resolutions):
+        return "needs_attention"
+    if counts["not_submitted"]:
+        return "stopped"
+    return "completed" if counts["applied"] == counts["rows"] else "completed_with_errors"

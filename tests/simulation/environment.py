@@ -1,0 +1,348 @@
+"""What AWS and people do: queue, state machines, sweeps, approvals, and all of them at the wrong moment."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from adjustments.decisions import Approval, Verdict
+from adjustments.errors import AdjustmentsError, WrongState
+from adjustments.evidence import Finding
+from adjustments.services.polling import answer_of
+from tests.fakes.memory import START
+from tests.simulation.checks import FINAL, fail
+from tests.simulation.scenario import File
+from tests.simulation.scheduler import Killed, Worker
+from tests.simulation.world import AwsError, SimulatedWorld
+
+VISIBILITY_S = 960.0
+RECEIVES_MAX = 5
+STEP_SLACK = timedelta(hours=3)
+"""A deadline, and then: a sweep, a lease, a stretched wait, and the retries of a step."""
+
+
+@dataclass
+class Execution:
+    """One run of the state machine (statemachines/poll_batch.asl.json)."""
+
+    name: str
+    batch_id: str
+    status: str = "RUNNING"
+    step: str = "PollJobs"
+    attempt: int = 0
+    tries: int = 0
+    ticks: int = 0
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A step's time-out and retries, as the state machine has them."""
+
+    time_limit_s: float
+    retries_max: int
+    interval_s: float
+
+
+TASKS = {
+    "PollJobs": Task(330, 6, 2),
+    "SubmitMore": Task(330, 6, 2),
+    "WriteReport": Task(930, 4, 5),
+    "Notify": Task(60, 6, 5),
+}
+
+
+class Environment:
+    """Drives a world from the first drop to the end."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self.world = world
+        self.services = world.services
+        self.scheduler = world.scheduler
+        self.chance = world.chance
+        self.executions: dict[str, Execution] = {}
+        self.messages = 0
+        self.is_settled = False
+        self.given_up: set[str] = set()
+        world.hook_executions(self._start, self._is_running)
+
+    def begin(self) -> None:
+        """Put everything on the calendar that does not follow from something else."""
+        scenario = self.world.scenario
+        for file in scenario.files:
+            self.scheduler.after(file.dropped_at_s, lambda file=file: self._drop(file))  # type: ignore[misc]
+        self.scheduler.after(scenario.sweep_every_s, self._sweep)
+        self.scheduler.after(scenario.faults_end_s, self._end_faults)
+        if scenario.approval_above_rows:
+            self.scheduler.after(60.0, self._approve)
+        if scenario.person_stops_at_s is not None:
+            self.scheduler.after(scenario.person_stops_at_s, self._stop)
+
+    def _end_faults(self) -> None:
+        self.chance.is_over = True
+
+    # --- drops and their queue ----------------------------------------------------------------------------
+
+    def _drop(self, file: File) -> None:
+        stored = self.services.files.drop(file.key, file.text.encode(), dict(file.metadata))
+        self.world.checker.files[(stored.key, stored.version_id)] = file
+        rng = self.chance.random
+        if file.key.startswith("recurring/"):
+            due = self.scheduler.now
+            for _ in range(self.world.scenario.tick_times):
+                self._send(lambda: list(self.services.intake.take_tick(due)), rng.choice((0.0, 1.0, 300.0)))
+            return
+
+        def take() -> Any:
+            return self.services.intake.take_object(stored.key, stored.version_id)
+
+        if not self.chance.happens("event lost"):
+            self._send(take, rng.random() * 3)
+        if self.chance.happens("event delivered twice"):
+            self._send(take, rng.choice((0.0, 2.0, 60.0, 4000.0)))
+
+    def _send(self, take: Callable[[], Any], delay_s: float) -> None:
+        """Put a message on the queue: it is delivered until it is taken, five times at most."""
+        is_taken = False
+        self.messages += 1
+
+        def receive(times: int) -> None:
+            nonlocal is_taken
+            if is_taken or times > RECEIVES_MAX:
+                self.messages -= 1
+                return
+
+            def done(is_good: bool, _: Any) -> None:
+                nonlocal is_taken
+                is_taken = is_taken or is_good
+
+            self._invoke("submit_batch", take, 900, done)
+            if is_taken:
+                self.messages -= 1
+                return
+            self.scheduler.after(VISIBILITY_S, lambda: receive(times + 1))
+
+        self.scheduler.after(delay_s, lambda: receive(1))
+
+    # --- the state machine --------------------------------------------------------------------------------
+
+    def _start(self, name: str, batch_id: str) -> None:
+        if name in self.executions:
+            return
+        execution = self.executions[name] = Execution(name, batch_id)
+        self.scheduler.after(0.1, lambda: self._run(execution, execution.attempt))
+
+    def _is_running(self, name: str) -> bool:
+        execution = self.executions.get(name)
+        if execution and self.chance.happens("execution not seen yet"):
+            return False
+        return execution is not None and execution.status == "RUNNING"
+
+    def _run(self, execution: Execution, attempt: int, is_extra: bool = False) -> None:
+        if execution.status != "RUNNING" or execution.attempt != attempt:
+            return
+        task, step = TASKS[execution.step], execution.step
+        finished = False
+
+        def done(is_good: bool, result: Any) -> None:
+            nonlocal finished
+            if finished or is_extra:
+                return
+            finished = True
+            if execution.status == "RUNNING" and execution.attempt == attempt:
+                self._go_on(execution, is_good, result)
+
+        self._invoke(step, lambda: self._step(step, execution.batch_id), task.time_limit_s, done)
+        if not finished and not is_extra:  # it is frozen: the state machine does not wait for ever
+            self.scheduler.after(task.time_limit_s, lambda: done(False, None))
+        if not is_extra and self.chance.hits(self.chance.rates.environment * 0.1):
+            self.scheduler.after(
+                self.chance.random.choice((0.0, 3.0, 100.0)), lambda: self._again(step, execution)
+            )
+
+    def _again(self, step: str, execution: Execution) -> None:
+        """Lambda runs an asynchronous invocation twice now and then."""
+        self.chance.happens("step run twice")
+        self._invoke(step, lambda: self._step(step, execution.batch_id), 330, _ignore)
+
+    def _step(self, step: str, batch_id: str) -> Any:
+        until = self.scheduler.now + timedelta(seconds=270)
+        match step:
+            case "PollJobs":
+                return answer_of(*self.services.poller.poll(batch_id, until))
+            case "SubmitMore":
+                return self.services.submitter.submit(batch_id, until)
+            case "WriteReport":
+                return self.services.reporter.report(batch_id)
+            case _:
+                return self.services.notifier.notify(batch_id)
+
+    def _go_on(self, execution: Execution, is_good: bool, result: Any) -> None:
+        execution.attempt += 1
+        attempt = execution.attempt
+        if not is_good:
+            self._retry(execution, attempt)
+            return
+        execution.tries = 0
+        delay_s = 0.05
+        match execution.step:
+            case "PollJobs":
+                execution.wait_s = result["waitSeconds"]
+                following = (
+                    "WriteReport"
+                    if result["isOver"]
+                    else "SubmitMore"
+                    if result["moreToSend"]
+                    else "PollJobs"
+                )
+                delay_s = self._wait_s(execution) if following == "PollJobs" else delay_s
+                execution.step = following
+            case "SubmitMore":
+                delay_s = self._wait_s(execution)
+                execution.step = "PollJobs"
+            case "WriteReport":
+                execution.step = "Notify"
+            case _:
+                execution.status = "SUCCEEDED"
+                return
+        if self.chance.hits(self.chance.rates.environment * 0.05):
+            self.chance.happens("execution aborted")
+            execution.status = "ABORTED"
+            return
+        self.scheduler.after(delay_s, lambda: self._run(execution, attempt))
+
+    def _wait_s(self, execution: Execution) -> float:
+        """At least what was asked; more and more with time, for the sake of this run's length."""
+        execution.ticks += 1
+        return max(execution.wait_s, min(1800.0, 2.0 * 1.7**execution.ticks))
+
+    def _retry(self, execution: Execution, attempt: int) -> None:
+        task = TASKS[execution.step]
+        execution.tries += 1
+        if execution.tries > task.retries_max:
+            execution.status = "FAILED"
+            if self.chance.happens("execution redriven"):
+                execution.status, execution.tries = "RUNNING", 0
+                self.scheduler.after(600.0, lambda: self._run(execution, attempt))
+            return
+        delay_s = task.interval_s * 2 ** (execution.tries - 1)
+        self.scheduler.after(delay_s, lambda: self._run(execution, attempt))
+
+    # --- the sweep, and people ----------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        self._check_settled()
+        if self.is_settled:
+            return
+        until = self.scheduler.now + timedelta(seconds=870)
+        self._invoke("sweep", lambda: self.services.sweeper.sweep(until), 900, _ignore)
+        faults_end = START + timedelta(seconds=self.world.scenario.faults_end_s)
+        self.world.checker.check_progress(faults_end, STEP_SLACK)
+        self.scheduler.after(self.world.scenario.sweep_every_s, self._sweep)
+
+    def sweep_last(self) -> None:
+        """One more sweep a day later, in good weather: what evidence can clear is cleared by then."""
+        self.chance.is_over = True
+        for _ in range(2):
+            self.scheduler.now += timedelta(days=1)
+            until = self.scheduler.now + timedelta(seconds=870)
+            self._invoke("sweep", lambda until=until: self.services.sweeper.sweep(until), 900, _ignore)  # type: ignore[misc]
+
+    def _check_settled(self) -> None:
+        """Whether everything has ended, so that the sweep may rest."""
+        if not self.chance.is_over or self.messages:
+            return
+        checker = self.world.checker
+        taken = {(batch.source.key, batch.source.version_id) for batch in checker.batches.values()}
+        is_ended = all(
+            batch.status.value in batch.notified
+            and (batch.status.value in FINAL or batch.batch_id in self.given_up)
+            for batch in checker.batches.values()
+        )
+        self.is_settled = is_ended and all(
+            place in taken or place[0].startswith("recurring/") for place in checker.files
+        )
+
+    def _approve(self) -> None:
+        """A person looks now and then, and approves what waits."""
+        if self.is_settled:
+            return
+        for batch in list(self.world.checker.batches.values()):
+            if batch.status == "awaiting_approval" and not self.world.scenario.person_approves:
+                self.given_up.add(batch.batch_id)
+            elif batch.status == "awaiting_approval":
+                approval = Approval("a person")
+                self._invoke("batch_api", lambda: self._answer(batch.batch_id, approval), 30, _ignore)
+        self.scheduler.after(self.chance.random.choice((100.0, 3000.0)), self._approve)
+
+    def _answer(self, batch_id: str, approval: Approval) -> None:
+        try:
+            self.services.steering.approve(batch_id, approval)
+        except WrongState:
+            if self.chance.is_over:  # the file was changed: it can't be approved any more
+                self.given_up.add(batch_id)
+
+    def _stop(self) -> None:
+        """A person stops what runs."""
+        for batch in list(self.world.checker.batches.values()):
+            if batch.status not in FINAL:
+                self._invoke("batch_api", lambda: self._stop_one(batch.batch_id), 30, _ignore)
+
+    def _stop_one(self, batch_id: str) -> None:
+        until = self.scheduler.now + timedelta(seconds=20)
+        with suppress(WrongState):  # it has ended, or somebody is at work on it: the person is told so
+            self.services.steering.stop(batch_id, "a person", "", until)
+
+    def resolve_last(self) -> None:
+        """A person looks the rest up at Gameball, and says what became of it."""
+        if not self.world.scenario.person_resolves:
+            return
+        for batch in list(self.world.checker.batches.values()):
+            if batch.status == "needs_attention" and batch.counts.in_doubt:
+                for finding, lines in self.world.checker.truth(batch).items():
+                    verdict = Verdict("a person", Finding(finding), "looked up", lines)
+                    self._invoke("batch_api", partial(self._resolve, batch.batch_id, verdict), 30, _ignore)
+
+    def _resolve(self, batch_id: str, verdict: Verdict) -> None:
+        batch, _ = self.services.steering.resolve(batch_id, verdict)
+        self.services.notifier.notify(batch.batch_id)
+
+    # --- one invocation -----------------------------------------------------------------------------------
+
+    def _invoke(
+        self, name: str, body: Callable[[], Any], limit_s: float, done: Callable[[bool, Any], None]
+    ) -> None:
+        """Run a function once; tell how it went, unless it was killed."""
+        can_freeze = self.chance.hits(self.chance.rates.interleaved)
+        worker = Worker(name, can_freeze, self.scheduler.now + timedelta(seconds=limit_s))
+
+        def run() -> None:
+            try:
+                result = body()
+            except Killed:
+                if not worker.is_doomed:
+                    done(False, None)
+            except (AdjustmentsError, AwsError) as error:
+                self._log(name, error)
+                if self.world.checker.calm:
+                    fail("no error without a cause", f"{name}: {error!r}")
+                done(False, None)
+            except Exception as error:
+                fail("no error that nobody planned", f"{name}: {type(error).__name__}: {error}")
+            else:
+                done(True, result)
+
+        self.scheduler.run(worker, run)
+
+    def _log(self, name: str, error: BaseException) -> None:
+        """Lambda writes an error that gets out to the log, with all that led to it."""
+        seen: BaseException | None = error
+        while seen:
+            self.world.checker.logged(f"{name}: {seen!r}")
+            seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+
+
+def _ignore(is_good: bool, result: Any) -> None:
+    """Nobody waits for the answer."""

@@ -1,0 +1,65 @@
+"""Runs many seeds on all processors, and adds up what happened."""
+
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.simulation.simulator import run_seed
+
+SEEDS_A_TASK = 50
+
+
+@dataclass
+class Summary:
+    """What some seeds came to."""
+
+    seeds: int = 0
+    steps: int = 0
+    elapsed_s: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    violations: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Seeds a second."""
+        return self.seeds / self.elapsed_s if self.elapsed_s else 0.0
+
+    def add(self, other: "Summary") -> None:
+        """Take in another part."""
+        self.seeds += other.seeds
+        self.steps += other.steps
+        self.faults += other.faults
+        self.statuses += other.statuses
+        self.violations += other.violations
+
+
+def run_part(seeds: range) -> Summary:
+    """Run some seeds one after another."""
+    summary = Summary(seeds=len(seeds))
+    for seed in seeds:
+        result = run_seed(seed)
+        summary.steps += result.steps
+        summary.faults += result.faults
+        summary.statuses += result.statuses
+        if result.violation:
+            summary.violations.append((seed, str(result.violation)))
+    return summary
+
+
+def run_many(first: int, seeds: int, jobs: int | None = None) -> Iterator[Summary]:
+    """Run seeds side by side; yields the sum so far, again and again."""
+    end = first + seeds
+    parts = [range(start, min(start + SEEDS_A_TASK, end)) for start in range(first, end, SEEDS_A_TASK)]
+    total, began = Summary(), time.monotonic()
+    # processes are made anew, not forked: a fork would copy locks that another thread holds
+    with multiprocessing.get_context("spawn").Pool(jobs or os.cpu_count()) as pool:
+        for part in pool.imap_unordered(run_part, parts):
+            total.add(part)
+            total.elapsed_s = time.monotonic() - began
+            yield total
+    total.violations.sort()
+    yield total

@@ -1,0 +1,403 @@
+"""A model of Gameball: a ledger, jobs that take their time, and an API that can't be relied upon."""
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+from adjustments import exact_json
+from adjustments.errors import (
+    GameballError,
+    GameballRefused,
+    GameballThrottled,
+    GameballUnauthorized,
+    GameballUnavailable,
+    OutcomeUnknown,
+)
+from adjustments.jobs import Dialect
+from tests.simulation.chance import Answer, Chance, Fate, Poll
+
+OUR_KEY = "secret-key-1"
+"""What must not reach a log, even if Gameball should ever repeat it."""
+
+FOR_EVER = timedelta(days=30)
+REFUSALS = ((400, 4000), (404, 4004), (412, 2000), (413, 3001), (415, 3002), (422, 3003))
+"""Statuses and codes with which whole requests are refused (gameball-api.md, "Errors")."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is true of the Gameball account in a run, in good weather as well."""
+
+    dialect: Dialect = Dialect.GUIDE
+    unknown: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    poor: frozenset[str] = frozenset()
+    request_rows_max: int = 1000
+    page_rows: int = 200
+    key_outages: tuple[tuple[datetime, datetime], ...] = ()
+
+
+@dataclass
+class Entry:
+    """One line of the ledger: an amount that really was added."""
+
+    batch_id: str
+    chunk_id: str
+    job_id: int
+    customer: str
+    amount: Decimal
+    reason: str
+    at: datetime
+
+
+@dataclass
+class JobRow:
+    """One row of a job; ``is_applied`` is None as long as Gameball has not come to it."""
+
+    customer: str
+    amount: Decimal
+    reason: str
+    is_applied: bool | None = None
+    is_listed: bool = True
+    is_listed_twice: bool = False
+
+
+@dataclass
+class Job:
+    """Gameball's work on one request."""
+
+    job_id: int
+    batch_id: str
+    chunk_id: str
+    rows: list[JobRow]
+    starts_at: datetime
+    ends_at: datetime
+    end_state: str = "completed"
+    odd_until: datetime | None = None
+    hides_lists: bool = False
+    balances: Mapping[str, Decimal] | None = None
+
+
+class Observer(Protocol):
+    """Who looks at every request and every line of the ledger."""
+
+    def sent_by(self) -> tuple[str, str]:
+        """Whose request this is: the ids of its batch and chunk."""
+
+    def answered(self, batch_id: str, chunk_id: str, answer: str, error: GameballError | None) -> None:
+        """A request was answered."""
+
+    def applied(self, entry: Entry) -> None:
+        """A line was added to the ledger."""
+
+
+class Waiting(Protocol):
+    """Time, as the caller of Gameball feels it."""
+
+    def now(self) -> datetime:
+        """The time."""
+
+    def wait(self, seconds: float) -> None:
+        """Let the caller wait."""
+
+
+@dataclass
+class ModelGameball:
+    """Implements the port; see ``Answer`` and ``Fate`` for what it does to its callers."""
+
+    chance: Chance
+    facts: Facts
+    observer: Observer
+    waiting: Waiting
+    ledger: list[Entry] = field(default_factory=list)
+    jobs: dict[int, Job] = field(default_factory=dict)
+    _due: list[tuple[datetime, int, int, Job]] = field(default_factory=list)
+    _number: int = 0
+
+    # --- the port ----------------------------------------------------------------------------------------
+
+    def adjust_balances(self, body: bytes) -> int:
+        """Take a request, or do something else with it."""
+        batch_id, chunk_id = self.observer.sent_by()
+        answer = self.chance.answer()
+        if answer is Answer.ACCEPTED and self._keys_are_refused():
+            answer = Answer.UNAUTHORIZED
+        error: GameballError | None = None
+        job_id = 0
+        try:
+            self.waiting.wait(0.2 * self.chance.random.random())
+            job_id = self._adjust(answer, batch_id, chunk_id, exact_json.read(body)["body"])
+        except GameballError as raised:
+            error = raised
+        self.observer.answered(batch_id, chunk_id, "refused" if _refuses(error) else answer, error)
+        self.waiting.wait(20.0 if answer.is_slow else 0.3 * self.chance.random.random())
+        if error:
+            raise error
+        return job_id
+
+    def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
+        """Tell of a job, in the account's dialect only."""
+        poll = self.chance.poll()
+        self.waiting.wait(0.2 * self.chance.random.random())
+        if poll is not Poll.ANSWERED:
+            return self._no_status(poll)
+        if self._keys_are_refused():
+            raise GameballUnauthorized("Gameball answered 401", status=401, code=1000)
+        if dialect is not self.facts.dialect or job_id not in self.jobs:
+            raise GameballRefused("Gameball answered 404", status=404, code=4004)
+        now = self.waiting.now()
+        self.advance(now)
+        job = self.jobs[job_id]
+        return _guide(job, now, self.chance) if dialect is Dialect.GUIDE else _openapi(job, now, self.chance)
+
+    def inquire_balances(self, body: bytes) -> int:
+        """Start a job that only tells balances."""
+        poll = self.chance.poll()
+        self.waiting.wait(0.1)
+        if poll is not Poll.ANSWERED:
+            self._no_status(poll)
+        if self._keys_are_refused():
+            raise GameballUnauthorized("Gameball answered 401", status=401, code=1000)
+        customers = [row["customerId"] for row in exact_json.read(body)["body"]]
+        rows = [
+            JobRow(customer, Decimal(0), "", customer not in self.facts.unknown) for customer in customers
+        ]
+        now = self.waiting.now()
+        balances = {customer: self.balance(customer) for customer in customers}
+        return self._keep(Job(0, "", "", rows, now, now + timedelta(seconds=5), balances=balances))
+
+    def stop_job(self, dialect: Dialect, job_id: int) -> None:
+        """Stop a job: rows that were not reached never are."""
+        self.waiting.wait(0.1)
+        now = self.waiting.now()
+        self.advance(now)
+        if (job := self.jobs.get(job_id)) and now < job.ends_at:
+            job.ends_at, job.end_state = now, "stopped"
+            self._due = [due for due in self._due if due[3] is not job]
+            heapq.heapify(self._due)
+
+    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+        """Not part of a batch."""
+        raise NotImplementedError
+
+    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+        """A customer's lines of the ledger, newest first, in one page."""
+        poll = self.chance.poll()
+        self.waiting.wait(0.1)
+        if poll is not Poll.ANSWERED:
+            self._no_status(poll)
+        if self._keys_are_refused():
+            raise GameballUnauthorized("Gameball answered 401", status=401, code=1000)
+        self.advance(self.waiting.now())
+        mine = [
+            _listed_entry(number, entry, is_bare=self.chance.random.random() < 0.5)
+            for number, entry in reversed(list(enumerate(self.ledger)))
+            if entry.customer == customer_id and (start_after is None or number < int(start_after))
+        ]
+        page = mine[: self.facts.page_rows]
+        return {"transactions": page, "count": len(page), "hasMore": len(mine) > len(page)}
+
+    # --- what is behind it -------------------------------------------------------------------------------
+
+    def balance(self, customer: str) -> Decimal:
+        """What a customer has now."""
+        start = Decimal(0 if customer in self.facts.poor else 1_000_000)
+        return start + sum((entry.amount for entry in self.ledger if entry.customer == customer), Decimal(0))
+
+    def advance(self, now: datetime) -> None:
+        """Do what jobs do until a time."""
+        while self._due and self._due[0][0] <= now:
+            at, _, index, job = heapq.heappop(self._due)
+            self._process(job, job.rows[index], at)
+
+    def refusal(self, customers: list[str]) -> str | None:
+        """The customer for whom a whole request is refused, or another reason; None when it is taken."""
+        if len(customers) > self.facts.request_rows_max:
+            return "the request is too large"
+        return next(
+            (f"customer {name} is not valid" for name in customers if name in self.facts.refused), None
+        )
+
+    def _adjust(self, answer: Answer, batch_id: str, chunk_id: str, rows: list[dict[str, Any]]) -> int:
+        match answer:
+            case Answer.NO_CONNECTION:
+                raise GameballUnavailable("no connection to Gameball: nothing was sent")
+            case Answer.THROTTLED:
+                pause = self.chance.random.choice((None, 2.0, 30.0))
+                raise GameballThrottled("Gameball answered 429", status=429, retry_after_s=pause)
+            case Answer.BUSY:
+                raise GameballThrottled("Gameball answered 422", status=422, code=2001)
+            case Answer.UNAUTHORIZED:
+                raise GameballUnauthorized(f"Gameball answered 401: {OUR_KEY}", status=401, code=1000)
+        why = self.refusal([row["customerId"] for row in rows])
+        if why:
+            status, code = self.chance.random.choice(REFUSALS)
+            raise GameballRefused(f"Gameball answered {status}: {why}", status=status, code=code)
+        job_id = self._take(answer, batch_id, chunk_id, rows) if answer.is_applied else 0
+        if answer.is_unknown:
+            raise OutcomeUnknown(f"{answer}", status=503 if "error" in answer else None)
+        return job_id
+
+    def _take(self, answer: Answer, batch_id: str, chunk_id: str, rows: list[dict[str, Any]]) -> int:
+        rng = self.chance.random
+        starts_at = self.waiting.now() + timedelta(seconds=rng.choice((0, 1, 8)))
+        if answer.is_late:
+            starts_at += timedelta(minutes=rng.choice((1, 4, 30, 120)))
+        fate = self.chance.fate()
+        pace_s = rng.choice((200, 600)) if fate is Fate.SLOW else rng.choice((0, 0.5, 2))
+        taken = [JobRow(row["customerId"], Decimal(row["amount"]), row.get("reason", "")) for row in rows]
+        ends_at = starts_at + timedelta(seconds=pace_s * len(taken) + 1)
+        job = Job(0, batch_id, chunk_id, taken, starts_at, ends_at)
+        job_id = self._keep(job)
+        delays_s = _seal(job, fate, self.chance, pace_s)
+        for index, delay_s in enumerate(delays_s):
+            if delay_s is not None:
+                self._number += 1
+                heapq.heappush(self._due, (starts_at + timedelta(seconds=delay_s), self._number, index, job))
+        return job_id
+
+    def _keep(self, job: Job) -> int:
+        job.job_id = len(self.jobs) + 1
+        self.jobs[job.job_id] = job
+        return job.job_id
+
+    def _process(self, job: Job, row: JobRow, at: datetime) -> None:
+        row.is_applied = row.customer not in self.facts.unknown and (
+            row.amount > 0 or self.balance(row.customer) + row.amount >= 0
+        )
+        if row.is_applied:
+            entry = Entry(job.batch_id, job.chunk_id, job.job_id, row.customer, row.amount, row.reason, at)
+            self.ledger.append(entry)
+            self.observer.applied(entry)
+
+    def _keys_are_refused(self) -> bool:
+        now = self.waiting.now()
+        return any(start <= now < end for start, end in self.facts.key_outages)
+
+    def _no_status(self, poll: Poll) -> Mapping[str, Any]:
+        match poll:
+            case Poll.NO_CONNECTION:
+                raise GameballUnavailable("no connection to Gameball: nothing was sent")
+            case Poll.THROTTLED:
+                raise GameballThrottled("Gameball answered 429", status=429)
+            case Poll.UNAUTHORIZED:
+                raise GameballUnauthorized("Gameball answered 403", status=403, code=1002)
+            case Poll.ERROR:
+                raise OutcomeUnknown("Gameball answered 503", status=503)
+            case _:
+                return {"status": None, "response": [], "results": {"customerId": "x"}, "errors": "none"}
+
+
+def _listed_entry(number: int, entry: Entry, is_bare: bool) -> dict[str, Any]:
+    amount = abs(entry.amount) if is_bare else entry.amount
+    return {
+        "transactionId": None,
+        "gameballTransactionId": number,
+        "type": "ManualAccumulation" if entry.amount > 0 else "ManualDeduction",
+        "direction": "+" if entry.amount > 0 else "-",
+        "customerId": entry.customer,
+        "points": amount,
+        "amount": amount,
+        "transactionTime": entry.at.isoformat(),
+        "reason": entry.reason,
+    }
+
+
+def _refuses(error: GameballError | None) -> bool:
+    return isinstance(error, GameballRefused)
+
+
+def _seal(job: Job, fate: Fate, chance: Chance, pace_s: float) -> list[float | None]:
+    """Decide how a job will go; when each of its rows is processed, None for never."""
+    rng = chance.random
+    count = len(job.rows)
+    delays: list[float | None] = [pace_s * (index + 1) for index in range(count)]
+    some = rng.sample(range(count), rng.randint(1, count))
+    reached = rng.randrange(count)
+    match fate:
+        case Fate.FAILS_MIDWAY | Fate.STOPS_MIDWAY:
+            job.end_state = "failed" if fate is Fate.FAILS_MIDWAY else "stopped"
+            job.hides_lists = fate is Fate.STOPS_MIDWAY and rng.random() < 0.7
+            delays = [delay if index < reached else None for index, delay in enumerate(delays)]
+        case Fate.UNLISTED_APPLIED | Fate.UNLISTED_NOT_APPLIED | Fate.UNLISTED_LATE:
+            for index in some:
+                job.rows[index].is_listed = False
+                if fate is Fate.UNLISTED_NOT_APPLIED:
+                    delays[index] = None
+                elif fate is Fate.UNLISTED_LATE:
+                    delays[index] = pace_s * count + rng.choice((30.0, 600.0, 7000.0))
+        case Fate.LISTED_TWICE:
+            for index in some:
+                job.rows[index].is_listed_twice = True
+        case Fate.ODD_STATE:
+            job.odd_until = job.ends_at + timedelta(minutes=rng.choice((1, 10, 60)))
+        case Fate.ODD_STATE_FOR_EVER:
+            job.odd_until = job.ends_at + FOR_EVER
+    return delays
+
+
+def _lists(job: Job, now: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    good: list[dict[str, Any]] = []
+    bad: list[dict[str, Any]] = []
+    for row in job.rows:
+        if row.is_applied is None or not row.is_listed:
+            continue
+        name: str | int = int(row.customer) if row.customer.isdigit() else row.customer
+        told: dict[str, Any] = {"customerId": name}
+        if job.balances:
+            told["availablePointsBalance"] = job.balances[row.customer]
+        if row.is_applied or row.is_listed_twice:
+            good.append({**told, "message": "ok"})
+        if not row.is_applied or row.is_listed_twice:
+            bad.append({**told, "error" if len(bad) % 2 else "message": f"{row.customer} not found"})
+    return good, bad
+
+
+def _state(job: Job, now: datetime, queued: str, running: str) -> str:
+    if now < job.starts_at:
+        return queued
+    if now < job.ends_at:
+        return running
+    if job.odd_until and now < job.odd_until:
+        return "archived"
+    return job.end_state
+
+
+def _guide(job: Job, now: datetime, chance: Chance) -> dict[str, Any]:
+    """The guide's dialect; counters are made up, as the documents' own are."""
+    rng = chance.random
+    state = _state(job, now, "queued", "running")
+    good, bad = _lists(job, now)
+    is_hidden = state == "queued" or (job.hides_lists and state == "stopped")
+    if rng.random() < 0.3:
+        state = state.capitalize()
+    counters = {
+        "totalCount": len(job.rows),
+        "finishedCount": rng.randint(0, 9),
+        "errorCount": rng.randint(0, 9),
+    }
+    response = None if is_hidden else {"successful": good, "failed": bad}
+    return {"jobId": job.job_id, "status": state, **counters, "response": response}
+
+
+def _openapi(job: Job, now: datetime, chance: Chance) -> dict[str, Any]:
+    """The published OpenAPI's dialect, which knows no stopped job."""
+    rng = chance.random
+    state = _state(job, now, "pending", "processing").replace("stopped", "failed")
+    good, bad = _lists(job, now)
+    counters = {
+        "totalItems": len(job.rows),
+        "processedItems": rng.randint(0, 9),
+        "failedItems": rng.randint(0, 9),
+    }
+    return {
+        "batchId": job.job_id,
+        "status": state,
+        **counters,
+        "progress": 100,
+        "results": good,
+        "errors": bad,
+    }

@@ -1,0 +1,518 @@
+"""Planted bugs: each is switched on alone in the real code, and the simulation has to catch it.
+
+``make simulate-mutants`` prints the table. A mutant that lives means that a check is missing.
+"""
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from unittest.mock import patch
+
+from rich.console import Console
+from rich.table import Table
+
+from adjustments import answers, jobs, outcomes, progress, states
+from adjustments.answers import FollowUp
+from adjustments.errors import GameballRefused, NotFound, OutcomeUnknown
+from adjustments.evidence import Doubt, Finding, judge
+from adjustments.jobs import JobStatus
+from adjustments.model import Batch, Chunk, Outcome, Rejection
+from adjustments.outcomes import RowOutcome, Settlement, settlement_of
+from adjustments.progress import NextStep
+from adjustments.services import investigating, planning, polling, results, settling, submitting, sweeping
+from adjustments.services.notifying import Notifier
+from adjustments.services.planning import Drop, Planner, _Reading
+from adjustments.services.polling import Poller
+from adjustments.services.results import ResultRow, Results
+from adjustments.services.submitting import Submitter
+from adjustments.services.sweeping import Sweeper
+from adjustments.states import ChunkState
+from tests.fakes.memory import MemoryStore
+from tests.simulation.crashes import CLASSES, cases
+from tests.simulation.simulator import run_seed
+
+SEEDS_MAX = 3_000
+
+Patch = tuple[object, str, Any]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted bug."""
+
+    name: str
+    patches: Callable[[], Sequence[Patch]]
+
+
+@dataclass(frozen=True)
+class Catch:
+    """How a mutant was caught: by which check, and where; nothing when it lives."""
+
+    mutant: str
+    check: str = ""
+    where: str = ""
+    tried: int = 0
+
+
+_registered: list[Mutant] = []
+
+
+def mutant(name: str) -> Callable[[Callable[[], Sequence[Patch]]], Callable[[], Sequence[Patch]]]:
+    """Register a mutant: a function that gives what to patch."""
+
+    def register(patches: Callable[[], Sequence[Patch]]) -> Callable[[], Sequence[Patch]]:
+        _registered.append(Mutant(name, patches))
+        return patches
+
+    return register
+
+
+# --- sending ----------------------------------------------------------------------------------------------
+
+
+@mutant("resend after a time-out")
+def _resend() -> Sequence[Patch]:
+    return [_follow_up({OutcomeUnknown: FollowUp.TRY_LATER})]
+
+
+@mutant("treat a 5xx as refused")
+def _refuse_unknown() -> Sequence[Patch]:
+    return [_follow_up({OutcomeUnknown: FollowUp.SPLIT})]
+
+
+@mutant("treat refused as unknown")
+def _doubt_refused() -> Sequence[Patch]:
+    return [_follow_up({GameballRefused: FollowUp.IN_DOUBT})]
+
+
+@mutant("drop the pause before another try")
+def _no_pause() -> Sequence[Patch]:
+    return [(answers, "pause", lambda *_: timedelta(0))]
+
+
+@mutant("skip the intent")
+def _no_intent() -> Sequence[Patch]:
+    original = Submitter._send
+
+    def send(self: Submitter, batch: Batch, chunk: Chunk, until: datetime) -> None:
+        store = self._store
+        with patch.object(self, "_store", _Skipping(store)):
+            original(self, batch, chunk, until)
+
+    return [(Submitter, "_send", send)]
+
+
+@mutant("drop the lease check")
+def _no_lease() -> Sequence[Patch]:
+    return [(submitting, "lease_is_over", lambda *_: False)]
+
+
+@mutant("use a token twice")
+def _same_token() -> Sequence[Patch]:
+    original = Submitter._send
+
+    def send(self: Submitter, *args: Any) -> None:
+        with patch.object(self._ids, "fresh", lambda: "token"):
+            original(self, *args)
+
+    return [(Submitter, "_send", send)]
+
+
+@mutant("take a chunk from its worker")
+def _steal() -> Sequence[Patch]:
+    def save(self: MemoryStore, batch: Batch, chunk: Chunk) -> None:
+        self._chunks[(batch.batch_id, batch.plan_id)][chunk.chunk_id] = chunk
+
+    return [(MemoryStore, "save_chunk", save)]
+
+
+@mutant("forget the split parent")
+def _keep_parent() -> Sequence[Patch]:
+    def split(self: MemoryStore, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
+        self.add_chunks(batch.batch_id, batch.plan_id, halves)
+
+    return [(MemoryStore, "split_chunk", split)]
+
+
+@mutant("split and lose the middle row")
+def _lose_row() -> Sequence[Patch]:
+    original = submitting._halves
+
+    def halves(whole: Chunk, rows: Sequence[bytes]) -> Sequence[Chunk]:
+        left, right = original(whole, rows)
+        return left, right.model_copy(update={"first": min(right.first + 1, right.last)})
+
+    return [(submitting, "_halves", halves)]
+
+
+@mutant("send outside the request budget")
+def _no_budget() -> Sequence[Patch]:
+    return [(submitting, "wait_for_turn", lambda *_: True)]
+
+
+@mutant("send a lost chunk again")
+def _send_lost() -> Sequence[Patch]:
+    def doubt(self: Poller, batch: Batch, chunk: Chunk, message: str) -> None:
+        planned = {"state": ChunkState.PLANNED, "version": chunk.version + 1, "intent_at": None}
+        self._store.save_chunk(batch, chunk.model_copy(update=planned))
+
+    return [(Poller, "_doubt", doubt)]
+
+
+# --- order ------------------------------------------------------------------------------------------------
+
+
+@mutant("merge a repeated customer into one chunk")
+def _one_wave() -> Sequence[Patch]:
+    def all_in_one(row_count: int, repeats: Any) -> Iterator[int]:
+        list(repeats)
+        return iter([1] * row_count)
+
+    return [(planning, "waves", all_in_one)]
+
+
+@mutant("ignore waves")
+def _no_waves() -> Sequence[Patch]:
+    def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+        return [c for c in chunks if c.state is ChunkState.PLANNED and (c.not_before or now) <= now]
+
+    return [(progress, "_sendable", sendable)]
+
+
+@mutant("reverse the order of waves")
+def _last_wave_first() -> Sequence[Patch]:
+    original = progress._sendable
+
+    def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+        return original(batch, sorted(chunks, key=lambda chunk: -chunk.wave), now)
+
+    return [(progress, "_sendable", sendable)]
+
+
+@mutant("ignore the canary")
+def _no_canary() -> Sequence[Patch]:
+    original = progress._sendable
+
+    def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+        return original(batch.model_copy(update={"has_canary": False}), chunks, now)
+
+    return [(progress, "_sendable", sendable)]
+
+
+@mutant("ignore the failure share")
+def _no_share() -> Sequence[Patch]:
+    return [(progress, "_failure_stop", lambda *_: "")]
+
+
+@mutant("ignore a person's stop")
+def _no_stop() -> Sequence[Patch]:
+    original = progress.next_step
+
+    def next_step(batch: Batch, *args: Any) -> NextStep:
+        return original(batch.model_copy(update={"stop_reason": ""}), *args)
+
+    return [(submitting, "next_step", next_step)]
+
+
+# --- planning ---------------------------------------------------------------------------------------------
+
+
+@mutant("start twice: the second plan replaces the first")
+def _two_plans() -> Sequence[Patch]:
+    def create(self: MemoryStore, batch: Batch) -> bool:
+        self._batches[batch.batch_id] = batch
+        return True
+
+    return [(MemoryStore, "create_batch", create)]
+
+
+@mutant("plan_id ignored: every run writes the same plan")
+def _one_plan() -> Sequence[Patch]:
+    original = Planner._read
+
+    def read(self: Planner, drop: Drop, plan_id: str) -> tuple[Batch, list[Chunk]]:
+        return original(self, drop, "plan")
+
+    def plan(self: Planner, drop: Drop) -> Batch:
+        try:
+            return self._store.batch(drop.batch_id)
+        except NotFound:
+            batch, chunks = self._read(drop, "plan")
+            self._store.add_chunks(batch.batch_id, "plan", chunks)
+            return batch if self._store.create_batch(batch) else self._store.batch(drop.batch_id)
+
+    return [(Planner, "_read", read), (Planner, "plan", plan)]
+
+
+@mutant("lose a rejected row")
+def _no_rejections() -> Sequence[Patch]:
+    original = _Reading._keep_rows
+
+    def keep(self: _Reading, part: list[Any]) -> None:
+        original(self, [row for row in part if not isinstance(row, Rejection)])
+
+    return [(_Reading, "_keep_rows", keep)]
+
+
+@mutant("ignore approval")
+def _no_guards() -> Sequence[Patch]:
+    return [(_Reading, "_guards", lambda self: iter(()))]
+
+
+@mutant("send a dry run")
+def _wet_run() -> Sequence[Patch]:
+    return [(Drop, "is_dry_run", property(lambda self: False))]
+
+
+@mutant("take the same content twice")
+def _no_content() -> Sequence[Patch]:
+    return [(MemoryStore, "claim_content", lambda *_, **__: None)]
+
+
+# --- polling and settling ---------------------------------------------------------------------------------
+
+
+@mutant("settle by a job that is still at work")
+def _stale_poll() -> Sequence[Patch]:
+    return [(JobStatus, "has_ended", property(lambda self: True))]
+
+
+@mutant("trust 'completed': unlisted rows are applied")
+def _trust_completed() -> Sequence[Patch]:
+    original = outcomes.settle
+
+    def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
+        found = original(rows, job).rows
+        if job.state != "completed":
+            return settlement_of(rows, found)
+        return settlement_of(rows, [_applied(row) for row in found])
+
+    def _applied(row: RowOutcome) -> RowOutcome:
+        return RowOutcome(Outcome.APPLIED, "") if row.outcome is Outcome.IN_DOUBT else row
+
+    return [(polling, "settle", settle)]
+
+
+@mutant("trust a counter: no errors counted, none listed")
+def _trust_counter() -> Sequence[Patch]:
+    original = jobs.read_status
+
+    def read_status(dialect: Any, answer: Any) -> JobStatus:
+        job = original(dialect, answer)
+        if answer.get("errorCount", answer.get("failedItems")):
+            return job
+        rows = {name: replace(row, outcome=Outcome.APPLIED) for name, row in job.rows.items()}
+        return replace(job, rows=rows)
+
+    return [(polling, "read_status", read_status)]
+
+
+@mutant("forget the deadline")
+def _no_deadline() -> Sequence[Patch]:
+    original = Poller._note_stop
+
+    def note_stop(self: Poller, batch_id: str) -> Batch:
+        clock = self._clock
+        with patch.object(self, "_clock", _Earlier(clock)):
+            return original(self, batch_id)
+
+    return [(Poller, "_note_stop", note_stop)]
+
+
+# --- ending -----------------------------------------------------------------------------------------------
+
+
+@mutant("report before all is over")
+def _early_report() -> Sequence[Patch]:
+    original = progress.next_step
+
+    def next_step(*args: Any) -> NextStep:
+        step = original(*args)
+        return replace(step, is_over=not step.more_to_send)
+
+    return [(polling, "next_step", next_step), (states, "_CHUNK_OPEN", frozenset({ChunkState.PLANNED}))]
+
+
+@mutant("call a row in doubt failed")
+def _doubt_is_failed() -> Sequence[Patch]:
+    original = outcomes.shared_outcome
+
+    def shared(batch: Batch, chunk: Chunk) -> RowOutcome:
+        row = original(batch, chunk)
+        return RowOutcome(Outcome.FAILED, row.message) if row.outcome is Outcome.IN_DOUBT else row
+
+    return [(settling, "shared_outcome", shared)]
+
+
+@mutant("put rows in doubt into fix-me.csv")
+def _fix_doubt() -> Sequence[Patch]:
+    again = results._CAN_BE_DROPPED_AGAIN | {Outcome.IN_DOUBT}
+    return [(results, "_CAN_BE_DROPPED_AGAIN", again)]
+
+
+@mutant("leave rejected rows out of the results")
+def _hide_rejected() -> Sequence[Patch]:
+    original = Results.rows
+
+    def rows(self: Results) -> Iterator[ResultRow]:
+        return (row for row in original(self) if row.outcome is not Outcome.REJECTED)
+
+    return [(Results, "rows", rows)]
+
+
+@mutant("add failed amounts to the applied total")
+def _wrong_total() -> Sequence[Patch]:
+    def total(sent: Sequence[tuple[str, Decimal]], rows: Sequence[RowOutcome]) -> Decimal:
+        return sum((amount for _, amount in sent), Decimal(0))
+
+    return [(outcomes, "_applied_total", total)]
+
+
+@mutant("tell a fact twice")
+def _tell_twice() -> Sequence[Patch]:
+    original = Notifier.notify
+
+    def notify(self: Notifier, batch_id: str) -> Batch:
+        original(self, batch_id)
+        told = self._store.batch(batch_id)
+        self._tell(told)
+        return told
+
+    return [(Notifier, "notify", notify)]
+
+
+@mutant("tell nobody of an end that was missed")
+def _tell_nobody() -> Sequence[Patch]:
+    return [(Batch, "is_open", property(lambda self: not self.status.is_final))]
+
+
+@mutant("let no stalled batch go on")
+def _no_resume() -> Sequence[Patch]:
+    return [(Sweeper, "_resume", lambda *_: False)]
+
+
+@mutant("look for no missed object")
+def _no_find() -> Sequence[Patch]:
+    return [(Sweeper, "_find_missed", lambda *_: [])]
+
+
+# --- evidence ---------------------------------------------------------------------------------------------
+
+
+@mutant("ignore a row's twins")
+def _no_rivals() -> Sequence[Patch]:
+    def judged(doubt: Doubt, *args: Any) -> Finding:
+        return judge(replace(doubt, rivals=0), *args)
+
+    return [(investigating, "judge", judged)]
+
+
+@mutant("conclude from absence at once")
+def _no_quiet() -> Sequence[Patch]:
+    def judged(doubt: Doubt, transactions: Any, now: datetime, quiet: timedelta) -> Finding:
+        return judge(doubt, transactions, now, timedelta(0))
+
+    return [(investigating, "judge", judged), (sweeping, "INVESTIGATE_EVERY", timedelta(0))]
+
+
+@mutant("conclude from absence without a token")
+def _no_token() -> Sequence[Patch]:
+    def judged(doubt: Doubt, *args: Any) -> Finding:
+        found = judge(doubt, *args)
+        return Finding.NOT_APPLIED if found is Finding.UNCERTAIN and not doubt.rivals else found
+
+    return [(investigating, "judge", judged)]
+
+
+@mutant("look for no evidence")
+def _no_evidence() -> Sequence[Patch]:
+    return [(Sweeper, "_investigate", lambda *_: False)]
+
+
+# --- running them -----------------------------------------------------------------------------------------
+
+
+class _Skipping:
+    """A store that keeps no intent."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
+        if chunk.state is not ChunkState.SUBMITTING:
+            self._store.save_chunk(batch, chunk)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+class _Earlier:
+    """A clock that is a week behind."""
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        now: datetime = self._clock.now()
+        return now - timedelta(days=7)
+
+
+def _follow_up(changed: dict[type[Exception], FollowUp]) -> Patch:
+    original = answers.follow_up
+    return answers, "follow_up", lambda error: changed.get(type(error)) or original(error)
+
+
+def mutants() -> Sequence[Mutant]:
+    """All of them."""
+    return tuple(_registered)
+
+
+@contextmanager
+def switched_on(chosen: Mutant) -> Iterator[None]:
+    """Plant one bug."""
+    with ExitStack() as stack:
+        for target, name, value in chosen.patches():
+            stack.enter_context(patch.object(target, name, value))
+        yield
+
+
+def hunt(chosen: Mutant, seeds_max: int = SEEDS_MAX) -> Catch:
+    """Run seeds, and then the crash matrix, until a check catches a mutant."""
+    with switched_on(chosen):
+        for seed in range(seeds_max):
+            violation = run_seed(seed).violation
+            if violation:
+                return Catch(chosen.name, violation.check, f"seed {seed}", seed + 1)
+        for answer_class in CLASSES:
+            for number, kill, result in cases(answer_class):
+                if result.violation:
+                    where = f"{answer_class}, {kill} {number}"
+                    return Catch(chosen.name, result.violation.check, where, seeds_max)
+    return Catch(chosen.name, tried=seeds_max)
+
+
+def main() -> int:
+    """Print the table; 1 when a mutant lives."""
+    console = Console()
+    table = Table("mutant", "caught by", "where", "seeds tried", title="planted bugs")
+    lives = 0
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        for catch in pool.imap(_hunt_number, range(len(_registered))):
+            lives += not catch.check
+            table.add_row(catch.mutant, catch.check or "NOT CAUGHT", catch.where, str(catch.tried))
+    console.print(table)
+    console.print(f"{len(_registered) - lives} of {len(_registered)} caught")
+    return int(lives > 0)
+
+
+def _hunt_number(number: int) -> Catch:
+    return hunt(_registered[number])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

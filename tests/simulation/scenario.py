@@ -1,0 +1,187 @@
+"""What is dropped in a run, by whom, and with which settings: all from the run's chance."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from adjustments.jobs import Dialect
+from tests.fakes.memory import START
+from tests.simulation.model import Facts
+
+CUSTOMER_ROWS_MAX = 4
+"""Rows of one customer in one file, in a simulated run: few, so that the limit is met."""
+
+QUIET_MINUTES = 300
+"""How long Gameball may apply late, in a simulated run; the model never takes longer."""
+
+BAD_ROWS_COUNTED_FROM, BAD_ROWS_PERCENT_MAX = 25, 20
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One row of a file; its amount is no other row's, so that the ledger tells them apart."""
+
+    line: int
+    customer: str
+    amount: str
+    reason: str
+    is_bad: bool
+
+    @property
+    def text(self) -> str:
+        """The row as it stands in the file."""
+        return f"{self.customer},{self.amount},{self.reason}"
+
+
+@dataclass(frozen=True)
+class File:
+    """One object to drop, and what must become of its rows."""
+
+    key: str
+    rows: tuple[InputRow, ...]
+    header: str = "customerId,amount,reason"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    dropped_at_s: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The file's content."""
+        return "\n".join([self.header, *(row.text for row in self.rows)]) + "\n"
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether nothing may be sent."""
+        return self.metadata.get("dry-run") == "true"
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the file is refused as a whole for what it is."""
+        bad = sum(row.is_bad for row in self.rows)
+        too_bad = len(self.rows) >= BAD_ROWS_COUNTED_FROM and bad * 100 > BAD_ROWS_PERCENT_MAX * len(
+            self.rows
+        )
+        return "amount" not in self.header or not self.rows or too_bad
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One run: its files, its settings, and what is true of the account."""
+
+    files: tuple[File, ...]
+    facts: Facts
+    chunk_rows_max: int
+    canary_rows: int
+    failure_percent_max: int
+    approval_above_rows: int
+    dialect_setting: Dialect | None
+    faults_end_s: float
+    sweep_every_s: float
+    person_approves: bool
+    person_stops_at_s: float | None
+    person_resolves: bool
+    tick_times: int
+    adds_token: bool
+
+
+def make_scenario(rng: random.Random, has_faults: bool) -> Scenario:
+    """Draw a scenario."""
+    first = _file(rng, "inbox/a.csv")
+    files = [first]
+    if rng.random() < 0.15:
+        files.append(_again(rng, first))
+    elif rng.random() < 0.1:
+        files.append(_file(rng, "inbox/b.csv", dropped_at_s=rng.choice((0.0, 300.0))))
+    recurring = rng.random() < 0.04
+    if recurring:
+        files = [_file(rng, "recurring/monthly.csv")]
+    customers = sorted({row.customer for file in files for row in file.rows if row.customer})
+    faults_end_s = rng.choice((120.0, 900.0, 5000.0, 15000.0)) if has_faults else 0.0
+    facts = _facts(rng, customers, faults_end_s)
+    return Scenario(
+        files=tuple(files),
+        facts=facts,
+        chunk_rows_max=rng.randint(2, 8),
+        canary_rows=rng.choice((0, 0, 1, 2, 3)),
+        failure_percent_max=rng.choice((0, 20, 50, 100, 100, 100)),
+        approval_above_rows=rng.choice((0, 0, 0, 0, 3)),
+        dialect_setting=None if rng.random() < 0.6 else facts.dialect,
+        faults_end_s=faults_end_s,
+        sweep_every_s=rng.choice((600.0, 1800.0, 3600.0)),
+        person_approves=rng.random() < 0.85,
+        person_stops_at_s=rng.choice((1.0, 30.0, 600.0)) if rng.random() < 0.08 else None,
+        person_resolves=rng.random() < 0.3,
+        tick_times=rng.randint(1, 2) if recurring else 0,
+        adds_token=rng.random() < 0.3,
+    )
+
+
+def _facts(rng: random.Random, customers: list[str], faults_end_s: float) -> Facts:
+    def some(share: float) -> frozenset[str]:
+        if rng.random() >= share:
+            return frozenset()
+        return frozenset(
+            rng.sample(customers, rng.randint(1, max(1, len(customers) // 3))) if customers else ()
+        )
+
+    outages = []
+    if faults_end_s and rng.random() < 0.12:
+        start = START + timedelta(seconds=rng.choice((0.0, 5.0, 100.0)))
+        outages.append((start, start + timedelta(seconds=rng.choice((30.0, 900.0, faults_end_s)))))
+    return Facts(
+        dialect=rng.choice((Dialect.GUIDE, Dialect.GUIDE, Dialect.OPENAPI)),
+        unknown=some(0.25),
+        refused=some(0.15),
+        poor=some(0.2),
+        request_rows_max=rng.choice((1000, 1000, 1000, 1000, 2)),
+        page_rows=rng.choice((1, 3, 200)),
+        key_outages=tuple(outages),
+    )
+
+
+def _file(rng: random.Random, key: str, dropped_at_s: float = 0.0) -> File:
+    metadata = {"dry-run": "true"} if rng.random() < 0.07 else {}
+    header = "customerId,amount,reason" if rng.random() < 0.98 else "customerId,balance,reason"
+    return File(key, _rows(rng), header, metadata, dropped_at_s)
+
+
+def _again(rng: random.Random, file: File) -> File:
+    """The same content once more: as a new version, or under another name."""
+    key = rng.choice((file.key, "inbox/copy.csv"))
+    metadata = dict(file.metadata) | ({"allow-duplicate": "true"} if rng.random() < 0.4 else {})
+    return File(key, file.rows, file.header, metadata, rng.choice((0.0, 20.0, 2000.0)))
+
+
+def _rows(rng: random.Random) -> tuple[InputRow, ...]:
+    count = rng.choice((rng.randint(1, 4), rng.randint(2, 7), rng.randint(3, 10), rng.randint(6, 28)))
+    count = min(count, rng.randint(1, 60))
+    names = [_name(number) for number in range(max(1, int(count * rng.choice((0.3, 0.8, 2.0)))))]
+    bad_share = rng.choice((0.0, 0.0, 0.1, 0.25))
+    drawn = []
+    for number in range(1, count + 1):
+        sign = "-" if rng.random() < 0.2 else ""
+        decimals = rng.choice(("", "", ".5", ".25", ".000001"))
+        amount = f"{sign}{number}{decimals}"
+        customer, is_bad = rng.choice(names), rng.random() < bad_share
+        if is_bad:
+            customer, amount = rng.choice((("", amount), (customer, "nope"), (customer, "0")))
+        drawn.append((customer, amount, rng.choice(("", "goodwill", "a reason")), is_bad))
+    per_customer = Counter(customer for customer, _, _, is_bad in drawn if not is_bad)
+    return tuple(
+        InputRow(line, customer, amount, reason, is_bad or per_customer[customer] > CUSTOMER_ROWS_MAX)
+        for line, (customer, amount, reason, is_bad) in enumerate(drawn, start=2)
+    )
+
+
+def _name(number: int) -> str:
+    """A customer's id: most are names, some are digits only."""
+    return f"cust-{number:03d}x" if number % 5 else f"77700{number:03d}"
+
+
+def accepted(file: File) -> list[tuple[str, Decimal]]:
+    """The adjustments that a file must become, in order."""
+    if file.is_refused:
+        return []
+    return [(row.customer, Decimal(row.amount)) for row in file.rows if not row.is_bad]

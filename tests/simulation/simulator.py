@@ -1,0 +1,164 @@
+"""Runs a seed, and says what happened."""
+
+import hashlib
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from adjustments import chunking, occurrences
+from adjustments.model import Batch, Chunk
+from adjustments.progress import NextStep
+from adjustments.services import planning, reporting, submitting
+from tests.fakes.memory import START
+from tests.simulation import scenario as scenarios
+from tests.simulation.chance import PROFILES, Chance
+from tests.simulation.environment import Environment
+from tests.simulation.scenario import Scenario, make_scenario
+from tests.simulation.scheduler import Scheduler, Violation
+from tests.simulation.world import SimulatedWorld, Step
+
+STEPS_MAX = 40_000
+"""More calls than any run of ours needs: a worker that never rests is a violation of its own."""
+
+
+@dataclass
+class Result:
+    """What a run came to."""
+
+    seed: int
+    profile: str
+    steps: int
+    violation: Violation | None
+    faults: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    trace: list[Step] = field(default_factory=list)
+
+    @property
+    def trace_hash(self) -> str:
+        """Names exactly what happened."""
+        digest = hashlib.sha256()
+        for step in self.trace:
+            digest.update(describe(step).encode())
+        return digest.hexdigest()
+
+
+def run_seed(seed: int) -> Result:
+    """Run one seed."""
+    rng = random.Random(seed)
+    profile = rng.choice(list(PROFILES))
+    chance = Chance(rng, PROFILES[profile])
+    return run(make_scenario(rng, has_faults=profile != "calm"), chance, seed, profile)
+
+
+def run(scenario: Scenario, chance: Chance, seed: int = 0, profile: str = "") -> Result:
+    """Run one scenario with one kind of luck."""
+    scheduler = Scheduler(START)
+    with small_limits(scenario):
+        world = SimulatedWorld(scenario, chance, scheduler)
+        world.checker.calm = profile == "calm" and scenario.person_stops_at_s is None
+        with _listening(world):
+            violation = _play(world, Environment(world))
+    statuses = Counter(batch.status.value for batch in world.checker.batches.values())
+    return Result(seed, profile, len(world.trace), violation, Counter(chance.injected), statuses, world.trace)
+
+
+def _play(world: SimulatedWorld, environment: Environment) -> Violation | None:
+    try:
+        environment.begin()
+        while world.scheduler.run_next():
+            if len(world.trace) > STEPS_MAX:
+                raise Violation("everything ends", f"more than {STEPS_MAX} calls")
+        world.gameball.advance(world.scheduler.now + timedelta(days=1))
+        environment.sweep_last()
+        environment.resolve_last()
+        while world.scheduler.run_next():
+            pass
+        world.checker.check_all()
+    except Violation as violation:
+        return violation
+    finally:
+        world.scheduler.doom_all()
+    return None
+
+
+class _Ear(logging.Handler):
+    """Hears every line of every log, and shows it to the checks."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        super().__init__()
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._world.checker.logged(f"{record.getMessage()} {record.__dict__}")
+        except Violation as violation:
+            self._world.scheduler.violation = self._world.scheduler.violation or violation
+
+
+@contextmanager
+def _listening(world: SimulatedWorld) -> Iterator[None]:
+    """Listen to all that is logged. In one run of eight: making log lines takes longer than all the rest."""
+    if world.chance.random.randrange(8):
+        yield
+        return
+    root, ours = logging.getLogger(), logging.getLogger("adjustments")
+    ear, level = _Ear(world), ours.level
+    root.addHandler(ear)
+    ours.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        root.removeHandler(ear)
+        ours.setLevel(level)
+
+
+@contextmanager
+def small_limits(scenario: Scenario) -> Iterator[None]:
+    """Make chunks, parts and rounds so small that a few rows show what ten million would."""
+    small: list[tuple[Any, str, Any]] = [
+        (chunking, "CHUNK_ROWS_MAX", scenario.chunk_rows_max),
+        (planning, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
+        (planning, "ROWS_A_PART", 7),
+        (submitting, "ROUND_CHUNKS_MAX", 3),
+        (occurrences, "_PARTITIONS", 2),
+        (reporting, "report_page", lambda *_: ""),  # for people's eyes, and slow
+    ]
+    with ExitStack() as stack:
+        for module, name, value in small:
+            stack.enter_context(patch.object(module, name, value))
+        yield
+
+
+def describe(step: Step) -> str:
+    """One line of a trace."""
+    at, worker, port, name, args, fault = step
+    told = " ".join(_short(arg) for arg in args)
+    seconds = (at - START).total_seconds()
+    return f"{seconds:10.2f} {worker:12} {port}.{name} {told}{f'  ← {fault}' if fault else ''}"
+
+
+def _short(arg: object) -> str:
+    match arg:
+        case Batch():
+            return f"batch({arg.status} v{arg.version} x{arg.executions} {arg.stop_reason[:12]} {arg.paused[:12]})"
+        case Chunk():
+            return f"chunk({arg.chunk_id} {arg.state} v{arg.version} {arg.token} job {arg.job_id})"
+        case NextStep():
+            return "step"
+        case bytes():
+            return f"<{len(arg)} bytes {hashlib.sha256(arg).hexdigest()[:8]}>"
+        case list() | tuple():
+            return f"[{' '.join(_short(item) for item in arg)}]"
+        case dict():
+            return f"{{{' '.join(arg)}}}"
+        case _:
+            return str(arg)[-60:]
+
+
+__all__ = ["Result", "describe", "run", "run_seed"]

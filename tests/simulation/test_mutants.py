@@ -1,0 +1,14 @@
+"""The simulation is itself tested: each planted bug is caught, within a bounded number of seeds."""
+
+import pytest
+
+from tests.simulation.mutants import Mutant, hunt, mutants
+
+
+@pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.name)
+def test_planted_bug_is_caught(mutant: Mutant):
+    assert hunt(mutant).check
+
+
+def test_there_are_many_planted_bugs():
+    assert len(mutants()) >= 20

@@ -1,0 +1,303 @@
+"""The services on their in-memory ports, with bad luck at every call and the checks looking on."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+from adjustments.errors import WrongState
+from adjustments.model import Batch
+from adjustments.ports import Lane, Resource, Writing
+from tests.fakes import memory
+from tests.fakes.world import World
+from tests.simulation.chance import Chance, Fault
+from tests.simulation.checks import Checker
+from tests.simulation.model import ModelGameball
+from tests.simulation.scenario import QUIET_MINUTES, Scenario
+from tests.simulation.scheduler import Killed, Scheduler
+
+Step = tuple[datetime, str, str, str, tuple[Any, ...], str | None]
+"""One call: when, by whom, of which port, what, with what, and what went wrong."""
+
+STORE = (
+    "batch",
+    "batches",
+    "chunks",
+    "add_chunks",
+    "claim_content",
+    "note_reversal",
+    "reversal_of",
+    "claim_fact",
+)
+CONDITIONAL = ("save_batch", "save_chunk", "create_batch")
+FILES = ("describe", "blocks", "get", "put", "names", "versions")
+GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "transactions")
+
+
+class AwsError(Exception):
+    """A call to AWS failed after all its retries."""
+
+
+class SimulatedWorld:
+    """One world, as unreliable as ``chance`` says."""
+
+    def __init__(self, scenario: Scenario, chance: Chance, scheduler: Scheduler) -> None:
+        self.scenario = scenario
+        self.chance = chance
+        self.scheduler = scheduler
+        self.trace: list[Step] = []
+        self.checker = Checker(scenario, scheduler)
+        self.gameball = ModelGameball(chance, scenario.facts, self.checker, self)
+        self.checker.model = self.gameball
+        with patch.object(memory, "one_by_one", self._in_any_order):
+            self.services = World(
+                self.gameball,
+                canary_rows=scenario.canary_rows,
+                failure_percent_max=scenario.failure_percent_max,
+                approval_above_rows=scenario.approval_above_rows,
+                dialect=scenario.dialect_setting,
+                adds_token=scenario.adds_token,
+                quiet_minutes=QUIET_MINUTES,
+            )
+        services = self.services
+        self.checker.read_file = services.files.get
+        self._hook_time()
+        self._hook_store()
+        self._hook_files()
+        self._hook_gameball()
+        self._hook_notices()
+
+    # --- time, as the model feels it ----------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The time."""
+        return self.scheduler.now
+
+    def wait(self, seconds: float) -> None:
+        """Let the worker wait that is running."""
+        worker = self.scheduler.current
+        if worker is None:
+            return
+        self.scheduler.freeze(worker, seconds)
+        if worker.is_doomed:
+            raise Killed
+
+    # --- hooks --------------------------------------------------------------------------------------------
+
+    def _hook_time(self) -> None:
+        clock, ids = self.services.clock, self.services.ids
+        self._set(clock, "now", self._wrapped("clock", "now", lambda: self.scheduler.now))
+        self._set(clock, "sleep", self.wait)
+        self._set(ids, "jitter", self.chance.random.random)
+
+    def _hook_store(self) -> None:
+        store, checker = self.services.store, self.checker
+        watchers: dict[str, Callable[..., None]] = {
+            "save_batch": checker.saved_batch,
+            "save_chunk": checker.saved_chunk,
+            "split_chunk": checker.split,
+            "add_chunks": checker.added_chunks,
+        }
+        for name in (*STORE, *CONDITIONAL, "split_chunk"):
+            effect = getattr(store, name)
+            if name in watchers:
+                effect = partial(self._watched, effect, watchers[name])
+            elif name == "create_batch":
+                effect = partial(self._created, effect)
+            elif name in ("batch", "chunks"):
+                effect = partial(self._seen, name, effect)
+            self._set(store, name, self._wrapped("store", name, effect, name in CONDITIONAL))
+        for name in ("open_batches", "doubtful_batches"):
+            effect = partial(self._indexed, getattr(store, name))
+            self._set(store, name, self._wrapped("store", name, effect))
+
+    def _hook_files(self) -> None:
+        files = self.services.files
+        for name in FILES:
+            effect = getattr(files, name)
+            if name == "versions":
+                effect = partial(_listed, effect)
+            self._set(files, name, self._wrapped("files", name, effect))
+        self._set(files, "writing", partial(self._writing, files.writing))
+
+    def _hook_gameball(self) -> None:
+        for name in GAMEBALL:
+            effect = getattr(self.gameball, name)
+            if name != "adjust_balances":
+                effect = partial(self._called, effect)
+            self._set(self.gameball, name, self._wrapped("gameball", name, effect))
+        self._set(self.services.budget, "wait_s", self._wrapped("budget", "wait_s", self._turn))
+
+    def _hook_notices(self) -> None:
+        notices, checker = self.services.notices, self.checker
+
+        def mail(subject: str, text: str) -> None:
+            checker.mailed(subject)
+
+        self._set(notices, "mail", self._wrapped("notices", "mail", mail))
+        self._set(notices, "announce", self._wrapped("notices", "announce", checker.announced))
+
+    def hook_executions(self, start: Callable[..., None], is_running: Callable[..., bool]) -> None:
+        """Put the environment's state machines behind the port."""
+        executions = self.services.executions
+        self._set(executions, "start", self._wrapped("executions", "start", start))
+        self._set(executions, "is_running", self._wrapped("executions", "is_running", is_running))
+
+    @staticmethod
+    def _set(target: object, name: str, value: Callable[..., Any]) -> None:
+        setattr(target, name, value)
+
+    # --- one call -----------------------------------------------------------------------------------------
+
+    def _wrapped(
+        self, port: str, name: str, effect: Callable[..., Any], is_conditional: bool = False
+    ) -> Callable[..., Any]:
+        scheduler, chance, trace = self.scheduler, self.chance, self.trace
+
+        def call(*args: Any, **named: Any) -> Any:
+            worker = scheduler.current
+            if worker is None or worker.in_call:
+                return effect(*args, **named)
+            if worker.is_doomed:
+                raise Killed
+            fault = chance.fault(port, is_conditional, worker.can_freeze)
+            if port == "clock" and fault is Fault.FREEZE_AFTER:
+                fault = Fault.FREEZE_BEFORE  # nobody can tell the time faster than it passes
+            trace.append((scheduler.now, worker.name, port, name, args, fault))
+            if name == "adjust_balances":  # nobody can look at a lease later than this
+                worker.request = self.checker.requested(*args)
+            if fault is None:
+                return self._effect(worker, port, effect, args, named)
+            self._before(worker, fault, name)
+            result = self._effect(worker, port, effect, args, named)
+            return self._after(worker, fault, name, result)
+
+        return call
+
+    def _effect(
+        self, worker: Any, port: str, effect: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
+    ) -> Any:
+        if port == "gameball":
+            return effect(*args, **named)
+        if port == "files" and worker.is_late:
+            self.checker.wrote_late(args[0])
+        worker.in_call = True
+        try:
+            return effect(*args, **named)
+        finally:
+            worker.in_call = False
+
+    def _before(self, worker: Any, fault: Fault, name: str) -> None:
+        self.checker.disturbed(worker)
+        match fault:
+            case Fault.KILL_BEFORE:
+                raise Killed
+            case Fault.ERROR_BEFORE:
+                raise AwsError(f"{name} failed")
+            case Fault.FREEZE_BEFORE:
+                self._freeze(worker)
+
+    def _after(self, worker: Any, fault: Fault, name: str, result: Any) -> Any:
+        self.checker.disturbed(worker)
+        match fault:
+            case Fault.KILL_AFTER:
+                raise Killed
+            case Fault.ERROR_AFTER:
+                raise AwsError(f"{name} failed")
+            case Fault.ECHO if name == "create_batch":
+                return False
+            case Fault.ECHO:
+                raise WrongState("it was changed meanwhile")
+            case Fault.FREEZE_AFTER:
+                self._freeze(worker)
+        return result
+
+    def _freeze(self, worker: Any) -> None:
+        self.scheduler.freeze(worker, self.chance.freeze_s())
+        worker.is_late = self.scheduler.now >= worker.killed_at
+        if worker.is_doomed or (worker.is_late and self.chance.random.random() < 0.5):
+            raise Killed
+
+    # --- effects with somebody looking on -----------------------------------------------------------------
+
+    @staticmethod
+    def _watched(effect: Callable[..., Any], watcher: Callable[..., None], *args: Any) -> None:
+        if len(args) == 3:  # an iterable is looked at twice
+            args = (*args[:2], list(args[2]))
+        effect(*args)
+        watcher(*args)
+
+    def _created(self, effect: Callable[..., Any], batch: Batch) -> Any:
+        is_new = effect(batch)
+        if is_new:
+            self.checker.created(batch)
+        return is_new
+
+    def _seen(self, name: str, effect: Callable[..., Any], *args: Any) -> Any:
+        found = effect(*args)
+        worker = self.scheduler.current
+        if worker and name == "batch":
+            worker.looked = worker.read = found
+        elif (
+            worker and worker.looked
+        ):  # a decision to send rests on a batch and the chunks read right after it
+            worker.seen, worker.looked = (worker.looked, found), None
+        return found
+
+    def _called(self, effect: Callable[..., Any], *args: Any) -> Any:
+        self.checker.called()
+        return effect(*args)
+
+    def _indexed(self, effect: Callable[..., Any]) -> Iterator[Batch]:
+        """An index is only eventually consistent: it may show a batch as it was."""
+        found = list(effect())
+        if found and self.chance.happens("stale index"):
+            found = [self.checker.earlier.get(batch.batch_id, batch) for batch in found]
+        return iter(found)
+
+    def _turn(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+        worker = self.scheduler.current
+        if self.chance.random.random() < 0.05:
+            return False, 0.3
+        if worker:
+            worker.turns += 1
+        return True, 0.0 if self.chance.random.random() < 0.8 else 0.1
+
+    @contextmanager
+    def _writing(self, effect: Callable[..., Any], key: str, content_type: str) -> Iterator[Writing]:
+        """An object that is written piece by piece: it may be lost before it appears, and after."""
+        point = self._wrapped("files", "finish writing", lambda key: None)
+        with effect(key, content_type) as out:
+            yield out
+            point(key)
+        point(key)
+
+    def _in_any_order(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Tasks side by side: their order is nobody's business, and one that fails stops no other."""
+        order = list(tasks)
+        self.chance.random.shuffle(order)
+        errors = []
+        for task in order:
+            try:
+                task()
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+
+def _listed(effect: Callable[..., Any], *args: Any) -> list[Any]:
+    return list(effect(*args))
+
+
+def make_world(scenario: Scenario, chance: Chance, scheduler: Scheduler) -> SimulatedWorld:
+    """Build one."""
+    return SimulatedWorld(scenario, chance, scheduler)
+
+
+def random_of(seed: int) -> random.Random:
+    """A run's only source of chance."""
+    return random.Random(seed)

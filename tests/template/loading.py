@@ -1,0 +1,57 @@
+"""The template, as it is written and as SAM expands it."""
+
+import copy
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+LOCAL_PATHS = {"CodeUri", "ContentUri", "DefinitionUri"}
+
+Resource = dict[str, Any]
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The template as it is written."""
+    loaded: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+    return loaded
+
+
+@cache
+def expanded() -> dict[str, Any]:
+    """The template as CloudFormation gets it, with all that SAM adds."""
+    source = copy.deepcopy(template())
+    for resource in source["Resources"].values():
+        for name in LOCAL_PATHS & resource.get("Properties", {}).keys():
+            resource["Properties"][name] = "s3://somewhere/uploaded"
+    defaults = {name: parameter["Default"] for name, parameter in source["Parameters"].items()}
+    made: dict[str, Any] = transform(source, defaults, SimpleNamespace(load=dict))
+    return made
+
+
+def resources(type_: str, source: dict[str, Any] | None = None) -> dict[str, Resource]:
+    """The resources of a type by logical id; of the written template where no other is given."""
+    every = (source or template())["Resources"]
+    return {name: resource for name, resource in every.items() if resource["Type"] == type_}
+
+
+def properties(type_: str, source: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The properties of the resources of a type by logical id."""
+    return {name: resource.get("Properties", {}) for name, resource in resources(type_, source).items()}
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """A node and everything below it."""
+    yield node
+    if isinstance(node, dict):
+        children = list(node.values())
+    else:
+        children = node if isinstance(node, list) else []
+    for child in children:
+        yield from walk(child)

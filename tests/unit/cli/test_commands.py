@@ -1,0 +1,344 @@
+"""The command as people and scripts meet it: words, JSON, exit codes."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adjustments.ids import batch_id
+from cli import api as api_module
+from cli import watching
+from cli.main import main
+from cli.stack import Stack
+from tests.fakes.batch_api import FakeBatchApi, FakeStack, serving
+
+ID = "20261122-101500-spring-0123456789ab"
+
+
+@pytest.fixture
+def api() -> Iterator[FakeBatchApi]:
+    with serving() as fake:
+        yield fake
+
+
+@pytest.fixture(autouse=True)
+def stack(api: FakeBatchApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeStack:
+    """Every command finds the fake stack, waits no time, and works in a folder of its own."""
+    fake = FakeStack(api.url)
+    monkeypatch.setattr(Stack, "at", lambda where: fake)
+    monkeypatch.setattr(watching, "_LOOK_FIRST_S", 0.001)
+    monkeypatch.setattr(watching, "_LOOK_LAST_S", 0.001)
+    monkeypatch.setattr(api_module, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.chdir(tmp_path)
+    return fake
+
+
+def batch(status: str = "completed", **values: Any) -> dict[str, Any]:
+    counts = {"rows": 3, "applied": 3, "failed": 0, "rejected": 0, "notSubmitted": 0, "inDoubt": 0}
+    return {
+        "batchId": ID,
+        "status": status,
+        "source": {"bucket": "bucket", "key": "inbox/spring.csv", "versionId": "v7", "sha256": "ab" * 32},
+        "counts": {**counts, **values.pop("counts", {})},
+        "totals": {"requested": 30, "applied": 30},
+        "jobs": [],
+        "createdAt": "2026-11-22T10:15:00.000Z",
+        "finishedAt": None,
+        "message": "",
+        "notes": [],
+        "progress": {"settledRows": 3, "acceptedRows": 3, "jobs": {"total": 1, "settled": 1}},
+        "heldBy": [],
+        "links": {},
+        **values,
+    }
+
+
+def test_submit_drops_the_file_and_names_its_batch(
+    stack: FakeStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spring.csv").write_text("customerId,amount\na,1\n")
+    assert main(["submit", "spring.csv", "--dry-run", "--allow-duplicate", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    [put] = stack.s3.puts
+    assert (put["Key"], put["Body"]) == ("inbox/spring.csv", b"customerId,amount\na,1\n")
+    assert put["Metadata"] == {"dry-run": "true", "allow-duplicate": "true"}
+    expected = batch_id("inbox/spring.csv", stack.s3.modified_at, ("bucket", "inbox/spring.csv", "v7"))
+    assert (told["batchId"], told["versionId"], told["dryRun"]) == (expected, "v7", True)
+
+
+def test_submit_refuses_what_intake_would_not_look_at(
+    stack: FakeStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spring.xlsx").write_text("x")
+    assert main(["submit", "spring.xlsx"]) == 2
+    assert ".csv" in capsys.readouterr().err
+    assert stack.s3.puts == []
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        (batch(), 0),
+        (batch("validated"), 0),
+        (batch("validated", counts={"rejected": 1}), 1),
+        (batch("completed_with_errors"), 1),
+        (batch("needs_attention"), 1),
+        (batch("rejected"), 1),
+        (batch("stopped"), 1),
+        (batch("awaiting_approval"), 1),
+    ],
+)
+def test_waiting_for_the_end_tells_it_by_the_exit_code(
+    api: FakeBatchApi, stack: FakeStack, tmp_path: Path, ended: dict[str, Any], code: int
+) -> None:
+    (tmp_path / "spring.csv").write_text("customerId,amount\na,1\n")
+    name = batch_id("inbox/spring.csv", stack.s3.modified_at, ("bucket", "inbox/spring.csv", "v7"))
+    api.answer(
+        f"GET /batches/{name}",
+        (404, {"error": 404, "message": "none"}),
+        (200, batch("polling")),
+        (200, ended),
+    )
+    assert main(["submit", "spring.csv", "--wait"]) == code
+    assert len(api.calls) == 3
+
+
+def test_watch_tells_rows_jobs_rate_and_no_colours_when_piped(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress = {
+        "settledRows": 1000,
+        "acceptedRows": 3000,
+        "jobs": {"total": 3, "settled": 1},
+        "rowsPerSecond": 250.5,
+        "expectedEnd": "2020-01-01T00:00:00.000Z",
+    }
+    going = batch("polling", counts={"rows": 3000}, progress=progress)
+    api.answer(f"GET /batches/{ID}", (200, going), (200, batch()))
+    assert main(["watch", ID]) == 0
+    told = capsys.readouterr().out
+    assert "polling: 1,000 of 3,000 rows, 1 of 3 jobs, 250.5 rows/s, 0:00:00 left" in told
+    assert "\x1b" not in told
+
+
+def test_watch_waits_for_a_file_that_was_dropped_just_now(api: FakeBatchApi) -> None:
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-spring-0123456789ab"
+    api.answer(f"GET /batches/{name}", (404, {"error": 404, "message": "none"}), (200, batch()))
+    assert main(["watch", name]) == 0
+
+
+def test_watch_of_no_batch_is_refused(api: FakeBatchApi) -> None:
+    assert main(["watch", "20200101-101500-spring-0123456789ab"]) == 3
+    assert main(["watch", "spring.csv"]) == 3
+
+
+def test_interrupted_watch_says_that_the_batch_goes_on(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    clock = watching.Clock(sleep=interrupt)
+    monkeypatch.setattr(watching, "Clock", lambda: clock)
+    api.answer(f"GET /batches/{ID}", (200, batch("polling")))
+    assert main(["watch", ID]) == 130
+    assert f"adjust watch {ID}" in capsys.readouterr().err
+
+
+def test_list_goes_through_the_pages_as_far_as_asked(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer("GET /batches?limit=100&status=completed", (200, {"batches": [batch()] * 100, "next": "n/1"}))
+    api.answer(
+        "GET /batches?after=n%2F1&limit=50&status=completed", (200, {"batches": [batch()] * 50, "next": "n2"})
+    )
+    assert main(["list", "--status", "completed", "--limit", "150", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["batches"]) == 150
+
+
+def test_list_is_a_table_for_people(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
+    api.answer("GET /batches?limit=20", (200, {"batches": [batch()], "next": None}))
+    assert main(["list"]) == 0
+    told = capsys.readouterr().out
+    assert ID in told
+    assert "3 applied" in told
+
+
+def test_calls_are_signed(api: FakeBatchApi) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch()))
+    main(["show", ID])
+    [headers] = api.headers
+    assert headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=test/")
+    assert "execute-api" in headers["Authorization"]
+
+
+def test_nothing_that_the_api_says_is_obeyed_by_the_terminal(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch("stopped", message="\x1b]0;x\x07[red]stopped[/]")))
+    assert main(["show", ID]) == 0
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert "[red]stopped[/]" in told
+
+
+def test_results_are_downloaded_into_a_folder(api: FakeBatchApi, tmp_path: Path) -> None:
+    links = {name: f"{api.url}/files/{name}" for name in ("results.csv", "report.html")}
+    api.answer(f"GET /batches/{ID}", (200, batch(links=links)))
+    for name in links:
+        api.answer(f"GET /files/{name}", (200, name.encode()))
+    assert main(["results", ID]) == 0
+    assert {path.name: path.read_text() for path in (tmp_path / ID).iterdir()} == {
+        name: name for name in links
+    }
+
+
+def test_results_never_leave_their_folder(api: FakeBatchApi, tmp_path: Path) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch(links={"../evil.csv": f"{api.url}/x"})))
+    assert main(["results", ID, "--to", "there"]) == 4
+    assert list(tmp_path.rglob("*.csv")) == []
+
+
+def test_results_that_expired_leave_no_half_file(api: FakeBatchApi, tmp_path: Path) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch(links={"results.csv": f"{api.url}/gone"})))
+    api.answer("GET /gone", (403, b"expired"))
+    assert main(["results", ID]) == 4
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_results_of_an_open_batch_are_refused(api: FakeBatchApi) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch("polling")))
+    assert main(["results", ID]) == 3
+
+
+def test_approval_is_bound_to_what_was_shown(api: FakeBatchApi) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch("awaiting_approval")))
+    api.answer(f"POST /batches/{ID}/approve", (200, {"batchId": ID, "status": "submitting"}))
+    assert main(["approve", ID, "--yes"]) == 0
+    assert api.calls[-1][2] == {"sha256": "ab" * 32, "rows": 3, "requested": 30}
+
+
+def test_approval_needs_a_yes(api: FakeBatchApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch("awaiting_approval")))
+    assert main(["approve", ID]) == 2
+    assert [method for method, *_ in api.calls] == ["GET"]
+
+
+def test_wrong_state_is_told_in_the_apis_words(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
+    message = "the batch is completed; only one under way can be stopped"
+    api.answer(f"POST /batches/{ID}/stop", (409, {"error": 409, "message": message}))
+    assert main(["stop", ID, "--note", "wrong month"]) == 3
+    assert capsys.readouterr().err == f"adjust: {message}\n"
+    assert api.calls == [("POST", f"/batches/{ID}/stop", {"note": "wrong month"})]
+
+
+def test_rows_in_doubt_are_resolved_line_by_line(api: FakeBatchApi) -> None:
+    api.answer(f"POST /batches/{ID}/resolve", (200, {"batchId": ID, "status": "needs_attention", "rows": 2}))
+    assert main(["resolve", ID, "not-applied", "--line", "2", "--line", "9", "--note", "looked"]) == 0
+    assert api.calls[-1][2] == {"outcome": "not_applied", "lines": [2, 9], "note": "looked"}
+
+
+def test_all_rows_in_doubt_are_not_resolved_by_mistake(api: FakeBatchApi) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch("needs_attention", counts={"inDoubt": 2})))
+    assert main(["resolve", ID, "applied", "--note", "looked"]) == 2
+    assert [method for method, *_ in api.calls] == ["GET"]
+
+
+def test_reversal_is_downloaded_and_not_sent(
+    api: FakeBatchApi, stack: FakeStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = {"key": f"results/{ID}/reversal.csv", "rows": 3, "total": -30, "url": f"{api.url}/reversal"}
+    api.answer(f"POST /batches/{ID}/reversal", (200, made))
+    api.answer("GET /reversal", (200, b"customerId,amount\na,-1\n"))
+    assert main(["reverse", ID]) == 0
+    assert (tmp_path / f"reversal-{ID}.csv").read_bytes() == b"customerId,amount\na,-1\n"
+    assert stack.s3.puts == []
+    assert "nothing is sent yet" in capsys.readouterr().out
+
+
+TRANSACT = ["transact", "--customer", "C1", "--reason", "goodwill", "--username", "ada"]
+
+
+def test_transaction_is_sent_in_the_seeds_words(api: FakeBatchApi) -> None:
+    api.answer("POST /transactions/manual", (200, {"gameballTransactionId": 5}))
+    assert main([*TRANSACT, "--points", "-20", "--id", "t-1"]) == 0
+    expected = {
+        "customerId": "C1",
+        "transactionId": "t-1",
+        "username": "ada",
+        "reason": "goodwill",
+        "points": -20,
+    }
+    assert api.calls[-1][2] == expected
+
+
+def test_amounts_keep_their_digits(api: FakeBatchApi) -> None:
+    api.answer("POST /transactions/manual", (200, {}))
+    assert main([*TRANSACT, "--amount", "12.10", "--expiry-days", "90"]) == 0
+    assert (api.calls[-1][2]["amount"], api.calls[-1][2]["expiryAfter"]) == (12.1, 90)
+
+
+def test_transaction_without_an_answer_says_how_to_repeat_it(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer("POST /transactions/manual", (504, {"error": 504, "message": "no answer in time"}))
+    assert main([*TRANSACT, "--points", "5"]) == 4
+    sent = api.calls[-1][2]["transactionId"]
+    assert f"--id {sent}" in capsys.readouterr().err
+    assert len(api.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        TRANSACT,
+        [*TRANSACT, "--points", "1", "--amount", "1"],
+        [*TRANSACT, "--amount", "NaN"],
+        [*TRANSACT, "--points", "many"],
+        ["list", "--status", "nonsense"],
+        ["resolve", ID, "perhaps", "--note", "x"],
+        ["unknown"],
+    ],
+)
+def test_senseless_command_lines_end_with_2_and_call_nobody(api: FakeBatchApi, wrong: list[str]) -> None:
+    assert main(wrong) == 2
+    assert api.calls == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "tries"), [(404, 3, 1), (400, 3, 1), (403, 4, 1), (500, 4, 4), (429, 4, 4)]
+)
+def test_looking_is_repeated_only_where_that_may_help(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str], status: int, code: int, tries: int
+) -> None:
+    api.answer(f"GET /batches/{ID}", (status, {"message": "no"}))
+    assert main(["show", ID]) == code
+    assert len(api.calls) == tries
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_unreachable_api_is_told_without_a_stack_trace(
+    stack: FakeStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.api_url = "http://127.0.0.1:9"
+    assert main(["show", ID]) == 4
+    assert capsys.readouterr().err.startswith("adjust: the API can't be reached")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["submit", "watch", "list", "show", "results", "approve", "stop", "resolve", "reverse", "transact"],
+)
+def test_every_command_has_help_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "Examples:" in told
+    assert f"adjust {command} " in told
+
+
+def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "Exit codes:" in capsys.readouterr().out

@@ -1,0 +1,290 @@
+"""A manual transaction ends in the true answer, wherever its function is killed, and is applied once."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adjustments import exact_json
+from adjustments.errors import (
+    GameballError,
+    GameballRefused,
+    GameballThrottled,
+    GameballUnauthorized,
+    GameballUnavailable,
+    IdTaken,
+    OutcomeUnknown,
+    StillInProgress,
+)
+from adjustments.manual import read_manual_transaction
+from adjustments.ports import Asking, Lane, Resource
+from adjustments.services.transacting import Transactor
+from tests.fakes.memory import START, CountingIds, ManualClock, MemoryBudget
+from tests.fakes.transacting import Killed, MemoryOnce, MemoryTransactions
+
+BODY: dict[str, Any] = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r", "points": 5}
+UNKNOWN = OutcomeUnknown("no answer")
+FUNCTION_MS = 28_000
+
+
+def refused(code: int | None, status: int = 422) -> GameballRefused:
+    return GameballRefused(f"Gameball answered {status}", status=status, code=code, told="no")
+
+
+class Desk:
+    """One function after another, on the same records and the same Gameball."""
+
+    def __init__(self, *script: Any) -> None:
+        self.clock = ManualClock()
+        self.once = MemoryOnce(self.clock)
+        self.gameball = MemoryTransactions(list(script))
+        self.budget = MemoryBudget()
+
+    def add(self, remaining_ms: int = FUNCTION_MS, **fields: Any) -> tuple[dict[str, Any], bool]:
+        transactor = Transactor(self.gameball, self.once, self.budget, self.clock, CountingIds())
+        transaction = read_manual_transaction({**BODY, **fields}, self.clock.now())
+        added = transactor.add(transaction, Asking("arn:me", "request", lambda: remaining_ms))
+        return exact_json.read(added.body), added.is_replayed
+
+    def later(self) -> None:
+        """Wait until a killed function's time is over."""
+        self.clock.sleep(FUNCTION_MS / 1000 + 1)
+
+    @property
+    def applied(self) -> list[Decimal]:
+        return [
+            -entry["points"] if entry["direction"] == "-" else entry["points"]
+            for entry in self.gameball.stored
+        ]
+
+
+def test_first_call_is_answered_in_the_seeds_form():
+    desk = Desk()
+    assert desk.add() == (
+        {"customerId": "c", "gameballTransactionId": 1, "transactionId": "t", "points": 5, "amount": 5},
+        False,
+    )
+    assert desk.budget.asked == [(Resource.TRANSACTIONS, Lane.PROMPT)]
+    assert desk.once.callers == {"t": "arn:me"}
+
+
+def test_same_id_and_body_is_replayed_without_a_second_call():
+    desk = Desk()
+    first, _ = desk.add()
+    assert desk.add() == (first, True)
+    assert len(desk.gameball.sent) == 1
+
+
+def test_same_id_with_another_body_is_refused():
+    desk = Desk()
+    desk.add()
+    with pytest.raises(IdTaken, match="transactionId"):
+        desk.add(points=6)
+    assert desk.applied == [5]
+
+
+@pytest.mark.parametrize("points", [5, -5])
+@pytest.mark.parametrize("lost", [UNKNOWN, (UNKNOWN,)], ids=["not applied", "applied"])
+def test_unknown_outcome_is_cleared_within_the_call(lost: Any, points: int):
+    desk = Desk(lost)
+    answer, replayed = desk.add(points=points)
+    assert (answer["points"], answer["gameballTransactionId"], replayed) == (points, 1, False)
+    assert desk.applied == [points]
+
+
+def test_the_looked_up_answer_is_the_one_that_was_lost():
+    lost, direct = Desk((UNKNOWN,)), Desk()
+    assert lost.add(points=None, amount=Decimal("-2.5")) == direct.add(points=None, amount=Decimal("-2.5"))
+
+
+def crash_before_the_call(desk: Desk) -> None:
+    desk.gameball.script = [Killed()]
+
+
+def crash_after_the_call(desk: Desk) -> None:
+    desk.gameball.script = [(Killed(),)]
+
+
+def crash_after_the_answer(desk: Desk) -> None:
+    desk.once.loses_answers = True
+
+
+def crash_while_asking_again(desk: Desk) -> None:
+    desk.gameball.script = [(UNKNOWN,), Killed()]
+
+
+def crash_while_looking(desk: Desk) -> None:
+    desk.gameball.script, desk.gameball.lists = [(UNKNOWN,)], [Killed()]
+
+
+CRASHES = [
+    crash_before_the_call,
+    crash_after_the_call,
+    crash_after_the_answer,
+    crash_while_asking_again,
+    crash_while_looking,
+]
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+@pytest.mark.parametrize("crashes", [1, 2])
+def test_a_crash_ends_in_the_true_answer_at_the_next_try(crash: Callable[[Desk], None], crashes: int):
+    desk = Desk()
+    for _ in range(crashes):
+        crash(desk)
+        with suppress(Killed):
+            desk.add()
+        desk.later()
+    desk.once.loses_answers, desk.gameball.script, desk.gameball.lists = False, [], []
+    answer, _ = desk.add()
+    assert (answer["transactionId"], answer["points"]) == ("t", 5)
+    assert desk.applied == [5]
+    assert desk.add() == (answer, True)
+
+
+@pytest.mark.parametrize("crash", CRASHES)
+def test_after_a_crash_another_body_is_refused(crash: Callable[[Desk], None]):
+    desk = Desk()
+    crash(desk)
+    with suppress(Killed):
+        desk.add()
+    desk.later()
+    with pytest.raises(IdTaken):
+        desk.add(points=6)
+    assert len(desk.applied) <= 1
+
+
+def test_a_call_that_may_still_run_is_in_progress():
+    desk = Desk((Killed(),))
+    with pytest.raises(Killed):
+        desk.add()
+    with pytest.raises(StillInProgress):
+        desk.add()
+    assert desk.applied == [5]
+
+
+def test_an_id_of_somebody_else_is_refused_on_a_first_try_however_alike():
+    desk = Desk()
+    desk.gameball.apply(BODY)
+    for _ in range(2):  # the refusal leaves nothing behind that would make the next one look like ours
+        with pytest.raises(IdTaken, match="another transaction"):
+            desk.add()
+    assert desk.applied == [5]
+    assert desk.gameball.looks == 0
+
+
+@pytest.mark.parametrize("other", [{"points": 6}, {"points": -5}, {"customerId": "somebody"}])
+def test_an_id_of_somebody_else_is_refused_after_an_unknown_outcome_too(other: dict[str, Any]):
+    desk = Desk(UNKNOWN)
+    desk.gameball.apply({**BODY, **other})
+    with pytest.raises(IdTaken):
+        desk.add()
+    assert len(desk.applied) == 1
+
+
+def test_a_list_that_comes_late_is_read_once_more():
+    desk = Desk((UNKNOWN,))
+    desk.gameball.lag_looks = 1
+    assert desk.add()[0]["points"] == 5
+
+
+def test_the_list_is_read_page_by_page():
+    desk = Desk()
+    desk.gameball.page_rows = 2
+    for number in range(5):
+        desk.gameball.apply({**BODY, "transactionId": f"other-{number}"})
+    desk.gameball.script = [(UNKNOWN,)]
+    assert desk.add()[0]["gameballTransactionId"] == 6
+    assert desk.gameball.looks == 3
+
+
+@pytest.mark.parametrize("refusal", [refused(9008), refused(9003), refused(7000, 404), refused(None, 400)])
+def test_a_refusal_after_an_unknown_outcome_is_checked_against_the_list(refusal: GameballRefused):
+    applied, not_applied = Desk((UNKNOWN,), refusal), Desk(UNKNOWN, refusal)
+    when = "2026-11-21T11:00:00Z"  # else a collision of times is tried again
+    assert applied.add(transactionTime=when)[0]["points"] == 5
+    with pytest.raises(GameballRefused) as raised:
+        not_applied.add(transactionTime=when)
+    assert (raised.value.code, not_applied.applied) == (refusal.code, [])
+
+
+def test_a_collision_of_times_is_tried_again_when_gameball_chose_the_time():
+    desk = Desk(refused(9003), refused(9003))
+    assert desk.add()[0]["points"] == 5
+    assert len(desk.gameball.sent) == 3
+
+
+def test_a_collision_of_times_is_refused_and_says_why_when_the_caller_chose_it():
+    desk = Desk(refused(9003))
+    with pytest.raises(GameballRefused) as raised:
+        desk.add(transactionTime="2026-11-21T11:00:00Z")
+    assert raised.value.code == 9003
+    assert "transactionTime" in str(raised.value.told)
+    assert desk.applied == []
+
+
+@pytest.mark.parametrize(
+    "busy", [GameballThrottled("429"), GameballThrottled("2001"), GameballUnavailable("dns")]
+)
+def test_what_was_not_applied_is_tried_again(busy: GameballError):
+    desk = Desk(busy, busy)
+    assert desk.add()[0]["points"] == 5
+    assert desk.applied == [5]
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ([GameballThrottled("429")] * 99, GameballThrottled),
+        ([GameballThrottled("429", retry_after_s=60)], GameballThrottled),
+        ([GameballUnavailable("dns")] * 99, GameballUnavailable),
+        ([UNKNOWN] * 99, OutcomeUnknown),
+        ([UNKNOWN, *[GameballThrottled("429")] * 99], OutcomeUnknown),
+        ([(UNKNOWN,), *[GameballUnavailable("dns")] * 99], OutcomeUnknown),
+        ([GameballUnauthorized("401")], GameballUnauthorized),
+        ([refused(7000, 404)], GameballRefused),
+    ],
+)
+def test_out_of_time_the_error_says_what_is_known(script: list[Any], error: type[GameballError]):
+    desk = Desk(*script)
+    with pytest.raises(error) as raised:
+        desk.add()
+    assert type(raised.value) is error
+    assert desk.clock.now() - START <= timedelta(seconds=25)
+    desk.gameball.script = []
+    assert desk.add()[0]["points"] == 5
+    assert desk.applied == [5]
+
+
+def test_each_request_fits_the_time_that_is_left():
+    desk = Desk(*[UNKNOWN] * 99)
+    with pytest.raises(OutcomeUnknown):
+        desk.add(remaining_ms=9_000)
+    assert desk.clock.now() - START <= timedelta(seconds=5)
+    assert all(within_s and within_s <= 5 for within_s in desk.gameball.within_s)
+
+
+def test_without_time_nothing_is_sent():
+    desk = Desk()
+    with pytest.raises(GameballThrottled):
+        desk.add(remaining_ms=4_500)
+    assert desk.gameball.sent == []
+
+
+def test_a_list_that_fails_leaves_the_outcome_unknown_and_the_next_try_finds_it():
+    desk = Desk((UNKNOWN,))
+    desk.gameball.lists = [refused(None, 400)]
+    with pytest.raises(OutcomeUnknown):
+        desk.add()
+    assert desk.add()[0]["points"] == 5
+    assert desk.applied == [5]
+
+
+def test_an_answer_that_names_no_transaction_is_no_answer():
+    desk = Desk()
+    desk.gameball.add_manual_transaction = lambda body, within_s=None: {}  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown):
+        desk.add()
