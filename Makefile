@@ -9,6 +9,7 @@ CHECKOV_INSTALLED := $(CHECKOV)/.installed
 CODE := $(wildcard layers functions local cli tests)
 PYTEST_OPTIONS ?=
 UNIT_WORKERS ?= 2
+SEEDS ?= 10000
 
 # Without bytecode, every worker of the local Lambda would compile its packages at each cold start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,10 +20,10 @@ export AWS_DEFAULT_REGION ?= eu-central-1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test test-fast test-e2e lint format lock clean
+.PHONY: help setup demo up down test test-fast test-e2e simulate simulate-mutants lint format lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## install what is needed into .venv (PYTHON=python3.12 chooses the interpreter)
 	@$(BIN)/python -c 'import sys; print(f"$(VENV) is ready: Python {sys.version.split()[0]}")'
@@ -62,6 +63,12 @@ test-fast: $(INSTALLED) ## only the tests that need no stack
 
 test-e2e: $(INSTALLED) ## only the tests against the deployed local stack
 	@$(BIN)/python -m pytest tests/e2e $(PYTEST_OPTIONS)
+
+simulate: $(INSTALLED) ## run SEEDS=n simulated lives of batches (default 10000), or SEED=n with its trace
+	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+simulate-mutants: $(INSTALLED) ## plant bugs one by one, and show which check of the simulation catches each
+	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.simulation.mutants
 
 lint: $(INSTALLED) $(CHECKOV_INSTALLED) ## ruff, mypy in strict mode, cfn-lint, sam validate, checkov
 	@$(BIN)/ruff check $(CODE)

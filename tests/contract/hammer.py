@@ -1,7 +1,7 @@
 """A process that takes places in the request budget as fast as it gets them, and prints them.
 
-``python -m tests.contract.hammer <endpoint> <table> <callers> <seconds>`` prints one line of JSON: the times of
-the places in µs, and how often was asked for them.
+``python -m tests.contract.hammer <endpoint> <table> <callers> <seconds>`` prints one line of JSON: the times
+of the places in µs, and how often was asked for them.
 """
 
 import json

@@ -23,7 +23,7 @@ from tests.fakes.memory import START, MemoryStore
 
 DAY = timedelta(days=1)
 PLAN = "plan1"
-ROOMS_EXAMPLES_MAX = 40
+EXAMPLES_MAX = 40
 
 
 @pytest.fixture
@@ -83,9 +83,7 @@ _SIMPLE: dict[type, st.SearchStrategy[Any]] = {
     datetime: st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC)),
 }
 _counter = itertools.count(1)
-many = settings(
-    max_examples=ROOMS_EXAMPLES_MAX, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = settings(max_examples=EXAMPLES_MAX, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @many
@@ -437,9 +435,7 @@ def test_a_split_of_a_chunk_that_was_changed_meanwhile_leaves_everything_as_it_w
 
 
 @pytest.mark.parametrize("taken", [0, 1])
-def test_a_split_with_a_half_that_is_there_already_leaves_everything_as_it_was(
-    store: BatchStore, taken: int
-):
+def test_a_split_with_a_half_that_is_there_already_leaves_everything_as_it_was(store: BatchStore, taken: int):
     there = halves_of(a_chunk())[taken].model_copy(update={"sha256": "there before"})
     batch = with_chunks(store, a_chunk(), there)
     intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")

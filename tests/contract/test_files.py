@@ -37,9 +37,7 @@ ODD_KEYS = [
 class Dropping(Protocol):
     """Puts an object there as a person would."""
 
-    def __call__(
-        self, key: str, body: bytes, metadata: Mapping[str, str] | None = None
-    ) -> StoredObject: ...
+    def __call__(self, key: str, body: bytes, metadata: Mapping[str, str] | None = None) -> StoredObject: ...
 
 
 @pytest.fixture
@@ -95,9 +93,7 @@ def test_an_earlier_version_is_described_as_it_was(files: Files, drop: Dropping)
 
 
 @pytest.mark.parametrize("name", ["dry-run", "Dry-Run", "DRY-RUN"])
-def test_names_of_metadata_are_lower_case_however_they_were_given(
-    files: Files, drop: Dropping, name: str
-):
+def test_names_of_metadata_are_lower_case_however_they_were_given(files: Files, drop: Dropping, name: str):
     drop("inbox/f.csv", b"x", {name: "True"})
     assert files.describe("inbox/f.csv", None).metadata == {"dry-run": "True"}
 
@@ -144,9 +140,7 @@ def test_exactly_the_version_that_was_described_is_streamed(files: Files, drop: 
     assert b"".join(files.blocks(second)) == b"second"
 
 
-def test_a_version_that_is_replaced_while_it_is_streamed_is_streamed_to_its_end(
-    files: Files, drop: Dropping
-):
+def test_a_version_that_is_replaced_while_it_is_streamed_is_streamed_to_its_end(files: Files, drop: Dropping):
     old = b"0123456789" * 100_000
     blocks = files.blocks(drop("inbox/f.csv", old))
     begin = next(blocks)

@@ -1,4 +1,4 @@
-"""What schemathesis needs to know of the API beside its document: how calls are signed, and what no schema says."""
+"""What schemathesis needs to know beside the document: how calls are signed, and what no schema says."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class Signature(AuthBase):
         return request
 
 
-schemathesis.auth.set_from_requests(Signature())
+schemathesis.auth.set_from_requests(Signature())  # type: ignore[attr-defined]
 
 
 @schemathesis.hook

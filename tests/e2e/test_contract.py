@@ -16,7 +16,9 @@ SECONDS_MAX = 240
 
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
-def test_the_api_keeps_its_contract(stack: LocalStack, standin: StandInDoor, tmp_path: Path, mode: str) -> None:
+def test_the_api_keeps_its_contract(
+    stack: LocalStack, standin: StandInDoor, tmp_path: Path, mode: str
+) -> None:
     standin.open_customers([{"customerId": "player-00325", "balance": 1_000_000}])
     env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     command = [

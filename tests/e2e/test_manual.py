@@ -60,7 +60,9 @@ def outcomes(running_stack: LocalStack) -> Callable[[], list[dict[str, Any]]]:
     aws, bus = running_stack.aws, running_stack.outputs["EventBusName"]
     url = aws.sqs.create_queue(QueueName="outcomes")["QueueUrl"]
     arn = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    pattern = json.dumps({"detail-type": [{"prefix": "Manual Transaction"}], "source": ["gameball.adjustments"]})
+    pattern = json.dumps(
+        {"detail-type": [{"prefix": "Manual Transaction"}], "source": ["gameball.adjustments"]}
+    )
     aws.events.put_rule(Name="outcomes", EventBusName=bus, EventPattern=pattern)
     aws.events.put_targets(Rule="outcomes", EventBusName=bus, Targets=[{"Id": "q", "Arn": arn}])
     return lambda: [json.loads(text) for text, _ in receive(running_stack, url)]
@@ -68,7 +70,9 @@ def outcomes(running_stack: LocalStack) -> Callable[[], list[dict[str, Any]]]:
 
 def receive(stack: LocalStack, url: str) -> list[tuple[str, dict[str, str]]]:
     """Take what lies in a queue."""
-    answer = stack.aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+    answer = stack.aws.sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )
     taken = answer.get("Messages", [])
     for message in taken:
         stack.aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -85,7 +89,10 @@ def test_a_call_is_safe_to_repeat_and_its_request_id_is_in_the_logs(
     first, again = post(stack, sent), post(stack, sent)
 
     assert (first.status, again.status, first.body) == (200, 200, again.body)
-    assert (headers(first).get("idempotent-replayed"), headers(again)["idempotent-replayed"]) == (None, "true")
+    assert (headers(first).get("idempotent-replayed"), headers(again)["idempotent-replayed"]) == (
+        None,
+        "true",
+    )
     assert post(stack, {**sent, "points": 6}).status == 409
     assert applied(standin) == [sent["transactionId"]]
     logs = stack.function_logs("ManualTransaction")
@@ -189,7 +196,12 @@ def test_a_schedule_that_fires_twice_applies_once(
             ActionAfterCompletion="DELETE",
         )
     told: list[dict[str, Any]] = []
-    wait_for(lambda: told.extend(outcomes()) or len(told) == 2, WITHIN_S, "both outcomes")  # type: ignore[func-returns-value]
+
+    def both() -> bool:
+        told.extend(outcomes())
+        return len(told) == 2
+
+    wait_for(both, WITHIN_S, "both outcomes")
 
     assert sorted(event["detail"]["replayed"] for event in told) == [False, True]
     assert len(applied(standin)) == 1

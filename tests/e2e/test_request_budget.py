@@ -30,12 +30,12 @@ def test_four_batches_at_once_get_no_429_and_use_the_budget(batches: Batches, st
         batches.drop(key, content(number))
     ended = [batches.wait_until_ended(batches.wait_for_first(key, 60), ENDS_WITHIN_S) for key in keys]
     requests = standin.ask("GET", "requests?path=/batch")["requests"]
-    print(told(requests))
+    print(f"\n{told(requests)}")
 
     counts = [(batch["counts"]["applied"], batch["counts"]["failed"]) for batch in ended]
     assert counts == [(ROWS - len(BAD), len(BAD))] * BATCHES
     assert [request for request in requests if request["status"] == 429] == []
-    assert share_used(requests) >= 0.95
+    assert share_used(requests) >= 0.95, told(requests)
 
 
 def content(amount: int) -> bytes:
@@ -67,7 +67,7 @@ def told(requests: list[dict[str, Any]]) -> str:
     statuses = {status: [r["status"] for r in requests].count(status) for status in (200, 400, 422, 429)}
     posts = [request for request in requests if request["method"] == "POST"]
     return (
-        f"\n{len(requests)} requests ({len(posts)} of them sent rows) in {at_s[-1] - at_s[0]:.1f} s; by status"
-        f" {statuses}; {share_used(requests):.1%} of the budget used in the {end_s - start_s:.1f} s of sending;"
-        f" longest pauses {', '.join(f'{pause:.2f}' for pause in pauses)} s"
+        f"{len(requests)} requests ({len(posts)} with rows) in {at_s[-1] - at_s[0]:.1f} s; {statuses}; "
+        f"{share_used(requests):.1%} of the budget used in the {end_s - start_s:.1f} s of sending; "
+        f"longest pauses {', '.join(f'{pause:.2f}' for pause in pauses)} s"
     )

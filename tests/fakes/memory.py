@@ -221,11 +221,9 @@ class MemoryBudget:
 
 
 class MemoryRequestBudget:
-    """The budget as it is: places in time, a gap apart. ``taken``, each resource's next free place, is shared."""
+    """The budget as it is: places in time, a gap apart. Callers share ``taken``, the next free places."""
 
-    def __init__(
-        self, taken: dict[Resource, int], clock: Clock, ids: Ids, requests_per_30_s: int
-    ) -> None:
+    def __init__(self, taken: dict[Resource, int], clock: Clock, ids: Ids, requests_per_30_s: int) -> None:
         self._taken = taken
         self._clock = clock
         self._ids = ids

@@ -1,5 +1,6 @@
 """The stand-in for Gameball on a free port, and the real client that talks to it."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,15 @@ class SettableKeys:
         self.fresh_reads += 1
         self.cached = self.stored
         return self.cached
+
+
+@pytest.fixture(autouse=True)
+def _quiet_services() -> Iterator[None]:
+    """Take back what importing a function does to the services' log: other tests need no JSON of it."""
+    package = logging.getLogger("adjustments")
+    kept = list(package.handlers), package.level, package.propagate
+    yield
+    package.handlers, package.level, package.propagate = kept
 
 
 @pytest.fixture

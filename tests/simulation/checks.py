@@ -72,6 +72,7 @@ class Checker:
         self._said: dict[str, dict[Decimal, str]] = {}
         self._digests: dict[str, str] = {}
         self._told: Counter[tuple[str, str]] = Counter()
+        self._facts: dict[str, set[str]] = {}
         self._contents: dict[str, list[str]] = {}
         self._unsure_files: set[str] = set()
 
@@ -82,6 +83,7 @@ class Checker:
         if batch.batch_id in self.batches:
             fail("one batch a drop", f"batch {batch.batch_id} was created twice")
         self.batches[batch.batch_id] = batch
+        self._facts[batch.batch_id] = {batch.status.value}
         file = self._file(batch)
         chunks = self.chunks(batch)
         if batch.refusal:
@@ -106,6 +108,7 @@ class Checker:
         if before.plan_id != batch.plan_id or before.source != batch.source or before.total != batch.total:
             fail("a plan is for ever", f"{batch.batch_id} has another plan")
         self.earlier[batch.batch_id] = before
+        self._facts[batch.batch_id].add(batch.status.value)
         self.batches[batch.batch_id] = batch
         if batch.status in FINAL and is_changed:
             if batch.batch_id not in self._unsure_files:
@@ -126,31 +129,22 @@ class Checker:
         known = self.plans[(batch.batch_id, batch.plan_id)]
         before = known[chunk.chunk_id]
         key = (batch.batch_id, chunk.chunk_id)
-        if chunk.version != before.version + 1:
-            fail("versions go one by one", f"chunk {key}: {before.version} → {chunk.version}")
-        is_same = chunk.state == before.state == "submitted" and chunk.job_id == before.job_id
-        if not is_same and chunk.state not in CHUNK_MOVES.get(before.state, ()):
-            fail("state moves forward", f"chunk {key}: {before.state} → {chunk.state}")
-        if _payload(before) != _payload(chunk):
-            fail("a plan is for ever", f"chunk {key} has another payload")
+        _check_move(before, chunk, key)
         if self.batches[batch.batch_id].plan_id != batch.plan_id:
             fail("a plan is for ever", f"chunk {key} of a plan that does not count was changed")
         known[chunk.chunk_id] = chunk
         if chunk.state in OVER:
             self._ever_over.add(key)
-        match chunk.state.value:
-            case "submitting":
-                self._check_intent(batch, chunk, key)
-            case "submitted":
-                self._check_job(chunk, key)
-            case "settled":
-                self._check_settled(before, chunk, key)
-            case "refused":
-                self._check_refused(chunk, key)
-            case "planned":
-                self._check_released(key)
-            case "in_doubt":
-                self._ever_doubted.add(key)
+        look = {
+            "submitting": self._check_intent,
+            "submitted": self._check_job,
+            "settled": self._check_settled,
+            "refused": self._check_refused,
+            "planned": self._check_released,
+            "in_doubt": self._note_doubt,
+        }.get(chunk.state.value)
+        if look:
+            look(batch, before, chunk, key)
 
     def split(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
         """A chunk was replaced by its halves: together they hold what it held."""
@@ -159,7 +153,7 @@ class Checker:
             fail("only a refusal splits", f"chunk {key} was split after {self._last_answer.get(key)}")
         spans = [(half.first, half.last) for half in halves]
         if spans[0][0] != whole.first or spans[-1][1] != whole.last or spans[0][1] != spans[-1][0]:
-            fail("none is lost", f"chunk {key}: {whole.first}–{whole.last} was split into {spans}")
+            fail("none is lost", f"chunk {key}: {whole.first} to {whole.last} was split into {spans}")
         for half in halves:
             rows = self._chunk_rows(batch.batch_id, batch.plan_id, half)
             if len(rows) != half.rows or half.wave != whole.wave:
@@ -224,8 +218,8 @@ class Checker:
     def wrote_late(self, place: object) -> None:
         """A worker that Lambda would have killed long ago touches a file.
 
-        Files have no conditional writes: a worker that outlives its time may write over newer results. It must
-        not pay anybody twice all the same, which is why it is let live; but its files are not held against it.
+        Files have no conditional writes: a worker that outlives its time may write over newer results. It
+        must not pay anybody twice all the same, and so it is let live; but its files are not held against it.
         """
         if isinstance(place, str) and place.startswith("results/"):
             self._unsure_files.add(place.split("/")[1])
@@ -252,7 +246,7 @@ class Checker:
         fact = said.replace(" ", "_")
         if batch is None or (fact not in FINAL and fact != "awaiting_approval"):
             fail("only facts are told", subject)
-        if fact in FINAL and batch.status != fact:
+        if fact not in self._facts[batch.batch_id]:
             fail("only facts are told", f"{subject}, but it is {batch.status}")
         if fact in (self._worker().read or batch).notified:
             fail("facts are told once", f"{subject} was told and noted before")
@@ -260,10 +254,11 @@ class Checker:
     def announced(self, detail_type: str, detail: Any) -> None:
         """Machines are told of an end."""
         batch = self.batches[detail["batchId"]]
-        wanted = "Batch Needs Attention" if batch.status == "needs_attention" else "Batch Settled"
-        if detail_type != wanted or detail["status"] != batch.status or batch.status not in FINAL:
-            fail("only facts are told", f"{detail_type} {detail['status']} of a batch that is {batch.status}")
-        self._told[(batch.batch_id, detail["status"])] += 1
+        fact = detail["status"]
+        wanted = "Batch Needs Attention" if fact == "needs_attention" else "Batch Settled"
+        if detail_type != wanted or fact not in FINAL & self._facts[batch.batch_id]:
+            fail("only facts are told", f"{detail_type} {fact} of a batch that is {batch.status}")
+        self._told[(batch.batch_id, fact)] += 1
 
     def logged(self, text: str) -> None:
         """A line reaches a log."""
@@ -292,25 +287,29 @@ class Checker:
     def check_all(self) -> None:
         """Everything has happened that ever will."""
         for batch in self.batches.values():
-            fact = batch.status.value
-            if fact not in batch.notified:
-                fail("everybody is told", f"{batch.batch_id} is {fact}, and nobody was told")
-            if fact not in FINAL:
+            self._check_told(batch)
+            if batch.status not in FINAL:
                 continue
-            if not self._told[(batch.batch_id, fact)]:
-                fail("everybody is told", f"{batch.batch_id} is {fact}, and no event says so")
             if batch.batch_id not in self._unsure_files:
-                if self._digest(batch) != self._digests[batch.batch_id]:
-                    fail(
-                        "final states are immutable", f"the results of {batch.batch_id} changed after its end"
-                    )
-                self._check_end(batch)
-                self._check_doubts(batch)
+                self._check_files(batch)
             self._check_order(batch)
-            if self.calm and (batch.counts.in_doubt or batch.past_deadline or batch.paused):
-                fail("no doubt without a cause", f"{batch.batch_id} ended as {fact} in calm weather")
-            if fact == "completed" and batch.paused:
-                fail("outcomes are true", f"{batch.batch_id} is completed and paused: {batch.paused}")
+            if self.calm and (batch.counts.in_doubt or batch.past_deadline):
+                fail("no doubt without a cause", f"{batch.batch_id} ended as {batch.status} in calm weather")
+            if batch.paused and not batch.past_deadline:
+                fail("outcomes are true", f"{batch.batch_id} is {batch.status} and paused: {batch.paused}")
+
+    def _check_told(self, batch: Batch) -> None:
+        fact = batch.status.value
+        if fact not in batch.notified:
+            fail("everybody is told", f"{batch.batch_id} is {fact}, and nobody was told")
+        if fact in FINAL and not self._told[(batch.batch_id, fact)]:
+            fail("everybody is told", f"{batch.batch_id} is {fact}, and no event says so")
+
+    def _check_files(self, batch: Batch) -> None:
+        if self._digest(batch) != self._digests[batch.batch_id]:
+            fail("final states are immutable", f"the results of {batch.batch_id} changed after its end")
+        self._check_end(batch)
+        self._check_doubts(batch)
 
     def truth(self, batch: Batch) -> dict[str, frozenset[int]]:
         """What really became of the rows in doubt of a batch, by line."""
@@ -354,10 +353,7 @@ class Checker:
         waves: dict[str, dict[int, Decimal]] = {}
         for chunk in chunks.values():
             rows = self._chunk_rows(batch.batch_id, batch.plan_id, chunk)
-            if not 0 < len(rows) == chunk.rows <= self._scenario.chunk_rows_max:
-                fail("every row is planned", f"chunk {chunk.chunk_id} holds {len(rows)} rows")
-            if len({customer for customer, _ in rows}) < len(rows):
-                fail("no customer twice in a chunk", f"chunk {chunk.chunk_id} of {batch.batch_id}")
+            self._check_chunk(batch, chunk, rows)
             planned.update(rows)
             for customer, amount in rows:
                 waves.setdefault(customer, {})[chunk.wave] = amount
@@ -368,6 +364,18 @@ class Checker:
             fail("sums are conserved", f"{batch.batch_id}: {batch.counts}")
         if Decimal(batch.total) != sum((amount for _, amount in wanted), Decimal(0)):
             fail("sums are conserved", f"{batch.batch_id}: total {batch.total}")
+        self._check_waves(batch, waves, wanted)
+
+    def _check_chunk(self, batch: Batch, chunk: Chunk, rows: list[tuple[str, Decimal]]) -> None:
+        if not 0 < len(rows) == chunk.rows <= self._scenario.chunk_rows_max:
+            fail("every row is planned", f"chunk {chunk.chunk_id} holds {len(rows)} rows")
+        if len({customer for customer, _ in rows}) < len(rows):
+            fail("no customer twice in a chunk", f"chunk {chunk.chunk_id} of {batch.batch_id}")
+
+    def _check_waves(
+        self, batch: Batch, waves: dict[str, dict[int, Decimal]], wanted: list[tuple[str, Decimal]]
+    ) -> None:
+        """The n-th row of a customer goes to wave n."""
         for customer, by_wave in waves.items():
             order = [amount for name, amount in wanted if name == customer]
             if [by_wave[wave] for wave in sorted(by_wave)] != order:
@@ -388,7 +396,10 @@ class Checker:
                 fail("the same content is taken once", f"{batch.batch_id}, and {other.batch_id} before")
         earlier.append(batch.batch_id)
 
-    def _check_intent(self, batch: Batch, chunk: Chunk, key: Key) -> None:
+    def _note_doubt(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
+        self._ever_doubted.add(key)
+
+    def _check_intent(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
         worker = self._worker()
         worker.intent, worker.token = key, chunk.token
         if not chunk.token or chunk.token in self._tokens:
@@ -435,15 +446,15 @@ class Checker:
         whole = [name for name in self.chunks(batch) if "." not in name]
         return self._scenario.canary_rows > 0 and len(whole) > 1
 
-    def _check_job(self, chunk: Chunk, key: Key) -> None:
+    def _check_job(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
         job = self.model.jobs.get(chunk.job_id or 0)
         if job is None or (job.batch_id, job.chunk_id) != key:
             fail("a job is its chunk's", f"{key} was given job {chunk.job_id}")
 
-    def _check_settled(self, before: Chunk, chunk: Chunk, key: Key) -> None:
+    def _check_settled(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
         """An outcome is true; of a job, it is what Gameball lists; and only a doubt is ever changed."""
         stored = [outcome for outcome, _ in json.loads(self.read_file(chunk.outcomes_key))]
-        rows = self._chunk_rows(key[0], self.batches[key[0]].plan_id, chunk)
+        rows = self._chunk_rows(batch.batch_id, batch.plan_id, chunk)
         if len(stored) != chunk.rows:
             fail("every row has one outcome", f"{key}: {len(stored)} outcomes for {chunk.rows} rows")
         for (customer, amount), outcome in zip(rows, stored, strict=True):
@@ -455,10 +466,13 @@ class Checker:
             self._ever_doubted.add(key)
         if before.state == "submitted":
             self._check_listed(chunk, key, stored)
-        if before.state == "settled":
-            known = [outcome for outcome, _ in json.loads(self.read_file(before.outcomes_key))]
-            if any(old not in ("in_doubt", new) for old, new in zip(known, stored, strict=True)):
-                fail("final states are immutable", f"{key}: {known} became {stored}")
+        elif before.state == "settled":
+            self._check_settled_again(before, key, stored)
+
+    def _check_settled_again(self, before: Chunk, key: Key, stored: list[str]) -> None:
+        known = [outcome for outcome, _ in json.loads(self.read_file(before.outcomes_key))]
+        if any(old not in ("in_doubt", new) for old, new in zip(known, stored, strict=True)):
+            fail("final states are immutable", f"{key}: {known} became {stored}")
 
     def _check_listed(self, chunk: Chunk, key: Key, stored: list[str]) -> None:
         job = self.model.jobs.get(chunk.job_id or 0)
@@ -471,13 +485,13 @@ class Checker:
             if outcome != "in_doubt" and not is_told:
                 fail("outcomes are true", f"{key}: {row.customer} {row.amount} is {outcome} without proof")
 
-    def _check_refused(self, chunk: Chunk, key: Key) -> None:
+    def _check_refused(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
         if chunk.rows != 1 or self._last_answer.get(key) != "refused":
             fail(
                 "only the row to blame is refused", f"{key}: {chunk.rows} rows, {self._last_answer.get(key)}"
             )
 
-    def _check_released(self, key: Key) -> None:
+    def _check_released(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
         answer = self._last_answer.get(key)
         if answer is not None and (answer == "refused" or Answer(answer).is_unknown):
             fail("what may be applied is not sent again", f"{key} was released after {answer}")
@@ -486,14 +500,7 @@ class Checker:
         """Every row has exactly one outcome, it is true, and the sums add up."""
         file = self._file(batch)
         results = list(csv.DictReader(io.StringIO(self._text(batch, "results.csv"))))
-        tally = Counter(row["status"] for row in results)
-        counts = batch.counts.model_dump()
-        if any(tally[name] != counts[name] for name in counts if name != "rows"):
-            fail("sums are conserved", f"{batch.batch_id}: {tally} in the file, {counts} in the record")
-        if len(results) != counts["rows"] or sum(tally.values()) != counts["rows"]:
-            fail("every row has one outcome", f"{batch.batch_id}: {len(results)} results, {counts}")
-        if batch.status != _status(batch, counts):
-            fail("outcomes are true", f"{batch.batch_id} is {batch.status} with {counts}")
+        _check_counts(batch, results)
         if batch.refusal:
             return
         if len(results) != len(file.rows):
@@ -615,6 +622,29 @@ def _is_resolved(before: Batch, after: Batch) -> bool:
     is_clearer = new.in_doubt < old.in_doubt and new.applied >= old.applied and new.failed >= old.failed
     same = (old.rows, old.rejected, old.not_submitted) == (new.rows, new.rejected, new.not_submitted)
     return is_clearer and same and before.status == "needs_attention" and bool(after.resolutions)
+
+
+def _check_counts(batch: Batch, results: list[dict[str, str]]) -> None:
+    """The record counts what the file says, and names the end accordingly."""
+    tally = Counter(row["status"] for row in results)
+    counts = batch.counts.model_dump()
+    if any(tally[name] != counts[name] for name in counts if name != "rows"):
+        fail("sums are conserved", f"{batch.batch_id}: {tally} in the file, {counts} in the record")
+    if len(results) != counts["rows"] or sum(tally.values()) != counts["rows"]:
+        fail("every row has one outcome", f"{batch.batch_id}: {len(results)} results, {counts}")
+    if batch.status != _status(batch, counts):
+        fail("outcomes are true", f"{batch.batch_id} is {batch.status} with {counts}")
+
+
+def _check_move(before: Chunk, chunk: Chunk, key: Key) -> None:
+    """A chunk goes forward, one version at a time, and stays what it is."""
+    if chunk.version != before.version + 1:
+        fail("versions go one by one", f"chunk {key}: {before.version} → {chunk.version}")
+    is_same = chunk.state == before.state == "submitted" and chunk.job_id == before.job_id
+    if not is_same and chunk.state not in CHUNK_MOVES.get(before.state, ()):
+        fail("state moves forward", f"chunk {key}: {before.state} → {chunk.state}")
+    if _payload(before) != _payload(chunk):
+        fail("a plan is for ever", f"chunk {key} has another payload")
 
 
 def _payload(chunk: Chunk) -> tuple[object, ...]:

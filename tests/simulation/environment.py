@@ -37,6 +37,19 @@ class Execution:
     wait_s: float = 0.0
 
 
+@dataclass
+class Message:
+    """A message of the intake queue."""
+
+    take: Callable[[], Any]
+    receives: int = 0
+    is_taken: bool = False
+
+    def done(self, is_good: bool, result: Any) -> None:
+        """An invocation with it has ended."""
+        self.is_taken = self.is_taken or is_good
+
+
 @dataclass(frozen=True)
 class Task:
     """A step's time-out and retries, as the state machine has them."""
@@ -105,26 +118,18 @@ class Environment:
 
     def _send(self, take: Callable[[], Any], delay_s: float) -> None:
         """Put a message on the queue: it is delivered until it is taken, five times at most."""
-        is_taken = False
         self.messages += 1
+        message = Message(take)
+        self.scheduler.after(delay_s, partial(self._receive, message))
 
-        def receive(times: int) -> None:
-            nonlocal is_taken
-            if is_taken or times > RECEIVES_MAX:
-                self.messages -= 1
-                return
-
-            def done(is_good: bool, _: Any) -> None:
-                nonlocal is_taken
-                is_taken = is_taken or is_good
-
-            self._invoke("submit_batch", take, 900, done)
-            if is_taken:
-                self.messages -= 1
-                return
-            self.scheduler.after(VISIBILITY_S, lambda: receive(times + 1))
-
-        self.scheduler.after(delay_s, lambda: receive(1))
+    def _receive(self, message: Message) -> None:
+        if message.is_taken or message.receives == RECEIVES_MAX:
+            self.messages -= 1
+            return
+        message.receives += 1
+        self._invoke("submit_batch", message.take, 900, message.done)
+        # one that is still at work is delivered again, like one that failed
+        self.scheduler.after(VISIBILITY_S, partial(self._receive, message))
 
     # --- the state machine --------------------------------------------------------------------------------
 
@@ -274,7 +279,7 @@ class Environment:
                 self.given_up.add(batch.batch_id)
             elif batch.status == "awaiting_approval":
                 approval = Approval("a person")
-                self._invoke("batch_api", lambda: self._answer(batch.batch_id, approval), 30, _ignore)
+                self._invoke("batch_api", partial(self._answer, batch.batch_id, approval), 30, _ignore)
         self.scheduler.after(self.chance.random.choice((100.0, 3000.0)), self._approve)
 
     def _answer(self, batch_id: str, approval: Approval) -> None:
@@ -288,7 +293,7 @@ class Environment:
         """A person stops what runs."""
         for batch in list(self.world.checker.batches.values()):
             if batch.status not in FINAL:
-                self._invoke("batch_api", lambda: self._stop_one(batch.batch_id), 30, _ignore)
+                self._invoke("batch_api", partial(self._stop_one, batch.batch_id), 30, _ignore)
 
     def _stop_one(self, batch_id: str) -> None:
         until = self.scheduler.now + timedelta(seconds=20)

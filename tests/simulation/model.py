@@ -323,19 +323,18 @@ def _seal(job: Job, fate: Fate, chance: Chance, pace_s: float) -> list[float | N
             job.hides_lists = fate is Fate.STOPS_MIDWAY and rng.random() < 0.7
             delays = [delay if index < reached else None for index, delay in enumerate(delays)]
         case Fate.UNLISTED_APPLIED | Fate.UNLISTED_NOT_APPLIED | Fate.UNLISTED_LATE:
-            for index in some:
-                job.rows[index].is_listed = False
-                if fate is Fate.UNLISTED_NOT_APPLIED:
-                    delays[index] = None
-                elif fate is Fate.UNLISTED_LATE:
-                    delays[index] = pace_s * count + rng.choice((30.0, 600.0, 7000.0))
+            late_s = pace_s * count + rng.choice((30.0, 600.0, 7000.0))
+            instead = {Fate.UNLISTED_NOT_APPLIED: None, Fate.UNLISTED_LATE: late_s}
+            for row in (job.rows[index] for index in some):
+                row.is_listed = False
+            if fate in instead:
+                delays = [instead[fate] if index in some else delay for index, delay in enumerate(delays)]
         case Fate.LISTED_TWICE:
-            for index in some:
-                job.rows[index].is_listed_twice = True
-        case Fate.ODD_STATE:
-            job.odd_until = job.ends_at + timedelta(minutes=rng.choice((1, 10, 60)))
-        case Fate.ODD_STATE_FOR_EVER:
-            job.odd_until = job.ends_at + FOR_EVER
+            for row in (job.rows[index] for index in some):
+                row.is_listed_twice = True
+        case Fate.ODD_STATE | Fate.ODD_STATE_FOR_EVER:
+            minutes = timedelta(minutes=rng.choice((1, 10, 60)))
+            job.odd_until = job.ends_at + (minutes if fate is Fate.ODD_STATE else FOR_EVER)
     return delays
 
 

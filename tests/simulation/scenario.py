@@ -109,7 +109,7 @@ def make_scenario(rng: random.Random, has_faults: bool) -> Scenario:
         approval_above_rows=rng.choice((0, 0, 0, 0, 3)),
         dialect_setting=None if rng.random() < 0.6 else facts.dialect,
         faults_end_s=faults_end_s,
-        sweep_every_s=rng.choice((600.0, 1800.0, 3600.0)),
+        sweep_every_s=rng.choice((900.0, 1800.0, 3600.0)),
         person_approves=rng.random() < 0.85,
         person_stops_at_s=rng.choice((1.0, 30.0, 600.0)) if rng.random() < 0.08 else None,
         person_resolves=rng.random() < 0.3,

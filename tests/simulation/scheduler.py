@@ -1,7 +1,7 @@
 """Runs many workers in turns: exactly one at a time, and always in the same order for the same seed.
 
-The services are plain synchronous code. A worker that may be interrupted runs in a thread of its own and hands
-the baton back at a port call; whoever holds the baton runs, so that no two threads ever run at once.
+The services are plain synchronous code. A worker that may be interrupted runs in a thread of its own and
+hands the baton back at a port call; whoever holds the baton runs, so that no two threads ever run at once.
 """
 
 import heapq

@@ -87,6 +87,9 @@ def _play(world: SimulatedWorld, environment: Environment) -> Violation | None:
     return None
 
 
+_EVERY_LINE = frozenset(logging.makeLogRecord({}).__dict__)
+
+
 class _Ear(logging.Handler):
     """Hears every line of every log, and shows it to the checks."""
 
@@ -96,7 +99,8 @@ class _Ear(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._world.checker.logged(f"{record.getMessage()} {record.__dict__}")
+            added = {name: value for name, value in record.__dict__.items() if name not in _EVERY_LINE}
+            self._world.checker.logged(f"{record.getMessage()} {added} {record.exc_info}")
         except Violation as violation:
             self._world.scheduler.violation = self._world.scheduler.violation or violation
 
@@ -146,7 +150,8 @@ def describe(step: Step) -> str:
 def _short(arg: object) -> str:
     match arg:
         case Batch():
-            return f"batch({arg.status} v{arg.version} x{arg.executions} {arg.stop_reason[:12]} {arg.paused[:12]})"
+            said = f"{arg.stop_reason[:12]} {arg.paused[:12]}"
+            return f"batch({arg.status} v{arg.version} x{arg.executions} {said})"
         case Chunk():
             return f"chunk({arg.chunk_id} {arg.state} v{arg.version} {arg.token} job {arg.job_id})"
         case NextStep():

@@ -172,7 +172,10 @@ class SimulatedWorld:
             if fault is None:
                 return self._effect(worker, port, effect, args, named)
             self._before(worker, fault, name)
+            knew = worker.read, worker.looked, worker.seen
             result = self._effect(worker, port, effect, args, named)
+            if fault is Fault.ERROR_AFTER:  # it learned nothing
+                worker.read, worker.looked, worker.seen = knew
             return self._after(worker, fault, name, result)
 
         return call

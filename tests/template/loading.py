@@ -4,13 +4,15 @@ import copy
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
+import boto3
+from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
+from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[2]
+REGION = "eu-central-1"
 LOCAL_PATHS = {"CodeUri", "ContentUri", "DefinitionUri"}
 
 Resource = dict[str, Any]
@@ -31,7 +33,8 @@ def expanded() -> dict[str, Any]:
         for name in LOCAL_PATHS & resource.get("Properties", {}).keys():
             resource["Properties"][name] = "s3://somewhere/uploaded"
     defaults = {name: parameter["Default"] for name, parameter in source["Parameters"].items()}
-    made: dict[str, Any] = transform(source, defaults, SimpleNamespace(load=dict))
+    session = boto3.Session(region_name=REGION)  # SAM asks it for the region alone
+    made: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(source, defaults)
     return made
 
 
@@ -49,9 +52,6 @@ def properties(type_: str, source: dict[str, Any] | None = None) -> dict[str, An
 def walk(node: Any) -> Iterator[Any]:
     """A node and everything below it."""
     yield node
-    if isinstance(node, dict):
-        children = list(node.values())
-    else:
-        children = node if isinstance(node, list) else []
-    for child in children:
-        yield from walk(child)
+    if isinstance(node, dict | list):
+        for child in node.values() if isinstance(node, dict) else node:
+            yield from walk(child)

@@ -59,9 +59,7 @@ def request_id(event: Mapping[str, Any]) -> str:
     return str((event.get("requestContext") or {}).get("requestId") or "")
 
 
-def read_body(
-    event: Mapping[str, Any], bytes_max: int = limits.MANUAL_BODY_BYTES_MAX
-) -> Mapping[str, Any]:
+def read_body(event: Mapping[str, Any], bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mapping[str, Any]:
     """Read the JSON object in an API event's body; raises RequestRefused."""
     text = event.get("body") or ""
     if event.get("isBase64Encoded"):

@@ -154,7 +154,7 @@ class Gameball(Protocol):
 class Lane(StrEnum):
     """How urgent a call to Gameball is: whether somebody waits for its answer.
 
-    A bulk call takes a place only a few seconds ahead, so that a prompt one never waits behind more than that.
+    A bulk call takes a place only a few seconds ahead: a prompt one never waits behind more than that.
     """
 
     BULK = "bulk"

@@ -156,7 +156,9 @@ def test_batch_from_the_api_answers_the_job(world: World, gameball: StandIn):
         ("no json", {}, 400),
     ],
 )
-def test_batch_from_the_api_is_taken_or_refused(world: World, body: Any, headers: dict[str, str], status: int):
+def test_batch_from_the_api_is_taken_or_refused(
+    world: World, body: Any, headers: dict[str, str], status: int
+):
     answer = accept(body, headers)
     assert answer[0] == status
     assert ("batchId" in answer[1]) == (status == 202)
@@ -181,4 +183,5 @@ def test_person_stops_resolves_and_reverses_through_the_api(world: World, gameba
     assert request("POST", f"/batches/{batch_id}/resolve", body={"outcome": "not_applied"})[1]["rows"] == 1
     reversal = request("POST", f"/batches/{batch_id}/reversal")[1]
     assert (reversal["rows"], reversal["total"]) == (1, -5)
-    assert set(get(f"/batches/{batch_id}")[1]["links"]) == {"results.csv", "fix-me.csv", "summary.json", "report.html"}
+    links = get(f"/batches/{batch_id}")[1]["links"]
+    assert set(links) == {"results.csv", "fix-me.csv", "summary.json", "report.html"}

@@ -1,7 +1,7 @@
 """A crowd of callers of one request budget, on one table, in simulated time.
 
-Every caller has a clock of its own, which differs from the true time by a fixed amount. Time passes within the
-calls of the table as well, and other callers' writes come in between two writes of one of them.
+Every caller has a clock of its own, which differs from the true time by a fixed amount. Time passes within
+the calls of the table as well, and other callers' writes come in between two writes of one of them.
 """
 
 import heapq
@@ -109,7 +109,7 @@ class Caller:
     name: str
     lane: Lane
     budget: RequestBudget
-    call_s: float
+    call_s: float = 0.3
     rest_s: float = 0.0
     starts_s: float = 0.0
     ends_s: float = FOREVER
@@ -143,7 +143,9 @@ class Crowd:
             budget = MemoryRequestBudget(self._taken, clock, ids, self._limit)
         else:
             budget = TableRequestBudget(cast(Any, self.table), "table", clock, ids, self._limit)
-        caller = Caller(name, lane, budget, **{"call_s": 0.3, **how})
+        caller = Caller(name, lane, budget)
+        for field_name, value in how.items():
+            setattr(caller, field_name, value)
         self.callers.append(caller)
         return caller
 
@@ -218,5 +220,3 @@ def share_used(sent_s: Sequence[float], limit: int, start_s: float, end_s: float
     """The share of the budget that was used between two times."""
     used = sum(start_s <= at_s < end_s for at_s in sent_s)
     return used / ((end_s - start_s) * limit / 30)
-
-

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[3] / "layers/adjustments/adjustments"
-EDGE = {"adapters", "services", "wiring"}
+EDGE = {"adapters", "services", "wiring", "manual_wiring"}
 IO_PACKAGES = {
     "boto3",
     "botocore",
@@ -48,10 +48,20 @@ def test_pure_core_imports_no_io(path: Path):
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way(path: Path):
-    allowed = {"services": {"services"}, "adapters": {"adapters"}, "wiring": EDGE}.get(room_of(path), set())
+    allowed = {"services": {"services"}, "adapters": {"adapters"}, "wiring": EDGE, "manual_wiring": EDGE}.get(
+        room_of(path), set()
+    )
     reached = {
         parts[1]
         for name in imports_of(path)
         if len(parts := name.split(".")) > 1 and parts[0] == "adjustments"
     }
     assert reached & EDGE <= allowed
+
+
+def test_idempotency_is_loaded_by_manual_transactions_only():
+    """Powertools' module costs every cold start that loads it."""
+    users = {
+        room_of(path) for path in ALL if any("adapters.idempotency" in name for name in imports_of(path))
+    }
+    assert users == {"manual_wiring"}

@@ -1,14 +1,22 @@
 """The seed's refusals word by word, and every other bad input with the field's name."""
 
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from adjustments import exact_json
-from adjustments.errors import RequestRefused
-from adjustments.manual import read_manual_transaction
+from adjustments import api, exact_json
+from adjustments.errors import InputError, RequestRefused
+from adjustments.manual import ManualTransaction, read_manual_transaction
 
+FUTURE = "transactionTime: must not lie in the future"
+INSTANT = "transactionTime: must be a UTC instant such as 2026-06-01T12:00:00Z"
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 GOOD = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r"}
 
 
@@ -26,7 +34,7 @@ GOOD = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r"}
 )
 def test_the_seeds_four_messages(fields: dict[str, Any], message: str):
     with pytest.raises(RequestRefused) as refused:
-        read_manual_transaction({**GOOD, **fields})
+        read_manual_transaction({**GOOD, **fields}, NOW)
     assert refused.value.message == message
 
 
@@ -47,16 +55,101 @@ def test_the_seeds_four_messages(fields: dict[str, Any], message: str):
 )
 def test_other_bad_input_is_told_by_field(fields: dict[str, Any], named: str):
     with pytest.raises(RequestRefused) as refused:
-        read_manual_transaction({**GOOD, **fields})
+        read_manual_transaction({**GOOD, **fields}, NOW)
     assert refused.value.message.startswith(named)
 
 
 @pytest.mark.parametrize("expiry", [None, 0])
 def test_default_expiry_is_left_out_of_the_request(expiry: int | None):
-    transaction = read_manual_transaction({**GOOD, "points": 5, "expiryAfter": expiry})
+    transaction = read_manual_transaction({**GOOD, "points": 5, "expiryAfter": expiry}, NOW)
     assert exact_json.read(transaction.body()) == {**GOOD, "points": 5}
 
 
 def test_amount_keeps_its_digits():
-    transaction = read_manual_transaction({**GOOD, "amount": Decimal("0.10")})
+    transaction = read_manual_transaction({**GOOD, "amount": Decimal("0.10")}, NOW)
     assert b'"amount": 0.1' in transaction.body()
+
+
+def refusal(text: str) -> str:
+    """What is said of a body that is GOOD with more fields."""
+    with pytest.raises(InputError) as refused:
+        read_manual_transaction(api.read_json(json.dumps(GOOD)[:-1] + f", {text}}}"), NOW)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('"points": 1.5', "points: must be an integer"),
+        ('"points": 0', "points: must not be 0"),
+        ('"points": 1e400', "points: must have at most 15 digits"),
+        ('"points": 1e999999999', "points: must have at most 15 digits"),
+        ('"points": ' + "9" * 5_000, "points: must have at most 15 digits"),
+        ('"points": NaN', "points: must be an integer"),
+        ('"amount": NaN', "amount: must be a number"),
+        ('"amount": -Infinity', "amount: must be a number"),
+        ('"amount": -0.0', "amount: must not be 0"),
+        ('"amount": 0e999999999', "amount: must not be 0"),
+        ('"amount": 1e-999999999', "amount: must have at most 6 decimals"),
+        ('"amount": 0.1234567', "amount: must have at most 6 decimals"),
+        ('"amount": 1234567890.123456', "amount: must have at most 15 digits"),
+        ('"points": 5, "email": ""', "email: must not be empty"),
+        ('"points": 5, "mobile": 49', "mobile: must be a string"),
+        ('"points": 5, "email": "a\\u0000b"', "email: must have no control characters"),
+        ('"points": 5, "email": "\\ud800"', "email: has characters that can't be sent"),
+        ('"points": 5, "customer_id": "x"', "customer_id: is no field of a manual transaction"),
+        ('"points": 5, "expiryAfter": 36501', "expiryAfter: must be at most 36500"),
+        ('"points": 5, "expiryAfter": true', "expiryAfter: must be an integer"),
+        ('"points": 5, "transactionTime": 5', "transactionTime: must be a string"),
+        ('"points": 5, "transactionTime": "2026-11-22"', INSTANT),
+        ('"points": 5, "transactionTime": "2026-11-22T12:00:00"', INSTANT),
+        ('"points": 5, "transactionTime": "2026-11-22T12:00:00+01:00"', INSTANT),
+        ('"points": 5, "transactionTime": "2026-13-22T12:00:00Z"', INSTANT),
+        ('"points": 5, "transactionTime": "2026-11-22T12:00:06Z"', FUTURE),
+        ('"points": 5, "points": 500', "points: is given twice"),
+        ('"points": 5, "a": 1, "b": 2', "a: is no field of a manual transaction; b: is no field"),
+    ],
+)  # fmt: skip
+def test_nonsense_is_refused_and_named(text: str, told: str):
+    assert refusal(text).startswith(told)
+
+
+@pytest.mark.parametrize("name", ["customerId", "transactionId", "username", "reason"])
+@pytest.mark.parametrize(("value", "told"), [("", "empty"), (" ", "empty"), (None, "string"), (7, "string")])
+def test_a_required_field_without_content_is_named(name: str, value: object, told: str):
+    with pytest.raises(RequestRefused, match=f"^{name}: must .*{told}"):
+        read_manual_transaction({**GOOD, "points": 5, name: value}, NOW)
+    with pytest.raises(RequestRefused, match=f"^{name}: is required$"):
+        read_manual_transaction({key: text for key, text in GOOD.items() if key != name} | {"points": 5}, NOW)
+
+
+@pytest.mark.parametrize("text", ["5", "5.0", "5e0", "0.5e1"])
+def test_whole_numbers_are_taken_however_json_writes_them(text: str):
+    fields = api.read_json(json.dumps(GOOD)[:-1] + f', "points": {text}}}')
+    assert read_manual_transaction(fields, NOW).body().endswith(b'"points": 5}')
+
+
+@pytest.mark.parametrize("time", ["2026-11-22T12:00:05Z", "2026-06-01T12:00:00.123456789+00:00"])
+def test_a_utc_instant_is_sent_as_it_came(time: str):
+    transaction = read_manual_transaction({**GOOD, "points": 5, "transactionTime": time}, NOW)
+    assert exact_json.read(transaction.body())["transactionTime"] == time
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*ManualTransaction.model_json_schema()["properties"], "other"]),
+        st.none() | st.booleans() | st.integers() | st.decimals() | st.text() | st.lists(st.integers()),
+    )
+)
+def test_any_fields_are_read_or_refused(fields: dict[str, Any]):
+    try:
+        transaction = read_manual_transaction(fields, NOW)
+    except RequestRefused:
+        return
+    assert exact_json.read(transaction.body())["customerId"] == fields["customerId"]
+
+
+@given(st.text() | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_any_text_is_read_or_refused(text: str):
+    with suppress(RequestRefused):
+        assert isinstance(api.read_json(text), dict)

@@ -72,9 +72,9 @@ def test_semicolon_file_may_have_a_decimal_comma(text: str, amount: str):
         ("(12.5)", Problem.AMOUNT_NOT_A_NUMBER, "write -12.5 with the minus"),
         ("5-", Problem.AMOUNT_NOT_A_NUMBER, "write -5 with the minus"),
         ("- 5", Problem.AMOUNT_NOT_A_NUMBER, "write -5 with the minus"),
-        ("١٢٫٥", Problem.AMOUNT_NOT_A_NUMBER, "digits 0 to 9"),  # noqa: RUF001
+        ("١٢٫٥", Problem.AMOUNT_NOT_A_NUMBER, "digits 0 to 9"),
         ("١٢", Problem.AMOUNT_NOT_A_NUMBER, "write 12"),
-        ("５", Problem.AMOUNT_NOT_A_NUMBER, "write 5"),  # noqa: RUF001
+        ("５", Problem.AMOUNT_NOT_A_NUMBER, "write 5"),
         ("²", Problem.AMOUNT_NOT_A_NUMBER, "digits only"),
         ("nan", Problem.AMOUNT_NOT_FINITE, "no finite number"),
         ("-INF", Problem.AMOUNT_NOT_FINITE, "no finite number"),
@@ -90,7 +90,7 @@ def test_semicolon_file_may_have_a_decimal_comma(text: str, amount: str):
         ("1,00,000", Problem.AMOUNT_THOUSANDS_SEPARATOR, "write 100000"),
         ("1 000", Problem.AMOUNT_THOUSANDS_SEPARATOR, "write 1000"),
         ("1\u202f000,5", Problem.AMOUNT_THOUSANDS_SEPARATOR, "write 1000.5"),
-        ("1’000", Problem.AMOUNT_THOUSANDS_SEPARATOR, "write 1000"),  # noqa: RUF001
+        ("1’000", Problem.AMOUNT_THOUSANDS_SEPARATOR, "write 1000"),
         ("12,5", Problem.AMOUNT_DECIMAL_COMMA, "accepted only in semicolon files; write 12.5"),
         ("0,125", Problem.AMOUNT_DECIMAL_COMMA, "write 0.125"),
         ("12,", Problem.AMOUNT_DECIMAL_COMMA, "with a decimal point"),
@@ -99,8 +99,8 @@ def test_semicolon_file_may_have_a_decimal_comma(text: str, amount: str):
         ("12 £", Problem.AMOUNT_CURRENCY_SIGN, "write 12"),
         ("SAR 12", Problem.AMOUNT_CURRENCY_SIGN, "the number alone"),
         ("12EGP", Problem.AMOUNT_CURRENCY_SIGN, "the number alone"),
-        ("−5", Problem.AMOUNT_TYPOGRAPHIC_MINUS, "write -5"),  # noqa: RUF001
-        ("–12.50", Problem.AMOUNT_TYPOGRAPHIC_MINUS, "write -12.5"),  # noqa: RUF001
+        ("−5", Problem.AMOUNT_TYPOGRAPHIC_MINUS, "write -5"),
+        ("–12.50", Problem.AMOUNT_TYPOGRAPHIC_MINUS, "write -12.5"),
         ("—", Problem.AMOUNT_TYPOGRAPHIC_MINUS, "plain minus"),
         ("1234567890123456", Problem.AMOUNT_TOO_MANY_DIGITS, "16 significant digits"),
         ("1000000000000000", Problem.AMOUNT_TOO_MANY_DIGITS, "16 significant digits"),

@@ -17,7 +17,7 @@ from tests.unit.intake.reading import read
         ("CUSTOMER-ID", Role.CUSTOMER_ID),
         ("\ufeffcustomerid", Role.CUSTOMER_ID),
         ("customer\u00a0id", Role.CUSTOMER_ID),
-        ("ｃｕｓｔｏｍｅｒ ｉｄ", Role.CUSTOMER_ID),  # noqa: RUF001
+        ("ｃｕｓｔｏｍｅｒ ｉｄ", Role.CUSTOMER_ID),
         ("player id", Role.CUSTOMER_ID),
         ("playerUniqueId", Role.CUSTOMER_ID),
         ("Unique ID", Role.CUSTOMER_ID),

@@ -7,8 +7,8 @@ takes a place, in the order of asking, whoever asks: so no batch gets more than 
 Callers hold places that are a few seconds away and wait for them, which has three effects: hardly anybody has
 to ask twice; no place goes by unused while there is work; and clocks that differ by some hundred milliseconds
 favour nobody. They do shift the calls: between two callers whose clocks differ by d seconds, calls come up to
-d seconds closer together, and a window may hold d / gap calls more. The default of RequestsPer30Seconds leaves
-ten calls for that, which is 0.8 s.
+d seconds closer together, and a window may hold d / gap calls more. The default of RequestsPer30Seconds
+leaves ten calls for that, which is 0.8 s.
 """
 
 from typing import TYPE_CHECKING, Any, Final

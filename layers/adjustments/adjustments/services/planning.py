@@ -158,7 +158,7 @@ class Planner:
         return blank.model_copy(update={"source": batch.source, "refusal": why.format(earlier)}), []
 
     def _claim_content(self, sha256: str, batch_id: str) -> str | None:
-        """Claim a content; the id of a batch that has it already, unless surely nothing of that was applied."""
+        """Claim a content; the id of a batch that has it, unless surely nothing of that was applied."""
         now = self._clock.now()
         earlier = self._store.claim_content(sha256, batch_id, now, now + REPEAT_REFUSED)
         if earlier is None or not self._left_no_trace(earlier):

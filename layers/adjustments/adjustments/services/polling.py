@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from adjustments.errors import GameballError, GameballUnauthorized, WrongState
+from adjustments.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
 from adjustments.jobs import read_status
 from adjustments.model import Batch, Chunk
 from adjustments.outcomes import settle
@@ -84,8 +84,8 @@ class Poller:
             raise WrongState(f"chunk {chunk.chunk_id} of {batch.batch_id} is submitted and has no jobId")
         try:
             asked = self._asker.ask(batch, chunk.job_id, until)
-        except GameballUnauthorized as error:
-            pause(self._store, batch.batch_id, error.message)
+        except (GameballUnauthorized, ConfigurationError) as error:
+            pause(self._store, batch.batch_id, str(error))
             return
         except GameballError as error:
             tell("job not told", batch, chunk, **facts_of(error))

@@ -86,7 +86,7 @@ class Reporter:
         return resolved
 
     def _write_over(self, batch: Batch) -> Batch:
-        """Write the results that belong to the record: another run ended the batch, and ours lie over its own.
+        """Write the results that belong to the record: another run ended the batch, and ours lie over its.
 
         Whoever comes late looks again after writing, so that the last writer is never wrong.
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from adjustments import answers
 from adjustments.answers import FollowUp
-from adjustments.errors import GameballError, WrongState
+from adjustments.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
 from adjustments.ids import half_ids
 from adjustments.model import Batch, Chunk
 from adjustments.payloads import body_of, rows_of, sha256_of
@@ -25,6 +25,7 @@ from adjustments.ports import (
     Resource,
 )
 from adjustments.progress import lease_is_over, next_step
+from adjustments.services.feeding import Feed
 from adjustments.services.saving import pause, resume, save_or_reread
 from adjustments.services.telling import facts_of, tell, warn
 from adjustments.services.turns import wait_for_turn
@@ -66,28 +67,45 @@ class Submitter:
     def submit(self, batch_id: str, until: datetime) -> Batch:
         """Send chunk after chunk until nothing more may be sent now, or the time is up."""
         while True:
-            batch = self._store.batch(batch_id)
-            now = self._clock.now()
-            if batch.status not in _SENDING or now >= min(until, batch.deadline_at):
-                return batch
-            chunks = self._store.chunks(batch_id, batch.plan_id)
-            step = next_step(batch, chunks, now, self._failure_percent_max)
-            if step.stop_reason or not step.to_send:
+            batch, chunks = self._look(batch_id, until)
+            if not chunks:
                 return batch
             if batch.status is BatchStatus.PLANNED:
                 save_or_reread(self._store, batch.moved(BatchStatus.SUBMITTING))
                 continue  # look again: somebody may have been quicker, and have stopped it
             # of a paused batch, one chunk tries whether our keys are right again
-            self._send_round(batch, step.to_send[: 1 if batch.paused else ROUND_CHUNKS_MAX], until)
+            self._send_round(batch, chunks[:1] if batch.paused else chunks, until)
             batch = self._store.batch(batch_id)
             if batch.paused:
                 return batch
 
-    def _send_round(self, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> None:
-        self._parallel([partial(self._send, batch, chunk, until) for chunk in chunks])
+    def _look(self, batch_id: str, until: datetime) -> tuple[Batch, Sequence[Chunk]]:
+        """Look at a batch, and for what may be sent of it now."""
+        batch = self._store.batch(batch_id)
+        now = self._clock.now()
+        if batch.status not in _SENDING or now >= min(until, batch.deadline_at):
+            return batch, ()
+        chunks = self._store.chunks(batch_id, batch.plan_id)
+        step = next_step(batch, chunks, now, self._failure_percent_max)
+        return batch, () if step.stop_reason else step.to_send
 
-    def _send(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
-        """Send one chunk, unless somebody else is quicker or the time is up."""
+    def _send_round(self, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> None:
+        feed = Feed(chunks, ROUND_CHUNKS_MAX, partial(self._look_again, batch.batch_id, until))
+        workers = min(len(chunks), ROUND_CHUNKS_MAX)
+        self._parallel([partial(self._send_from, feed, batch, until) for _ in range(workers)])
+
+    def _look_again(self, batch_id: str, until: datetime) -> Sequence[Chunk]:
+        batch, chunks = self._look(batch_id, until)
+        return () if batch.paused else chunks
+
+    def _send_from(self, feed: Feed, batch: Batch, until: datetime) -> None:
+        """Be one of the workers that send what is handed out, until nothing is or the time is up."""
+        while (chunk := feed.take()) is not None:
+            if not self._send(batch, chunk, until):
+                feed.close()
+
+    def _send(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
+        """Send one chunk, unless somebody else is quicker; False when the time is up."""
         rows = rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
         body = body_of(rows)
         if sha256_of(body) != chunk.sha256:
@@ -95,7 +113,7 @@ class Submitter:
                 f"the payload of chunk {chunk.chunk_id} of {batch.batch_id} is not the one planned"
             )
         if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
-            return
+            return False
         intent = chunk.moved(
             ChunkState.SUBMITTING,
             token=self._ids.fresh(),
@@ -105,9 +123,10 @@ class Submitter:
         try:
             self._store.save_chunk(batch, intent)
         except WrongState:
-            return
+            return True
         tell("chunk about to be sent", batch, intent)
         self._request(batch, intent, rows, body)
+        return True
 
     def _request(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], body: bytes) -> None:
         if lease_is_over(intent, self._clock.now()):
@@ -116,6 +135,8 @@ class Submitter:
             job_id = self._gameball.adjust_balances(body)
         except GameballError as error:
             refusal = error
+        except ConfigurationError as error:
+            refusal = GameballUnauthorized(str(error))  # without readable keys, nothing was sent
         else:
             self._keep_job(batch, intent, job_id)
             return

@@ -1,0 +1,75 @@
+"""What a deployed stack tells of itself: the runbook's query, the metrics, the alarms and the dashboard."""
+
+import json
+import re
+import time
+from decimal import Decimal
+from typing import Any
+
+from local import places
+from local.batches import Batches
+from local.stack import LocalStack
+from local.waiting import wait_for
+
+RUNBOOK = (places.ROOT / "docs" / "runbook.md").read_text()
+WITHIN_S = 20.0
+
+
+def story(stack: LocalStack, batch_id: str) -> list[dict[str, Any]]:
+    """The lines that the query of the runbook finds."""
+    [query] = re.findall(r"^```\n(fields .*?)^```$", RUNBOOK, re.MULTILINE | re.DOTALL)
+    groups = stack.aws.logs.describe_log_groups(logGroupNamePrefix=f"/{stack.name}/")["logGroups"]
+    started = stack.aws.logs.start_query(
+        logGroupNames=[group["logGroupName"] for group in groups],
+        startTime=int(time.time()) - 3600,
+        endTime=int(time.time()) + 60,
+        queryString=query.replace("BATCH_ID", batch_id),
+    )
+    found: dict[str, Any] = {}
+
+    def is_complete() -> bool:
+        found.update(stack.aws.logs.get_query_results(queryId=started["queryId"]))
+        return bool(found["status"] == "Complete")
+
+    wait_for(is_complete, WITHIN_S, "the query to end")
+    fields = [{field["field"]: field["value"] for field in row} for row in found["results"]]
+    return [json.loads(row["@message"]) for row in fields]
+
+
+def test_the_runbooks_query_finds_a_batchs_whole_story(
+    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+) -> None:
+    batches.drop("inbox/story.csv", b"customerId,amount,reason\nplayer-01,5,x\nplayer-02,6,x\n")
+    batch_id = batches.wait_until_ended(batches.wait_for_first("inbox/story.csv"))["batchId"]
+    milestones = ["batch planned", "chunk submitted", "chunk settled", "batch ended", "told"]
+    told: list[str] = []
+
+    def is_told() -> bool:
+        told[:] = [line["message"] for line in story(stack, batch_id)]
+        return milestones[-1] in told
+
+    wait_for(is_told, WITHIN_S, "the whole story")
+    assert [message for message in told if message in milestones] == milestones
+
+
+def test_the_end_of_a_batch_is_counted_for_this_stack(
+    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+) -> None:
+    batches.drop("inbox/counted.csv", b"customerId,amount,reason\nplayer-03,7,x\n")
+    batches.wait_until_ended(batches.wait_for_first("inbox/counted.csv"))
+    wait_for(lambda: '"RowsApplied"' in stack.function_logs("WriteReport"), WITHIN_S, "the metric")
+
+    lines = [line for line in stack.function_logs("WriteReport").splitlines() if '"RowsApplied"' in line]
+    assert {json.loads(line)["service"] for line in lines} == {stack.name}
+
+
+def test_alarms_and_dashboard_are_deployed(stack: LocalStack) -> None:
+    watching = stack.aws.client("cloudwatch")
+    alarms = watching.describe_alarms()["MetricAlarms"]
+    [dashboard] = watching.list_dashboards()["DashboardEntries"]
+    body = watching.get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"]
+
+    assert len(alarms) >= 30
+    assert {action for alarm in alarms for action in alarm["AlarmActions"]} == {stack.outputs["TopicArn"]}
+    assert "${" not in body
+    assert json.loads(body)["widgets"]

@@ -1,0 +1,157 @@
+"""Functions, queues and schedules: bounds, failure queues, log groups, and what the emulator leaves out."""
+
+from typing import Any
+
+import pytest
+
+from tests.template.loading import ROOT, expanded, properties, template
+
+FUNCTIONS = properties("AWS::Serverless::Function")
+QUEUES = properties("AWS::SQS::Queue")
+FAILURE_QUEUES = {name for name in QUEUES if name.endswith("FailureQueue")}
+MAPPINGS = properties("AWS::Lambda::EventSourceMapping", expanded())
+GLOBALS = template()["Globals"]["Function"]
+
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+def queue_of(arn: Any) -> str:
+    """The logical id of the queue that an ARN names."""
+    name, attribute = arn["Fn::GetAtt"]
+    assert attribute == "Arn"
+    return str(name)
+
+
+def test_each_folder_of_functions_is_deployed_once():
+    deployed = sorted(function["CodeUri"].rstrip("/") for function in FUNCTIONS.values())
+    assert deployed == sorted(f"functions/{path.parent.name}" for path in ROOT.glob("functions/*/app.py"))
+
+
+@every_function
+def test_function_has_a_log_group_of_its_own(name: str):
+    assert FUNCTIONS[name]["LoggingConfig"] == {"LogGroup": {"Ref": f"{name}Logs"}}
+    folder = FUNCTIONS[name]["CodeUri"].split("/")[1]
+    group = properties("AWS::Logs::LogGroup")[f"{name}Logs"]["LogGroupName"]
+    assert group == {"Fn::Sub": f"/${{AWS::StackName}}/{folder}"}, "the runbook looks for it there"
+
+
+@every_function
+def test_function_is_bounded_described_and_traced(name: str):
+    function = {**GLOBALS, **FUNCTIONS[name]}
+    assert 0 < function["Timeout"] <= 900
+    assert 256 <= function["MemorySize"] <= 3008
+    assert function["Tracing"] == "Active"
+    assert function["Description"].endswith(".")
+    assert (
+        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == function["CodeUri"].split("/")[1]
+    )
+
+
+def test_every_function_knows_whose_metrics_it_counts_and_how_much_to_log():
+    assert GLOBALS["Environment"]["Variables"] == {
+        "POWERTOOLS_LOG_LEVEL": {"Ref": "LogLevel"},
+        "STACK_NAME": {"Ref": "AWS::StackName"},
+    }
+
+
+@every_function
+def test_function_behind_the_api_answers_before_the_gateway_gives_up(name: str):
+    if any(event["Type"] == "Api" for event in FUNCTIONS[name].get("Events", {}).values()):
+        assert FUNCTIONS[name]["Timeout"] < 29
+
+
+@pytest.mark.parametrize("name", sorted(set(QUEUES) - FAILURE_QUEUES))
+def test_queue_gives_up_into_a_failure_queue_after_some_tries(name: str):
+    redrive = QUEUES[name]["RedrivePolicy"]
+    assert queue_of(redrive["deadLetterTargetArn"]) == name.replace("Queue", "FailureQueue")
+    assert redrive["maxReceiveCount"] == 5
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_queue_is_read_one_message_at_a_time_and_by_few_functions(name: str):
+    mapping = MAPPINGS[name]
+    assert mapping["BatchSize"] == 1
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] <= 10
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_message_stays_hidden_while_a_function_is_at_work_on_it(name: str):
+    queue = QUEUES[queue_of(MAPPINGS[name]["EventSourceArn"])]
+    assert queue["VisibilityTimeout"] >= FUNCTIONS[MAPPINGS[name]["FunctionName"]["Ref"]]["Timeout"]
+
+
+def test_the_function_that_keeps_reasons_knows_which_try_is_the_last():
+    variables = FUNCTIONS["ManualTransaction"]["Environment"]["Variables"]
+    assert int(variables["RECEIVES_MAX"]) == QUEUES["ManualQueue"]["RedrivePolicy"]["maxReceiveCount"]
+
+
+def test_every_queue_that_is_no_failure_queue_is_read_by_a_function():
+    read = {queue_of(mapping["EventSourceArn"]) for mapping in MAPPINGS.values()}
+    assert read == set(QUEUES) - FAILURE_QUEUES
+
+
+@pytest.mark.parametrize("name", properties("AWS::Events::Rule", expanded()))
+def test_rule_delivers_to_a_queue_and_failing_that_to_its_failure_queue(name: str):
+    [target] = properties("AWS::Events::Rule", expanded())[name]["Targets"]
+    queue = queue_of(target["Arn"])
+    assert queue_of(target["DeadLetterConfig"]["Arn"]) == queue.replace("Queue", "FailureQueue")
+
+
+@pytest.mark.parametrize("name", properties("AWS::Scheduler::Schedule", expanded()))
+def test_schedule_has_a_failure_queue_and_a_role_of_its_own(name: str):
+    schedule = properties("AWS::Scheduler::Schedule", expanded())[name]
+    assert queue_of(schedule["Target"]["DeadLetterConfig"]["Arn"]) in FAILURE_QUEUES
+    assert schedule["Target"]["RoleArn"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+
+
+def test_asynchronous_invocations_have_retries_and_a_failure_queue():
+    """Only schedules invoke a function without waiting; queues and Step Functions wait."""
+    scheduled = {
+        target["Fn::GetAtt"][0]
+        for schedule in properties("AWS::Scheduler::Schedule", expanded()).values()
+        if (target := schedule["Target"]["Arn"])["Fn::GetAtt"][0] in FUNCTIONS
+    }
+    configured = properties("AWS::Lambda::EventInvokeConfig", expanded())
+    assert {config["FunctionName"]["Ref"] for config in configured.values()} == scheduled == {"Sweep"}
+    for config in configured.values():
+        assert config["MaximumRetryAttempts"] == 2
+        assert queue_of(config["DestinationConfig"]["OnFailure"]["Destination"]) in FAILURE_QUEUES
+
+
+def test_only_events_of_our_own_rules_get_into_the_queues():
+    for policy in properties("AWS::SQS::QueuePolicy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+            assert statement["Action"] == "sqs:SendMessage"
+            [rule] = [arn["Fn::GetAtt"][0] for arn in statement["Condition"]["ArnEquals"].values()]
+            assert rule in properties("AWS::Events::Rule")
+
+
+def test_api_is_signed_traced_and_regional():
+    [api] = properties("AWS::Serverless::Api").values()
+    assert api["Auth"] == {"DefaultAuthorizer": "AWS_IAM", "InvokeRole": "NONE"}
+    assert api["TracingEnabled"] is True
+    assert api["EndpointConfiguration"] == {"Type": "REGIONAL"}
+
+
+def test_every_method_of_the_api_is_signed():
+    [api] = properties("AWS::ApiGateway::RestApi", expanded()).values()
+    methods = [
+        (path, verb, method)
+        for path, verbs in api["Body"]["paths"].items()
+        for verb, method in verbs.items()
+        if verb != "options"
+    ]
+    assert len(methods) == 8
+    assert [
+        (path, verb) for path, verb, method in methods if method.get("security") != [{"AWS_IAM": []}]
+    ] == []
+
+
+def test_gateways_own_errors_are_in_the_seeds_shape():
+    [api] = properties("AWS::Serverless::Api").values()
+    for response in api["GatewayResponses"].values():
+        template_text = response["ResponseTemplates"]["application/json"]
+        assert template_text.startswith(f'{{"error": {response["StatusCode"]}, "message": ')

@@ -1,0 +1,107 @@
+"""What is stored is encrypted, closed, and survives: the emulator drops all of it, so it is read here."""
+
+import pytest
+
+from tests.template.loading import properties, resources, template, walk
+
+MUST_SURVIVE = ["Table", "Bucket", "Secret"]
+[BUCKET] = properties("AWS::S3::Bucket").values()
+[TABLE] = properties("AWS::DynamoDB::Table").values()
+
+
+@pytest.mark.parametrize("name", MUST_SURVIVE)
+def test_what_holds_data_outlives_the_stack_and_its_own_replacement(name: str):
+    resource = template()["Resources"][name]
+    assert resource["DeletionPolicy"] in ("Retain", "RetainExceptOnCreate")
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_nothing_else_that_holds_data_was_added_without_a_thought():
+    holding = {"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::KMS::Key"}
+    found = [name for name, resource in template()["Resources"].items() if resource["Type"] in holding]
+    assert sorted(found) == sorted(MUST_SURVIVE)
+
+
+def test_bucket_is_encrypted():
+    [rule] = BUCKET["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] in ("AES256", "aws:kms")
+
+
+def test_bucket_keeps_versions():
+    assert BUCKET["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def test_bucket_can_not_be_made_public():
+    assert set(BUCKET["PublicAccessBlockConfiguration"]) == {
+        "BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets",
+    }  # fmt: skip
+    assert set(BUCKET["PublicAccessBlockConfiguration"].values()) == {True}
+    assert BUCKET["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+
+
+def test_bucket_tells_eventbridge_of_its_objects():
+    assert BUCKET["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+
+
+def test_bucket_forgets_work_files_half_uploads_and_their_old_versions():
+    rules = {rule["Id"]: rule for rule in BUCKET["LifecycleConfiguration"]["Rules"]}
+    assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
+    assert rules["incomplete-uploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 7
+    # a batch that was applied a year ago can still be reversed, and shown to an auditor
+    assert rules["work-files"]["Prefix"] == "work/"
+    assert rules["work-files"]["ExpirationInDays"] >= 365
+
+
+@pytest.mark.parametrize("type_", ["AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"])
+def test_only_tls_is_let_in(type_: str):
+    [policy] = properties(type_).values()
+    [denied] = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+    assert denied["Principal"] == "*"
+    assert denied["Action"] in ("s3:*", "sns:Publish")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_tls_is_demanded_for_the_bucket_and_its_objects():
+    [policy] = properties("AWS::S3::BucketPolicy").values()
+    assert policy["PolicyDocument"]["Statement"][0]["Resource"] == [
+        {"Fn::GetAtt": ["Bucket", "Arn"]},
+        {"Fn::Sub": "${Bucket.Arn}/*"},
+    ]
+
+
+def test_table_is_encrypted_and_can_be_restored_to_any_second():
+    assert TABLE["SSESpecification"] == {"SSEEnabled": True}
+    assert TABLE["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_table_forgets_claims_by_the_attribute_that_the_code_writes():
+    assert TABLE["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+
+
+@pytest.mark.parametrize("name", properties("AWS::SQS::Queue"))
+def test_queue_is_encrypted_and_keeps_messages_as_long_as_it_can(name: str):
+    queue = properties("AWS::SQS::Queue")[name]
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+@pytest.mark.parametrize("name", properties("AWS::Logs::LogGroup"))
+def test_logs_are_kept_for_90_days(name: str):
+    assert properties("AWS::Logs::LogGroup")[name]["RetentionInDays"] == 90
+
+
+def test_topic_lets_alarms_in_of_this_account_only():
+    """An alarm can't publish to a topic that is encrypted by SNS's own key."""
+    [topic] = resources("AWS::SNS::Topic").values()
+    assert "KmsMasterKeyId" not in topic.get("Properties", {})
+    [policy] = properties("AWS::SNS::TopicPolicy").values()
+    [allowed] = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_no_secret_stands_in_the_template():
+    [secret] = properties("AWS::SecretsManager::Secret").values()
+    assert "SecretString" not in secret
+    texts = [node for node in walk(template()) if isinstance(node, str)]
+    assert not [text for text in texts if "{{resolve:" in text]

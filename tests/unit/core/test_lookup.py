@@ -1,0 +1,62 @@
+"""Whether a stored transaction is the same one, and the answer that it would have had."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adjustments import lookup
+from adjustments.manual import ManualTransaction, read_manual_transaction
+from tests.unit.core.test_manual import GOOD, NOW
+
+ENTRY = {
+    "transactionId": "t", "gameballTransactionId": "77", "customerId": "c", "direction": "-",
+    "points": Decimal("5.00"), "amount": Decimal("0.5"), "type": "ManualDeduction",
+}  # fmt: skip
+
+
+def ours(**fields: Any) -> ManualTransaction:
+    return read_manual_transaction({**GOOD, **fields}, NOW)
+
+
+@pytest.mark.parametrize(
+    ("transaction", "entry", "same"),
+    [
+        (ours(points=-5), {}, True),
+        (ours(amount=Decimal("-0.50")), {}, True),
+        (ours(points=-5), {"points": -5}, True),
+        (ours(points=5), {"direction": "+"}, True),
+        (ours(points=5), {"direction": None}, True),
+        (ours(points=5), {}, False),
+        (ours(points=-6), {}, False),
+        (ours(points=-5), {"customerId": "C"}, False),
+        (ours(points=-5), {"transactionId": "T"}, False),
+        (ours(points=-5), {"points": None}, False),
+        (ours(points=-5), {"points": "5"}, False),
+    ],
+)
+def test_the_same_one(transaction: ManualTransaction, entry: dict[str, Any], same: bool):
+    assert lookup.is_same({**ENTRY, **entry}, transaction) is same
+
+
+def test_the_answer_has_the_seeds_form():
+    assert lookup.answer(ENTRY) == {
+        "customerId": "c",
+        "gameballTransactionId": 77,
+        "transactionId": "t",
+        "points": -5,
+        "amount": Decimal("-0.5"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "following"),
+    [
+        ({"transactions": [ENTRY], "hasMore": True}, "77"),
+        ({"transactions": [ENTRY], "hasMore": False}, None),
+        ({"transactions": [], "hasMore": True}, None),
+        ({"transactions": None}, None),
+    ],
+)
+def test_where_the_next_page_starts(page: dict[str, Any], following: str | None):
+    assert lookup.next_page(page) == following
