@@ -90,7 +90,7 @@ def test_message_that_does_not_belong_here_stays_in_the_queue(world: World, even
 def test_tick_submits_what_recurs(world: World, gameball: StandIn):
     world.files.drop("recurring/monthly.csv", b"customerId,amount\nc1,5\n")
     for _ in range(2):
-        tick = message(source="aws.scheduler", time="2026-11-01T06:00:00Z", detail="{}")
+        tick = message(source="aws.scheduler", time="2026-11-21T12:00:00Z", detail="{}")
         assert call("submit_batch", tick) == {"batchItemFailures": []}
     assert applied(gameball) == 1
 
