@@ -12,6 +12,7 @@ from adjustments.events import read_approval, read_stop_note, read_verdict
 from adjustments.states import BatchStatus
 
 PAGE_ROWS_MAX: Final = 100
+BATCH_ID_CHARS_MAX: Final = 80
 STOP_TIME: Final = timedelta(seconds=15)
 """How long a call asks for jobs to stop; the state machine asks for the rest."""
 
@@ -36,7 +37,10 @@ def page() -> Response[str]:
         raise RequestRefused("unknown_status", f"status: {status[:40]!r} is none of {', '.join(BatchStatus)}")
     if not (limit.isascii() and limit.isdigit()) or not 1 <= int(limit) <= PAGE_ROWS_MAX:
         raise RequestRefused("bad_limit", f"limit: must be a number from 1 to {PAGE_ROWS_MAX}")
-    return reply(200, wiring.build_steering().page(status, int(limit), query.get("after")))
+    after = query.get("after")
+    if after and len(after) > BATCH_ID_CHARS_MAX:
+        raise RequestRefused("bad_after", "after: is no batchId")
+    return reply(200, wiring.build_steering().page(status, int(limit), after))
 
 
 @app.get("/batches/<batch_id>")

@@ -22,6 +22,7 @@ from tests.simulation.scenario import File, InputRow, Scenario, accepted
 from tests.simulation.scheduler import Scheduler, Violation, Worker
 
 LEASE_S = 120.0
+DEADLINE_MAX = timedelta(hours=6)
 FINAL = {"completed", "completed_with_errors", "validated", "rejected", "stopped", "needs_attention"}
 OVER = {"settled", "split", "refused", "in_doubt", "not_submitted"}
 BATCH_MOVES = {
@@ -84,6 +85,8 @@ class Checker:
             fail("one batch a drop", f"batch {batch.batch_id} was created twice")
         self.batches[batch.batch_id] = batch
         self._facts[batch.batch_id] = {batch.status.value}
+        if batch.deadline_at > self._scheduler.now + DEADLINE_MAX:
+            fail("deadlines are kept", f"{batch.batch_id} has until {batch.deadline_at}")
         file = self._file(batch)
         chunks = self.chunks(batch)
         if batch.refusal:

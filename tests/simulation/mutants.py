@@ -3,6 +3,7 @@
 ``make simulate-mutants`` prints the table. A mutant that lives means that a check is missing.
 """
 
+import copy
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from adjustments import answers, jobs, outcomes, progress, states
 from adjustments.answers import FollowUp
-from adjustments.errors import GameballRefused, NotFound, OutcomeUnknown
+from adjustments.errors import GameballRefused, OutcomeUnknown
 from adjustments.evidence import Doubt, Finding, judge
 from adjustments.jobs import JobStatus
 from adjustments.model import Batch, Chunk, Outcome, Rejection
@@ -39,6 +40,7 @@ from tests.simulation.simulator import run_seed
 SEEDS_MAX = 3_000
 
 Patch = tuple[object, str, Any]
+Service = TypeVar("Service")
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,8 @@ def _no_pause() -> Sequence[Patch]:
 def _no_intent() -> Sequence[Patch]:
     original = Submitter._send
 
-    def send(self: Submitter, batch: Batch, chunk: Chunk, until: datetime) -> None:
-        store = self._store
-        with patch.object(self, "_store", _Skipping(store)):
-            original(self, batch, chunk, until)
+    def send(self: Submitter, *args: Any) -> bool:
+        return original(_with(self, "_store", _Skipping(self._store)), *args)
 
     return [(Submitter, "_send", send)]
 
@@ -116,9 +116,8 @@ def _no_lease() -> Sequence[Patch]:
 def _same_token() -> Sequence[Patch]:
     original = Submitter._send
 
-    def send(self: Submitter, *args: Any) -> None:
-        with patch.object(self._ids, "fresh", lambda: "token"):
-            original(self, *args)
+    def send(self: Submitter, *args: Any) -> bool:
+        return original(_with(self, "_ids", _SameName("token")), *args)
 
     return [(Submitter, "_send", send)]
 
@@ -233,20 +232,12 @@ def _two_plans() -> Sequence[Patch]:
 
 @mutant("plan_id ignored: every run writes the same plan")
 def _one_plan() -> Sequence[Patch]:
-    original = Planner._read
-
-    def read(self: Planner, drop: Drop, plan_id: str) -> tuple[Batch, list[Chunk]]:
-        return original(self, drop, "plan")
+    original = Planner.plan
 
     def plan(self: Planner, drop: Drop) -> Batch:
-        try:
-            return self._store.batch(drop.batch_id)
-        except NotFound:
-            batch, chunks = self._read(drop, "plan")
-            self._store.add_chunks(batch.batch_id, "plan", chunks)
-            return batch if self._store.create_batch(batch) else self._store.batch(drop.batch_id)
+        return original(_with(self, "_ids", _SameName("plan")), drop)
 
-    return [(Planner, "_read", read), (Planner, "plan", plan)]
+    return [(Planner, "plan", plan)]
 
 
 @mutant("lose a rejected row")
@@ -317,9 +308,7 @@ def _no_deadline() -> Sequence[Patch]:
     original = Poller._note_stop
 
     def note_stop(self: Poller, batch_id: str) -> Batch:
-        clock = self._clock
-        with patch.object(self, "_clock", _Earlier(clock)):
-            return original(self, batch_id)
+        return original(_with(self, "_clock", _Earlier(self._clock)), batch_id)
 
     return [(Poller, "_note_stop", note_stop)]
 
@@ -435,6 +424,26 @@ def _no_evidence() -> Sequence[Patch]:
 
 
 # --- running them -----------------------------------------------------------------------------------------
+
+
+def _with(service: Service, name: str, value: object) -> Service:
+    """A service like this one, but for one of its parts: others go on with the original."""
+    twin = copy.copy(service)
+    setattr(twin, name, value)
+    return twin
+
+
+class _SameName:
+    """Ids of which each is the same."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def fresh(self) -> str:
+        return self._name
+
+    def jitter(self) -> float:
+        return 0.5
 
 
 class _Skipping:

@@ -79,6 +79,8 @@ def _play(world: SimulatedWorld, environment: Environment) -> Violation | None:
         environment.resolve_last()
         while world.scheduler.run_next():
             pass
+        if world.scheduler.violation:
+            raise world.scheduler.violation
         world.checker.check_all()
     except Violation as violation:
         return violation

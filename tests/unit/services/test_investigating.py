@@ -122,7 +122,7 @@ def test_crash_between_settling_a_row_and_writing_the_results_is_mended():
         raise RuntimeError("killed")
 
     world.reporter.report_again = kill  # type: ignore[method-assign, assignment]
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ExceptionGroup):
         world.sweep()
     world.reporter.report_again = report_again  # type: ignore[method-assign]
     world.clock.sleep(timedelta(hours=1).total_seconds())

@@ -217,6 +217,8 @@ def test_without_a_key_the_same_body_is_refused_and_with_another_key_it_is_accep
         ({"body": [{"customerId": "a", "amount": 1}, {"customerId": 5, "amount": 1}]}, "body[1]: customerId"),
         ({"body": [{"customerId": "a", "amount": True}]}, "body[0]: amount"),
         ({"body": [{"customerId": "a", "amount": "1"}]}, "body[0]: amount"),
+        ({"body": [{"customerId": "a", "amount": Decimal("1e999999999")}]}, "body[0]: amount: has too many"),
+        ({"body": [{"customerId": "a", "amount": Decimal("1e-999999999")}]}, "body[0]: amount: has too many"),
         ({"body": [{"customerId": "a", "amount": 1, "reason": None}]}, "body[0]: reason"),
         ({"body": [{"customerId": "a", "amount": 1, "points": 1}]}, "body[0]: points"),
     ],

@@ -1,5 +1,8 @@
 """The sweep resumes what stalled and finds what was missed; while all is well it changes nothing."""
 
+import pytest
+
+from adjustments.ports import StoredObject
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
@@ -40,3 +43,21 @@ def test_batch_that_waits_for_approval_is_left_alone():
     world.drop(THREE)
     world.clock.sleep(7200)
     assert world.sweep() == {"resumed": [], "found": [], "resolved": []}
+
+
+def test_one_that_fails_does_not_keep_the_sweep_from_the_others():
+    world = World(MemoryGameball())
+    world.files.drop("inbox/broken.csv", THREE.encode())
+    world.files.drop("inbox/lost.csv", b"customerId,amount\nd,4\n")
+    world.clock.sleep(3600)
+    describe = world.files.describe
+
+    def fail_once(key: str, version_id: str | None) -> StoredObject:
+        if key == "inbox/broken.csv":
+            raise RuntimeError("no access")
+        return describe(key, version_id)
+
+    world.files.describe = fail_once  # type: ignore[method-assign]
+    with pytest.raises(ExceptionGroup):
+        world.sweep()
+    assert [batch.source.key for batch in world.store.open_batches()] == ["inbox/lost.csv"]

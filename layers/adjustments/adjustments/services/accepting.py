@@ -17,6 +17,9 @@ from adjustments.services.planning import Drop
 from adjustments.totals import plain
 
 FOLDER: Final = "work/api/"
+AMOUNT_CHARS_MAX: Final = 60
+"""Digits of an amount written out; intake says which of those it takes, this bounds what 1e9999999 costs."""
+
 _FIELDS: Final = frozenset({"customerId", "amount", "reason"})
 
 
@@ -85,9 +88,17 @@ def _problem_of(row: object) -> str:
         return "customerId: must be a string"
     if isinstance(row.get("amount"), bool) or not isinstance(row.get("amount"), int | Decimal):
         return "amount: must be a number"
+    if _digits_written_out(Decimal(row["amount"])) > AMOUNT_CHARS_MAX:
+        return "amount: has too many digits"
     if not isinstance(row.get("reason", ""), str):
         return "reason: must be a string"
     return ""
+
+
+def _digits_written_out(amount: Decimal) -> int:
+    """How many digits the plain form of a number has, without writing it."""
+    _, digits, exponent = amount.as_tuple()
+    return len(digits) + abs(int(exponent))
 
 
 def _as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:

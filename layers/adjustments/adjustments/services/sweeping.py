@@ -1,9 +1,8 @@
 """Resumes what stalled, and finds what was missed. Running it while all is well changes nothing."""
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from adjustments.errors import NotFound, WrongState
 from adjustments.ids import execution_name
@@ -13,6 +12,7 @@ from adjustments.ports import BatchStore, Clock, Executions, Files
 from adjustments.services.intake import INBOX, Intake
 from adjustments.services.investigating import Investigator
 from adjustments.services.notifying import Notifier
+from adjustments.services.planning import Drop
 from adjustments.services.saving import try_save
 from adjustments.services.telling import warn
 from adjustments.states import BatchStatus
@@ -25,6 +25,8 @@ INVESTIGATE_EVERY: Final = timedelta(minutes=5)
 
 LOOK_BACK: Final = timedelta(days=3)
 """How far back the sweep looks for objects without a batch."""
+
+_Item = TypeVar("_Item", Batch, Drop)
 
 
 class Sweeper:
@@ -49,27 +51,26 @@ class Sweeper:
         self._clock = clock
 
     def sweep(self, until: datetime) -> dict[str, list[str]]:
-        """Resume, find and investigate; the ids of the batches that this changed something of."""
-        return {
-            "resumed": self._changed(self._store.open_batches(), self._resume),
-            "found": self._find_missed(),
-            "resolved": self._changed(
-                self._store.doubtful_batches(), lambda batch: self._investigate(batch, until)
+        """Resume, find and investigate; the ids of the batches that this changed something of.
+
+        One that fails does not keep the sweep from the others: raises ExceptionGroup in the end, with
+        all that failed.
+        """
+        errors: list[Exception] = []
+        done = {
+            "resumed": _changed(self._store.open_batches(), self._resume, errors),
+            "found": _changed(self._missed(), self._take_missed, errors),
+            "resolved": _changed(
+                self._store.doubtful_batches(), lambda batch: self._investigate(batch, until), errors
             ),
         }
+        if errors:
+            raise ExceptionGroup("the sweep could not look after everything", errors)
+        return done
 
     def look(self) -> Mapping[str, int]:
         """How everything stands, in the numbers that the alarms watch; changes nothing."""
         return of_sweep(self._store.open_batches(), self._store.doubtful_batches(), self._clock.now())
-
-    def _changed(self, batches: Iterable[Batch], change: Callable[[Batch], bool]) -> list[str]:
-        """Change what is to be changed; a batch that somebody is at work on waits for the next sweep."""
-        changed = []
-        for batch in batches:
-            with suppress(WrongState):
-                if change(batch):
-                    changed.append(batch.batch_id)
-        return changed
 
     def _investigate(self, batch: Batch, until: datetime) -> bool:
         """Look for evidence on rows in doubt, the more rarely the older they are."""
@@ -106,9 +107,9 @@ class Sweeper:
         """Intake may still be sending its first chunks, and will start the state machine itself."""
         return not batch.executions and self._clock.now() < batch.created_at + EVENTS_MAY_TAKE
 
-    def _find_missed(self) -> list[str]:
+    def _missed(self) -> Iterator[Drop]:
+        """The objects in the inbox that should have a batch by now, and have none."""
         now = self._clock.now()
-        found = []
         for stored in self._files.versions(INBOX, now - LOOK_BACK, now - EVENTS_MAY_TAKE):
             drop = self._intake.drop_of(stored)
             if drop is None:
@@ -116,6 +117,22 @@ class Sweeper:
             try:
                 self._store.batch(drop.batch_id)
             except NotFound:
-                self._intake.take_object(stored.key, stored.version_id)
-                found.append(drop.batch_id)
-        return found
+                yield drop
+
+    def _take_missed(self, drop: Drop) -> bool:
+        self._intake.take_object(drop.stored.key, drop.stored.version_id)
+        return True
+
+
+def _changed(items: Iterable[_Item], change: Callable[[_Item], bool], errors: list[Exception]) -> list[str]:
+    """Change what is to be changed; what somebody else is at work on waits for the next sweep."""
+    changed = []
+    for item in items:
+        try:
+            if change(item):
+                changed.append(item.batch_id)
+        except WrongState:
+            continue
+        except Exception as error:
+            errors.append(error)
+    return changed
