@@ -13,6 +13,14 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have to tell (``record_property("told", …)``): how much was simulated, for one."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(value))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_real_aws() -> Iterator[None]:
     """Keep every test away from the AWS account of whoever runs it."""

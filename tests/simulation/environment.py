@@ -329,23 +329,32 @@ class Environment:
             except Killed:
                 if not worker.is_doomed:
                     done(False, None)
-            except (AdjustmentsError, AwsError) as error:
-                self._log(name, error)
-                if self.world.checker.calm:
-                    fail("no error without a cause", f"{name}: {error!r}")
-                done(False, None)
             except Exception as error:
-                fail("no error that nobody planned", f"{name}: {type(error).__name__}: {error}")
+                self._failed(name, error, done)
             else:
                 done(True, result)
 
         self.scheduler.run(worker, run)
+
+    def _failed(self, name: str, error: Exception, done: Callable[[bool, Any], None]) -> None:
+        """An invocation ended with an error: one that is planned for, or it is a violation."""
+        self._log(name, error)
+        causes = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
+        for cause in causes:
+            if not isinstance(cause, AdjustmentsError | AwsError):
+                fail("no error that nobody planned", f"{name}: {type(cause).__name__}: {cause}")
+        if self.world.checker.calm:
+            fail("no error without a cause", f"{name}: {error!r}")
+        done(False, None)
 
     def _log(self, name: str, error: BaseException) -> None:
         """Lambda writes an error that gets out to the log, with all that led to it."""
         seen: BaseException | None = error
         while seen:
             self.world.checker.logged(f"{name}: {seen!r}")
+            if isinstance(seen, ExceptionGroup):
+                for part in seen.exceptions:
+                    self._log(name, part)
             seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
 
 

@@ -387,7 +387,7 @@ def _no_resume() -> Sequence[Patch]:
 
 @mutant("look for no missed object")
 def _no_find() -> Sequence[Patch]:
-    return [(Sweeper, "_find_missed", lambda *_: [])]
+    return [(Sweeper, "_missed", lambda *_: iter(()))]
 
 
 # --- evidence ---------------------------------------------------------------------------------------------

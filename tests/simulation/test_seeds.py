@@ -1,6 +1,7 @@
 """Thousands of seeds: every promise holds in each, and each is told again by its number."""
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -11,12 +12,11 @@ SEEDS = int(os.environ.get("SIMULATED_SEEDS", "10000"))
 PROCESSES = 2
 
 
-def test_promises_hold_in_every_seed(capsys: pytest.CaptureFixture[str]):
+def test_promises_hold_in_every_seed(record_property: Callable[[str, object], None]):
     *_, summary = run_many(0, SEEDS, PROCESSES)
-    with capsys.disabled():
-        faults = ", ".join(f"{name} {times}" for name, times in sorted(summary.faults.items()))
-        print(f"\nsimulated {summary.seeds:,} seeds, {summary.steps:,} calls, {summary.rate:,.0f} seeds/s")
-        print(f"faults: {faults}")
+    faults = ", ".join(f"{name} {times}" for name, times in sorted(summary.faults.items()))
+    rate = f"{summary.rate:,.0f} seeds/s on {PROCESSES} processes"
+    record_property("told", f"simulated {summary.seeds:,} seeds, {summary.steps:,} calls, {rate}: {faults}")
     told = [f"seed {seed}: {violation} (make simulate SEED={seed})" for seed, violation in summary.violations]
     assert told == []
 

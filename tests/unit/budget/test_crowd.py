@@ -66,6 +66,19 @@ def test_no_window_wherever_it_starts_holds_more_than_the_limit(
     assert len(crowd.sent_s()) <= len(places_s)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_crowd_that_comes_at_one_moment_after_a_rest_gets_one_place_each(seed: int):
+    crowd = Crowd(seed, LIMIT)
+    for starts_s in (0.0, 20.0, 40.0):
+        for _ in range(12):
+            moment_s, skew_s = starts_s + crowd.rng.uniform(0, 0.02), crowd.rng.uniform(-0.05, 0.05)
+            crowd.join("any", Lane.BULK, skew_s=skew_s, starts_s=moment_s, ends_s=starts_s + 0.1)
+    crowd.run(60)
+    places_s = crowd.places_s()
+    assert len(places_s) == 36
+    assert all(later - earlier >= GAP_S - NEAR_S for earlier, later in pairwise(places_s))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_calls_are_made_at_their_places_or_the_moment_that_the_table_took_to_answer_later(seed: int):
     crowd = Crowd(seed, LIMIT)

@@ -92,6 +92,22 @@ def test_stopped_batch_sends_nothing_more_and_says_what_was_applied():
     assert len(gameball.requests) == 1
 
 
+def test_stop_and_approval_hold_when_somebody_else_saves_at_that_moment():
+    world = World(MemoryGameball(), approval_above_rows=1)
+    approved, stopped = world.drop(THREE), world.drop("customerId,amount\na,7\nb,8\n", "b.csv")
+    save = world.store.save_batch
+
+    def be_slower(batch: Batch) -> None:
+        world.store.save_batch = save  # type: ignore[method-assign]
+        save(world.store.batch(batch.batch_id).changed(dialect="guide"))
+        save(batch)
+
+    world.store.save_batch = be_slower  # type: ignore[method-assign]
+    assert world.steering.approve(approved.batch_id, Approval("ann")).approved_by == "ann"
+    world.store.save_batch = be_slower  # type: ignore[method-assign]
+    assert world.steering.stop(stopped.batch_id, "bob", "", until(world)).stopped_by == "bob"
+
+
 def test_job_that_was_stopped_without_lists_is_in_doubt():
     gameball = MemoryGameball()
     gameball.job_state = "running"

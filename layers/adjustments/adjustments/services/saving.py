@@ -1,9 +1,15 @@
 """Small changes of a batch that several workers may make at once; who comes second need not care."""
 
+from collections.abc import Callable
+from typing import Final
+
 from adjustments.errors import WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore
 from adjustments.services.telling import tell, warn
+
+CHANGE_TRIES_MAX: Final = 8
+"""How often a change that must not be lost is tried; each try takes one read and one write."""
 
 
 def try_save(store: BatchStore, batch: Batch) -> bool:
@@ -34,3 +40,15 @@ def resume(store: BatchStore, batch_id: str) -> None:
     if batch.paused:
         try_save(store, batch.changed(paused=""))
         tell("batch goes on: keys accepted", batch)
+
+
+def change(store: BatchStore, batch_id: str, changed: Callable[[Batch], Batch]) -> Batch:
+    """Change a batch as it stands, and again as it stands then when somebody else was quicker.
+
+    ``changed`` says what to make of the batch, or raises; raises WrongState when others keep being quicker.
+    """
+    for _ in range(CHANGE_TRIES_MAX):
+        after = changed(store.batch(batch_id))
+        if try_save(store, after):
+            return after
+    raise WrongState("the batch is being changed by somebody else all the time: try again")

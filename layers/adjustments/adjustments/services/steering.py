@@ -12,6 +12,7 @@ from adjustments.ports import BatchStore, Clock, Files
 from adjustments.services.intake import Intake
 from adjustments.services.resolving import Resolver
 from adjustments.services.reversing import Reverser
+from adjustments.services.saving import change
 from adjustments.services.stopping import Stopper
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
@@ -74,7 +75,11 @@ class Steering:
         WrongState where any of them is not what the approver believes, where the file was changed or removed
         since it was planned, and where the batch does not wait for approval.
         """
-        batch = self._store.batch(batch_id)
+        approved = change(self._store, batch_id, lambda batch: self._approved(batch, approval))
+        tell("batch approved", approved)
+        return self._intake.set_going(approved)
+
+    def _approved(self, batch: Batch, approval: Approval) -> Batch:
         if batch.status is not BatchStatus.AWAITING_APPROVAL:
             raise WrongState(
                 f"the batch is {batch.status}; only one that is awaiting_approval can be approved"
@@ -82,27 +87,16 @@ class Steering:
         if changed := self._changed(batch, approval):
             raise WrongState(f"not approved: {changed}; look at the batch again")
         deadline_at = batch.deadline_at + (self._clock.now() - batch.created_at)
-        approved = batch.moved(BatchStatus.SUBMITTING, approved_by=approval.by, deadline_at=deadline_at)
-        self._store.save_batch(approved)
-        tell("batch approved", approved)
-        return self._intake.set_going(approved)
+        return batch.moved(BatchStatus.SUBMITTING, approved_by=approval.by, deadline_at=deadline_at)
 
     def stop(self, batch_id: str, by: str, note: str, until: datetime) -> Batch:
         """Send nothing more of a batch, and ask Gameball to stop its open jobs; raises WrongState.
 
         What was applied already stays applied: the results tell, once every job has said what it did.
         """
-        batch = self._store.batch(batch_id)
-        if batch.status.is_final or batch.dry_run:
-            raise WrongState(f"the batch is {batch.status}; only one under way can be stopped ({_UNDER_WAY})")
-        if not batch.stopped_by:
-            reason = f"stopped by {by}" + (f": {note}" if note else "")
-            if batch.status is BatchStatus.AWAITING_APPROVAL:
-                batch = batch.moved(BatchStatus.SUBMITTING, stop_reason=reason, stopped_by=by)
-            else:
-                batch = batch.changed(stop_reason=reason, stopped_by=by)
-            self._store.save_batch(batch)
-            tell("batch stopped by a person", batch)
+        reason = f"stopped by {by}" + (f": {note}" if note else "")
+        batch = change(self._store, batch_id, lambda batch: _stopped(batch, by, reason))
+        tell("batch stopped by a person", batch)
         self._stopper.stop_jobs(batch, until)
         return self._intake.set_going(batch)
 
@@ -144,3 +138,14 @@ class Steering:
             if newest.version_id == batch.source.version_id
             else "the file was changed since it was planned"
         )
+
+
+def _stopped(batch: Batch, by: str, reason: str) -> Batch:
+    """A batch that sends nothing more; one that waits for approval gets under way to its end by it."""
+    if batch.status.is_final or batch.dry_run:
+        raise WrongState(f"the batch is {batch.status}; only one under way can be stopped ({_UNDER_WAY})")
+    if batch.stopped_by:
+        by, reason = batch.stopped_by, batch.stop_reason
+    if batch.status is BatchStatus.AWAITING_APPROVAL:
+        return batch.moved(BatchStatus.SUBMITTING, stop_reason=reason, stopped_by=by)
+    return batch.changed(stop_reason=reason, stopped_by=by)
