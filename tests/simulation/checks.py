@@ -419,9 +419,13 @@ class Checker:
         self._check_turn(batch, chunk, key)
 
     def _check_share(self, batch: Batch, chunks: Sequence[Chunk], key: Key) -> None:
-        """Past MaxFailurePercent nothing more is sent."""
+        """Past MaxFailurePercent nothing more is sent; a chunk is judged once all its parts are over."""
         rows = bad = 0
+        open_states = ("planned", "submitting", "submitted")
+        being_split = {seen.chunk_id.split(".")[0] for seen in chunks if seen.state in open_states}
         for seen in chunks:
+            if seen.chunk_id.split(".")[0] in being_split:
+                continue
             if seen.state == "settled":
                 rows += seen.counts.rows
                 bad += seen.counts.failed + seen.counts.in_doubt

@@ -89,12 +89,22 @@ def _family(chunks: Iterable[Chunk], whole: str) -> list[Chunk]:
 
 def _failure_stop(chunks: Sequence[Chunk], planned: Sequence[Chunk], percent_max: int) -> str:
     """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md)."""
-    known = failure_counts(chunks)
+    known = failure_counts(_whole(chunks))
     bad = known.failed + known.in_doubt
     if not planned or not known.rows or bad * 100 <= percent_max * known.rows:
         return ""
     share = f"{bad} of the first {known.rows} rows failed or are in doubt"
     return f"{share}, which is more than the {percent_max} % allowed (MaxFailurePercent)"
+
+
+def _whole(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """The chunks whose every part is over: while a refused one is being split, its bad row is known first."""
+    unfinished = {_root(chunk) for chunk in chunks if not chunk.state.is_over}
+    return [chunk for chunk in chunks if _root(chunk) not in unfinished]
+
+
+def _root(chunk: Chunk) -> str:
+    return chunk.chunk_id.split(".", 1)[0]
 
 
 def failure_counts(chunks: Iterable[Chunk]) -> Counts:

@@ -177,3 +177,20 @@ def test_canary_within_the_limit_lets_the_rest_go():
     rows = "".join(f"c{number},1\n" for number in range(1500))
     ended = world.run(world.drop(f"customerId,amount\n{rows}"))
     assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED_WITH_ERRORS, 1498)
+
+
+@pytest.mark.parametrize("canary_rows", [0, 100])
+def test_one_row_to_blame_does_not_stop_the_batch(canary_rows: int):
+    """The row to blame is known before its neighbours have settled; alone, it would be a share of 100 %."""
+    gameball = MemoryGameball()
+    gameball.refuses = lambda customers: "c7" in customers
+    world = World(gameball, canary_rows=canary_rows, failure_percent_max=20)
+    rows = "".join(f"c{number},1\n" for number in range(1500))
+    gameball.job_state = "running"
+    batch = world.drop(f"customerId,amount\n{rows}")
+    for _ in range(12):  # down to the row to blame, while its neighbours' jobs are under way
+        world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+        world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+    gameball.job_state = "completed"
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED_WITH_ERRORS, 1499)
