@@ -24,6 +24,12 @@ class Dialect(StrEnum):
     OPENAPI = "openapi"
 
 
+def dialects_to_try(setting: Dialect | None, noted: str) -> list[Dialect]:
+    """The one dialect that is set or was noted of a batch; all of them while it is not known."""
+    known = setting or (Dialect(noted) if noted else None)
+    return [known] if known else list(Dialect)
+
+
 @dataclass(frozen=True, slots=True)
 class RowResult:
     """One row of a job as Gameball lists it."""

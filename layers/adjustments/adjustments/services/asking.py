@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from adjustments.errors import GameballRefused
-from adjustments.jobs import Dialect
+from adjustments.jobs import Dialect, dialects_to_try
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource
 from adjustments.services.saving import try_save
@@ -38,17 +38,17 @@ class JobAsker:
 
         Where the dialect is not known yet, the first one that is answered is the account's.
         """
-        known = self._dialect or (Dialect(batch.dialect) if batch.dialect else None)
-        for dialect in [known] if known else list(Dialect):
+        dialects = dialects_to_try(self._dialect, batch.dialect)
+        for dialect in dialects:
             if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
                 return None
             try:
                 answer = self._gameball.job_status(dialect, job_id)
             except GameballRefused:
-                if dialect in (known, list(Dialect)[-1]):
+                if dialect is dialects[-1]:
                     raise
                 continue
-            if not known:
+            if len(dialects) > 1:
                 self._keep(batch.batch_id, dialect)
             return dialect, answer
         return None

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from adjustments.errors import GameballError, WrongState
-from adjustments.jobs import Dialect
+from adjustments.jobs import Dialect, dialects_to_try
 from adjustments.model import Batch, Chunk
 from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource
 from adjustments.services.telling import tell
@@ -48,8 +48,7 @@ class Stopper:
 
     def _ask(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
         """Ask in the account's dialect, or in both while that is unknown; whether Gameball took it."""
-        known = self._dialect or (Dialect(batch.dialect) if batch.dialect else None)
-        for dialect in [known] if known else list(Dialect):
+        for dialect in dialects_to_try(self._dialect, batch.dialect):
             if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.PROMPT, until):
                 return False
             try:
