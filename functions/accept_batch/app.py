@@ -5,7 +5,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adjustments import api, limits, measures, wiring
+from adjustments import api, limits, wiring
+from adjustments.batches import measures
 from adjustments.errors import AdjustmentsError, RequestRefused
 from adjustments.model import Batch
 

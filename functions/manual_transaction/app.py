@@ -7,9 +7,9 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import api, manual_wiring
-from adjustments.discretion import loggable
 from adjustments.errors import AdjustmentsError, GameballError, GameballUnauthorized
-from adjustments.manual import read_manual_transaction
+from adjustments.manual.discretion import loggable
+from adjustments.manual.transaction import read_manual_transaction
 from adjustments.ports import Asking
 from adjustments.services.requesting import Message
 

@@ -6,7 +6,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adjustments import measures, wiring
+from adjustments import wiring
+from adjustments.batches import measures
 from adjustments.errors import RequestRefused
 from adjustments.events import ObjectCreated, read_drop
 from adjustments.model import Batch

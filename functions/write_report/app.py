@@ -4,7 +4,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from adjustments import measures, wiring
+from adjustments import wiring
+from adjustments.batches import measures
 from adjustments.events import BatchStep
 
 logger = wiring.function_logger()

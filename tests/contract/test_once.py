@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionClosedError
 from adjustments.adapters.idempotency import TableOnce
 from adjustments.adapters.runtime import SystemClock
 from adjustments.errors import GameballRefused, GameballThrottled, IdTaken, OutcomeUnknown, StillInProgress
-from adjustments.manual import read_manual_transaction
+from adjustments.manual.transaction import read_manual_transaction
 from adjustments.ports import Asking, Attempt, Once
 from local.emulator import REGION, start_emulator
 from tests.fakes.transacting import Killed, MemoryOnce

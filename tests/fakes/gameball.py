@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from adjustments import exact_json
+from adjustments.batches.jobs import Dialect
 from adjustments.errors import GameballError, GameballRefused
-from adjustments.jobs import Dialect
 
 Applied = tuple[int, str, Decimal]
 """A job, a customer, and the amount that was added."""

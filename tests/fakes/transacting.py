@@ -9,7 +9,7 @@ from typing import Any
 
 from adjustments import exact_json
 from adjustments.errors import AdjustmentsError, GameballRefused, IdTaken, OutcomeUnknown, StillInProgress
-from adjustments.manual import ManualTransaction
+from adjustments.manual.transaction import ManualTransaction
 from adjustments.ports import Asking, Attempt, Clock
 
 

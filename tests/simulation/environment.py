@@ -7,9 +7,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from adjustments.decisions import Approval, Verdict
+from adjustments.batches.decisions import Approval, Verdict
+from adjustments.batches.evidence import Finding
 from adjustments.errors import AdjustmentsError, WrongState
-from adjustments.evidence import Finding
 from adjustments.services.polling import answer_of
 from tests.fakes.memory import START
 from tests.simulation.checks import FINAL, fail

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from adjustments import exact_json
+from adjustments.batches.jobs import Dialect
 from adjustments.errors import (
     GameballError,
     GameballRefused,
@@ -16,7 +17,6 @@ from adjustments.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
-from adjustments.jobs import Dialect
 from tests.simulation.chance import Answer, Chance, Fate, Poll
 
 OUR_KEY = "secret-key-1"

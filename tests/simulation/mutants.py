@@ -17,14 +17,15 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.table import Table
 
-from adjustments import answers, jobs, outcomes, progress, states
+from adjustments import answers, states
 from adjustments.answers import FollowUp
+from adjustments.batches import jobs, outcomes, progress
+from adjustments.batches.evidence import Doubt, Finding, judge
+from adjustments.batches.jobs import JobStatus
+from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
+from adjustments.batches.progress import NextStep
 from adjustments.errors import GameballRefused, OutcomeUnknown
-from adjustments.evidence import Doubt, Finding, judge
-from adjustments.jobs import JobStatus
 from adjustments.model import Batch, Chunk, Outcome, Rejection
-from adjustments.outcomes import RowOutcome, Settlement, settlement_of
-from adjustments.progress import NextStep
 from adjustments.services import investigating, planning, polling, results, settling, submitting, sweeping
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner, _Reading

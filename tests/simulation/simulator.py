@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from adjustments import chunking, occurrences
+from adjustments.batches import chunking, occurrences
+from adjustments.batches.progress import NextStep
 from adjustments.model import Batch, Chunk
-from adjustments.progress import NextStep
 from adjustments.services import planning, reporting, submitting
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios

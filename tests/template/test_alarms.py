@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from adjustments import measures
 from adjustments.adapters.metrics import NAMESPACE
+from adjustments.batches import measures
 from adjustments.states import BatchStatus
 from tests.template.loading import ROOT, properties, resources, template
 from tests.template.test_functions import FAILURE_QUEUES, FUNCTIONS

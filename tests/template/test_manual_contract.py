@@ -7,10 +7,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from adjustments import limits, lookup
+from adjustments import limits
 from adjustments.errors import InputError
-from adjustments.manual import ManualTransaction, read_manual_transaction
-from adjustments.requested import DETAIL_TYPE
+from adjustments.manual import lookup
+from adjustments.manual.requested import DETAIL_TYPE
+from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from adjustments.states import BatchStatus
 from tests.template.loading import ROOT, expanded, template
 from tests.unit.core.test_manual import GOOD, NOW

@@ -8,9 +8,9 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from adjustments import exact_json
-from adjustments.decisions import Approval, Verdict
+from adjustments.batches.decisions import Approval, Verdict
+from adjustments.batches.evidence import Finding
 from adjustments.errors import RequestRefused
-from adjustments.evidence import Finding
 
 STEP_MARGIN: Final = timedelta(seconds=30)
 """Time kept at the end of a function's run, for a request under way and its write: longer than any one

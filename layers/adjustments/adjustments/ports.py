@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from adjustments.jobs import Dialect
-from adjustments.manual import ManualTransaction
+from adjustments.batches.jobs import Dialect
+from adjustments.manual.transaction import ManualTransaction
 from adjustments.model import Batch, Chunk
 
 

@@ -19,7 +19,7 @@ from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
 from adjustments.adapters.notices import TopicAndBusNotices
 from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.adapters.table import TableBatchStore
-from adjustments.jobs import Dialect
+from adjustments.batches.jobs import Dialect
 from adjustments.ports import RequestBudget
 from adjustments.services.accepting import Acceptor
 from adjustments.services.asking import JobAsker

@@ -10,6 +10,8 @@ import pytest
 import urllib3
 
 from adjustments.adapters.gameball import GameballClient
+from adjustments.batches.jobs import Dialect, read_status
+from adjustments.batches.payloads import body_of, row_json
 from adjustments.errors import (
     GameballError,
     GameballRefused,
@@ -18,9 +20,7 @@ from adjustments.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
-from adjustments.jobs import Dialect, read_status
 from adjustments.model import Outcome
-from adjustments.payloads import body_of, row_json
 from local.standin.server import StandIn
 from tests.functional.conftest import SettableKeys
 

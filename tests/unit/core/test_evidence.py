@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from adjustments.evidence import Doubt, Finding, Transaction, judge, read_transactions
-from adjustments.reasons import has_token, with_token
+from adjustments.batches.evidence import Doubt, Finding, Transaction, judge, read_transactions
+from adjustments.batches.reasons import has_token, with_token
 from tests.fakes.memory import START as INTENT
 
 QUIET = timedelta(hours=1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.jobs import Dialect, read_status
+from adjustments.batches.jobs import Dialect, read_status
 from adjustments.model import Outcome
 
 GUIDE, OPENAPI = Dialect.GUIDE, Dialect.OPENAPI

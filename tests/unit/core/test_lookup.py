@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from adjustments import lookup
-from adjustments.manual import ManualTransaction, read_manual_transaction
+from adjustments.manual import lookup
+from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from tests.unit.core.test_manual import GOOD, NOW
 
 ENTRY = {

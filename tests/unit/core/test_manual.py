@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adjustments import api, exact_json
 from adjustments.errors import InputError, RequestRefused
-from adjustments.manual import ManualTransaction, read_manual_transaction
+from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 
 FUTURE = "transactionTime: must not lie in the future"
 INSTANT = "transactionTime: must be a UTC instant such as 2026-06-01T12:00:00Z"

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from adjustments import measures
+from adjustments.batches import measures
+from adjustments.batches.progress import NextStep
 from adjustments.model import Counts
-from adjustments.progress import NextStep
 from adjustments.states import BatchStatus
 from tests.fakes.memory import START
 from tests.unit.making import make_batch

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments import exact_json
-from adjustments.payloads import body_of, customers_and_amounts, row_json, rows_of
+from adjustments.batches.payloads import body_of, customers_and_amounts, row_json, rows_of
 
 ROWS = st.lists(
     st.tuples(st.text(min_size=1), st.decimals(allow_nan=False, allow_infinity=False, places=6), st.text()),

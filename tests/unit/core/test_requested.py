@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from adjustments.discretion import loggable
 from adjustments.errors import RequestRefused
-from adjustments.requested import DETAIL_TYPE, read_asked
+from adjustments.manual.discretion import loggable
+from adjustments.manual.requested import DETAIL_TYPE, read_asked
 
 ARN = "arn:aws:scheduler:eu-central-1:111122223333:schedule/default/birthday"
 DUE = "2026-11-22T06:00:00Z"

@@ -9,11 +9,11 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments.chunking import waves
-from adjustments.decisions import Approval
+from adjustments.batches.chunking import waves
+from adjustments.batches.decisions import Approval
+from adjustments.batches.payloads import customers_and_amounts, rows_of
+from adjustments.batches.workfiles import REPEAT, WorkKeys
 from adjustments.model import Batch
-from adjustments.payloads import customers_and_amounts, rows_of
-from adjustments.workfiles import REPEAT, WorkKeys
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 

@@ -1,7 +1,7 @@
 """Polling settles what Gameball lists, and says of the rest that it is not known."""
 
+from adjustments.batches.jobs import Dialect
 from adjustments.errors import GameballUnauthorized, OutcomeUnknown
-from adjustments.jobs import Dialect
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World

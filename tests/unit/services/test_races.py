@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from adjustments.decisions import Verdict
+from adjustments.batches.decisions import Verdict
+from adjustments.batches.evidence import Finding
+from adjustments.batches.progress import next_step
 from adjustments.errors import GameballRefused, GameballUnauthorized, OutcomeUnknown, WrongState
-from adjustments.evidence import Finding
 from adjustments.model import Batch, Chunk
-from adjustments.progress import next_step
 from adjustments.services.saving import pause
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.gameball import MemoryGameball

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from adjustments.batches.jobs import Dialect
 from adjustments.errors import OutcomeUnknown
-from adjustments.jobs import Dialect
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adjustments.decisions import Approval, Verdict
+from adjustments.batches.decisions import Approval, Verdict
+from adjustments.batches.evidence import Finding
 from adjustments.errors import OutcomeUnknown, RequestRefused, WrongState
-from adjustments.evidence import Finding
 from adjustments.model import Batch
 from adjustments.services.steering import Steering
 from adjustments.states import BatchStatus

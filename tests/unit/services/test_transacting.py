@@ -19,7 +19,7 @@ from adjustments.errors import (
     OutcomeUnknown,
     StillInProgress,
 )
-from adjustments.manual import read_manual_transaction
+from adjustments.manual.transaction import read_manual_transaction
 from adjustments.ports import Asking, Lane, Resource
 from adjustments.services.transacting import Transactor
 from tests.fakes.memory import START, CountingIds, ManualClock, MemoryBudget

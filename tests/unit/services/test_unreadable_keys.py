@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from adjustments.batches.jobs import Dialect
 from adjustments.errors import ConfigurationError
-from adjustments.jobs import Dialect
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World

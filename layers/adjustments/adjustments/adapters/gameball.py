@@ -21,6 +21,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from adjustments import exact_json
 from adjustments.adapters.keys import Keys, KeySource
+from adjustments.batches.jobs import Dialect
 from adjustments.errors import (
     GameballError,
     GameballRefused,
@@ -29,7 +30,6 @@ from adjustments.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
-from adjustments.jobs import Dialect
 
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0

@@ -34,7 +34,7 @@ from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import D
 from botocore.exceptions import BotoCoreError, ClientError
 
 from adjustments.errors import AdjustmentsError, IdTaken, OutcomeUnknown, StillInProgress
-from adjustments.manual import ManualTransaction
+from adjustments.manual.transaction import ManualTransaction
 from adjustments.ports import Asking, Attempt
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from adjustments.batches.summary import job_status
 from adjustments.intake.cells import shown
 from adjustments.model import Batch, Chunk, Outcome
 from adjustments.report_page import words
@@ -13,7 +14,6 @@ from adjustments.report_page.markup import Markup, element, isolated, joined
 from adjustments.report_page.pictures import Part, failed_in, in_doubt_in, outcome_bar, swatch, timeline
 from adjustments.report_page.words import moment, points, rows_of, sentence
 from adjustments.states import BatchStatus, ChunkState
-from adjustments.summary import job_status
 
 GROUPS_MAX: Final = 50
 GROUPS_BYTES_MAX: Final = 40_000

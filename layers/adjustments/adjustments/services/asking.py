@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from adjustments.batches.jobs import Dialect, dialects_to_try
 from adjustments.errors import GameballRefused
-from adjustments.jobs import Dialect, dialects_to_try
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource
 from adjustments.services.saving import try_save

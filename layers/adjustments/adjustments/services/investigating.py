@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from adjustments import exact_json
+from adjustments.batches.evidence import Doubt, Finding, Transaction, judge, read_transactions
+from adjustments.batches.jobs import read_status
+from adjustments.batches.outcomes import settle
+from adjustments.batches.reasons import has_token
 from adjustments.errors import GameballError, WrongState
-from adjustments.evidence import Doubt, Finding, Transaction, judge, read_transactions
-from adjustments.jobs import read_status
 from adjustments.model import Batch, Chunk, Outcome
-from adjustments.outcomes import settle
 from adjustments.ports import BatchStore, Clock, Lane, RequestBudget, Resource
-from adjustments.reasons import has_token
 from adjustments.services.asking import JobAsker
 from adjustments.services.resolving import Resolver
 from adjustments.services.settling import Settler

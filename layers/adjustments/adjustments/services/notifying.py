@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from adjustments.batches.summary import message_of, totals_of
 from adjustments.errors import WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Notices
 from adjustments.report_page import VERDICTS
 from adjustments.services.saving import save_or_reread
 from adjustments.states import BatchStatus
-from adjustments.summary import message_of, totals_of
 
 _DETAIL_TYPES: Final = {BatchStatus.NEEDS_ATTENTION: "Batch Needs Attention"}
 _SUBJECT_CHARS_MAX: Final = 100

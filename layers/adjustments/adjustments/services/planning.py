@@ -13,7 +13,18 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Final
 
-from adjustments.chunking import PackedChunk, Packer, waves
+from adjustments.batches.chunking import PackedChunk, Packer, waves
+from adjustments.batches.occurrences import Occurrences, Scratch
+from adjustments.batches.payloads import (
+    body_of,
+    content_line,
+    customers_and_amounts,
+    row_json,
+    rows_of,
+    sha256_of,
+)
+from adjustments.batches.reasons import with_token
+from adjustments.batches.workfiles import REPEAT, WorkKeys
 from adjustments.errors import FileRefused, NotFound, NotUtf8
 from adjustments.intake import IntakeRules, Notes, Reader
 from adjustments.intake.cells import shown
@@ -24,14 +35,10 @@ from adjustments.limits import (
     ROWS_MAX,
 )
 from adjustments.model import Batch, Chunk, Counts, Rejection, Row, Source
-from adjustments.occurrences import Occurrences, Scratch
-from adjustments.payloads import body_of, content_line, customers_and_amounts, row_json, rows_of, sha256_of
 from adjustments.ports import BatchStore, Clock, Files, Ids, StoredObject, Writing
-from adjustments.reasons import with_token
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
 from adjustments.totals import exact_sum, plain
-from adjustments.workfiles import REPEAT, WorkKeys
 
 ROWS_A_PART: Final = 5_000
 """Input rows kept in one object of ``work/``: few objects, and little memory."""

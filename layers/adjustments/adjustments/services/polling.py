@@ -7,16 +7,16 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from adjustments.batches.jobs import read_status
+from adjustments.batches.outcomes import settle
+from adjustments.batches.progress import NextStep, next_step
 from adjustments.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
-from adjustments.jobs import read_status
 from adjustments.model import Batch, Chunk
-from adjustments.outcomes import settle
 from adjustments.ports import (
     BatchStore,
     Clock,
     Parallel,
 )
-from adjustments.progress import NextStep, next_step
 from adjustments.services.asking import JobAsker
 from adjustments.services.predicting import Predictor
 from adjustments.services.saving import pause, resume, save_or_reread

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from adjustments import exact_json
+from adjustments.batches.jobs import read_status
+from adjustments.batches.payloads import customers_and_amounts, rows_of
+from adjustments.batches.prediction import Forecast, read_balances, store_balance
+from adjustments.batches.workfiles import WorkKeys
 from adjustments.errors import GameballError, NotFound
-from adjustments.jobs import read_status
 from adjustments.model import Batch, Chunk
-from adjustments.payloads import customers_and_amounts, rows_of
 from adjustments.ports import BatchStore, Clock, Files, Lane, RequestBudget, Resource
-from adjustments.prediction import Forecast, read_balances, store_balance
 from adjustments.services.asking import JobAsker
 from adjustments.services.turns import wait_for_turn
-from adjustments.workfiles import WorkKeys
 
 TIME_MAX: Final = timedelta(minutes=30)
 """How long a dry run waits for balances before it says that it could not look them all up."""

@@ -9,17 +9,17 @@ from typing import Final
 from pydantic.alias_generators import to_camel
 
 from adjustments import exact_json
+from adjustments.batches.outcomes import RowOutcome, count, final_status
+from adjustments.batches.summary import summary_of
 from adjustments.errors import WrongState
 from adjustments.intake import neutralise
 from adjustments.model import Batch, Chunk, Counts, Outcome, Resolution
-from adjustments.outcomes import RowOutcome, count, final_status
 from adjustments.ports import BatchStore, Clock, Files, Writing
 from adjustments.report_page import Example, RowDigest, report_page
 from adjustments.services.results import ResultRow, Results
 from adjustments.services.saving import try_save
 from adjustments.services.settling import Settler
 from adjustments.services.telling import tell
-from adjustments.summary import summary_of
 from adjustments.totals import exact_sum, plain
 
 RESULT_COLUMNS: Final = ("line", "customerId", "amount", "reason", "status", "message", "jobId")

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from adjustments import api, exact_json
 from adjustments.errors import AdjustmentsError, GameballRefused, IdTaken, InputError
-from adjustments.manual import ManualTransaction, read_manual_transaction
+from adjustments.manual.requested import FAILED, SETTLED, read_asked
+from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from adjustments.ports import Asking, Bus, Clock, FailureQueue
-from adjustments.requested import FAILED, SETTLED, read_asked
 from adjustments.services.transacting import Added, Transactor
 
 _REASON_CHARS_MAX: Final = 500

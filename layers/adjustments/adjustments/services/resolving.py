@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from adjustments.decisions import Verdict
+from adjustments.batches.decisions import Verdict
+from adjustments.batches.evidence import Finding
+from adjustments.batches.outcomes import RowOutcome, settlement_of
 from adjustments.errors import RequestRefused, WrongState
-from adjustments.evidence import Finding
 from adjustments.model import Batch, Chunk, Outcome, Resolution
-from adjustments.outcomes import RowOutcome, settlement_of
 from adjustments.ports import BatchStore, Clock, Files
 from adjustments.services.reporting import Reporter
 from adjustments.services.results import Results

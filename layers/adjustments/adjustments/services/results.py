@@ -7,17 +7,17 @@ from decimal import Decimal
 from itertools import chain
 from typing import Final, NamedTuple
 
-from adjustments.chunking import waves
+from adjustments.batches.chunking import waves
+from adjustments.batches.outcomes import RowOutcome
+from adjustments.batches.payloads import customers_and_amounts, rows_of
+from adjustments.batches.prediction import Balance, Forecast, Forecaster, restore_balance
+from adjustments.batches.workfiles import REPEAT, WorkKeys
 from adjustments.errors import NotFound
 from adjustments.limits import CUSTOMER_ROWS_MAX
 from adjustments.model import Batch, Chunk, Outcome
-from adjustments.outcomes import RowOutcome
-from adjustments.payloads import customers_and_amounts, rows_of
 from adjustments.ports import Files
-from adjustments.prediction import Balance, Forecast, Forecaster, restore_balance
 from adjustments.services.settling import Settler
 from adjustments.states import ChunkState
-from adjustments.workfiles import REPEAT, WorkKeys
 
 REPEATED_CUSTOMERS_MAX: Final = 100_000
 """Customers with several rows whose balance a dry run carries from row to row: bounds its memory."""

@@ -10,10 +10,10 @@ import io
 from dataclasses import dataclass
 from decimal import Decimal
 
+from adjustments.batches.payloads import content_line
 from adjustments.errors import WrongState
 from adjustments.intake import neutralise
 from adjustments.model import Batch, Outcome
-from adjustments.payloads import content_line
 from adjustments.ports import BatchStore, Files
 from adjustments.services.results import Results
 from adjustments.services.settling import Settler

@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from adjustments.batches.outcomes import RowOutcome, Settlement, shared_outcome
+from adjustments.batches.payloads import rows_of
+from adjustments.batches.workfiles import WorkKeys
 from adjustments.model import Batch, Chunk
-from adjustments.outcomes import RowOutcome, Settlement, shared_outcome
-from adjustments.payloads import rows_of
 from adjustments.ports import BatchStore, Files, Ids
 from adjustments.services.telling import tell
 from adjustments.states import ChunkState
 from adjustments.totals import plain
-from adjustments.workfiles import WorkKeys
 
 
 class Settler:

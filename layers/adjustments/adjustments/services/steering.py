@@ -5,7 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from adjustments.decisions import Approval, Verdict
+from adjustments.batches.decisions import Approval, Verdict
+from adjustments.batches.summary import progress_of, summary_of
 from adjustments.errors import NotFound, WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Files
@@ -16,7 +17,6 @@ from adjustments.services.saving import change
 from adjustments.services.stopping import Stopper
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
-from adjustments.summary import progress_of, summary_of
 
 LINK_S: Final = 900
 """How long a link to a result file works: long enough to click, too short to be passed round."""

@@ -3,8 +3,8 @@
 from contextlib import suppress
 from datetime import datetime
 
+from adjustments.batches.jobs import Dialect, dialects_to_try
 from adjustments.errors import GameballError, WrongState
-from adjustments.jobs import Dialect, dialects_to_try
 from adjustments.model import Batch, Chunk
 from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource
 from adjustments.services.telling import tell

@@ -9,10 +9,11 @@ from typing import Final
 
 from adjustments import answers
 from adjustments.answers import FollowUp
+from adjustments.batches.payloads import body_of, rows_of, sha256_of
+from adjustments.batches.progress import lease_is_over, next_step
 from adjustments.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
 from adjustments.ids import half_ids
 from adjustments.model import Batch, Chunk
-from adjustments.payloads import body_of, rows_of, sha256_of
 from adjustments.ports import (
     BatchStore,
     Clock,
@@ -24,7 +25,6 @@ from adjustments.ports import (
     RequestBudget,
     Resource,
 )
-from adjustments.progress import lease_is_over, next_step
 from adjustments.services.feeding import Feed
 from adjustments.services.saving import pause, resume, save_or_reread
 from adjustments.services.telling import facts_of, tell, warn

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from adjustments.batches.measures import of_sweep
 from adjustments.errors import NotFound, WrongState
 from adjustments.ids import execution_name
-from adjustments.measures import of_sweep
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Executions, Files
 from adjustments.services.intake import INBOX, Intake

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from adjustments import answers, exact_json, lookup
+from adjustments import answers, exact_json
 from adjustments.errors import (
     GameballError,
     GameballRefused,
@@ -14,9 +14,10 @@ from adjustments.errors import (
     IdTaken,
     OutcomeUnknown,
 )
-from adjustments.manual import ManualTransaction
+from adjustments.manual import lookup
+from adjustments.manual.repeating import ID_EXISTS, TIME_EXISTS, Next, next_step
+from adjustments.manual.transaction import ManualTransaction
 from adjustments.ports import Asking, Attempt, Clock, Ids, Lane, Once, RequestBudget, Resource
-from adjustments.repeating import ID_EXISTS, TIME_EXISTS, Next, next_step
 from adjustments.services.turns import wait_for_turn
 
 TIME_MAX: Final = timedelta(seconds=23)

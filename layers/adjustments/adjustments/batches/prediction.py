@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from adjustments.jobs import Dialect, listed_rows
+from adjustments.batches.jobs import Dialect, listed_rows
 from adjustments.totals import exact_sum, plain
 
 _BALANCE_FIELDS: Final = ("availablePointsBalance", "totalPointsBalance", "pointsBalance", "balance")

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from adjustments.jobs import JobStatus
+from adjustments.batches.jobs import JobStatus
+from adjustments.batches.payloads import customers_and_amounts
 from adjustments.model import Batch, Chunk, Counts, Outcome
-from adjustments.payloads import customers_and_amounts
 from adjustments.states import BatchStatus, ChunkState
 from adjustments.totals import exact_sum
 

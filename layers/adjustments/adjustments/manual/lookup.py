@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from adjustments.manual import ManualTransaction
+from adjustments.manual.transaction import ManualTransaction
 
 ANSWER_FIELDS: Final = ("customerId", "gameballTransactionId", "transactionId", "points", "amount")
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from adjustments import api
 from adjustments.errors import RequestRefused
-from adjustments.manual import UTC_INSTANT
+from adjustments.manual.transaction import UTC_INSTANT
 
 DETAIL_TYPE: Final = "Manual Transaction Requested"
 SETTLED: Final = "Manual Transaction Settled"

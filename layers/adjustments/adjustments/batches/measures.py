@@ -5,8 +5,8 @@ from datetime import datetime
 
 from pydantic.alias_generators import to_pascal
 
+from adjustments.batches.progress import NextStep
 from adjustments.model import Batch
-from adjustments.progress import NextStep
 from adjustments.states import BatchStatus
 
 UNDER_WAY = tuple(status for status in BatchStatus if not status.is_final)

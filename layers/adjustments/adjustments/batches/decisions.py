@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adjustments.evidence import Finding
+from adjustments.batches.evidence import Finding
 
 
 @dataclass(frozen=True, slots=True)
