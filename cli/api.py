@@ -37,7 +37,7 @@ class Api:
     def __init__(self, stack: Stack, sleep: Callable[[float], None] = time.sleep) -> None:
         self._stack = stack
         self._sleep = sleep
-        self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False)
+        self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False, ca_certs=stack.ca_bundle)
 
     def batches(self, status: str | None, limit: int) -> Iterator[Json]:
         """The newest batches, page by page."""

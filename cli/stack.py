@@ -1,6 +1,7 @@
 """Finds a deployed stack by its outputs, with the user's own credentials, and makes its clients."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,8 +48,15 @@ class Where:
 class Stack:
     """A deployed stack: its outputs, the bucket, and where the API is."""
 
-    def __init__(self, session: boto3.Session, name: str | None, endpoint: str | None = None) -> None:
+    def __init__(
+        self,
+        session: boto3.Session,
+        name: str | None,
+        endpoint: str | None = None,
+        ca_bundle: str | None = None,
+    ) -> None:
         self.session = session
+        self.ca_bundle = ca_bundle or os.environ.get("AWS_CA_BUNDLE")
         self._endpoint = endpoint
         self._name = name
 
@@ -71,9 +79,9 @@ class Stack:
             state = json.loads(LOCAL_STATE.read_bytes())
         except FileNotFoundError:
             raise Trouble("no local stack is up: start it with `make up`") from None
-        # MiniStack takes any keys; these are not secret.
+        # The local root account's keys; these are not secret.
         session = boto3.Session("test", "test", region_name=state["region"])
-        return cls(session, where.stack, state["endpoint"])
+        return cls(session, where.stack, state["endpoint"], state.get("caBundle"))
 
     @cached_property
     def name(self) -> str:
@@ -138,4 +146,6 @@ class Stack:
         return self._client("cloudformation")
 
     def _client(self, service: str) -> Any:
-        return self.session.client(service, endpoint_url=self._endpoint, config=_CONFIG)  # type: ignore[call-overload]
+        return self.session.client(  # type: ignore[call-overload]
+            service, endpoint_url=self._endpoint, config=_CONFIG, verify=self.ca_bundle
+        )

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import boto3
@@ -18,6 +19,7 @@ from mypy_boto3_apigateway import APIGatewayClient
 from mypy_boto3_cloudformation import CloudFormationClient
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_events import EventBridgeClient
+from mypy_boto3_iam import IAMClient
 from mypy_boto3_lambda import LambdaClient
 from mypy_boto3_logs import CloudWatchLogsClient
 from mypy_boto3_s3 import S3Client
@@ -27,7 +29,7 @@ from mypy_boto3_sns import SNSClient
 from mypy_boto3_sqs import SQSClient
 from mypy_boto3_stepfunctions import SFNClient
 
-# MiniStack takes any keys; these are not secret.
+# The root account's, as MiniStack is told at its start; these are not secret.
 ACCESS_KEY = "test"
 SECRET_KEY = "test"  # noqa: S105
 _API_ANSWERS_WITHIN_S = 60.0
@@ -47,21 +49,44 @@ class ApiAnswer:
 
 
 class Aws:
-    """One AWS endpoint; each client is made once, when it is first asked for."""
+    """One AWS endpoint, seen by one caller; each client is made once, when it is first asked for.
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    Args:
+        endpoint: scheme, host and port.
+        region: of the clients.
+        ca_bundle: the certificate to trust, where the endpoint's is none that everybody trusts.
+        keys: the caller's access key and secret key; the root account's by default.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        region: str,
+        ca_bundle: Path | None = None,
+        keys: tuple[str, str] = (ACCESS_KEY, SECRET_KEY),
+    ) -> None:
         self.endpoint = endpoint
         self.region = region
-        self._session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=region)
+        self.ca_bundle = ca_bundle
+        self._keys = keys
+        self._session = boto3.Session(*keys, region_name=region)
+        self._http = urllib3.PoolManager(ca_certs=str(ca_bundle)) if ca_bundle else urllib3.PoolManager()
         # Long reads, since a function's cold start may be part of the answer; and no second try behind a
         # test's back.
         self._config = Config(
             read_timeout=120, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
         )
 
+    def seen_by(self, access_key: str, secret_key: str) -> Self:
+        """The same endpoint for another caller."""
+        return type(self)(self.endpoint, self.region, self.ca_bundle, (access_key, secret_key))
+
     def client(self, service: str) -> Any:
         """A client of any service; for those below, the property has the types."""
-        return self._session.client(service, endpoint_url=self.endpoint, config=self._config)  # type: ignore[call-overload]
+        verify = str(self.ca_bundle) if self.ca_bundle else None
+        return self._session.client(  # type: ignore[call-overload]
+            service, endpoint_url=self.endpoint, config=self._config, verify=verify
+        )
 
     @cached_property
     def apigateway(self) -> APIGatewayClient:
@@ -91,6 +116,12 @@ class Aws:
     def functions(self) -> LambdaClient:
         """Lambda."""
         client: LambdaClient = self.client("lambda")
+        return client
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """IAM."""
+        client: IAMClient = self.client("iam")
         return client
 
     @cached_property
@@ -163,8 +194,8 @@ class Aws:
             data=_encoded(body),
         )
         if is_signed:
-            SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "execute-api", self.region).add_auth(request)
-        answer = urllib3.request(
+            SigV4Auth(Credentials(*self._keys), "execute-api", self.region).add_auth(request)
+        answer = self._http.request(
             method,
             url,
             headers=dict(request.headers.items()),

@@ -118,6 +118,7 @@ def _write_state(stack: LocalStack) -> None:
         "pid": os.getpid(),
         "endpoint": stack.aws.endpoint,
         "region": REGION,
+        "caBundle": str(stack.aws.ca_bundle),
         "api": stack.aws.local_api_url(stack.outputs["ApiUrl"]),
         "gameball": stack.gameball.base_url,
         "isStandIn": stack.has_standin,
@@ -150,6 +151,7 @@ def _show(state: dict[str, Any]) -> None:
     print("The same for scripts: .local/stack.json. For the AWS CLI and boto3:")
     print(f"  export AWS_ENDPOINT_URL={state.get('endpoint')} AWS_DEFAULT_REGION={state.get('region')}")
     print(f"  export AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}")
+    print(f"  export AWS_CA_BUNDLE={state.get('caBundle')}")
     print("make down stops it.")
 
 

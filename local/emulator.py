@@ -8,6 +8,8 @@ from typing import Final
 import urllib3
 
 from local import places
+from local.aws import ACCESS_KEY, SECRET_KEY
+from local.certificate import Certificate
 from local.children import Child
 from local.waiting import wait_for
 
@@ -21,25 +23,36 @@ class EmulatorFailed(Exception):
     """MiniStack ended, or did not answer in time; the message has the end of its log."""
 
 
-def start_emulator(folder: Path) -> tuple[Child, str]:
-    """Start MiniStack on a free port, wait until it answers, and return it with its address."""
+def start_emulator(folder: Path, certificate: Certificate | None = None) -> tuple[Child, str]:
+    """Start MiniStack on a free port, wait until it answers, and return it with its address.
+
+    It enforces IAM: everyone but the root account (ACCESS_KEY) may do what a policy allows, and no more.
+
+    Args:
+        folder: for its log and its files.
+        certificate: with one, it is reached over TLS alone; without, over plain HTTP.
+    """
     port = _free_port()
     work = folder / "tmp"
     work.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "ministack"]
-    child = Child("ministack", command, _environment(port, work), folder / "ministack.log", folder)
+    child = Child(
+        "ministack", command, _environment(port, work, certificate), folder / "ministack.log", folder
+    )
+    endpoint = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
     try:
-        wait_for(lambda: _answers(child, port), _START_WITHIN_S, "MiniStack to answer")
+        wait_for(lambda: _answers(child, endpoint, certificate), _START_WITHIN_S, "MiniStack to answer")
     except BaseException:
         child.stop()
         raise
-    return child, f"http://127.0.0.1:{port}"
+    return child, endpoint
 
 
-def _environment(port: int, work: Path) -> dict[str, str]:
+def _environment(port: int, work: Path, certificate: Certificate | None) -> dict[str, str]:
     """Only what MiniStack needs: it hands its environment on to every function.
 
-    Among what must not get in: PYTHONDONTWRITEBYTECODE, which makes cold starts slow, and credentials.
+    Among what must not get in: PYTHONDONTWRITEBYTECODE, which makes cold starts slow, and the user's
+    credentials. The two keys here make the root account; a function gets those of its role instead.
     """
     return {
         "PATH": places.search_path(),
@@ -53,6 +66,20 @@ def _environment(port: int, work: Path) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1",
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        **(_tls(certificate) if certificate else {}),
+    }
+
+
+def _tls(certificate: Certificate) -> dict[str, str]:
+    """MiniStack's settings for TLS. It takes port 443 of loopback as well, where it may and it is free."""
+    return {
+        "USE_SSL": "1",
+        "MINISTACK_SSL_CERT": str(certificate.path),
+        "MINISTACK_SSL_KEY": str(certificate.key),
+        "AWS_CA_BUNDLE": str(certificate.path),  # for the functions
     }
 
 
@@ -63,19 +90,25 @@ def _free_port() -> int:
         return port
 
 
-def _answers(child: Child, port: int) -> bool:
+def _answers(child: Child, endpoint: str, certificate: Certificate | None) -> bool:
     if not child.is_running:
         raise EmulatorFailed(f"MiniStack ended at once:\n{child.log_tail()}")
     try:
-        url = f"http://127.0.0.1:{port}/_ministack/ready"
-        return urllib3.request("GET", url, timeout=_ANSWER_WITHIN_S, retries=False).status == 200
+        door = _http(certificate.path if certificate else None)
+        url = f"{endpoint}/_ministack/ready"
+        return door.request("GET", url, timeout=_ANSWER_WITHIN_S, retries=False).status == 200
     except urllib3.exceptions.HTTPError:
         return False
 
 
-def scale_waits(endpoint: str, factor: float) -> None:
+def _http(ca_bundle: Path | None) -> urllib3.PoolManager:
+    return urllib3.PoolManager(ca_certs=str(ca_bundle)) if ca_bundle else urllib3.PoolManager()
+
+
+def scale_waits(endpoint: str, factor: float, ca_bundle: Path | None = None) -> None:
     """Make the state machines' waits shorter (or longer) by a factor, from the next wait on."""
     settings = {"stepfunctions._SFN_WAIT_SCALE": factor}
-    answer = urllib3.request("POST", f"{endpoint}/_ministack/config", json=settings, retries=False)
+    url = f"{endpoint}/_ministack/config"
+    answer = _http(ca_bundle).request("POST", url, json=settings, retries=False)
     if answer.status != 200:
         raise EmulatorFailed(f"MiniStack refused to scale waits: {answer.status} {answer.data!r}")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local import places
-from local.aws import ACCESS_KEY, SECRET_KEY
+from local.aws import ACCESS_KEY, SECRET_KEY, Aws
 
 CONFIG_ENV = "local"
 _TAKES_AT_MOST_S = 600
@@ -49,16 +49,18 @@ class Sam:
             env=_environment(self._build_folder),
         )
 
-    def deploy(self, endpoint: str, parameters: Mapping[str, str]) -> None:
+    def deploy(self, aws: Aws, parameters: Mapping[str, str]) -> None:
         """Deploy what was built, and only that: without a build, SAM would deploy the sources."""
         if not (self._built / "template.yaml").is_file():
             raise SamFailed("there is no built template to deploy")
         env = _environment(self._build_folder) | {
-            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ENDPOINT_URL": aws.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "SAM_CLI_POLL_DELAY": "0.3",
         }
+        if aws.ca_bundle:
+            env["AWS_CA_BUNDLE"] = str(aws.ca_bundle)
         self._run(["deploy", "--template-file", str(self._built / "template.yaml")], parameters, env)
 
     @property

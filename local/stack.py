@@ -15,6 +15,7 @@ from typing import Self
 
 from local import places
 from local.aws import ApiAnswer, Aws
+from local.certificate import make_certificate
 from local.emulator import REGION, scale_waits, start_emulator
 from local.gameball import STANDIN_KEYS, Keys, StandInDoor, start_standin
 from local.sam import Sam, deployment_settings
@@ -119,7 +120,7 @@ class LocalStack:
             announce("sam build")
             self._sam.build()
             announce("sam deploy")
-            self._sam.deploy(self.aws.endpoint, together)
+            self._sam.deploy(self.aws, together)
         self.outputs = self._read_outputs()
 
     def store_keys(self, keys: Keys) -> None:
@@ -141,7 +142,7 @@ class LocalStack:
 
     def scale_waits(self, factor: float) -> None:
         """Make the state machines' waits shorter (0.1: a tenth) from the next wait on."""
-        scale_waits(self.aws.endpoint, factor)
+        scale_waits(self.aws.endpoint, factor, self.aws.ca_bundle)
 
     def physical_id(self, logical_id: str) -> str:
         """The name in AWS of one of the template's resources."""
@@ -183,9 +184,10 @@ class LocalStack:
             child, self._standin = start_standin(self.folder, self._settings.standin_options)
             cleanup.enter_context(child)
             self._gameball = Gameball(self._standin.base_url, STANDIN_KEYS)
-        child, endpoint = start_emulator(self.folder)
+        certificate = make_certificate(self.folder / "tls")
+        child, endpoint = start_emulator(self.folder, certificate)
         cleanup.enter_context(child)
-        self._aws = Aws(endpoint, REGION)
+        self._aws = Aws(endpoint, REGION, certificate.path)
         # Ours, so that SAM need not deploy a stack of its own for it first.
         self._make_bucket(str(deployment_settings()["s3_bucket"]))
         self.deploy()

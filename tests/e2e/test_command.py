@@ -29,6 +29,7 @@ class Terminal:
             "AWS_DEFAULT_REGION": stack.aws.region,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_CA_BUNDLE": str(stack.aws.ca_bundle),
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 

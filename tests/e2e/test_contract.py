@@ -20,7 +20,11 @@ def test_the_api_keeps_its_contract(
     stack: LocalStack, standin: StandInDoor, tmp_path: Path, mode: str
 ) -> None:
     standin.open_customers([{"customerId": "player-00325", "balance": 1_000_000}])
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+        "SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks",
+        "PYTHONPATH": str(places.ROOT),
+        "REQUESTS_CA_BUNDLE": str(stack.aws.ca_bundle),
+    }
     command = [
         *(sys.executable, "-m", "schemathesis.cli"),
         *("--config-file", str(HERE / "schemathesis.toml")),
@@ -31,7 +35,7 @@ def test_the_api_keeps_its_contract(
     done = subprocess.run(
         command,
         cwd=tmp_path,
-        env={**env, "SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks", "PYTHONPATH": str(places.ROOT)},
+        env=env,
         capture_output=True,
         text=True,
         timeout=SECONDS_MAX,

@@ -91,5 +91,6 @@ class FakeStack:
         self.api_url = api_url
         self.bucket = "bucket"
         self.region = "eu-central-1"
+        self.ca_bundle: str | None = None
         self.s3 = FakeBucket()
         self.session = boto3.Session("test", "test", region_name=self.region)
