@@ -14,18 +14,28 @@ HOLDERS = {
     **properties("AWS::StepFunctions::StateMachine", expanded()),
 }
 
-MANAGED = {
-    "AWSLambdaBasicExecutionRole": "SAM adds it: writing logs, to any group of the account",
-    "AWSLambdaSQSQueueExecutionRole": "SAM adds it to readers of queues: reading any queue of the account",
-    "AWSXrayWriteOnlyAccess": "SAM adds it where tracing is on; X-Ray has no resources to name",
-}
-"""AWS's own policies, which allow ``*``, and why they are there."""
-
 STAR_ACTIONS = {("BucketPolicy", "s3:*"): "the statement denies"}
-STAR_RESOURCES: dict[tuple[str, str], str] = {}
-"""(role, action) that has to be allowed on ``*``, and why."""
+XRAY = 'X-Ray has no resources to name (Service Authorization Reference, "AWS X-Ray")'
+STAR_RESOURCES = {
+    ("TracePolicy", "xray:PutTraceSegments"): XRAY,
+    ("TracePolicy", "xray:PutTelemetryRecords"): XRAY,
+    ("PollBatchRole", "xray:PutTraceSegments"): XRAY,
+    ("PollBatchRole", "xray:PutTelemetryRecords"): XRAY,
+    ("PollBatchRole", "xray:GetSamplingRules"): XRAY,
+    ("PollBatchRole", "xray:GetSamplingTargets"): XRAY,
+}
+"""(role or policy, action) that has to be allowed on ``*``, and why."""
+
+LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
+READING_A_QUEUE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+"""What Lambda does to a queue in a function's name (Lambda's guide, "Using Lambda with Amazon SQS")."""
+
+FUNCTIONS = properties("AWS::Serverless::Function")
+POLICIES = properties("AWS::IAM::ManagedPolicy", expanded())
 
 every_role = pytest.mark.parametrize("name", ROLES)
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+everybody = pytest.mark.parametrize("name", [*ROLES, *POLICIES])
 
 
 def listed(value: Any) -> list[Any]:
@@ -33,8 +43,20 @@ def listed(value: Any) -> list[Any]:
 
 
 def statements(name: str) -> Iterator[dict[str, Any]]:
-    for policy in ROLES[name].get("Policies", []):
+    """What a role's own policies, or a managed policy, say."""
+    policies = [POLICIES[name]] if name in POLICIES else ROLES[name].get("Policies", [])
+    for policy in policies:
         yield from listed(policy["PolicyDocument"]["Statement"])
+
+
+def grants(name: str) -> list[tuple[str, Any]]:
+    """Each action with each resource on which it is allowed."""
+    return [
+        (action, resource)
+        for statement in statements(name)
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
 
 
 @pytest.mark.parametrize("name", HOLDERS)
@@ -56,37 +78,67 @@ def test_role_can_be_taken_by_one_service_only(name: str):
 
 @every_role
 def test_role_has_its_permissions_beside_what_needs_them(name: str):
+    """None of AWS's own policies, which allow ``*``: SAM adds them to roles that it makes itself."""
     assert list(statements(name)), "a role without a policy can do nothing"
-    managed = {arn.rsplit("/", 1)[1] for arn in ROLES[name].get("ManagedPolicyArns", [])}
-    assert managed <= set(MANAGED)
+    assert ROLES[name].get("ManagedPolicyArns", []) in ([], [{"Ref": "TracePolicy"}])
 
 
-@every_role
+@everybody
+def test_only_allowed_is_what_is_named(name: str):
+    for statement in statements(name):
+        assert statement["Effect"] == "Allow"
+        assert not statement.keys() & {"NotAction", "NotResource"}
+
+
+@everybody
 def test_no_action_is_a_pattern(name: str):
-    patterns = [action for s in statements(name) for action in listed(s["Action"]) if "*" in action]
-    assert patterns == []
+    assert [action for action, _ in grants(name) if "*" in action] == []
 
 
-@every_role
+@everybody
+def test_nothing_is_granted_twice(name: str):
+    told = [(action, str(resource)) for action, resource in grants(name)]
+    assert [grant for grant in told if told.count(grant) > 1] == []
+
+
+@everybody
 def test_no_resource_is_everything(name: str):
-    everything = [
-        action
-        for statement in statements(name)
-        if "*" in listed(statement["Resource"])
-        for action in listed(statement["Action"])
-        if (name, action) not in STAR_RESOURCES
-    ]
-    assert everything == []
+    everything = {(name, action) for action, resource in grants(name) if resource == "*"}
+    assert everything == {(holder, action) for holder, action in STAR_RESOURCES if holder == name}
 
 
-@every_role
-def test_every_resource_is_one_of_ours(name: str):
+@everybody
+def test_every_other_resource_is_one_of_ours(name: str):
     """Each one begins with a resource of this template; a pattern may only follow it."""
-    for resource in [r for s in statements(name) for r in listed(s["Resource"])]:
+    for _, resource in grants(name):
         if isinstance(resource, dict) and "Fn::Sub" in resource:
-            assert re.search(r"\$\{(Bucket|Table)\.Arn\}|\$\{PollBatch\.Name\}", resource["Fn::Sub"])
+            own = r"\$\{(Bucket|Table)\.Arn\}|\$\{PollBatch\.Name\}|\$\{Api\}/|\$\{AWS::StackName\}"
+            assert re.search(own, resource["Fn::Sub"])
         else:
-            assert set(resource) <= {"Ref", "Fn::GetAtt"}
+            assert resource == "*" or set(resource) <= {"Ref", "Fn::GetAtt"}
+
+
+@every_function
+def test_function_logs_into_its_own_group_alone(name: str):
+    own = {"Fn::GetAtt": [f"{name}Logs", "Arn"]}
+    assert [grant for grant in grants(f"{name}Role") if grant[0].startswith("logs:")] == [
+        (action, own) for action in sorted(LOGGING)
+    ]
+    assert FUNCTIONS[name]["LoggingConfig"]["LogGroup"] == {"Ref": f"{name}Logs"}
+
+
+@every_function
+def test_function_takes_messages_of_its_own_queue_alone(name: str):
+    """Lambda reads a queue by the function's role; the emulator reads it anyhow."""
+    mappings = properties("AWS::Lambda::EventSourceMapping", expanded())
+    wanted = {
+        (action, str(mapping["EventSourceArn"]))
+        for mapping in mappings.values()
+        if name in str(mapping["FunctionName"])
+        for action in READING_A_QUEUE
+    }
+    taking = {(a, str(r)) for a, r in grants(f"{name}Role") if a in READING_A_QUEUE}
+    assert taking == wanted
 
 
 @every_role
@@ -95,11 +147,6 @@ def test_nobody_but_callers_of_gameball_reads_the_keys(name: str):
     function = HOLDERS.get(name.removesuffix("Role"), {})
     variables = function.get("Environment", {}).get("Variables", {})
     assert reads == ("GAMEBALL_BASE_URL" in variables)
-
-
-def test_every_exception_is_still_needed():
-    used = {arn.rsplit("/", 1)[1] for role in ROLES.values() for arn in role.get("ManagedPolicyArns", [])}
-    assert used == set(MANAGED)
 
 
 def test_star_actions_stand_only_where_something_is_denied():
