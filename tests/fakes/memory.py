@@ -194,11 +194,10 @@ class MemoryFiles:
                     yield replace(stored, metadata={})
 
     def _find(self, key: str, version_id: str | None) -> tuple[StoredObject, bytes]:
-        versions = self._versions.get(key, [])
-        wanted = [pair for pair in versions if not version_id or version_id == pair[0].version_id]
-        if not wanted:
-            raise NotFound(f"there is no object {key}")
-        return wanted[-1]
+        for pair in reversed(self._versions.get(key, ())):
+            if not version_id or version_id == pair[0].version_id:
+                return pair
+        raise NotFound(f"there is no object {key}")
 
 
 class _Out:

@@ -1,14 +1,15 @@
 """Runs many workers in turns: exactly one at a time, and always in the same order for the same seed.
 
-The services are plain synchronous code. A worker that may be interrupted runs in a thread of its own and
-hands the baton back at a port call; whoever holds the baton runs, so that no two threads ever run at once.
+The services are plain synchronous code. A worker that may be interrupted runs on a stack of its own and
+hands the baton back at a port call; whoever holds the baton runs, so that no two ever run at once.
 """
 
 import heapq
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from greenlet import getcurrent, greenlet
 
 
 class Killed(BaseException):
@@ -47,44 +48,22 @@ class Worker:
         self.seen: tuple[Any, Sequence[Any]] = (None, ())
 
 
-class _Fiber:
-    """A thread that runs only while it holds the baton."""
+class _Fiber(greenlet):
+    """A worker that can be left in the midst of a call, and gone back to. Half as dear as a thread."""
 
-    def __init__(self) -> None:
-        self._go = threading.Lock()
-        self._back = threading.Lock()
-        self._go.acquire()
-        self._back.acquire()
-        self._body: Callable[[], None] = lambda: None
-        self.is_idle = True
-        threading.Thread(target=self._loop, daemon=True).start()
-
-    def begin(self, body: Callable[[], None]) -> None:
-        """Run a body until it parks or ends."""
-        self._body = body
-        self.is_idle = False
-        self.go_on()
+    def __init__(self, body: Callable[[], None]) -> None:
+        super().__init__(body)
 
     def go_on(self) -> None:
         """Hand the baton over, and wait until it comes back."""
-        self._go.release()
-        self._back.acquire()
+        self.parent = getcurrent()
+        self.switch()
 
     def park(self) -> None:
         """Hand the baton back; called from within."""
-        self._back.release()
-        self._go.acquire()
-
-    def _loop(self) -> None:
-        while True:
-            self._go.acquire()
-            self._body()
-            self.is_idle = True
-            self._back.release()
-
-
-_idle_fibers: list[_Fiber] = []
-"""Threads are kept from seed to seed: making one costs more than a whole port call."""
+        parent = self.parent
+        assert parent
+        parent.switch()
 
 
 class Scheduler:
@@ -132,9 +111,8 @@ class Scheduler:
             guarded()
             self.current = None
             return
-        fiber = _idle_fibers.pop() if _idle_fibers else _Fiber()
-        self._frozen[worker] = fiber
-        self._pass(worker, lambda: fiber.begin(guarded))
+        self._frozen[worker] = _Fiber(guarded)
+        self._pass(worker)
 
     def freeze(self, worker: Worker, seconds: float) -> None:
         """Let time pass for a worker: others run meanwhile, if it can be interrupted."""
@@ -142,22 +120,21 @@ class Scheduler:
             self.now += timedelta(seconds=seconds)
             return
         fiber = self._frozen[worker]
-        self.after(seconds, lambda: self._pass(worker, fiber.go_on))
+        self.after(seconds, lambda: self._pass(worker))
         fiber.park()
 
     def doom_all(self) -> None:
-        """Kill whatever is frozen, so that its threads are free again."""
-        for worker, fiber in list(self._frozen.items()):
+        """Kill whatever is frozen, so that its stacks are given back."""
+        for worker in list(self._frozen):
             worker.is_doomed = True
-            self._pass(worker, fiber.go_on)
+            self._pass(worker)
 
-    def _pass(self, worker: Worker, hand_over: Callable[[], None]) -> None:
+    def _pass(self, worker: Worker) -> None:
         fiber = self._frozen.get(worker)
         if fiber is None:
             return
         self.current = worker
-        hand_over()
+        fiber.go_on()
         self.current = None
-        if fiber.is_idle:
+        if fiber.dead:
             del self._frozen[worker]
-            _idle_fibers.append(fiber)

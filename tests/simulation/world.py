@@ -155,7 +155,8 @@ class SimulatedWorld:
     def _wrapped(
         self, port: str, name: str, effect: Callable[..., Any], is_conditional: bool = False
     ) -> Callable[..., Any]:
-        scheduler, chance, trace = self.scheduler, self.chance, self.trace
+        scheduler, note, fault_of = self.scheduler, self.trace.append, self.chance.fault
+        is_sending = name == "adjust_balances"
 
         def call(*args: Any, **named: Any) -> Any:
             worker = scheduler.current
@@ -163,11 +164,11 @@ class SimulatedWorld:
                 return effect(*args, **named)
             if worker.is_doomed:
                 raise Killed
-            fault = chance.fault(port, is_conditional, worker.can_freeze)
+            fault = fault_of(port, is_conditional, worker.can_freeze)
             if port == "clock" and fault is Fault.FREEZE_AFTER:
                 fault = Fault.FREEZE_BEFORE  # nobody can tell the time faster than it passes
-            trace.append((scheduler.now, worker.name, port, name, args, fault))
-            if name == "adjust_balances":  # nobody can look at a lease later than this
+            note((scheduler.now, worker.name, port, name, args, fault))
+            if is_sending:  # nobody can look at a lease later than this
                 worker.request = self.checker.requested(*args)
             if fault is None:
                 return self._effect(worker, port, effect, args, named)

@@ -4,7 +4,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from adjustments.totals import plain
 
@@ -14,7 +14,9 @@ Pairs = Callable[[list[tuple[str, Any]]], Any]
 
 def read(text: str | bytes, pairs: Pairs | None = None) -> Any:
     """Parse JSON; numbers with a fraction or an exponent become Decimals. Raises ValueError, for NaN too."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=pairs)
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    return _plain_decoder.decode(text) if pairs is None else _decoder(pairs).decode(text)
 
 
 def write(value: Any, indent: int | None = None, _depth: int = 1) -> str:
@@ -24,10 +26,12 @@ def write(value: Any, indent: int | None = None, _depth: int = 1) -> str:
         value: mappings, sequences, text, numbers, booleans and None; no floats, which would not be exact.
         indent: spaces a level, None for one line.
     """
+    if isinstance(value, str):
+        return json.dumps(value)
     if isinstance(value, Mapping):
         parts = [f"{json.dumps(str(key))}: {write(item, indent, _depth + 1)}" for key, item in value.items()]
         return _wrap("{", parts, "}", indent, _depth)
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence):
         return _wrap("[", [write(item, indent, _depth + 1) for item in value], "]", indent, _depth)
     if isinstance(value, Decimal):
         return plain(value)
@@ -45,3 +49,11 @@ def _wrap(opening: str, parts: list[str], closing: str, indent: int | None, dept
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
+
+
+def _decoder(pairs: Pairs | None) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=pairs)
+
+
+_plain_decoder: Final = _decoder(None)
+"""Made once: json.loads would make one with each call, which takes longer than to read a row."""

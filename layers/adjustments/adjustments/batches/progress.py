@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
-from adjustments.model import Batch, Chunk, Counts
+from adjustments.model import Batch, Chunk
 from adjustments.states import BatchStatus, ChunkState
 
 LEASE_S: Final = 120.0
@@ -61,7 +61,7 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
         is_over=not (submitted or submitting or (planned and not batch.dry_run)),
         more_to_send=bool(planned and may_send),
         wait_s=_wait_s(batch, chunks, now),
-        rows_in_doubt=failure_counts(chunks).in_doubt,
+        rows_in_doubt=_known(chunks).in_doubt,
     )
 
 
@@ -89,9 +89,11 @@ def _family(chunks: Iterable[Chunk], whole: str) -> list[Chunk]:
 
 def _failure_stop(chunks: Sequence[Chunk], planned: Sequence[Chunk], percent_max: int) -> str:
     """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md)."""
-    known = failure_counts(_whole(chunks))
+    if not planned:
+        return ""
+    known = _known(_whole(chunks))
     bad = known.failed + known.in_doubt
-    if not planned or not known.rows or bad * 100 <= percent_max * known.rows:
+    if not known.rows or bad * 100 <= percent_max * known.rows:
         return ""
     share = f"{bad} of the first {known.rows} rows failed or are in doubt"
     return f"{share}, which is more than the {percent_max} % allowed (MaxFailurePercent)"
@@ -107,14 +109,21 @@ def _root(chunk: Chunk) -> str:
     return chunk.chunk_id.split(".", 1)[0]
 
 
-def failure_counts(chunks: Iterable[Chunk]) -> Counts:
+class _Known(NamedTuple):
+    """Rows of which something is known, and how many of them went wrong."""
+
+    rows: int
+    failed: int
+    in_doubt: int
+
+
+def _known(chunks: Iterable[Chunk]) -> _Known:
     """Add up the rows of the chunks that are over; those in doubt without a result count as in doubt."""
-    rows = applied = failed = in_doubt = 0
+    rows = failed = in_doubt = 0
     for chunk in chunks:
         match chunk.state:
             case ChunkState.SETTLED:
                 rows += chunk.counts.rows
-                applied += chunk.counts.applied
                 failed += chunk.counts.failed
                 in_doubt += chunk.counts.in_doubt
             case ChunkState.REFUSED:
@@ -125,7 +134,7 @@ def failure_counts(chunks: Iterable[Chunk]) -> Counts:
                 in_doubt += chunk.rows
             case _:
                 pass
-    return Counts(rows=rows, applied=applied, failed=failed, in_doubt=in_doubt)
+    return _Known(rows, failed, in_doubt)
 
 
 def lease_is_over(chunk: Chunk, now: datetime) -> bool:
