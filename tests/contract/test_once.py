@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
 from adjustments.adapters.idempotency import TableOnce
-from adjustments.adapters.runtime import SystemClock
+from adjustments.adapters.runtime import RandomIds, SystemClock
 from adjustments.errors import GameballRefused, GameballThrottled, IdTaken, OutcomeUnknown, StillInProgress
 from adjustments.manual.transaction import read_manual_transaction
 from adjustments.ports import Asking, Attempt, Once
@@ -47,14 +50,14 @@ def once(request: pytest.FixtureRequest) -> Iterator[Once]:
         yield MemoryOnce(SystemClock())
         return
     client = request.getfixturevalue("dynamodb")
-    yield TableOnce(client, TABLE)
+    yield TableOnce(client, TABLE, RandomIds())
     for item in items(client):
         client.delete_item(TableName=TABLE, Key={"pk": item["pk"], "sk": item["sk"]})
 
 
 @pytest.fixture
 def table(dynamodb: Any) -> Iterator[TableOnce]:
-    yield TableOnce(dynamodb, TABLE)
+    yield TableOnce(dynamodb, TABLE, RandomIds())
     for item in items(dynamodb):
         dynamodb.delete_item(TableName=TABLE, Key={"pk": item["pk"], "sk": item["sk"]})
 
@@ -107,6 +110,68 @@ def test_while_it_is_acted_on_it_is_in_progress(once: Once):
         return "{}"
 
     assert do(once, act) == ("{}", False)
+
+
+def test_two_calls_of_one_request_id_are_two_calls(once: Once):
+    """A caller of API Gateway may choose the request id."""
+
+    def act(attempt: Attempt) -> str:
+        with pytest.raises(StillInProgress):
+            do(once, answering("never"), request="r1")
+        with pytest.raises(IdTaken):
+            do(once, answering("never"), request="r1", points=6)
+        return "{}"
+
+    assert do(once, act, request="r1") == ("{}", False)
+    assert do(once, answering("never"), request="r1") == ("{}", True)
+
+
+def late(once: Once, next_act: Callable[[Attempt], str], outcome: Callable[[Attempt], str]) -> None:
+    """A call whose time is up before it ends, so that the next one takes over and ends first."""
+
+    def act(attempt: Attempt) -> str:
+        time.sleep(0.01)
+        with ThreadPoolExecutor(1) as another:
+            another.submit(do, once, next_act, request="r2").exception()
+        return outcome(attempt)
+
+    with suppress(GameballRefused):
+        do(once, act, remaining_ms=1)
+
+
+def test_a_late_refusal_does_not_remove_the_record_of_the_call_that_took_over(once: Once):
+    late(once, raising(OutcomeUnknown("reset")), raising(GameballRefused("404")))
+    time.sleep(0.005)
+    with pytest.raises(IdTaken):
+        do(once, answering("never"), request="r3", points=6)
+
+
+def test_a_late_answer_is_kept_all_the_same(once: Once):
+    late(once, raising(OutcomeUnknown("reset")), answering("{}"))
+    assert do(once, answering("never"), request="r3") == ("{}", True)
+
+
+def test_a_late_failure_does_not_open_the_record_of_the_call_that_took_over(once: Once):
+    begun, taken_over = Event(), Event()
+
+    def act(attempt: Attempt) -> str:
+        begun.set()
+        assert taken_over.wait(5)
+        raise OutcomeUnknown("reset")
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(do, once, act, 1)
+        assert begun.wait(5)
+        time.sleep(0.01)
+
+        def take_over(attempt: Attempt) -> str:
+            taken_over.set()
+            assert isinstance(slow.exception(5), OutcomeUnknown)
+            with pytest.raises(StillInProgress):
+                do(once, answering("never"), request="r3")
+            return "{}"
+
+        assert do(once, take_over, request="r2") == ("{}", False)
 
 
 @pytest.mark.parametrize("error", [GameballRefused("404"), GameballThrottled("429")])
@@ -198,6 +263,38 @@ def test_a_first_write_that_boto3_repeats_is_known_as_our_own(
 
     monkeypatch.setattr(table._records.client, "put_item", twice)
     assert do(table, answering("{}", seen)) == ("{}", False)
+    assert seen == [True]
+
+
+def test_a_removal_that_boto3_repeats_leaves_alone_what_began_in_between(
+    table: TableOnce, dynamodb: Any, monkeypatch: pytest.MonkeyPatch
+):
+    client = table._records.client
+    delete, other = client.delete_item, TableOnce(dynamodb, TABLE, RandomIds())
+
+    def twice(**request: Any) -> Any:
+        delete(**request)
+        with pytest.raises(Killed):
+            do(other, raising(Killed()), request="r2", points=6)
+        return delete(**request)
+
+    with monkeypatch.context() as repeating, pytest.raises(GameballRefused):
+        repeating.setattr(client, "delete_item", twice)
+        do(table, raising(GameballRefused("404")))
+    with pytest.raises(StillInProgress):
+        do(table, answering("never"), request="r3", points=6)
+
+
+@pytest.mark.parametrize("kept", [None, '"text"', '{"statusCode": 200}', '{"body": 5}'])
+def test_an_answer_that_another_version_kept_is_asked_for_again_in_doubt(
+    table: TableOnce, dynamodb: Any, kept: str | None
+):
+    do(table, answering("{}"))
+    [item] = items(dynamodb)
+    item.pop("answer")
+    dynamodb.put_item(TableName=TABLE, Item=item | ({} if kept is None else {"answer": {"S": kept}}))
+    seen: list[bool] = []
+    assert do(table, answering('{"points": 5}', seen), request="r2") == ('{"points": 5}', False)
     assert seen == [True]
 
 

@@ -41,29 +41,35 @@ class MemoryOnce:
         attempt = Attempt()
         with self._lock:
             before = self.records.get(name)
-            if before is not None:
-                if before.body != transaction.body():
-                    raise IdTaken("transactionId: was sent before with another body; nothing was applied")
-                if before.text is not None:
-                    return before.text, True
-                if before.until >= self._clock.now():
-                    raise StillInProgress("transactionId: a call with it is in progress")
-                attempt.in_doubt = True
+            if before is not None and self._may_replay(before, transaction):
+                return str(before.text), True
+            attempt.in_doubt = before is not None
             until = self._clock.now() + timedelta(milliseconds=asking.remaining_ms())
             record = self.records[name] = _Record(transaction.body(), until)
             self.callers[name] = asking.caller
         try:
             text = act(attempt)
         except Exception as error:
-            is_certain = isinstance(error, AdjustmentsError) and not isinstance(error, OutcomeUnknown)
-            if is_certain and not attempt.in_doubt:
-                del self.records[name]
-            else:
-                record.until = self._clock.now() - timedelta(milliseconds=1)
+            self._end(name, record, error, attempt)
             raise
         if not self.loses_answers:
-            record.text = text
+            self.records[name].text = text
         return text, False
+
+    def _may_replay(self, before: _Record, transaction: ManualTransaction) -> bool:
+        if before.body != transaction.body():
+            raise IdTaken("transactionId: was sent before with another body; nothing was applied")
+        if before.text is None and before.until >= self._clock.now():
+            raise StillInProgress("transactionId: a call with it is in progress")
+        return before.text is not None
+
+    def _end(self, name: str, record: _Record, error: Exception, attempt: Attempt) -> None:
+        is_certain = isinstance(error, AdjustmentsError) and not isinstance(error, OutcomeUnknown)
+        with self._lock:
+            if not is_certain or attempt.in_doubt:
+                record.until = self._clock.now() - timedelta(milliseconds=1)
+            elif self.records[name] is record:  # another call may have taken over
+                del self.records[name]
 
 
 @dataclass

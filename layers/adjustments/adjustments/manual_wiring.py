@@ -63,7 +63,7 @@ def _gameball() -> Transactions:
 
 @lru_cache(maxsize=1)
 def _once() -> Once:
-    return TableOnce(_client("dynamodb"), settings().table)
+    return TableOnce(_client("dynamodb"), settings().table, _ids)
 
 
 @lru_cache(maxsize=1)
