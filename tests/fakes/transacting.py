@@ -85,6 +85,10 @@ class MemoryTransactions:
     stored: list[dict[str, Any]] = field(default_factory=list)
     sent: list[Mapping[str, Any]] = field(default_factory=list)
     within_s: list[float | None] = field(default_factory=list)
+    answered: Mapping[str, Any] = field(default_factory=dict)
+    listed: Mapping[str, Any] = field(default_factory=dict)
+    """What answers and lists say instead of the truth."""
+    takes_ids_twice: int = 0
     looks: int = 0
     lag_looks: int = 0
     page_rows: int = 200
@@ -99,10 +103,11 @@ class MemoryTransactions:
         answer = self.apply(fields)
         if isinstance(step, tuple):
             raise step[0]
-        return answer
+        return {**answer, **self.answered}
 
     def apply(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        if any(entry["transactionId"] == fields["transactionId"] for entry in self.stored):
+        same = sum(entry["transactionId"] == fields["transactionId"] for entry in self.stored)
+        if same > self.takes_ids_twice:
             raise GameballRefused("422", status=422, code=9004, told="Transaction id already exists")
         change = Decimal(fields.get("points", fields.get("amount", 0)))
         answer = {
@@ -128,7 +133,7 @@ class MemoryTransactions:
         after = int(start_after or 0)
         mine = [entry for entry in self.stored if entry["customerId"] == customer_id]
         found = [entry for entry in mine if int(entry["gameballTransactionId"]) > after]
-        page = found[: self.page_rows]
+        page = [{**entry, **self.listed} for entry in found[: self.page_rows]]
         return {"transactions": page, "count": len(page), "hasMore": len(found) > len(page)}
 
 

@@ -16,6 +16,7 @@ from adjustments.errors import (
     GameballThrottled,
     GameballUnauthorized,
     GameballUnavailable,
+    IdUnclear,
     InputError,
     NotFound,
     OutcomeUnknown,
@@ -43,7 +44,7 @@ _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
     "its operator is told: try again later, with the same transactionId where there is one",
     GameballUnavailable: "Gameball can't be reached; nothing was applied: try again later",
     GameballThrottled: "Gameball is busy; nothing was applied: try again later",
-    ConfigurationError: "this service is not set up: its secret is missing or malformed; nothing was applied",
+    ConfigurationError: "this service is not set up: its secret is missing or malformed",
     OutcomeUnknown: "Gameball gave no answer in time, so the outcome is unknown: "
     "send the same transactionId and body again, which is safe",
 }
@@ -133,7 +134,7 @@ def answer_to(error: AdjustmentsError) -> dict[str, Any]:
     if told["error"] == 503:
         wait_s = error.retry_after_s if isinstance(error, GameballError) else None
         headers["retry-after"] = str(math.ceil(wait_s or RETRY_AFTER_S))
-    if isinstance(error, StillInProgress):
+    if isinstance(error, StillInProgress | IdUnclear):
         headers["retry-after"] = str(IN_PROGRESS_RETRY_AFTER_S)
     return answer(told["error"], told, headers)
 

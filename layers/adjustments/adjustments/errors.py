@@ -11,6 +11,7 @@
     ├── NotFound                   no such batch
     ├── WrongState                 the batch or chunk is in a state that does not allow this
     │   ├── IdTaken                the transactionId belongs to another transaction
+    │   ├── IdUnclear              Gameball has the transactionId, perhaps for this very transaction
     │   └── StillInProgress        another call with this transactionId has not ended
     ├── ConfigurationError         the secret or a setting is missing or malformed
     └── GameballError              a call to Gameball did not succeed
@@ -66,6 +67,10 @@ class WrongState(AdjustmentsError):
 
 class IdTaken(WrongState):
     """The transactionId belongs to another transaction; nothing was applied."""
+
+
+class IdUnclear(WrongState):
+    """Gameball has the transactionId, and can't show whether for this very transaction: ask again later."""
 
 
 class StillInProgress(WrongState):

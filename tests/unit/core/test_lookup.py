@@ -31,12 +31,41 @@ def ours(**fields: Any) -> ManualTransaction:
         (ours(points=-6), {}, False),
         (ours(points=-5), {"customerId": "C"}, False),
         (ours(points=-5), {"transactionId": "T"}, False),
-        (ours(points=-5), {"points": None}, False),
-        (ours(points=-5), {"points": "5"}, False),
+        (ours(points=-5), {"points": None}, None),
+        (ours(points=-5), {"points": "5"}, None),
+        (ours(points=-5), {"points": True}, None),
+        (ours(points=-5), {"points": None, "customerId": "C"}, False),
+        (ours(amount=Decimal("-0.5")), {"points": None}, True),
+        (ours(amount=Decimal("-0.5")), {"amount": None}, None),
     ],
 )
-def test_the_same_one(transaction: ManualTransaction, entry: dict[str, Any], same: bool):
+def test_the_same_one(transaction: ManualTransaction, entry: dict[str, Any], same: bool | None):
     assert lookup.is_same({**ENTRY, **entry}, transaction) is same
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ([], None),
+        ([{"transactionId": "T"}, {"transactionId": None}], None),
+        ([{"points": 1}], {"points": 1}),
+        ([{"points": 1}, {"points": 5}, {"points": 2}], {"points": 5}),
+        ([{"points": None}, {"points": 2}], {"points": None}),
+    ],
+)
+def test_an_entry_of_the_id_is_found_and_ours_before_others(
+    entries: list[dict[str, Any]], found: dict[str, Any] | None
+):
+    listed = [{"transactionId": "t", "customerId": "c", **entry} for entry in entries]
+    page: dict[str, Any] = {"transactions": [*listed, "nonsense", None]}
+    entry = lookup.find(page, ours(points=5))
+    assert entry == (None if found is None else {"transactionId": "t", "customerId": "c", **found})
+
+
+def test_an_id_of_gameball_that_is_too_long_for_a_number_stays_a_text():
+    assert (
+        lookup.answer({**ENTRY, "gameballTransactionId": "9" * 5_000})["gameballTransactionId"] == "9" * 5_000
+    )
 
 
 def test_the_answer_has_the_seeds_form():

@@ -4,18 +4,22 @@ The list gives ``points`` and ``amount`` bare beside a ``direction``, and the Ga
 answer gives both with their sign, and the id as a number.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from adjustments.manual.transaction import ManualTransaction
 
+_WHOLE: Final = re.compile("[0-9]{1,40}")
 ANSWER_FIELDS: Final = ("customerId", "gameballTransactionId", "transactionId", "points", "amount")
 
 
-def find(page: Mapping[str, Any], transaction_id: str) -> Mapping[str, Any] | None:
-    """The entry of this id on a page of the list."""
-    return next((entry for entry in _entries(page) if entry.get("transactionId") == transaction_id), None)
+def find(page: Mapping[str, Any], transaction: ManualTransaction) -> Mapping[str, Any] | None:
+    """The entry of the transaction's id on a page of the list; of several, ours where it is there."""
+    found = [entry for entry in _entries(page) if entry.get("transactionId") == transaction.transaction_id]
+    ours = (entry for entry in found if is_same(entry, transaction))
+    return next(ours, found[0] if found else None)
 
 
 def next_page(page: Mapping[str, Any]) -> str | None:
@@ -25,14 +29,16 @@ def next_page(page: Mapping[str, Any]) -> str | None:
     return None if last is None else str(last)
 
 
-def is_same(entry: Mapping[str, Any], transaction: ManualTransaction) -> bool:
-    """Whether the stored transaction is ours: id, customer, and points or amount (gameball-api.md)."""
-    method = "points" if transaction.points is not None else "amount"
-    return (
-        entry.get("transactionId") == transaction.transaction_id
-        and entry.get("customerId") == transaction.customer_id
-        and _signed(entry, method) == transaction.change
-    )
+def is_same(entry: Mapping[str, Any], transaction: ManualTransaction) -> bool | None:
+    """Whether the stored transaction is ours: id, customer, and points or amount (gameball-api.md).
+
+    None where the entry does not say: then it is not known to be another one either.
+    """
+    names = (transaction.transaction_id, transaction.customer_id)
+    if (entry.get("transactionId"), entry.get("customerId")) != names:
+        return False
+    change = _signed(entry, "points" if transaction.points is not None else "amount")
+    return None if change is None else change == transaction.change
 
 
 def answer(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +60,7 @@ def seed_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _whole(number: object) -> object:
     """A number that came as text."""
-    return int(number) if isinstance(number, str) and number.isascii() and number.isdigit() else number
+    return int(number) if isinstance(number, str) and _WHOLE.fullmatch(number) else number
 
 
 def _entries(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -21,6 +21,10 @@ ID_EXISTS: Final = 9004
 """Gameball's codes for a collision of times, which proves nothing, and for an id that it has already."""
 
 
+NO_CUSTOMER: Final = 7000
+_NOT_FOUND: Final = 404
+
+
 class Next(StrEnum):
     """What to do next."""
 
@@ -43,3 +47,16 @@ def next_step(error: GameballError, has_time: bool) -> Next:
             return Next.AGAIN if code == TIME_EXISTS and not has_time else Next.SETTLE
         case _:
             return Next.STOP
+
+
+def says_no_customer(listing: GameballError, refusal: GameballRefused) -> bool:
+    """Whether the list is refused since there is no such customer, who then has no transactions.
+
+    Args:
+        listing: what asking for the customer's list gave.
+        refusal: what the transaction itself was refused with. Gameball may tell of an unknown customer by
+            HTTP status alone, which proves it only where both calls were answered so.
+    """
+    if not isinstance(listing, GameballRefused):
+        return False
+    return listing.code == NO_CUSTOMER or listing.status == refusal.status == _NOT_FOUND

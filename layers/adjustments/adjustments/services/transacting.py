@@ -12,16 +12,19 @@ from adjustments.errors import (
     GameballThrottled,
     GameballUnauthorized,
     IdTaken,
+    IdUnclear,
     OutcomeUnknown,
 )
 from adjustments.manual import lookup
-from adjustments.manual.repeating import ID_EXISTS, TIME_EXISTS, Next, next_step
+from adjustments.manual.repeating import ID_EXISTS, TIME_EXISTS, Next, next_step, says_no_customer
 from adjustments.manual.transaction import ManualTransaction
 from adjustments.ports import Asking, Attempt, Clock, Ids, Lane, Once, RequestBudget, Resource
 from adjustments.services.turns import wait_for_turn
 
-TIME_MAX: Final = timedelta(seconds=23)
-"""For all calls to Gameball, of the 29 s that API Gateway gives a caller (quota "integration timeout")."""
+TIME_MAX: Final = timedelta(seconds=20)
+"""For all calls to Gameball, of the 29 s that API Gateway gives a caller (quota "integration timeout"). A
+cold start takes up to 3 s, and the function is stopped after 26 s, which leaves 6 s for the records.
+"""
 
 TIME_KEPT: Final = timedelta(seconds=4)
 """Kept of the function's own time for the records before and after."""
@@ -37,6 +40,16 @@ PAGES_MAX: Final = 50
 
 LAG_PAUSE_S: Final = 2.0
 """Before a second look for an id that Gameball has, should its list come after its ledger."""
+
+
+_NOT_OURS: Final = (
+    "transactionId: Gameball has a transaction of this id that was not made here; this call applied nothing"
+)
+_TAKEN: Final = "transactionId: belongs to another transaction at Gameball; this one was not applied"
+_UNCLEAR: Final = (
+    "transactionId: Gameball has it, and does not show (yet) whether for this transaction: send the same body"
+    " again later, which is safe, and no other transactionId before that is known"
+)
 
 
 class Transactions(Protocol):
@@ -76,6 +89,7 @@ class Transactor:
 
         Raises:
             IdTaken: the transactionId belongs to another transaction, of ours or of somebody else's.
+            IdUnclear: Gameball has it, and does not show for which transaction.
             StillInProgress: another call with it has not ended.
             GameballError: of the class that says what is known. After each but GameballRefused the same
                 transaction may be sent again.
@@ -90,7 +104,8 @@ class Transactor:
 
     def _apply(self, transaction: ManualTransaction, attempt: Attempt, until: datetime) -> Mapping[str, Any]:
         def send(within_s: float) -> Mapping[str, Any]:
-            return _checked(self._gameball.add_manual_transaction(transaction.body(), within_s))
+            answer = self._gameball.add_manual_transaction(transaction.body(), within_s)
+            return _checked(answer, transaction)
 
         has_time = transaction.transaction_time is not None
         try:
@@ -136,28 +151,34 @@ class Transactor:
         """Say what a refusal means: our own transaction stands in the list, or it is refused indeed."""
         is_there = refusal.code == ID_EXISTS
         if attempt.in_doubt:
-            entry = self._find(transaction, attempt, until)
-            if entry is None and is_there:
-                self._clock.sleep(LAG_PAUSE_S)
-                entry = self._find(transaction, attempt, until)
-            if entry is not None and lookup.is_same(entry, transaction):
+            entry = self._find_twice(refusal, transaction, until)
+            is_ours = entry and lookup.is_same(entry, transaction)
+            if entry and is_ours:
                 return lookup.answer(entry)
+            if is_ours is None and (entry or is_there):
+                raise IdUnclear(_UNCLEAR) from refusal
         if is_there:
-            raise IdTaken(
-                "transactionId: Gameball has it already, for another transaction; nothing was applied"
-            ) from refusal
-        if refusal.code == TIME_EXISTS:
-            raise _collision(refusal) from refusal
-        raise refusal
+            raise IdTaken(_TAKEN if attempt.in_doubt else _NOT_OURS) from refusal
+        raise _collision(refusal) if refusal.code == TIME_EXISTS else refusal
+
+    def _find_twice(
+        self, refusal: GameballRefused, transaction: ManualTransaction, until: datetime
+    ) -> Mapping[str, Any] | None:
+        """Look again where nothing is found: the list may come after the ledger."""
+        entry = self._find(refusal, transaction, until)
+        if entry is None:
+            self._clock.sleep(LAG_PAUSE_S)
+            entry = self._find(refusal, transaction, until)
+        return entry
 
     def _find(
-        self, transaction: ManualTransaction, attempt: Attempt, until: datetime
+        self, refusal: GameballRefused, transaction: ManualTransaction, until: datetime
     ) -> Mapping[str, Any] | None:
         """Look through the customer's list; raises OutcomeUnknown when it can't be read to the end."""
         start_after: str | None = None
         for _ in range(PAGES_MAX):
-            page = self._page(transaction.customer_id, start_after, attempt, until)
-            entry = lookup.find(page, transaction.transaction_id)
+            page = self._page(refusal, transaction.customer_id, start_after, until)
+            entry = lookup.find(page, transaction)
             start_after = lookup.next_page(page)
             if entry is not None or (start_after is None and not page.get("hasMore")):
                 return entry
@@ -166,23 +187,29 @@ class Transactor:
         raise OutcomeUnknown("the customer's list of transactions could not be read to the end")
 
     def _page(
-        self, customer_id: str, start_after: str | None, attempt: Attempt, until: datetime
+        self, refusal: GameballRefused, customer_id: str, start_after: str | None, until: datetime
     ) -> Mapping[str, Any]:
         def look(within_s: float) -> Mapping[str, Any]:
             return self._gameball.transactions(customer_id, start_after, within_s)
 
         try:
-            return self._ask(look, lambda error: next_step(error, True), attempt, until)
+            # looking changes nothing, so that what becomes of it puts nothing in doubt
+            return self._ask(look, lambda error: next_step(error, True), Attempt(), until)
         except GameballUnauthorized:
             raise
         except GameballError as error:
+            if says_no_customer(error, refusal):
+                return {"transactions": []}
             raise OutcomeUnknown("the customer's list of transactions could not be read") from error
 
 
-def _checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The seed's fields of an answer; one that names no transaction says nothing of what was applied."""
-    if answer.get("gameballTransactionId") is None and answer.get("transactionId") is None:
+def _checked(answer: Mapping[str, Any], transaction: ManualTransaction) -> Mapping[str, Any]:
+    """The seed's fields of an answer; one that does not name our transaction says nothing of it."""
+    named = answer.get("transactionId")
+    if named is None and answer.get("gameballTransactionId") is None:
         raise OutcomeUnknown("Gameball's answer names no transaction", status=200)
+    if named not in (None, transaction.transaction_id):
+        raise OutcomeUnknown("Gameball's answer names another transaction", status=200)
     return lookup.seed_fields(answer)
 
 
