@@ -192,6 +192,25 @@ def test_a_refused_claim_changes_nothing(store: BatchStore):
     assert store.claim_content("s1", "b3", START + 2 * DAY, START + 9 * DAY) is None
 
 
+def test_a_fact_is_claimed_until_it_was_told_or_its_time_is_up(store: BatchStore):
+    a_minute = timedelta(minutes=1)
+    assert store.claim_fact("f", START, START + a_minute)
+    with pytest.raises(WrongState):
+        store.claim_fact("f", START + a_minute - timedelta(milliseconds=1), START + DAY)
+    assert store.claim_fact("other", START, START + a_minute)
+    assert store.claim_fact("f", START + a_minute, START + DAY)
+    with pytest.raises(WrongState):
+        store.claim_fact("f", START + 2 * a_minute, START + DAY)
+
+
+def test_a_fact_that_was_told_is_never_claimed_again(store: BatchStore):
+    store.claim_fact("f", START, START + DAY)
+    for _ in range(2):
+        store.note_fact("f")
+    assert not store.claim_fact("f", START, START + DAY)
+    assert not store.claim_fact("f", START + 2 * DAY, START + 3 * DAY)
+
+
 def test_a_reversal_is_known_by_its_content_and_the_last_word_counts(store: BatchStore):
     assert store.reversal_of("s1") is None
     store.note_reversal("s1", "b1")

@@ -50,7 +50,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
-        self._facts: set[str] = set()
+        self._facts: dict[str, datetime | None] = {}
         self._reversals: dict[str, str] = {}
         self._contents: dict[str, tuple[str, int]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
@@ -70,11 +70,18 @@ class MemoryStore:
         self._contents[sha256] = (batch_id, int(until.timestamp()))
         return None
 
-    def claim_fact(self, name: str) -> bool:
+    def claim_fact(self, name: str, now: datetime, until: datetime) -> bool:
         if name in self._facts:
-            return False
-        self._facts.add(name)
+            claimed_until = self._facts[name]
+            if claimed_until is None:
+                return False
+            if claimed_until > now:
+                raise WrongState(f"another run is telling {name}")
+        self._facts[name] = until
         return True
+
+    def note_fact(self, name: str) -> None:
+        self._facts[name] = None
 
     def note_reversal(self, sha256: str, batch_id: str) -> None:
         self._reversals[sha256] = batch_id

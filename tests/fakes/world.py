@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from adjustments.batches.jobs import Dialect
+from adjustments.batches.mails import Place
 from adjustments.model import Batch
 from adjustments.ports import Gameball
 from adjustments.services.accepting import Acceptor
@@ -24,6 +25,8 @@ from adjustments.services.stopping import Stopper
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
 from tests.fakes import memory
+
+PLACE = Place("memory", "eu-central-1")
 
 
 class AnyGameball(Gameball, Inquirer, TransactionList, Protocol):
@@ -77,7 +80,7 @@ class World:
             failure_percent_max,
         )
         self.reporter = Reporter(self.store, self.files, self.settler, self.clock)
-        self.notifier = Notifier(self.store, self.notices, self.clock, self.files.bucket)
+        self.notifier = Notifier(self.store, self.notices, self.clock, PLACE)
         self.intake = Intake(
             self.files, self.store, self.planner, self.submitter, self.executions, self.notifier, self.clock
         )

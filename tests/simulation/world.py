@@ -31,6 +31,7 @@ STORE = (
     "note_reversal",
     "reversal_of",
     "claim_fact",
+    "note_fact",
 )
 CONDITIONAL = ("save_batch", "save_chunk", "create_batch")
 FILES = ("describe", "blocks", "get", "put", "names", "versions")

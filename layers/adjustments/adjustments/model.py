@@ -83,6 +83,15 @@ class Counts(Record):
     in_doubt: int = 0
 
 
+class Prediction(Record):
+    """What a real run would do to the accepted rows of a dry run; ``not_predicted`` is what is not known."""
+
+    would_apply: int = 0
+    would_overdraw: int = 0
+    unknown_customer: int = 0
+    not_predicted: int = 0
+
+
 class Resolution(Record):
     """Who settled rows in doubt, how many, and why."""
 
@@ -101,7 +110,8 @@ class Batch(Record):
     ``approved_by`` and ``stopped_by`` are the identities of who did so; ``reverses`` and ``reversed_by`` name
     the other half of a reversal; ``executions`` counts the starts of the state machine;
     ``notified`` holds the facts that were told already; ``telling_since`` is when a run began
-    to tell one more; ``investigated_at`` is when evidence was last looked for.
+    to tell one more; ``investigated_at`` is when evidence was last looked for; ``prediction`` is what a dry
+    run has found.
     """
 
     batch_id: str
@@ -115,6 +125,7 @@ class Batch(Record):
     finished_at: datetime | None = None
     notes: tuple[str, ...] = ()
     counts: Counts = Counts()
+    prediction: Prediction | None = None
     total: str = "0"
     absolute_total: str = "0"
     applied_total: str = "0"

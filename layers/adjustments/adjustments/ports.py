@@ -48,8 +48,14 @@ class BatchStore(Protocol):
         ``instead_of`` names a batch whose claim may be taken over.
         """
 
-    def claim_fact(self, name: str) -> bool:
-        """Keep that something was told; False where it was told before."""
+    def claim_fact(self, name: str, now: datetime, until: datetime) -> bool:
+        """Take on the telling of a fact until some time; False where it was told before.
+
+        Raises WrongState where another run has taken it on and its time is not up.
+        """
+
+    def note_fact(self, name: str) -> None:
+        """Keep that a fact was told."""
 
     def note_reversal(self, sha256: str, batch_id: str) -> None:
         """Keep which batch is reversed by a content."""

@@ -20,6 +20,7 @@ from adjustments.adapters.notices import TopicAndBusNotices
 from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.adapters.table import TableBatchStore
 from adjustments.batches.jobs import Dialect
+from adjustments.batches.mails import Place
 from adjustments.ports import RequestBudget
 from adjustments.services.accepting import Acceptor
 from adjustments.services.asking import JobAsker
@@ -157,7 +158,8 @@ def build_notifier() -> Notifier:
     notices = TopicAndBusNotices(
         _client("sns"), settings().topic_arn, _client("events"), settings().event_bus
     )
-    return Notifier(_store(), notices, clock, settings().bucket)
+    _, partition, _, region, *_ = settings().topic_arn.split(":")
+    return Notifier(_store(), notices, clock, Place(settings().bucket, region, partition))
 
 
 @lru_cache(maxsize=1)

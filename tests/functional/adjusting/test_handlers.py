@@ -185,3 +185,22 @@ def test_person_stops_resolves_and_reverses_through_the_api(world: World, gameba
     assert (reversal["rows"], reversal["total"]) == (1, -5)
     links = get(f"/batches/{batch_id}")[1]["links"]
     assert set(links) == {"results.csv", "fix-me.csv", "summary.json", "report.html"}
+
+
+def test_caller_who_resolved_rows_hears_so_also_where_nobody_else_could_be_told(
+    world: World, gameball: StandIn, monkeypatch: pytest.MonkeyPatch
+):
+    control(gameball, "faults", {"method": "POST", "path": BATCH, "kind": "reset_after"})
+    world.files.drop("inbox/f.csv", b"customerId,amount\nc1,5\n")
+    call("submit_batch", dropped("inbox/f.csv"))
+    [(_, batch_id)] = world.executions.started
+    world.run(world.store.batch(batch_id))
+    mail = world.notices.mail
+    monkeypatch.setattr(world.notices, "mail", lambda subject, text: 1 / 0)
+    resolved = request("POST", f"/batches/{batch_id}/resolve", body={"outcome": "applied"})
+    assert resolved == (200, {"batchId": batch_id, "status": "completed", "rows": 1})
+    monkeypatch.setattr(world.notices, "mail", mail)
+    world.executions.running.clear()
+    assert world.sweep()["resumed"] == [batch_id]
+    call("notify", {"batchId": batch_id})
+    assert [subject.split(":")[0] for subject, _ in world.notices.mails] == ["needs attention", "completed"]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from adjustments.ports import StoredObject
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START
@@ -105,6 +106,24 @@ def test_each_tick_makes_a_new_batch_of_each_file_and_the_same_tick_does_not():
     assert first == again
     assert len({*first, *later}) == 4
     assert len(gameball.requests) == 4
+
+
+def test_recurring_file_that_fails_keeps_no_other_from_being_taken():
+    world = World(MemoryGameball())
+    for name in "abc":
+        world.files.drop(f"recurring/{name}.csv", THREE.encode())
+    describe = world.files.describe
+
+    def deny(key: str, version_id: str | None) -> StoredObject:
+        if key == "recurring/b.csv":
+            raise RuntimeError("access denied")
+        return describe(key, version_id)
+
+    world.files.describe = deny  # type: ignore[method-assign]
+    taken: list[str] = []
+    with pytest.raises(ExceptionGroup):
+        taken.extend(batch.source.key for batch in world.intake.take_tick(START))
+    assert taken == ["recurring/a.csv", "recurring/c.csv"]
 
 
 def test_planner_that_was_killed_leaves_nothing_that_counts():

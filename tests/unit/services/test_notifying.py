@@ -1,11 +1,17 @@
 """One notification per fact, also when a function runs twice; and never none."""
 
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from adjustments.errors import WrongState
 from adjustments.model import Batch
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
+from tests.fakes.memory import START
+from tests.fakes.transacting import Killed
 from tests.fakes.world import World
 
 ONE = "customerId,amount\na,1\n"
@@ -23,10 +29,28 @@ def ended(world: World) -> Batch:
     return world.reporter.report(batch.batch_id)
 
 
+def told(world: World) -> tuple[int, int]:
+    """How many mails and events have gone out."""
+    return len(world.notices.mails), len(world.notices.events)
+
+
+def once(world: World, door: str, error: BaseException, *, after: bool = False) -> None:
+    """Let the next mail, or the next event, fail: before it is told, or after."""
+    tell: Callable[..., None] = getattr(world.notices, door)
+
+    def fail(*what: str | Mapping[str, Any]) -> None:
+        setattr(world.notices, door, tell)
+        if after:
+            tell(*what)
+        raise error
+
+    setattr(world.notices, door, fail)
+
+
 def test_fact_is_told_once_to_people_and_once_to_machines(world: World, ended: Batch):
     for _ in range(3):
         world.notifier.notify(ended.batch_id)
-    assert (len(world.notices.mails), len(world.notices.events)) == (1, 1)
+    assert told(world) == (1, 1)
 
 
 def test_second_run_at_the_same_time_tells_nothing(world: World, ended: Batch):
@@ -39,27 +63,92 @@ def test_second_run_at_the_same_time_tells_nothing(world: World, ended: Batch):
 
     world.notices.mail = tell_twice  # type: ignore[method-assign]
     world.notifier.notify(ended.batch_id)
-    assert len(world.notices.mails) == 1
+    assert told(world) == (1, 1)
 
 
-def test_run_that_was_killed_before_telling_is_taken_over(world: World, ended: Batch):
-    mail = world.notices.mail
-
-    def die(subject: str, text: str) -> None:
-        raise RuntimeError("killed")
-
-    world.notices.mail = die  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError):
+@pytest.mark.parametrize(
+    ("door", "after", "mails", "events"),
+    [("mail", False, 1, 1), ("mail", True, 2, 1), ("announce", False, 2, 1), ("announce", True, 2, 2)],
+)
+def test_run_that_was_killed_is_taken_over_and_nothing_stays_untold(
+    world: World, ended: Batch, door: str, after: bool, mails: int, events: int
+):
+    once(world, door, Killed(), after=after)
+    with pytest.raises(Killed):
         world.notifier.notify(ended.batch_id)
-    world.notices.mail = mail  # type: ignore[method-assign]
     with pytest.raises(WrongState):
         world.notifier.notify(ended.batch_id)
     world.clock.sleep(61)
     world.notifier.notify(ended.batch_id)
-    assert len(world.notices.mails) == 1
+    world.notifier.notify(ended.batch_id)
+    assert told(world) == (mails, events)
+
+
+@pytest.mark.parametrize(("door", "before"), [("mail", (0, 1)), ("announce", (1, 0))])
+def test_where_one_door_fails_the_other_is_told_and_only_the_first_again(
+    world: World, ended: Batch, door: str, before: tuple[int, int]
+):
+    once(world, door, RuntimeError("no such topic"))
+    with pytest.raises(ExceptionGroup):
+        world.notifier.notify(ended.batch_id)
+    assert told(world) == before
+    assert world.store.batch(ended.batch_id).is_open
+    world.notifier.notify(ended.batch_id)
+    assert told(world) == (1, 1)
+    assert not world.store.batch(ended.batch_id).is_open
+
+
+def test_that_a_fact_was_told_is_kept_also_when_somebody_changes_the_batch_meanwhile(
+    world: World, ended: Batch
+):
+    mail = world.notices.mail
+
+    def be_slow(subject: str, text: str) -> None:
+        mail(subject, text)
+        world.store.save_batch(world.store.batch(ended.batch_id).changed(dialect="guide"))
+
+    world.notices.mail = be_slow  # type: ignore[method-assign]
+    world.notifier.notify(ended.batch_id)
+    world.clock.sleep(61)
+    world.notifier.notify(ended.batch_id)
+    assert told(world) == (1, 1)
+    assert world.store.batch(ended.batch_id).dialect == "guide"
 
 
 def test_status_that_nobody_waits_for_is_not_told(world: World):
     batch = world.drop(ONE)
     assert world.notifier.notify(batch.batch_id).status is BatchStatus.SUBMITTING
     assert world.notices.mails == []
+
+
+def test_batch_that_waits_is_taken_also_where_the_mail_fails_and_the_next_sweep_sends_it():
+    world = World(MemoryGameball(), approval_above_rows=1)
+    once(world, "mail", RuntimeError("no such topic"))
+    batch = world.drop("customerId,amount\na,1\nb,2\n")
+    assert (batch.status, told(world)) == (BatchStatus.AWAITING_APPROVAL, (0, 0))
+    world.clock.sleep(1)
+    world.sweep()
+    world.sweep()
+    assert told(world) == (1, 0)
+
+
+def test_missed_tick_is_told_once_however_often_it_comes(world: World):
+    for _ in range(3):
+        world.notifier.tell_missed_tick(START)
+    world.notifier.tell_missed_tick(START + timedelta(days=30))
+    assert [subject for subject, _ in world.notices.mails] == ["recurring schedule missed"] * 2
+
+
+@pytest.mark.parametrize(("error", "after", "mails"), [(Killed(), False, 1), (RuntimeError(), True, 2)])
+def test_telling_of_a_missed_tick_that_broke_off_is_done_again(
+    world: World, error: BaseException, after: bool, mails: int
+):
+    once(world, "mail", error, after=after)
+    with pytest.raises(type(error)):
+        world.notifier.tell_missed_tick(START)
+    with pytest.raises(WrongState):  # the message stays in the queue and comes again
+        world.notifier.tell_missed_tick(START)
+    world.clock.sleep(61)
+    world.notifier.tell_missed_tick(START)
+    world.notifier.tell_missed_tick(START)
+    assert len(world.notices.mails) == mails

@@ -16,6 +16,7 @@ from adjustments.services.saving import pause
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START
+from tests.fakes.transacting import Killed
 from tests.fakes.world import World
 from tests.unit.making import make_batch, make_chunk
 
@@ -153,12 +154,12 @@ def test_batch_of_whose_waiting_nobody_was_told_is_told_by_the_sweep():
 
     def dies(subject: str, text: str) -> None:
         world.notices.mail = mail  # type: ignore[method-assign]
-        raise RuntimeError("killed")
+        raise Killed
 
     world.notices.mail = dies  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError):
+    with pytest.raises(Killed):
         world.drop(THREE)
-    world.clock.sleep(7200)
+    world.clock.sleep(300)
     world.sweeper.sweep(world.clock.now() + timedelta(minutes=1))
     world.sweeper.sweep(world.clock.now() + timedelta(minutes=1))
     assert [subject.split(":")[0] for subject, _ in world.notices.mails] == ["awaiting approval"]

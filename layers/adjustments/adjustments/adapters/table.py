@@ -7,7 +7,7 @@
 ``batch#<batchId>``    ``chunk#<planId>#<chunkId>``    a chunk of the plan
 ``content#<sha256>``   ``content``                     which batch accepted this content, until ``expiresAt``
 ``reversal#<sha256>``  ``reversal``                    which batch this content reverses
-``fact#<name>``        ``fact``                        something that was told, once
+``fact#<name>``        ``fact``                        something told, or ``claimedUntil`` a time for it
 ``budget#<resource>``  ``budget``                      ``nextUs``: the next free place in time, in µs
 =====================  ==============================  =====================================================
 
@@ -77,14 +77,26 @@ class TableBatchStore:
             return str(earlier["Item"]["batchId"]["S"])
         return None
 
-    def claim_fact(self, name: str) -> bool:
+    def claim_fact(self, name: str, now: datetime, until: datetime) -> bool:
         """See ``BatchStore``."""
-        item = {"pk": {"S": f"fact#{name}"}, "sk": {"S": "fact"}}
         try:
-            self._client.put_item(TableName=self._table, Item=item, ConditionExpression=_IS_NEW)
-        except self._client.exceptions.ConditionalCheckFailedException:
+            self._client.put_item(
+                TableName=self._table,
+                Item={**_fact_key(name), "claimedUntil": _seconds(until)},
+                ConditionExpression=f"{_IS_NEW} OR claimedUntil <= :now",
+                ExpressionAttributeValues={":now": _seconds(now)},
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException as failed:
+            kept: Any = failed.response
+            if "claimedUntil" in kept["Item"]:
+                raise WrongState(f"another run is telling {name}") from None
             return False
         return True
+
+    def note_fact(self, name: str) -> None:
+        """See ``BatchStore``."""
+        self._client.put_item(TableName=self._table, Item=_fact_key(name))
 
     def note_reversal(self, sha256: str, batch_id: str) -> None:
         """See ``BatchStore``."""
@@ -223,6 +235,14 @@ def _item(keys: dict[str, str], record: Record) -> Item:
 
 def _values(item: Item) -> dict[str, Any]:
     return {name: _deserialise(value) for name, value in item.items()}
+
+
+def _fact_key(name: str) -> Item:
+    return {"pk": {"S": f"fact#{name}"}, "sk": {"S": "fact"}}
+
+
+def _seconds(moment: datetime) -> Item:
+    return {"N": str(moment.timestamp())}
 
 
 def _version_before(version: int) -> Item:

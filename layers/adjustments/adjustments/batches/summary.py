@@ -14,9 +14,11 @@ def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
     return {
         "batchId": batch.batch_id,
         "status": batch.status.value,
+        "dryRun": batch.dry_run,
         "source": batch.source.model_dump(by_alias=True),
         "counts": batch.counts.model_dump(by_alias=True),
         "totals": totals_of(batch),
+        **({"prediction": batch.prediction.model_dump(by_alias=True)} if batch.prediction else {}),
         "jobs": [
             {"chunk": chunk.chunk_id, "jobId": chunk.job_id, "status": job_status(chunk), "rows": chunk.rows}
             for chunk in chunks

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from adjustments.errors import WrongState
 from adjustments.ids import batch_id, execution_name
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Executions, Files, StoredObject
@@ -11,6 +12,7 @@ from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner
 from adjustments.services.saving import save_or_reread
 from adjustments.services.submitting import Submitter
+from adjustments.services.telling import warn
 from adjustments.states import BatchStatus
 
 FIRST_SUBMIT: Final = timedelta(seconds=10)
@@ -63,7 +65,8 @@ class Intake:
     def take_tick(self, due_at: datetime) -> Iterator[Batch]:
         """Take every file under ``recurring/`` anew; the same tick twice makes no second batch.
 
-        A tick that comes hours late, after an outage, is told to people and not silently made up for.
+        A tick that comes hours late, after an outage, is told to people and not silently made up for. A file
+        that fails does not keep the others from being taken; raises ExceptionGroup in the end.
 
         Args:
             due_at: when the schedule was due, UTC.
@@ -71,18 +74,35 @@ class Intake:
         if self._clock.now() > due_at + TICK_LATE_MAX:
             self._notifier.tell_missed_tick(due_at)
             return
+        errors: list[Exception] = []
         for key in self._files.names(RECURRING):
             if _is_csv_in(RECURRING, key):
-                stored = self._files.describe(key, None)
-                identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
-                yield self.take(Drop(stored, batch_id(key, due_at, identity), is_named=True))
+                try:
+                    yield self.take(self._recurring_drop(key, due_at))
+                except Exception as error:
+                    errors.append(error)
+        if errors:
+            raise ExceptionGroup(f"not every file could be taken for {due_at.isoformat()}", errors)
+
+    def _recurring_drop(self, key: str, due_at: datetime) -> Drop:
+        stored = self._files.describe(key, None)
+        identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
+        return Drop(stored, batch_id(key, due_at, identity), is_named=True)
 
     def take(self, drop: Drop) -> Batch:
         """Plan a drop and set it going; for one that is going already, make sure that it is."""
         batch = self._planner.plan(drop)
         if batch.status is BatchStatus.AWAITING_APPROVAL:
-            return self._notifier.notify(batch.batch_id)
+            return self._tell_of_waiting(batch)
         return batch if batch.status.is_final else self.set_going(batch)
+
+    def _tell_of_waiting(self, batch: Batch) -> Batch:
+        """Tell that a person has to approve; where that fails the sweep tells, and the batch is taken."""
+        try:
+            return self._notifier.notify(batch.batch_id)
+        except (WrongState, ExceptionGroup):
+            warn("not told of yet", batch)
+            return self._store.batch(batch.batch_id)
 
     def set_going(self, batch: Batch) -> Batch:
         """Send the first chunks and start the state machine; harmless when repeated."""

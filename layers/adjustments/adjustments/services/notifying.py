@@ -1,21 +1,20 @@
-"""Tells people and machines what became of a batch, once per fact."""
+"""Tells people and machines what became of a batch: each fact once when all goes well, and never not at all.
 
-from collections.abc import Mapping
+A telling is claimed before it is done and noted after it. A run that is killed in between leaves a claim that
+is taken over when its time is up; what it had told by then is told twice (docs/decisions.md).
+"""
+
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from adjustments.batches.summary import message_of, totals_of
+from adjustments.batches.announcements import announcement_of
+from adjustments.batches.mails import Place, mail_of, missed_tick_mail
 from adjustments.errors import WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Notices
-from adjustments.report_page import VERDICTS
-from adjustments.services.saving import save_or_reread
+from adjustments.services.saving import change
 from adjustments.states import BatchStatus
-
-_DETAIL_TYPES: Final = {BatchStatus.NEEDS_ATTENTION: "Batch Needs Attention"}
-_SUBJECT_CHARS_MAX: Final = 100
-"""SNS refuses a longer subject (API reference of Publish)."""
-
 
 TELLING_MAY_TAKE: Final = timedelta(minutes=1)
 """After this time, a telling that was begun and not ended is taken for killed, and begun again."""
@@ -29,23 +28,25 @@ class Notifier:
     """Sends mails and events.
 
     Args:
-        bucket: where the results lie, for the mail.
+        place: where the results lie, for the mail.
     """
 
-    def __init__(self, store: BatchStore, notices: Notices, clock: Clock, bucket: str) -> None:
+    def __init__(self, store: BatchStore, notices: Notices, clock: Clock, place: Place) -> None:
         self._store = store
         self._notices = notices
         self._clock = clock
-        self._bucket = bucket
+        self._place = place
 
     def notify(self, batch_id: str) -> Batch:
         """Tell the batch's present status, unless it was told before, or is none that people wait for.
 
         The telling is claimed first, so that of two runs at once only one tells; a claim that was not
-        followed by the mark within a minute is taken over. Only a crash between telling and mark tells a fact
-        twice.
+        followed by the mark within a minute is taken over. Mail and event don't wait for each other: where
+        one of them fails, only that one is told again.
 
-        Raises WrongState where another run is telling at this moment: whoever asked may ask again.
+        Raises:
+            WrongState: another run is telling at this moment; whoever asked may ask again.
+            ExceptionGroup: a mail or an event did not go out; it may be tried again at once.
         """
         batch = self._store.batch(batch_id)
         fact, now = batch.status.value, self._clock.now()
@@ -55,44 +56,49 @@ class Notifier:
             raise WrongState(f"another run is telling of batch {batch_id}")
         claimed = batch.changed(telling_since=now)
         self._store.save_batch(claimed)
-        self._tell(claimed)
-        return save_or_reread(
-            self._store, claimed.changed(notified=(*batch.notified, fact), telling_since=None)
-        )
+        told, errors = self._tell(claimed)
+        noted = self._note(batch_id, told if errors else [fact])
+        if errors:
+            raise ExceptionGroup(f"batch {batch_id} could not be told of everywhere", errors)
+        return noted
 
     def tell_missed_tick(self, due_at: datetime) -> None:
-        """Tell people, once, that a tick of the recurring schedule came too late to be acted on."""
-        if self._store.claim_fact(f"missed-tick-{due_at.isoformat()}"):
-            text = (
-                f"The recurring schedule was due at {due_at.isoformat()} and came so late that nothing was "
-                "submitted for it. To make up for it, copy the files from recurring/ into inbox/."
-            )
-            self._notices.mail("recurring schedule missed", text)
+        """Tell people that a tick of the recurring schedule came too late to be acted on.
 
-    def _tell(self, batch: Batch) -> None:
-        subject = f"{batch.status.value.replace('_', ' ')}: {batch.batch_id}"
-        self._notices.mail(subject[:_SUBJECT_CHARS_MAX], self._text(batch))
+        Raises WrongState where another run is telling so at this moment: it may not live to do it.
+        """
+        due, now = due_at.isoformat(), self._clock.now()
+        fact = f"missed-tick-{due}"
+        if self._store.claim_fact(fact, now, now + TELLING_MAY_TAKE):
+            mail = missed_tick_mail(due)
+            self._notices.mail(mail.subject, mail.text)
+            self._store.note_fact(fact)
+
+    def _tell(self, batch: Batch) -> tuple[list[str], list[Exception]]:
+        """Tell what is not told yet of a status; what was told, and what went wrong."""
+        told: list[str] = []
+        errors: list[Exception] = []
+        for part, tell in self._parts(batch):
+            if part in batch.notified:
+                continue
+            try:
+                tell()
+            except Exception as error:
+                errors.append(error)
+            else:
+                told.append(part)
+        return told, errors
+
+    def _parts(self, batch: Batch) -> Iterator[tuple[str, Callable[[], None]]]:
+        mail = mail_of(batch, self._place)
+        yield f"{batch.status.value} (mail)", lambda: self._notices.mail(mail.subject, mail.text)
         if batch.status.is_final:
-            self._notices.announce(_DETAIL_TYPES.get(batch.status, "Batch Settled"), _detail(batch))
+            yield f"{batch.status.value} (event)", lambda: self._notices.announce(*announcement_of(batch))
 
-    def _text(self, batch: Batch) -> str:
-        counts = batch.counts
-        by_outcome = {name.replace("_", " "): n for name, n in counts.model_dump(exclude={"rows"}).items()}
-        lines = [
-            VERDICTS.get(batch.status, "A person has to approve this batch before anything is sent."),
-            message_of(batch),
-            f"File: {batch.source.key}",
-            f"Rows: {counts.rows}; {', '.join(f'{name} {rows}' for name, rows in by_outcome.items())}.",
-            f"Amounts: requested {batch.total}, applied {batch.applied_total}.",
-            f"Results: s3://{self._bucket}/results/{batch.batch_id}/",
-        ]
-        return "\n".join(line for line in lines if line)
-
-
-def _detail(batch: Batch) -> Mapping[str, Any]:
-    return {
-        "batchId": batch.batch_id,
-        "status": batch.status.value,
-        "counts": batch.counts.model_dump(by_alias=True),
-        "totals": totals_of(batch),
-    }
+    def _note(self, batch_id: str, told: list[str]) -> Batch:
+        """Keep what was told, whatever else happens to the batch meanwhile, and let others tell again."""
+        return change(
+            self._store,
+            batch_id,
+            lambda batch: batch.changed(notified=(*batch.notified, *told), telling_since=None),
+        )

@@ -13,7 +13,7 @@ from adjustments.batches.outcomes import RowOutcome, count, final_status
 from adjustments.batches.summary import summary_of
 from adjustments.errors import WrongState
 from adjustments.intake import neutralise
-from adjustments.model import Batch, Chunk, Counts, Outcome, Resolution
+from adjustments.model import Batch, Chunk, Counts, Outcome, Prediction, Resolution
 from adjustments.ports import BatchStore, Clock, Files, Writing
 from adjustments.report_page import Example, RowDigest, report_page
 from adjustments.services.results import ResultRow, Results
@@ -58,6 +58,7 @@ class Reporter:
             final_status(batch, counts),
             counts=counts,
             applied_total=_applied_total(chunks),
+            prediction=Prediction.model_validate(prediction) if prediction else None,
             finished_at=self._clock.now(),
             paused=batch.paused if batch.past_deadline else "",
         )
@@ -108,8 +109,8 @@ class Reporter:
         self, batch: Batch, chunks: Sequence[Chunk], prediction: Mapping[str, int], digest: RowDigest
     ) -> None:
         """Write the two files that tell the status."""
-        summary = {**summary_of(batch, chunks), **({"prediction": prediction} if prediction else {})}
-        self._put(batch, "summary.json", exact_json.write(summary, indent=2), "application/json")
+        summary = exact_json.write(summary_of(batch, chunks), indent=2)
+        self._put(batch, "summary.json", summary, "application/json")
         page = report_page(batch, chunks, digest, prediction)
         self._put(batch, "report.html", page, "text/html; charset=utf-8")
 

@@ -90,10 +90,10 @@ class Sweeper:
 
     def _resume(self, batch: Batch) -> bool:
         """Start the state machine again for a batch that has none running; tell of one that waits in vain."""
-        if self._is_young(batch):
-            return False
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return batch.status not in batch.notified and bool(self._notifier.notify(batch.batch_id))
+        if self._is_young(batch):
+            return False
         if batch.executions and self._executions.is_running(execution_name(batch.batch_id, batch.executions)):
             return False
         resumed = batch.changed(executions=batch.executions + 1)
