@@ -18,6 +18,7 @@ from adjustments.adapters.logs import function_logger
 from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
 from adjustments.adapters.notices import BusNotices
 from adjustments.adapters.runtime import RandomIds, SystemClock
+from adjustments.adapters.tracing import DaemonTrace
 from adjustments.ports import Bus, FailureQueue, Once, RequestBudget
 from adjustments.services.requesting import Requester
 from adjustments.services.transacting import Transactions, Transactor
@@ -58,7 +59,7 @@ def _client(service: str) -> Any:
 def _gameball() -> Transactions:
     keys = SecretKeys(_client("secretsmanager"), settings().secret)
     base_url, version = settings().gameball_base_url, settings().gameball_api_version
-    return GameballClient(base_url, version, keys, watch=meter().watch_call)
+    return GameballClient(base_url, version, keys, watch=meter().watch_call, trace=DaemonTrace())
 
 
 @lru_cache(maxsize=1)

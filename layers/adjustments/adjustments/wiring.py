@@ -19,6 +19,7 @@ from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
 from adjustments.adapters.notices import TopicAndBusNotices
 from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.adapters.table import TableBatchStore
+from adjustments.adapters.tracing import DaemonTrace
 from adjustments.batches.jobs import Dialect
 from adjustments.batches.mails import Place
 from adjustments.ports import RequestBudget
@@ -88,7 +89,7 @@ def _files() -> BucketFiles:
 def _gameball() -> GameballClient:
     keys = SecretKeys(_client("secretsmanager"), settings().secret)
     base_url, version = settings().gameball_base_url, settings().gameball_api_version
-    return GameballClient(base_url, version, keys, watch=meter().watch_call)
+    return GameballClient(base_url, version, keys, watch=meter().watch_call, trace=DaemonTrace())
 
 
 @lru_cache(maxsize=1)

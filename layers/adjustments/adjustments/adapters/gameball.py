@@ -21,6 +21,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from adjustments import exact_json
 from adjustments.adapters.keys import Keys, KeySource
+from adjustments.adapters.tracing import Trace, untraced
 from adjustments.batches.jobs import Dialect
 from adjustments.errors import (
     GameballError,
@@ -102,6 +103,7 @@ class GameballClient:
         keys: where the two keys come from; they are read anew once when Gameball refuses them.
         read_timeout_s: longest silence to wait for, in seconds.
         watch: hears of each call.
+        trace: watches each request.
     """
 
     def __init__(
@@ -111,11 +113,13 @@ class GameballClient:
         keys: KeySource,
         read_timeout_s: float = READ_TIMEOUT_S,
         watch: CallWatch = _unwatched,
+        trace: Trace = untraced,
     ) -> None:
         self._root = f"{base_url.rstrip('/')}/api/{version}/integrations"
         self._keys = keys
         self._read_timeout_s = read_timeout_s
         self._watch = watch
+        self._trace = trace
         self._tls = _tls_context()
         self._kept_alive = _pool(read_timeout_s, self._tls)
 
@@ -203,23 +207,26 @@ class GameballClient:
             headers["content-type"] = "application/json"
         pool = _pool(self._read_timeout_s, self._tls) if once else self._kept_alive
         _mark.sent = False
-        try:
-            answer = pool.request(
-                method,
-                self._root + path,
-                body=body,
-                headers=headers,
-                timeout=_timeout(self._read_timeout_s, ends_at_s),
-                redirect=False,
-                preload_content=False,
-            )
-            text = answer.read(ANSWER_BYTES_MAX, decode_content=True)
-            answer.release_conn()
-        except (HTTPError, OSError) as error:
-            raise _no_answer(error) from error
-        finally:
-            if once:
-                pool.clear()
+        url = self._root + path
+        with self._trace(method, url) as exchange:
+            try:
+                answer = pool.request(
+                    method,
+                    url,
+                    body=body,
+                    headers=headers,
+                    timeout=_timeout(self._read_timeout_s, ends_at_s),
+                    redirect=False,
+                    preload_content=False,
+                )
+                exchange.status = answer.status
+                text = answer.read(ANSWER_BYTES_MAX, decode_content=True)
+                answer.release_conn()
+            except (HTTPError, OSError) as error:
+                raise _no_answer(error) from error
+            finally:
+                if once:
+                    pool.clear()
         return _read_answer(answer.status, answer.headers, text)
 
 
