@@ -68,7 +68,7 @@ class Daemon:
 
     def documents(self) -> list[dict[str, Any]]:
         """The documents that have come; what was sent on this machine is there when sending returns."""
-        found = []
+        found: list[dict[str, Any]] = []
         while True:
             try:
                 header, document = self._heard.recv(65_536).split(b"\n", 1)
