@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from adjustments.totals import plain
@@ -13,10 +13,16 @@ Pairs = Callable[[list[tuple[str, Any]]], Any]
 
 
 def read(text: str | bytes, pairs: Pairs | None = None) -> Any:
-    """Parse JSON; numbers with a fraction or an exponent become Decimals. Raises ValueError, for NaN too."""
+    """Parse JSON; numbers with a fraction or an exponent become Decimals.
+
+    Raises ValueError, for NaN too, and for numbers and depths that no reader of ours can take.
+    """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
-    return _plain_decoder.decode(text) if pairs is None else _decoder(pairs).decode(text)
+    try:
+        return _plain_decoder.decode(text) if pairs is None else _decoder(pairs).decode(text)
+    except (InvalidOperation, RecursionError) as beyond:
+        raise ValueError("a number or a depth is beyond what can be read") from beyond
 
 
 def write(value: Any, indent: int | None = None, _depth: int = 1) -> str:

@@ -23,7 +23,9 @@ def test_indented_is_the_same_data(indent: int | None):
     assert json.loads(exact_json.write(value, indent)) == value
 
 
-@pytest.mark.parametrize("text", ["NaN", "Infinity", "[-Infinity]", "{", "", "nul"])
+@pytest.mark.parametrize("text", [
+    "NaN", "Infinity", "[-Infinity]", "{", "", "nul", "1e99999999999999999999", "[" * 200_000, "9" * 5_000,
+])  # fmt: skip
 def test_what_is_no_json_is_refused(text: str):
     with pytest.raises(ValueError):
         exact_json.read(text)

@@ -6,10 +6,13 @@ before the first byte of a request goes out, so that an error before it is ``Gam
 after it ``OutcomeUnknown``.
 """
 
+import re
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -36,9 +39,17 @@ CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0
 """Longest silence of Gameball that we wait for; an answer that comes later is in doubt."""
 
+REQUEST_S_MIN: Final = 0.1
+"""With less time left a request is not sent: its answer could not be waited for."""
+
+RETRY_AFTER_S_MAX: Final = 3_600.0
+"""Longest pause that is believed; after it, asking again does no harm."""
+
 CONNECTIONS_MAX: Final = 16
 ANSWER_BYTES_MAX: Final = 8 << 20
 """More than any documented answer: the status of 1,000 rows is some 200 KiB."""
+
+_PIECE_BYTES: Final = 1 << 16
 
 _UNAUTHORIZED: Final = frozenset({401, 403})
 _ACCOUNT_CODES: Final = frozenset({1000, 1001, 1002, 6000, 6001, 8000})
@@ -49,6 +60,7 @@ _BUSY_CODE: Final = 2001
 api.md).
 """
 
+_DIGITS: Final = re.compile(r"[0-9]{1,9}")
 _NO_PROOF: Final = frozenset({408, 425, 499})
 """Client errors that a proxy gives when it can't tell what the server behind it did."""
 
@@ -205,6 +217,7 @@ class GameballClient:
         headers = {"apikey": keys.api_key, "secretkey": keys.secret_key, "accept": "application/json"}
         if body is not None:
             headers["content-type"] = "application/json"
+        timeout = _timeout(self._read_timeout_s, ends_at_s)
         pool = _pool(self._read_timeout_s, self._tls) if once else self._kept_alive
         _mark.sent = False
         url = self._root + path
@@ -215,13 +228,12 @@ class GameballClient:
                     url,
                     body=body,
                     headers=headers,
-                    timeout=_timeout(self._read_timeout_s, ends_at_s),
+                    timeout=timeout,
                     redirect=False,
                     preload_content=False,
                 )
                 exchange.status = answer.status
-                text = answer.read(ANSWER_BYTES_MAX, decode_content=True)
-                answer.release_conn()
+                text = _read_body(answer, ends_at_s)
             except (HTTPError, OSError) as error:
                 raise _no_answer(error) from error
             finally:
@@ -256,12 +268,37 @@ def _pool(read_timeout_s: float, tls: ssl.SSLContext) -> urllib3.PoolManager:
 
 
 def _timeout(read_timeout_s: float, ends_at_s: float | None) -> urllib3.Timeout:
-    """The bounds of one request, which may have to end at a time of the steady clock."""
+    """The bounds of one request, which may have to end at a time of the steady clock.
+
+    Raises GameballUnavailable where that time has come.
+    """
     if ends_at_s is None:
         return urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s)
-    left_s = max(ends_at_s - time.monotonic(), 0.1)
+    left_s = ends_at_s - time.monotonic()
+    if left_s < REQUEST_S_MIN:
+        raise GameballUnavailable("no time was left for a request: nothing was sent")
     # A host may have several addresses, each of which is tried for as long as this.
     return urllib3.Timeout(total=left_s, connect=min(CONNECT_TIMEOUT_S, left_s / 4), read=read_timeout_s)
+
+
+def _read_body(answer: urllib3.BaseHTTPResponse, ends_at_s: float | None) -> bytes:
+    """Read an answer to its end; its connection is kept only after that.
+
+    The socket's time-out bounds the wait for each piece, and not for all of them together.
+    """
+    text = bytearray()
+    try:
+        while piece := answer.read1(_PIECE_BYTES, decode_content=True):
+            text += piece
+            if len(text) > ANSWER_BYTES_MAX:
+                raise OSError("the answer is too large")
+            if ends_at_s is not None and time.monotonic() > ends_at_s:
+                raise TimeoutError("the answer takes too long")
+    except BaseException:
+        answer.close()
+        raise
+    answer.release_conn()
+    return bytes(text)
 
 
 def _no_answer(error: Exception) -> GameballError:
@@ -310,10 +347,21 @@ def _class_of(status: int, code: int | None) -> type[GameballError]:
 
 
 def _whole_number(value: object) -> int | None:
-    if isinstance(value, str) and value.isdigit():
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _seconds(value: str | None) -> float | None:
-    return float(value) if value and value.isdigit() else None
+    """How long to wait, from a number of seconds or a date (RFC 9110, 10.2.3); None where it is neither."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return (
+            float(text) if _DIGITS.fullmatch(text) and float(text) < RETRY_AFTER_S_MAX else RETRY_AFTER_S_MAX
+        )
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    left_s = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(left_s, 0.0), RETRY_AFTER_S_MAX)
