@@ -75,6 +75,14 @@ def write(files: Files, key: str, pieces: Iterator[bytes]) -> None:
             out.write(piece)
 
 
+def test_what_is_put_side_by_side_is_there_when_the_block_is_left(files: Files):
+    with files.putting() as put:
+        for number in range(40):
+            put(f"work/{number:02}", str(number).encode() * 1000, "text/plain")
+    for number in range(40):
+        assert files.get(f"work/{number:02}") == str(number).encode() * 1000
+
+
 def test_an_object_is_described_with_its_newest_version(files: Files, drop: Dropping):
     first = drop("inbox/f.csv", b"old")
     second = drop("inbox/f.csv", b"newer")

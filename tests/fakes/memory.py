@@ -12,7 +12,7 @@ from adjustments.adapters.budget import AHEAD_S, ASK_AGAIN_S
 from adjustments.adapters.keys import Keys, read_keys
 from adjustments.errors import ConfigurationError, NotFound, WrongState
 from adjustments.model import Batch, Chunk
-from adjustments.ports import Clock, Ids, Lane, Resource, StoredObject, Writing
+from adjustments.ports import Clock, Ids, Lane, Put, Resource, StoredObject, Writing
 from adjustments.states import BatchStatus
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -175,6 +175,10 @@ class MemoryFiles:
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         self.drop(key, body)
+
+    @contextmanager
+    def putting(self) -> Iterator[Put]:
+        yield self.put
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         if self._versions.get(key):

@@ -25,7 +25,8 @@ from adjustments.batches.jobs import JobStatus
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.progress import NextStep
 from adjustments.errors import GameballRefused, OutcomeUnknown
-from adjustments.model import Batch, Chunk, Outcome, Rejection
+from adjustments.intake import Decided
+from adjustments.model import Batch, Chunk, Outcome
 from adjustments.services import investigating, planning, polling, results, settling, submitting, sweeping
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner, _Reading
@@ -245,8 +246,8 @@ def _one_plan() -> Sequence[Patch]:
 def _no_rejections() -> Sequence[Patch]:
     original = _Reading._keep_rows
 
-    def keep(self: _Reading, part: list[Any]) -> None:
-        original(self, [row for row in part if not isinstance(row, Rejection)])
+    def keep(self: _Reading, part: Decided, *args: Any) -> None:
+        original(self, part._replace(rejections=[]), *args)
 
     return [(_Reading, "_keep_rows", keep)]
 

@@ -130,7 +130,7 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
     small: list[tuple[Any, str, Any]] = [
         (chunking, "CHUNK_ROWS_MAX", scenario.chunk_rows_max),
         (planning, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
-        (planning, "ROWS_A_PART", 7),
+        (planning, "PART_BYTES", 128),
         (submitting, "ROUND_CHUNKS_MAX", 3),
         (occurrences, "_PARTITIONS", 2),
         (reporting, "report_page", lambda *_: ""),  # for people's eyes, and slow

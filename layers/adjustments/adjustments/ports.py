@@ -110,6 +110,10 @@ class Writing(Protocol):
         """Add bytes."""
 
 
+Put = Callable[[str, bytes, str], None]
+"""Writes a small object: its key, its bytes, its content type."""
+
+
 class Files(Protocol):
     """The bucket."""
 
@@ -124,6 +128,9 @@ class Files(Protocol):
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
+
+    def putting(self) -> AbstractContextManager[Put]:
+        """Write many small objects side by side; they are all there when the block is left without error."""
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Write a small object, unless there is one of this key already; whether it was written."""

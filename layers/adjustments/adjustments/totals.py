@@ -1,7 +1,7 @@
 """Exact sums of amounts: a digit that would be rounded away is an error, never a silent loss."""
 
 from collections.abc import Iterable
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from typing import Final
 
 _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
@@ -10,10 +10,8 @@ _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
 
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     """Add amounts without rounding."""
-    total = Decimal(0)
-    for amount in amounts:
-        total = _EXACT.add(total, amount)
-    return total
+    with localcontext(_EXACT):
+        return sum(amounts, Decimal(0))
 
 
 def plain(amount: Decimal) -> str:

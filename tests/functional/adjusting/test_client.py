@@ -11,7 +11,7 @@ import urllib3
 
 from adjustments.adapters.gameball import GameballClient
 from adjustments.batches.jobs import Dialect, read_status
-from adjustments.batches.payloads import body_of, row_json
+from adjustments.batches.payloads import body_of, rows_json
 from adjustments.errors import (
     GameballError,
     GameballRefused,
@@ -24,7 +24,7 @@ from adjustments.model import Outcome
 from local.standin.server import StandIn
 from tests.functional.conftest import SettableKeys
 
-ONE_ROW = body_of([row_json("c1", "12.5", "x").encode()])
+ONE_ROW = body_of(rows_json(["c1"], ["12.5"], ["x"]))
 BATCH = "batch/balance-adjustment"
 
 

@@ -14,13 +14,12 @@ from adjustments.batches.occurrences import Occurrences
 def cut(customers: list[str], canary_rows: int = 0, most: int = 50) -> list[PackedChunk]:
     """Chunk rows that are named ``customer:number``."""
     occurrences = Occurrences(BytesIO)
-    for customer in customers:
-        occurrences.add(customer)
+    occurrences.add(customers)
     packer = Packer(canary_rows)
     chunks = []
     for number, wave in enumerate(waves(len(customers), occurrences.repeats(most))):
-        if wave and (packed := packer.add(wave, f"{customers[number]}:{number}".encode())):
-            chunks.append(packed)
+        if wave:
+            chunks += packer.add(wave, [f"{customers[number]}:{number}".encode()])
     occurrences.close()
     return [*chunks, *packer.rest()]
 
@@ -76,7 +75,7 @@ def test_customer_that_appears_too_often_goes_nowhere():
 def test_large_files_are_counted_on_scratch_as_small_ones_in_memory(keys: list[int]):
     small, large = Occurrences(BytesIO), Occurrences(BytesIO)
     for key in keys:
-        small.add(str(key))
-        large.add(str(key))
+        small.add([str(key)])
+        large.add([str(key)])
         large._spill()
     assert list(small.repeats(5)) == list(large.repeats(5))

@@ -1,18 +1,19 @@
 """For every file: each row is in one chunk or rejected, and the sum of amounts is conserved exactly."""
 
 import csv
+import hashlib
 import io
-import json
 from collections import Counter
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.batches.chunking import waves
 from adjustments.batches.decisions import Approval
 from adjustments.batches.payloads import customers_and_amounts, rows_of
-from adjustments.batches.workfiles import REPEAT, WorkKeys
+from adjustments.batches.workfiles import REPEAT, WorkKeys, read_rows
 from adjustments.model import Batch
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
@@ -43,9 +44,9 @@ def test_each_row_is_in_one_chunk_or_rejected_and_the_sum_is_conserved(rows: lis
     if batch.refusal:
         return
     keys = WorkKeys(batch.batch_id, batch.plan_id)
-    kept = [json.loads(line) for part in range(1, batch.row_parts + 1)
-            for line in world.files.get(keys.rows(part)).split(b"\n")]  # fmt: skip
-    accepted = [(row[1], Decimal(row[2]), row[3]) for row in kept if len(row) == 5]
+    kept = [row for part in range(1, batch.row_parts + 1)
+            for row in read_rows(world.files.get(keys.rows(part)))]  # fmt: skip
+    accepted = [(row.customer_id, Decimal(row.amount), row.reason) for row in kept if not row.rejected_for]
     sent: list[tuple[str, Decimal]] = []
     for chunk in world.store.chunks(batch.batch_id, batch.plan_id):
         pairs = customers_and_amounts(rows_of(world.files.get(chunk.payload_key)))
@@ -64,6 +65,30 @@ def test_what_is_kept_of_repeats_gives_the_waves_back(customers: list[str]):
     repeats = REPEAT.iter_unpack(world.files.get(keys.repeats))
     expected = [customers[: place + 1].count(customer) for place, customer in enumerate(customers)]
     assert list(waves(len(customers), repeats)) == expected
+
+
+@pytest.mark.parametrize(
+    ("adds_token", "sha256"),
+    [
+        (False, "9645e0ea41a23e49f29f68c9462f07fa56932bdeaa3c438a288a8bf720b60ca6"),
+        (True, "e56519ce7d10ffda7f36e91dcbda5031faa6920a80301cef9994fc4773eebed5"),
+    ],
+)
+def test_bodies_stay_the_same_byte_for_byte(adds_token: bool, sha256: str):
+    """A hash of what the first version planned: planning may get faster, and nothing else."""
+    amounts = {0: "7", 1: "-12.50", 2: "+3", 3: "007", 4: ".5", 5: "1000000", 6: "0", 7: '"1,000"'}
+    reasons = ["Spring campaign", "", 'say ""hi""', "€ 5 & more, as agreed", "=1+1"]
+    rows = []
+    for n in range(2600):
+        customer = f"player-{n % 1800:05d}" if n % 13 else f"spieler ü-{n}"
+        rows.append(f'{customer},{amounts.get(n % 97, "7")},"{reasons[n % 5]}"\n')
+    world = World(MemoryGameball(), canary_rows=100, approval_above_rows=1, adds_token=adds_token)
+    batch = world.drop("customerId,amount,reason\n" + "".join(rows))
+    bodies = hashlib.sha256()
+    for chunk in world.store.chunks(batch.batch_id, batch.plan_id):
+        bodies.update(chunk.chunk_id.encode() + world.files.get(chunk.payload_key))
+    assert (batch.counts.rejected, batch.chunks, batch.waves, batch.total) == (54, 4, 2, "27016823")
+    assert bodies.hexdigest() == sha256
 
 
 def test_bad_file_is_refused_by_its_share_of_bad_rows_counting_from_25():

@@ -1,6 +1,8 @@
 """The bucket: dropped files, work files and results in S3."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from adjustments.errors import NotFound
-from adjustments.ports import StoredObject, Writing
+from adjustments.ports import Put, StoredObject, Writing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 _BLOCK_BYTES: Final = 1 << 18
 _PART_BYTES: Final = 8 << 20
 """Bytes of one part of a multipart upload: at least 5 MiB and at most 10,000 parts (S3 quotas)."""
+
+_PUTS_UNDER_WAY: Final = 8
+"""A put takes some 20 ms of waiting; eight at once keep up with one processor that plans."""
 
 _TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
@@ -57,6 +62,21 @@ class BucketFiles:
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """See ``Files``."""
         self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+
+    @contextmanager
+    def putting(self) -> Iterator[Put]:
+        """See ``Files``."""
+        under_way: deque[Future[None]] = deque()
+
+        def put(key: str, body: bytes, content_type: str) -> None:
+            if len(under_way) == _PUTS_UNDER_WAY:
+                under_way.popleft().result()
+            under_way.append(pool.submit(self.put, key, body, content_type))
+
+        with ThreadPoolExecutor(_PUTS_UNDER_WAY) as pool:
+            yield put
+            for one in under_way:
+                one.result()
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """See ``Files``."""

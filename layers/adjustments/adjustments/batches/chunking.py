@@ -28,16 +28,20 @@ class Packer:
         self._open: dict[int, list[bytes]] = {}
         self._numbers: dict[int, int] = {}
 
-    def add(self, wave: int, row: bytes) -> PackedChunk | None:
-        """Take the next row of the file; give the chunk that it filled."""
-        rows = self._open.setdefault(wave, [])
-        rows.append(row)
-        return self._close(wave) if len(rows) == self._room(wave) else None
+    def add(self, wave: int, rows: Iterable[bytes]) -> list[PackedChunk]:
+        """Take the next rows of a wave; give the chunks that they filled."""
+        waiting = self._open.setdefault(wave, [])
+        waiting += rows
+        full = []
+        while len(waiting) >= (room := self._room(wave)):
+            full.append(self._close(wave, waiting[:room]))
+            del waiting[:room]
+        return full
 
     def rest(self) -> Iterator[PackedChunk]:
         """Give the chunks that are not full, once all rows are in."""
         for wave in sorted(wave for wave, rows in self._open.items() if rows):
-            yield self._close(wave)
+            yield self._close(wave, self._open.pop(wave))
 
     def _room(self, wave: int) -> int:
         is_first = wave == 1 and not self._numbers.get(1)
@@ -45,9 +49,9 @@ class Packer:
             return min(self._canary_rows, CHUNK_ROWS_MAX)
         return CHUNK_ROWS_MAX
 
-    def _close(self, wave: int) -> PackedChunk:
+    def _close(self, wave: int, rows: list[bytes]) -> PackedChunk:
         number = self._numbers[wave] = self._numbers.get(wave, 0) + 1
-        return PackedChunk(chunk_id(wave, number), wave, self._open.pop(wave))
+        return PackedChunk(chunk_id(wave, number), wave, rows)
 
 
 def waves(row_count: int, repeats: Iterable[tuple[int, int]]) -> Iterator[int]:

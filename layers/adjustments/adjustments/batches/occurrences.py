@@ -1,47 +1,54 @@
 """Finds the customers that appear more than once in a file, in memory that does not grow with the file.
 
-Keys are kept as 64-bit hashes in partitions on scratch files. Two customers whose hashes collide are taken
-for one: that costs one of them a later wave, and never puts a customer twice into a chunk.
+Keys are kept as 64-bit hashes on a scratch file, in runs that are sorted, so that all hashes of a range can
+be read together. Two customers whose hashes collide are taken for one: that costs one of them a later wave,
+and never puts a customer twice into a chunk. Python's own hash differs from process to process; nothing of
+it leaves this one.
 """
 
 import heapq
+from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Iterator
 from struct import Struct
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
-_ENTRY: Final = Struct("<8sI")
 _REPEAT: Final = Struct("<II")
-_PARTITIONS: Final = 64
-_BUFFER_BYTES: Final = 1 << 20
+_PARTITIONS: Final = 256
+_RUN_ROWS: Final = 1 << 16
 _READ_ENTRIES: Final = 4_096
+_HASHES: Final = 1 << 64
 
 Scratch = Callable[[], BinaryIO]
 """Opens an empty scratch file for binary reading and writing, which vanishes when it is closed."""
+
+
+class _Run(NamedTuple):
+    """Where a run lies on scratch: its hashes, its rows behind them, and where each partition begins."""
+
+    at: int
+    cuts: list[int]
 
 
 class Occurrences:
     """Counts the n-th appearance of each key.
 
     Args:
-        scratch: opens scratch files; none is opened for a small file.
+        scratch: opens scratch files; none is opened for a small file without repeats.
     """
 
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
-        self._buffers = [bytearray() for _ in range(_PARTITIONS)]
+        self._hashes: list[int] = []
+        self._runs: list[_Run] = []
+        self._rows = 0
         self._files: list[BinaryIO] = []
-        self._buffered = 0
-        self._ordinal = 0
 
-    def add(self, key: str) -> None:
-        """Note the next row's key; rows count from 0 in the order in which they are added."""
-        digest = blake2b(key.encode(), digest_size=8).digest()
-        self._buffers[digest[0] % _PARTITIONS] += _ENTRY.pack(digest, self._ordinal)
-        self._ordinal += 1
-        self._buffered += _ENTRY.size
-        if self._buffered >= _BUFFER_BYTES:
+    def add(self, keys: Iterable[str]) -> None:
+        """Note the next rows' keys; rows count from 0 in the order in which they are added."""
+        self._hashes += map(hash, keys)
+        if len(self._hashes) >= _RUN_ROWS:
             self._spill()
 
     def repeats(self, most: int) -> Iterator[tuple[int, int]]:
@@ -49,7 +56,10 @@ class Occurrences:
 
         A key that appears more than ``most`` times yields all its rows, its first too, with n = 0.
         """
-        partitions = (_of_partition(self._entries(part), most) for part in range(_PARTITIONS))
+        if not self._runs and len(set(self._hashes)) == len(self._hashes):
+            return iter(())
+        self._spill()
+        partitions = (_of_partition(*self._partition(part), most) for part in range(_PARTITIONS))
         return heapq.merge(*[self._kept(pairs) for pairs in partitions if pairs])
 
     def close(self) -> None:
@@ -59,19 +69,31 @@ class Occurrences:
         self._files = []
 
     def _spill(self) -> None:
+        """Put the rows that are held on scratch, sorted by hash."""
         if not self._files:
-            self._files = [self._scratch() for _ in range(_PARTITIONS)]
-        for file, buffer in zip(self._files, self._buffers, strict=True):
-            file.write(buffer)
-            buffer.clear()
-        self._buffered = 0
+            self._files.append(self._scratch())
+        hash_of = self._hashes.__getitem__
+        order = sorted(range(len(self._hashes)), key=hash_of)
+        hashes = array("q", map(hash_of, order))
+        rows = array("I", map(self._rows.__add__, order))
+        at = self._files[0].tell()
+        self._files[0].write(hashes)
+        self._files[0].write(rows)
+        bounds = (part * _HASHES // _PARTITIONS - _HASHES // 2 for part in range(1, _PARTITIONS))
+        self._runs.append(_Run(at, [0, *(bisect_left(hashes, bound) for bound in bounds), len(hashes)]))
+        self._rows += len(self._hashes)
+        self._hashes.clear()
 
-    def _entries(self, part: int) -> bytes:
-        spilled = b""
-        if self._files:
-            self._files[part].seek(0)
-            spilled = self._files[part].read()
-        return spilled + bytes(self._buffers[part])
+    def _partition(self, part: int) -> tuple["array[int]", "array[int]"]:
+        """The hashes of one range in all runs, and their rows; those of one hash in order."""
+        hashes, rows = array("q"), array("I")
+        file = self._files[0]
+        for run in self._runs:
+            start, stop, count = run.cuts[part], run.cuts[part + 1], run.cuts[-1]
+            for column, at in ((hashes, run.at), (rows, run.at + hashes.itemsize * count)):
+                file.seek(at + column.itemsize * start)
+                column.frombytes(file.read(column.itemsize * (stop - start)))
+        return hashes, rows
 
     def _kept(self, pairs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """Hold pairs on scratch where there are many, so that not all partitions' lie in memory at once."""
@@ -85,19 +107,21 @@ class Occurrences:
         return _stored(file)
 
 
-def _of_partition(entries: bytes, most: int) -> list[tuple[int, int]]:
-    totals = Counter(digest for digest, _ in _ENTRY.iter_unpack(entries))
-    seen: Counter[bytes] = Counter()
+def _of_partition(hashes: "array[int]", rows: "array[int]", most: int) -> list[tuple[int, int]]:
+    if len(set(hashes)) == len(hashes):
+        return []
+    totals = Counter(hashes)
+    seen: Counter[int] = Counter()
     pairs = []
-    for digest, row in _ENTRY.iter_unpack(entries):
-        if totals[digest] == 1:
+    for key, row in zip(hashes, rows, strict=True):
+        if totals[key] == 1:
             continue
-        seen[digest] += 1
-        if totals[digest] > most:
+        seen[key] += 1
+        if totals[key] > most:
             pairs.append((row, 0))
-        elif seen[digest] > 1:
-            pairs.append((row, seen[digest]))
-    return pairs
+        elif seen[key] > 1:
+            pairs.append((row, seen[key]))
+    return sorted(pairs)
 
 
 def _stored(file: BinaryIO) -> Iterator[tuple[int, int]]:

@@ -17,16 +17,20 @@ _HEAD, _SEPARATOR, _TAIL = b'{"body":[\n', b",\n", b"\n]}"
 _quote = json.encoder.encode_basestring_ascii
 
 
-def row_json(customer_id: str, amount: str, reason: str) -> str:
-    """Write one adjustment; ``amount`` is JSON number text already, an empty reason is left out."""
-    if reason:
-        return f'{{"customerId":{_quote(customer_id)},"amount":{amount},"reason":{_quote(reason)}}}'
-    return f'{{"customerId":{_quote(customer_id)},"amount":{amount}}}'
+def rows_json(customer_ids: Iterable[str], amounts: Iterable[str], reasons: Sequence[str]) -> list[bytes]:
+    """Write adjustments; ``amounts`` are JSON number text already, an empty reason is left out."""
+    # Few reasons stand in most rows, so each is written once; and encoding them together is one call.
+    tails = {reason: f',"reason":{_quote(reason)}}}' if reason else "}" for reason in set(reasons)}
+    rows = [
+        f'{{"customerId":{_quote(customer_id)},"amount":{amount}{tails[reason]}'
+        for customer_id, amount, reason in zip(customer_ids, amounts, reasons, strict=True)
+    ]
+    return "\n".join(rows).encode().split(b"\n") if rows else []
 
 
-def content_line(customer_id: str, amount: str, reason: str) -> bytes:
-    """One adjustment as it goes into the hash of a file's content."""
-    return f"{customer_id}\0{amount}\0{reason}\n".encode()
+def content_of(rows: Iterable[bytes]) -> bytes:
+    """Adjustments as they go into the hash of a file's content: without a token, each on its line."""
+    return b"\n".join([*rows, b""])
 
 
 def body_of(rows: Iterable[bytes]) -> bytes:

@@ -15,6 +15,6 @@ Nothing of a row is changed but white space round its values and the form of its
 from adjustments.intake.cells import neutralise, restore
 from adjustments.intake.problems import Problem
 from adjustments.intake.reader import Notes, Reader
-from adjustments.intake.rows import IntakeRules
+from adjustments.intake.rows import Decided, IntakeRules
 
-__all__ = ["IntakeRules", "Notes", "Problem", "Reader", "neutralise", "restore"]
+__all__ = ["Decided", "IntakeRules", "Notes", "Problem", "Reader", "neutralise", "restore"]

@@ -10,7 +10,7 @@ from adjustments.intake.bytes_in import BLOCK_BYTES, text_of
 from adjustments.intake.header import Layout
 from adjustments.intake.problems import Refusal
 from adjustments.intake.records import Records
-from adjustments.intake.rows import IntakeRules, Judge
+from adjustments.intake.rows import Decided, IntakeRules, Judge
 from adjustments.model import Rejection, Row
 
 
@@ -27,9 +27,9 @@ class Notes:
 class Reader:
     """Reads one CSV file once, from the first byte to the last, in memory that does not grow with the file.
 
-    The header is read at once, so that ``notes`` is always there; rows are read while iterating, and can
-    be iterated over once. A refusal may come after rows: nothing may be sent before the end has been
-    reached.
+    The header is read at once, so that ``notes`` is always there; rows are read while iterating, once:
+    over the reader, or over its ``parts``. A refusal may come after rows: nothing may be sent before the end
+    has been reached.
 
     Args:
         blocks: the object's bytes, in pieces of any size; where they are cut makes no difference.
@@ -57,21 +57,23 @@ class Reader:
         self.notes = Notes(
             encoding=name, delimiter=layout.delimiter, ignored_columns=layout.ignored, header=layout.names
         )
-        self._decisions = _decisions(records, Judge(layout, rules), layout.delimiter)
+        self.parts = _parts(records, Judge(layout, rules), layout.delimiter)
 
     def __iter__(self) -> Iterator[Row | Rejection]:
-        return self._decisions
+        return chain.from_iterable(part.in_order() for part in self.parts)
 
 
-def _decisions(records: Records, judge: Judge, delimiter: str) -> Iterator[Row | Rejection]:
-    decisions = chain.from_iterable(map(judge.decisions, records.batches(delimiter)))
-    first = next(decisions, None)
-    if first is None:
+def _parts(records: Records, judge: Judge, delimiter: str) -> Iterator[Decided]:
+    is_empty = True
+    for batch in records.batches(delimiter):
+        part = judge.decisions(batch)
+        if part.lines or part.rejections:
+            is_empty = False
+            yield part
+    if is_empty:
         raise FileRefused(
             Refusal.EMPTY, "the file has a header but no rows below it; export it again and drop it anew"
         )
-    yield first
-    yield from decisions
 
 
 def _read_header(records: Records) -> Layout:

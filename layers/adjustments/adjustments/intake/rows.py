@@ -12,10 +12,11 @@ there is nothing in it to lose.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from adjustments import limits
 from adjustments.intake.amounts import BadAmount, canonical, clean_amount_pattern
@@ -34,6 +35,37 @@ class IntakeRules:
     """What an operator sets for intake. ``amount_max``: MaxAbsoluteAmount, inclusive; 0 = off."""
 
     amount_max: Decimal
+
+
+class Decided(NamedTuple):
+    """What the rows of one block became: adjustments column by column, and the rejections.
+
+    Most blocks hold nothing but clean rows: by columns, they are decided and written several times faster.
+    """
+
+    lines: Sequence[int]
+    customer_ids: Sequence[str]
+    amounts: Sequence[str]
+    reasons: Sequence[str]
+    cells: Sequence[list[str]]
+    rejections: Sequence[Rejection]
+
+    @classmethod
+    def of(cls, decisions: Iterable[Row | Rejection | None]) -> "Decided":
+        """Put decisions in columns; those on blank lines are None."""
+        rows, rejections = [], []
+        for decision in decisions:
+            if isinstance(decision, Row):
+                rows.append(decision)
+            elif decision is not None:
+                rejections.append(decision)
+        lines, ids, amounts, reasons, cells = zip(*rows, strict=True) if rows else ((),) * len(Row._fields)
+        return cls(lines, ids, amounts, reasons, cells, rejections)
+
+    def in_order(self) -> list[Row | Rejection]:
+        """The decisions in the order of the file."""
+        rows = map(Row, self.lines, self.customer_ids, self.amounts, self.reasons, self.cells)
+        return sorted([*rows, *self.rejections], key=itemgetter(0))
 
 
 class _Bad(Exception):
@@ -64,50 +96,57 @@ class Judge:
             rf"(?!{_SCIENTIFIC}\Z)[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
         )
 
-    def decisions(self, batch: Batch) -> Iterator[Row | Rejection]:
-        """One decision for each record that is not blank, in the file's order."""
-        if batch.plain:
-            return self._quickly(batch)
-        return self._carefully(batch)
+    def decisions(self, batch: Batch) -> Decided:
+        """One decision for each record that is not blank."""
+        if not batch.plain:
+            return Decided.of(self._carefully(batch))
+        fields = self._layout.fields
+        if set(map(len, batch.records)) == {fields}:
+            return self._quickly(batch.lines, batch.records)
+        ragged = [self._ragged(line, cells) for line, cells in _numbered(batch) if len(cells) != fields]
+        whole = [(line, cells) for line, cells in _numbered(batch) if len(cells) == fields]
+        decided = self._quickly([line for line, _ in whole], [cells for _, cells in whole])
+        return decided._replace(rejections=[*decided.rejections, *filter(None, ragged)])
 
-    def _quickly(self, batch: Batch) -> Iterator[Row | Rejection]:
+    def _quickly(self, lines: Sequence[int], records: list[list[str]]) -> Decided:
+        """Decide records with the right number of fields, each step for all of them in one call."""
+        if not records:
+            return Decided.of(())
         layout = self._layout
-        fields, at_id, at_amount, at_reason = layout.fields, layout.customer_id, layout.amount, layout.reason
-        dropped = layout.error_columns[::-1]
+        for index in layout.error_columns[::-1]:
+            for cells in records:
+                del cells[index]
+        columns = list(zip(*records, strict=True))
+        ids, amounts = columns[layout.customer_id], columns[layout.amount]
+        reasons = (
+            [""] * len(records) if layout.reason is None else list(map(str.strip, columns[layout.reason]))
+        )
         clean_id, clean_amount = self._clean_id.fullmatch, self._clean_amount.fullmatch
-        reason_chars_max = limits.REASON_CHARS_MAX
-        reason = ""
-        for line, cells in zip(batch.lines, batch.records, strict=True):
-            if len(cells) == fields:
-                for index in dropped:
-                    del cells[index]
-                if at_reason is not None:
-                    reason = cells[at_reason].strip()
-                if (
-                    clean_id(cells[at_id])
-                    and clean_amount(cells[at_amount])
-                    and len(reason) <= reason_chars_max
-                ):
-                    yield Row(line, cells[at_id], cells[at_amount], reason, cells)
-                    continue
-                decision = self._judged(line, cells)
-            else:
-                decision = self._ragged(line, cells) if cells else None
-            if decision is not None:
-                yield decision
+        chars_max = limits.REASON_CHARS_MAX
+        if (
+            all(map(clean_id, ids))
+            and all(map(clean_amount, amounts))
+            and max(map(len, reasons)) <= chars_max
+        ):
+            return Decided(lines, ids, amounts, reasons, records, [])
+        return Decided.of(
+            Row(line, customer_id, amount, reason, cells)
+            if clean_id(customer_id) and clean_amount(amount) and len(reason) <= chars_max
+            else self._judged(line, cells)
+            for line, customer_id, amount, reason, cells in zip(
+                lines, ids, amounts, reasons, records, strict=True
+            )
+        )
 
-    def _carefully(self, batch: Batch) -> Iterator[Row | Rejection]:
-        for line, raw in zip(batch.lines, batch.records, strict=True):
+    def _carefully(self, batch: Batch) -> Iterator[Row | Rejection | None]:
+        for line, raw in _numbered(batch):
             cells = [restore(cell) for cell in raw]
-            decision: Row | Rejection | None
             if line in batch.bad_quotes:
-                decision = self._badly_quoted(line, cells)
+                yield self._badly_quoted(line, cells)
             elif len(cells) != self._layout.fields:
-                decision = self._ragged(line, cells)
+                yield self._ragged(line, cells)
             else:
-                decision = self._judged(line, self._without_errors(cells))
-            if decision is not None:
-                yield decision
+                yield self._judged(line, self._without_errors(cells))
 
     def _judged(self, line: int, cells: list[str]) -> Row | Rejection | None:
         """The careful way, for a record with the right number of fields and without its ``error``."""
@@ -236,6 +275,10 @@ class Judge:
             text=text,
             message=f"{where}: {what}",
         )
+
+
+def _numbered(batch: Batch) -> Iterable[tuple[int, list[str]]]:
+    return zip(batch.lines, batch.records, strict=True)
 
 
 def _cell(cells: list[str], index: int | None) -> str:

@@ -4,29 +4,31 @@ A plan is repeatable: nothing counts until the batch itself is created, which on
 What a run that was killed or came second has written lies under its own ``plan_id`` and is never looked at.
 """
 
+import gc
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from adjustments.batches.chunking import PackedChunk, Packer, waves
 from adjustments.batches.occurrences import Occurrences, Scratch
 from adjustments.batches.payloads import (
     body_of,
-    content_line,
+    content_of,
     customers_and_amounts,
-    row_json,
+    rows_json,
     rows_of,
     sha256_of,
 )
 from adjustments.batches.reasons import with_token
-from adjustments.batches.workfiles import REPEAT, WorkKeys
+from adjustments.batches.workfiles import REPEAT, WorkKeys, rows_part
 from adjustments.errors import FileRefused, NotFound, NotUtf8
-from adjustments.intake import IntakeRules, Notes, Reader
+from adjustments.intake import Decided, IntakeRules, Notes, Reader
 from adjustments.intake.cells import shown
 from adjustments.limits import (
     BAD_ROWS_COUNTED_FROM,
@@ -34,14 +36,14 @@ from adjustments.limits import (
     CUSTOMER_ROWS_MAX,
     ROWS_MAX,
 )
-from adjustments.model import Batch, Chunk, Counts, Rejection, Row, Source
-from adjustments.ports import BatchStore, Clock, Files, Ids, StoredObject, Writing
+from adjustments.model import Batch, Chunk, Counts, Source
+from adjustments.ports import BatchStore, Clock, Files, Ids, Put, StoredObject, Writing
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
 from adjustments.totals import exact_sum, plain
 
-ROWS_A_PART: Final = 5_000
-"""Input rows kept in one object of ``work/``: few objects, and little memory."""
+PART_BYTES: Final = 192 * 1024
+"""Input worked on at a time, and kept in one object of ``work/``: few objects, and little memory."""
 
 DEADLINE: Final = timedelta(hours=6)
 """How long a batch may take before a person has to look: Gameball's own limit lets 10 million rows through in
@@ -116,6 +118,44 @@ class _Tally:
     absolute: Decimal = Decimal(0)
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
+    def add(self, amounts: Sequence[str], rows: Sequence[bytes]) -> None:
+        """Count adjustments."""
+        total = exact_sum(map(Decimal, amounts))
+        deducted = exact_sum(Decimal(amount) for amount in amounts if amount.startswith("-"))
+        self.total = exact_sum([self.total, total])
+        self.absolute = exact_sum([self.absolute, total, -deducted, -deducted])
+        self.digest.update(content_of(rows))
+
+    def leave_out(self, rows: Sequence[bytes]) -> None:
+        """Count adjustments as rejected after all."""
+        numbers = [amount for _, amount in customers_and_amounts(rows)]
+        self.rejected += len(numbers)
+        self.total -= exact_sum(numbers)
+        self.absolute -= exact_sum(map(abs, numbers))
+
+
+class _Cut(NamedTuple):
+    """A chunk of a plan, with as little as needed: of the largest file there are ten thousand."""
+
+    chunk_id: str
+    wave: int
+    key: str
+    rows: int
+    sha256: str
+
+
+class _Planned:
+    """The chunks of a plan, each made when it is asked for."""
+
+    def __init__(self, cuts: Sequence[_Cut]) -> None:
+        self._cuts = cuts
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for cut in self._cuts:
+            yield Chunk(
+                chunk_id=cut.chunk_id, wave=cut.wave, payload_key=cut.key, last=cut.rows, sha256=cut.sha256
+            )
+
 
 class Planner:
     """Makes a batch of a dropped file."""
@@ -148,7 +188,9 @@ class Planner:
             return batch
         return self._store.batch(drop.batch_id)
 
-    def _check_content(self, batch: Batch, chunks: list[Chunk], drop: Drop) -> tuple[Batch, list[Chunk]]:
+    def _check_content(
+        self, batch: Batch, chunks: Iterable[Chunk], drop: Drop
+    ) -> tuple[Batch, Iterable[Chunk]]:
         """Refuse what was accepted under another name already; note which batch it reverses."""
         sha256 = batch.source.sha256
         reverses = self._store.reversal_of(sha256)
@@ -188,12 +230,13 @@ class Planner:
             self._store.save_batch(reversed_batch.changed(reversed_by=batch_id))
         return None
 
-    def _read(self, drop: Drop, plan_id: str) -> tuple[Batch, list[Chunk]]:
+    def _read(self, drop: Drop, plan_id: str) -> tuple[Batch, Iterable[Chunk]]:
         try:
-            try:
-                return _Reading(self, drop, plan_id, encoding=None).finish()
-            except NotUtf8:
-                return _Reading(self, drop, plan_id, encoding="cp1252").finish()
+            with _collector_off():
+                try:
+                    return _Reading(self, drop, plan_id, encoding=None).finish()
+                except NotUtf8:
+                    return _Reading(self, drop, plan_id, encoding="cp1252").finish()
         except FileRefused as refused:
             return self._blank(drop, plan_id).model_copy(update={"refusal": refused.message}), []
 
@@ -225,100 +268,78 @@ class _Reading:
             IntakeRules(amount_max=planner._rules.amount_max),
             gzipped=drop.stored.key.lower().endswith(".gz"),
             encoding=encoding,
+            block_bytes=PART_BYTES,
         )
         self._tally = _Tally()
         header = json.dumps(self._reader.notes.header)
         self._files.put(self._keys.header, header.encode(), "application/json")
 
-    def finish(self) -> tuple[Batch, list[Chunk]]:
+    def finish(self) -> tuple[Batch, Iterable[Chunk]]:
         """Read everything, check the file as a whole, and give the batch and its chunks."""
         occurrences = Occurrences(self._scratch)
         try:
-            segments = self._cut(occurrences)
+            with self._files.putting() as put:
+                segments = self._cut(occurrences, put)
             repeats = occurrences.repeats(CUSTOMER_ROWS_MAX)
             first = next(repeats, None)
-            chunks = self._repack(segments, chain([first], repeats)) if first else segments
+            chunks = segments
+            if first:
+                with self._files.putting() as put:
+                    chunks = self._repack(segments, chain([first], repeats), put)
         finally:
             occurrences.close()
         self._check_bad_share()
-        return self._batch(chunks, has_repeats=first is not None), chunks
+        return self._batch(chunks, has_repeats=first is not None), _Planned(chunks)
 
-    def _cut(self, occurrences: Occurrences) -> list[Chunk]:
+    def _cut(self, occurrences: Occurrences, put: Put) -> list[_Cut]:
         """Stream the rows into parts and, as long as no customer repeats, chunks."""
         packer = Packer(self._rules.canary_rows)
-        segments: list[Chunk] = []
-        records = iter(self._reader)
-        while part := list(islice(records, ROWS_A_PART)):
-            self._keep_rows(part)
-            for row in part:
-                if isinstance(row, Rejection):
-                    continue
-                occurrences.add(row.customer_id)
-                packed = packer.add(1, self._row(row).encode())
-                if packed:
-                    segments.append(self._keep_chunk(packed, self._keys.segment(packed.chunk_id)))
-        segments += (self._keep_chunk(rest, self._keys.segment(rest.chunk_id)) for rest in packer.rest())
+        segments: list[_Cut] = []
+        for part in self._reader.parts:
+            rows = rows_json(part.customer_ids, part.amounts, part.reasons)
+            self._keep_rows(part, rows, put)
+            self._tally.add(part.amounts, rows)
+            occurrences.add(part.customer_ids)
+            if self._rules.adds_token:
+                rows = rows_json(part.customer_ids, part.amounts, self._with_tokens(part))
+            segments += (_keep(cut, self._keys.segment(cut.chunk_id), put) for cut in packer.add(1, rows))
+        segments += (_keep(rest, self._keys.segment(rest.chunk_id), put) for rest in packer.rest())
         return segments
 
-    def _row(self, row: Row) -> str:
-        reason = row.reason
-        if self._rules.adds_token:
-            reason = with_token(reason, self._blank.batch_id, row.line)
-        return row_json(row.customer_id, row.amount, reason)
+    def _with_tokens(self, part: Decided) -> list[str]:
+        batch_id = self._blank.batch_id
+        numbered = zip(part.reasons, part.lines, strict=True)
+        return [with_token(reason, batch_id, line) for reason, line in numbered]
 
-    def _keep_rows(self, part: list[Row | Rejection]) -> None:
+    def _keep_rows(self, part: Decided, rows: Sequence[bytes], put: Put) -> None:
+        """Keep a part of the input as it was read; ``rows`` are its adjustments as JSON."""
         tally = self._tally
-        tally.rows += len(part)
+        tally.rows += len(rows) + len(part.rejections)
         tally.parts += 1
+        tally.rejected += len(part.rejections)
         if tally.rows > ROWS_MAX:
             raise FileRefused("too_many_rows", f"the file has more than {ROWS_MAX:,} rows: split it")
-        adjustments = [row for row in part if isinstance(row, Row)]
-        amounts = [Decimal(row.amount) for row in adjustments]
-        tally.rejected += len(part) - len(adjustments)
-        tally.total = exact_sum([tally.total, *amounts])
-        tally.absolute = exact_sum([tally.absolute, *map(abs, amounts)])
-        for row in adjustments:
-            tally.digest.update(content_line(row.customer_id, row.amount, row.reason))
-        lines = "\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in part)
-        self._files.put(self._keys.rows(tally.parts), lines.encode(), "application/jsonl")
+        put(self._keys.rows(tally.parts), rows_part(part, rows), "application/json")
 
-    def _keep_chunk(self, packed: PackedChunk, key: str) -> Chunk:
-        body = body_of(packed.rows)
-        self._files.put(key, body, "application/json")
-        return Chunk(
-            chunk_id=packed.chunk_id,
-            wave=packed.wave,
-            payload_key=key,
-            last=len(packed.rows),
-            sha256=sha256_of(body),
-        )
-
-    def _repack(self, segments: list[Chunk], repeats: Iterable[tuple[int, int]]) -> list[Chunk]:
+    def _repack(self, segments: list[_Cut], repeats: Iterable[tuple[int, int]], put: Put) -> list[_Cut]:
         """Cut the chunks anew, with repeated customers in waves of their own, or nowhere when they repeat too
         often.
         """
         packer = Packer(self._rules.canary_rows)
-        chunks: list[Chunk] = []
+        chunks: list[_Cut] = []
         accepted = self._tally.rows - self._tally.rejected
         with self._files.writing(self._keys.repeats, "application/octet-stream") as kept:
             wave_of_row = waves(accepted, _copied(repeats, kept))
-            for wave, row in zip(wave_of_row, self._segment_rows(segments), strict=True):
-                if not wave:
-                    self._leave_out(row)
-                elif packed := packer.add(wave, row):
-                    chunks.append(self._keep_chunk(packed, self._keys.chunk(packed.chunk_id)))
-        chunks += (self._keep_chunk(rest, self._keys.chunk(rest.chunk_id)) for rest in packer.rest())
-        return sorted(chunks, key=lambda chunk: chunk.chunk_id)
-
-    def _leave_out(self, row: bytes) -> None:
-        [(_, amount)] = customers_and_amounts([row])
-        self._tally.rejected += 1
-        self._tally.total = exact_sum([self._tally.total, -amount])
-        self._tally.absolute = exact_sum([self._tally.absolute, -abs(amount)])
-
-    def _segment_rows(self, segments: list[Chunk]) -> Iterator[bytes]:
-        for segment in segments:
-            yield from rows_of(self._files.get(segment.payload_key))
+            for segment in segments:
+                rows = rows_of(self._files.get(segment.key))
+                by_wave: dict[int, list[bytes]] = {}
+                for wave, row in zip(islice(wave_of_row, len(rows)), rows, strict=True):
+                    by_wave.setdefault(wave, []).append(row)
+                self._tally.leave_out(by_wave.pop(0, ()))
+                packed = chain.from_iterable(packer.add(wave, by_wave[wave]) for wave in by_wave)
+                chunks += (_keep(cut, self._keys.chunk(cut.chunk_id), put) for cut in packed)
+        chunks += (_keep(rest, self._keys.chunk(rest.chunk_id), put) for rest in packer.rest())
+        return sorted(chunks)
 
     def _check_bad_share(self) -> None:
         rows, rejected = self._tally.rows, self._tally.rejected
@@ -329,7 +350,7 @@ class _Reading:
                 "probably exported wrongly. Correct it and drop it again; nothing of it was sent",
             )
 
-    def _batch(self, chunks: list[Chunk], has_repeats: bool) -> Batch:
+    def _batch(self, chunks: list[_Cut], has_repeats: bool) -> Batch:
         tally = self._tally
         held_by = tuple(self._guards())
         return self._blank.model_copy(
@@ -362,6 +383,18 @@ class _Reading:
             yield f"amounts of {plain(tally.absolute)} in all are more than ApprovalAboveTotal ({limit})"
 
 
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Rows hold no cycles, and looking for them took a fifth of all planning (docs/benchmarks.md)."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _numbers(batch: Batch) -> dict[str, str | int]:
     counts = batch.counts
     numbers = {"rows": counts.rows, "rejected": counts.rejected, "chunks": batch.chunks, "waves": batch.waves}
@@ -380,6 +413,12 @@ def _told(notes: Notes) -> Iterator[str]:
         named = ", ".join(shown(name) for name in notes.ignored_columns[:COLUMNS_TOLD_MAX])
         more = len(notes.ignored_columns) - COLUMNS_TOLD_MAX
         yield f"ignored columns: {named}" + (f" and {more} more" if more > 0 else "")
+
+
+def _keep(packed: PackedChunk, key: str, put: Put) -> _Cut:
+    body = body_of(packed.rows)
+    put(key, body, "application/json")
+    return _Cut(packed.chunk_id, packed.wave, key, len(packed.rows), sha256_of(body))
 
 
 def _copied(pairs: Iterable[tuple[int, int]], kept: Writing) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ from adjustments.batches.chunking import waves
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import customers_and_amounts, rows_of
 from adjustments.batches.prediction import Balance, Forecast, Forecaster, restore_balance
-from adjustments.batches.workfiles import REPEAT, WorkKeys
+from adjustments.batches.workfiles import REPEAT, KeptRow, WorkKeys, read_rows
 from adjustments.errors import NotFound
 from adjustments.limits import CUSTOMER_ROWS_MAX
 from adjustments.model import Batch, Chunk, Outcome
@@ -31,25 +31,13 @@ _WOULD_FAIL: Final = frozenset({Forecast.WOULD_OVERDRAW, Forecast.UNKNOWN_CUSTOM
 
 
 @dataclass(frozen=True, slots=True)
-class InputRow:
-    """One row of the input as it was planned; ``rejected_for`` is empty for an adjustment."""
-
-    line: int
-    customer_id: str
-    amount: str
-    reason: str
-    cells: list[str]
-    rejected_for: str
-
-
-@dataclass(frozen=True, slots=True)
 class ResultRow:
     """One input row with its outcome, the job that brought it, and whether it belongs into fix-me.csv.
 
     ``chunk_id`` and ``place`` say where it was sent, for a row that was planned to be.
     """
 
-    row: InputRow
+    row: KeptRow
     outcome: Outcome
     message: str
     job_id: int | None
@@ -101,7 +89,7 @@ class Results:
         except NotFound:
             return []
 
-    def _result(self, row: InputRow, judged: "_Sent | Balance") -> ResultRow:
+    def _result(self, row: KeptRow, judged: "_Sent | Balance") -> ResultRow:
         if isinstance(judged, _Sent):
             outcome, message = judged.outcome
             is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
@@ -110,11 +98,9 @@ class Results:
         forecast, words = self.forecaster.judge(row.customer_id, Decimal(row.amount), judged)
         return ResultRow(row, Outcome.NOT_SUBMITTED, words, None, is_to_fix=forecast in _WOULD_FAIL)
 
-    def _input(self) -> Iterator[InputRow]:
+    def _input(self) -> Iterator[KeptRow]:
         for part in range(1, self._batch.row_parts + 1):
-            for line in self._files.get(self._keys.rows(part)).split(b"\n"):
-                number, customer_id, amount, reason, cells, *rejection = json.loads(line)
-                yield InputRow(number, customer_id, amount, reason, cells, rejection[-1] if rejection else "")
+            yield from read_rows(self._files.get(self._keys.rows(part)))
 
     def _waves(self) -> Iterator[int]:
         repeats: Iterator[tuple[int, int]] = iter(())

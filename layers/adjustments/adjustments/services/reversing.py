@@ -10,7 +10,7 @@ import io
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adjustments.batches.payloads import content_line
+from adjustments.batches.payloads import content_of, rows_json
 from adjustments.errors import WrongState
 from adjustments.intake import neutralise
 from adjustments.model import Batch, Outcome
@@ -64,7 +64,7 @@ class Reverser:
                 if result.outcome is Outcome.APPLIED:
                     customer_id, amount = result.row.customer_id, -Decimal(result.row.amount)
                     out.write(_line([neutralise(customer_id), plain(amount), reason]))
-                    digest.update(content_line(customer_id, plain(amount), reason))
+                    digest.update(content_of(rows_json([customer_id], [plain(amount)], [reason])))
                     rows, total = rows + 1, exact_sum([total, amount])
         self._store.note_reversal(digest.hexdigest(), batch.batch_id)
         return Reversal(key, rows, total)
