@@ -27,8 +27,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     except AdjustmentsError as error:
         logger.warning("batch not taken", error=type(error).__name__)
         return api.answer_to(error)
-    except Exception:
-        logger.exception("call broke")
+    except Exception as error:
+        logger.error("call broke", **wiring.facts_of_break(error))
         return api.error_answer(500, "something broke here; with an Idempotency-Key, repeating is safe")
 
 

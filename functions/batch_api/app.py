@@ -1,5 +1,6 @@
 """The batch API: list batches, look at one, approve, stop, resolve and reverse it."""
 
+import re
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from adjustments.states import BatchStatus
 
 PAGE_ROWS_MAX: Final = 100
 BATCH_ID_CHARS_MAX: Final = 80
+BATCH_PATH: Final = re.compile(r"/batches/([0-9]{8}-[0-9]{6}-[a-z0-9-]{1,60})(?:/|$)")
 STOP_TIME: Final = timedelta(seconds=15)
 """How long a call asks for jobs to stop; the state machine asks for the rest."""
 
@@ -24,7 +26,7 @@ app = APIGatewayRestResolver()
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one call."""
-    logger.append_keys(request_id=api.request_id(event))
+    logger.append_keys(request_id=api.request_id(event), batch_id=named_batch(event))
     return app.resolve(event, context)
 
 
@@ -82,6 +84,12 @@ def reverse(batch_id: str) -> Response[str]:
     return reply(200, wiring.build_steering().reverse(batch_id))
 
 
+def named_batch(event: dict[str, Any]) -> str | None:
+    """The batch that a call is about, for the log; None where its path names nothing like one."""
+    found = BATCH_PATH.match(event.get("path") or "")
+    return found[1] if found else None
+
+
 def caller() -> str | None:
     """Who calls, as IAM knows them."""
     return app.current_event.request_context.identity.user_arn
@@ -97,7 +105,7 @@ def tell(error: AdjustmentsError) -> Response[str]:
 @app.exception_handler(Exception)
 def break_silently(error: Exception) -> Response[str]:
     """Tell a caller nothing of an error that nobody foresaw; the log has it all."""
-    logger.exception("call broke")
+    logger.error("call broke", **wiring.facts_of_break(error))
     return told(api.error_answer(500, "something broke here; the log has it"))
 
 

@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import api, manual_wiring
 from adjustments.errors import AdjustmentsError, GameballError, GameballUnauthorized
-from adjustments.manual.discretion import loggable
-from adjustments.manual.transaction import read_manual_transaction
+from adjustments.manual.discretion import names_of
+from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from adjustments.ports import Asking
 from adjustments.services.requesting import Message
 
@@ -40,12 +40,7 @@ def answer_call(event: dict[str, Any], asking: Asking) -> dict[str, Any]:
     """Answer a call of the API; whatever happens, nothing inside gets out."""
     try:
         transaction = read_manual_transaction(api.read_body(event), manual_wiring.clock.now())
-        private = (transaction.email, transaction.mobile)
-        logger.append_keys(
-            transaction_id=loggable(transaction.transaction_id, *private),
-            username=loggable(transaction.username, *private),
-            caller=loggable(asking.caller, *private),
-        )
+        name(transaction, asking)
         added = manual_wiring.build_transactor().add(transaction, asking)
     except AdjustmentsError as error:
         tell(error)
@@ -65,7 +60,7 @@ def take(record: dict[str, Any], lambda_context: LambdaContext) -> None:
     message = Message(record["body"], is_last=receives >= manual_wiring.settings().receives_max)
     asking = Asking("", request_id, lambda_context.get_remaining_time_in_millis)
     try:
-        failed = manual_wiring.build_requester().take(message, asking)
+        failed = manual_wiring.build_requester().take(message, asking, name)
     except Exception as error:
         tell(error)
         raise
@@ -73,6 +68,13 @@ def take(record: dict[str, Any], lambda_context: LambdaContext) -> None:
         tell(failed)
     else:
         logger.info("manual transaction settled")
+
+
+def name(transaction: ManualTransaction, asking: Asking) -> None:
+    """Let all further lines be found by what the transaction is called."""
+    settings = manual_wiring.settings()
+    names = names_of(transaction, asking.caller, settings.stack, settings.masks_customer_ids)
+    logger.append_keys(**names)
 
 
 def tell(error: Exception) -> None:

@@ -14,6 +14,7 @@ logger = wiring.function_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
+@wiring.telling_breaks(logger)
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Ask once for each open job, and say what follows."""

@@ -1,6 +1,7 @@
 """Takes what comes through the intake queue: dropped files, and ticks of the recurring schedule."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -17,6 +18,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 
 @logger.inject_lambda_context(clear_state=True)
+@wiring.telling_breaks(logger)
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Take each message of the queue; one that fails stays, and ends in the failure queue."""
@@ -24,18 +26,27 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
 
 def take(record: dict[str, Any]) -> None:
-    """Take one message: an object in the inbox, or a tick."""
+    """Take one message; one that can't be taken is told of, and stays in the queue."""
+    try:
+        for batch in batches_of(record):
+            tell(batch)
+    except Exception as error:
+        logger.error("message not taken", message_id=record["messageId"], **wiring.facts_of_break(error))
+        raise
+
+
+def batches_of(record: dict[str, Any]) -> Iterator[Batch]:
+    """The batches that a message makes: one of an object in the inbox, some of a tick."""
     drop = read_drop(json.loads(record["body"]))
     intake = wiring.build_intake()
     if not isinstance(drop, ObjectCreated):
-        for batch in intake.take_tick(drop.time):
-            tell(batch)
+        yield from intake.take_tick(drop.time)
         return
     if drop.detail.bucket.name != wiring.settings().bucket:
         raise RequestRefused("foreign_bucket", "the event names a bucket that is not ours")
     taken = intake.take_object(drop.detail.object.key, drop.detail.object.version_id)
     if taken:
-        tell(taken)
+        yield taken
 
 
 def tell(batch: Batch) -> None:

@@ -11,6 +11,7 @@ logger = wiring.function_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
+@wiring.telling_breaks(logger)
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]]:
     """Look once at everything that is open."""

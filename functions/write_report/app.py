@@ -12,6 +12,7 @@ logger = wiring.function_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
+@wiring.telling_breaks(logger)
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the four result files; the batch has its final status after them."""

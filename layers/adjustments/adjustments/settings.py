@@ -19,6 +19,7 @@ class Settings(BaseModel):
     topic_arn: str = Field("", alias="TOPIC_ARN")
     event_bus: str = Field("", alias="EVENT_BUS_NAME")
     failure_queue_url: str = Field("", alias="FAILURE_QUEUE_URL")
+    masks_customer_ids: bool = Field(True, alias="MASK_CUSTOMER_IDS")
     receives_max: int = Field(5, alias="RECEIVES_MAX")
     state_machine_arn: str = Field("", alias="STATE_MACHINE_ARN")
     gameball_base_url: str = Field("", alias="GAMEBALL_BASE_URL")

@@ -13,7 +13,7 @@ from adjustments.adapters.bucket import BucketFiles
 from adjustments.adapters.budget import TableRequestBudget
 from adjustments.adapters.gameball import GameballClient
 from adjustments.adapters.keys import SecretKeys
-from adjustments.adapters.logs import function_logger
+from adjustments.adapters.logs import facts_of_break, function_logger, telling_breaks
 from adjustments.adapters.machine import StateMachineExecutions
 from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
 from adjustments.adapters.notices import TopicAndBusNotices
@@ -49,7 +49,7 @@ _CLIENT_CONFIG: Final = Config(
 )
 """Bounds for AWS's own services; their calls are all safe to repeat, being conditional or idempotent."""
 
-__all__ = ["function_logger"]
+__all__ = ["facts_of_break", "function_logger", "telling_breaks"]
 
 clock: Final = SystemClock()
 _ids: Final = RandomIds()

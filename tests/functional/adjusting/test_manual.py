@@ -15,6 +15,7 @@ import urllib3
 
 from adjustments import limits, manual_wiring
 from adjustments.adapters.gameball import GameballClient
+from adjustments.manual.discretion import masked
 from adjustments.settings import Settings
 from local.standin.server import StandIn
 from tests.fakes.memory import MemoryBudget, MemoryNotices
@@ -304,6 +305,45 @@ def test_nothing_private_is_logged_and_the_request_id_is(
     assert not [value for value in PRIVATE if value in logged]
     assert logged.count("manual transaction not added") == 5
     assert "c6af9ac6-7b61-11e6-9a41-93e8deadbeef" in logged
+
+
+@pytest.mark.parametrize(
+    ("is_masked", "shown"), [(True, masked("c1-customer", "stack-prod")), (False, "c1-customer")]
+)
+@pytest.mark.parametrize("way", ["call", "event", "schedule"])
+def test_a_customers_transaction_is_found_in_the_log_whichever_way_it_came(
+    desk: Desk, way: str, is_masked: bool, shown: str, monkeypatch: pytest.MonkeyPatch
+):
+    log = io.StringIO()
+    app = importlib.import_module("functions.manual_transaction.app")
+    monkeypatch.setattr(app.logger.registered_handler, "stream", log)
+    settings = Settings(stack="stack-prod", receives_max=3, masks_customer_ids=is_masked)
+    monkeypatch.setattr(manual_wiring, "settings", lambda: settings)
+    control(desk.gameball, "customers", {"customers": [{"customerId": "c1-customer", "balance": 0}]})
+    body = {**BODY, "customerId": "c1-customer", "transactionId": "gift-c1-customer"}
+    {
+        "call": lambda: desk.post(body),
+        "event": lambda: desk.take({"detail-type": REQUESTED, "detail": body}),
+        "schedule": lambda: desk.take({**body, "schedule": "s", "dueTime": "2026-11-22T06:00:00Z"}),
+    }[way]()
+    assert desk.applied == [("gift-c1-customer", 5)]
+    [line] = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert (line["customer_id"], line["transaction_id"]) == (shown, f"gift-{shown}")
+    assert line["request_id"]
+    assert ("c1-customer" in log.getvalue()) is not is_masked
+
+
+def test_no_name_of_a_transaction_forges_a_line(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    log = io.StringIO()
+    app = importlib.import_module("functions.manual_transaction.app")
+    monkeypatch.setattr(app.logger.registered_handler, "stream", log)
+    forged = 'x","customer_id":"forged'
+    desk.post({**BODY, "transactionId": forged, "username": f"{forged}\u2028\u0085"})
+    desk.post({**BODY, "transactionId": "x\n{}"})
+    desk.take({"detail-type": REQUESTED, "source": f"{forged}\r\n{{}}", "detail": BODY})
+    lines = [json.loads(line) for line in log.getvalue().split("\n") if line]
+    assert len(lines) == 3
+    assert "forged" not in {line.get("customer_id") for line in lines}
 
 
 @pytest.mark.parametrize("version", ["v4.0", "v4.1"])

@@ -3,16 +3,21 @@
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from adjustments import wiring
+from adjustments.adapters.logs import FunctionBroke
 from local.standin.server import StandIn
 from tests.fakes.world import World
 from tests.functional.adjusting import test_handlers
 from tests.functional.adjusting.test_client import control
-from tests.functional.adjusting.test_handlers import call, dropped
+from tests.functional.adjusting.test_handlers import call, dropped, request
 
 world = test_handlers.world  # the fixture
 
@@ -117,3 +122,125 @@ def test_sweep_says_that_it_ran_and_how_everything_stands(world: World, capsys: 
     call("sweep", {})
     sums = counted(capsys)
     assert (sums["SweepRan"], sums["RowsInDoubtOpen"], sums["BatchesPastDeadline"]) == (1, 0, 0)
+
+
+def test_every_line_of_a_batchs_life_names_the_batch(world: World, log: Log, gameball: StandIn):
+    """A life with all that can happen: refused rows, a row in doubt, a stop, a person's word, a reversal."""
+    control(gameball, "settings", {"refuse_request_customers": ["c3"]})
+    rows = b"".join(b"c%d,1\n" % number for number in range(8))
+    batch_id = go(world, b"customerId,amount\n" + rows)
+    control(gameball, "faults", {"path": "/batch/balance-adjustment", "kind": "reset_after"})
+    world.files.drop("inbox/doubt.csv", CONTENT)
+    call("submit_batch", dropped("inbox/doubt.csv"))
+    doubtful = world.executions.started[-1][1]
+    for name in ("submit_more", "poll_jobs", "write_report", "notify"):
+        call(name, {"batchId": doubtful})
+    for path, body in {"stop": {}, "resolve": {"outcome": "applied"}, "reversal": None}.items():
+        request("POST", f"/batches/{doubtful}/{path}", body)
+    call("sweep", {})
+    lines = log.lines()
+    assert len({line["message"] for line in lines}) > 12
+    assert [line for line in lines if line.get("batch_id") not in (batch_id, doubtful)] == [
+        line for line in lines if line["message"] == "swept"
+    ]
+    of_chunks = [line for line in lines if line["message"].startswith(("chunk", "row", "job"))]
+    assert len(of_chunks) > 10
+    assert [line for line in of_chunks if not line.get("chunk_id")] == []
+    asked = [line for line in of_chunks if line["message"] in ("chunk submitted", "chunk settled")]
+    assert {type(line.get("job_id")) for line in asked if line["batch_id"] == batch_id} == {int}
+
+
+def test_a_call_that_is_refused_is_found_by_its_batch(world: World, log: Log):
+    batch_id = go(world)
+    assert request("POST", f"/batches/{batch_id}/approve", {})[0] == 409
+    [line] = [line for line in log.lines() if line["message"] == "call refused"]
+    assert (line["batch_id"], line["request_id"], line["error"]) == (batch_id, "r", "WrongState")
+
+
+def test_a_path_that_names_no_batch_is_not_logged_as_one(world: World, log: Log):
+    assert request("POST", "/batches/jo@customer.example/approve", {})[0] == 404
+    assert "jo@customer.example" not in log.getvalue()
+
+
+@pytest.mark.parametrize("name", ["poll_jobs", "submit_more", "write_report", "notify"])
+def test_a_step_that_breaks_says_why_in_one_line_and_in_no_words_of_others(
+    world: World, log: Log, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(world.store, "batch", lambda batch_id: int(f"very private {batch_id}"))
+    with pytest.raises(FunctionBroke, match=r"^ValueError$") as broken:
+        call(name, {"batchId": "b1"})
+    assert (broken.value.__cause__, broken.value.__context__) == (None, None), "Lambda would write it down"
+    [line] = log.lines()
+    assert (line["message"], line["level"], line["error"]) == ("function broke", "ERROR", "ValueError")
+    assert (line["batch_id"], line["function_request_id"]) == ("b1", "request-1")
+    assert any("lambda batch_id" in place for place in line["stack"])
+    assert "very private b1" not in log.getvalue()
+
+
+def test_aws_s_own_words_are_told_for_they_name_what_is_missing(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch
+):
+    words = "User: arn:aws:sts::1:assumed-role/r/f is not authorized to perform: dynamodb:GetItem"
+
+    def refuse(batch_id: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": words}}, "GetItem")
+
+    monkeypatch.setattr(world.store, "batch", refuse)
+    with pytest.raises(FunctionBroke):
+        call("poll_jobs", {"batchId": "b1"})
+    assert log.lines()[0]["aws"] == f"GetItem: {words}"
+
+
+def test_a_sweep_that_fails_for_a_batch_names_the_batch(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch
+):
+    world.files.drop("inbox/f.csv", CONTENT)
+    call("submit_batch", dropped("inbox/f.csv"))
+    [(_, batch_id)] = world.executions.started
+    monkeypatch.setattr(world.executions, "is_running", lambda name: 1 // 0)
+    with pytest.raises(FunctionBroke, match="ExceptionGroup"):
+        call("sweep", {})
+    named, broke = log.lines()[-2:]
+    assert (named["batch_id"], named["error"]) == (batch_id, "ZeroDivisionError")
+    assert [part["error"] for part in broke["errors"]] == ["ZeroDivisionError"]
+
+
+def test_a_file_that_can_not_be_taken_says_why_and_names_its_batch(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch
+):
+    world.files.drop("inbox/f.csv", CONTENT)
+    monkeypatch.setattr(world.store, "create_batch", lambda batch: 1 // 0)
+    assert call("submit_batch", dropped("inbox/f.csv"))["batchItemFailures"]
+    named, told = [line for line in log.lines() if line["level"] == "ERROR"]
+    assert (named["message"], told["message"]) == ("batch not taken", "message not taken")
+    assert named["batch_id"].startswith("20261121-120000-f-")
+    assert (told["message_id"], told["error"]) == ("m1", "ZeroDivisionError")
+
+
+def test_nothing_forges_a_line_or_a_field_of_one(world: World, log: Log):
+    key = 'inbox/x\n{"level":"INFO","batch_id":"forged","message":"batch ended"}.csv'
+    world.files.drop(key, CONTENT)
+    call("submit_batch", dropped(key))
+    call("submit_batch", dropped("inbox/x", bucket='b","batch_id":"forged'))
+    request("GET", '/batches/x"\r\n,"batch_id":"forged')
+    assert len(log.lines()) > 3
+    assert "forged" not in {line.get("batch_id") for line in log.lines()}
+
+
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [("DEBUG", "debug info warning"), ("INFO", "info warning"), ("WARNING", "warning"), ("ERROR", "")],
+)
+def test_log_level_of_the_template_rules_functions_and_services_and_nobody_else(level: str, written: str):
+    program = (
+        "import logging; from adjustments import wiring; logger = wiring.function_logger()\n"
+        "service = logging.getLogger('adjustments.services.telling')\n"
+        "for log in (logger, service, logging.getLogger('botocore'), logging.getLogger('urllib3')):\n"
+        "    log.debug('debug'); log.info('info'); log.warning('warning')"
+    )
+    environment = {**os.environ, "POWERTOOLS_LOG_LEVEL": level, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    messages = [json.loads(line)["message"] for line in done.stdout.splitlines()]
+    assert messages == written.split() * 2

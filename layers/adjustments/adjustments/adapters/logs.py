@@ -1,12 +1,27 @@
 """Logs of one JSON line each, those of the services among them."""
 
 import logging
-from typing import Final
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+from botocore.exceptions import ClientError
 
 PACKAGE: Final = "adjustments"
+
+_Given = ParamSpec("_Given")
+_Answer = TypeVar("_Answer")
+
+
+class FunctionBroke(Exception):
+    """A function did not do its work; the line before in its log says why. Whoever invoked it may try again.
+
+    Lambda writes down an error that leaves a function, in several lines and with its words, which may be a
+    customer's or Gameball's. So this one leaves in its place, with the name of the other.
+    """
 
 
 def function_logger() -> Logger:
@@ -18,3 +33,39 @@ def function_logger() -> Logger:
     logging.getLogger(PACKAGE)  # only loggers that exist are led
     copy_config_to_registered_loggers(logger, include={PACKAGE})
     return logger
+
+
+def facts_of_break(error: BaseException) -> dict[str, Any]:
+    """What may be told of an error that nobody handled: its class and places, and AWS's own words."""
+    facts: dict[str, Any] = {
+        "error": type(error).__name__,
+        "stack": [line.strip() for line in traceback.format_tb(error.__traceback__)],
+    }
+    if isinstance(error, ClientError):
+        facts["aws"] = f"{error.operation_name}: {error.response.get('Error', {}).get('Message', '')}"
+    if isinstance(error, BaseExceptionGroup):
+        facts["errors"] = [facts_of_break(part) for part in error.exceptions]
+    return facts
+
+
+def telling_breaks(
+    logger: Logger,
+) -> Callable[[Callable[_Given, _Answer]], Callable[_Given, _Answer]]:
+    """A decorator for handlers that nobody waits for: logs what broke one, with the ids known by then.
+
+    The decorated handler raises FunctionBroke in place of any other error.
+    """
+
+    def decorate(handler: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
+        @wraps(handler)
+        def told(*args: _Given.args, **kwargs: _Given.kwargs) -> _Answer:
+            try:
+                return handler(*args, **kwargs)
+            except Exception as error:
+                logger.error("function broke", **facts_of_break(error))
+                broken = type(error).__name__
+            raise FunctionBroke(broken)  # out of the handler above, so that it carries no other error along
+
+        return told
+
+    return decorate

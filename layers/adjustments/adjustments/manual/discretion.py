@@ -1,10 +1,19 @@
 """What may be logged. Addresses and numbers of customers may hide in ids and names that callers choose."""
 
+import hashlib
 import re
+from collections.abc import Mapping
 from typing import Final
+
+from adjustments.manual.transaction import ManualTransaction
 
 _ADDRESS: Final = re.compile(r"[^\s/:]*@[^\s/]*")
 _CHARS_MAX: Final = 300
+_DIGITS: Final = 12
+"""Hexadecimal digits of a masked id: enough to tell the customers of one company apart."""
+
+_TELLING_CHARS_MIN: Final = 5
+"""A shorter id may stand anywhere in other words by chance."""
 
 
 def loggable(text: str, *private: str | None) -> str:
@@ -13,3 +22,36 @@ def loggable(text: str, *private: str | None) -> str:
         if value:
             text = text.replace(value, "(withheld)")
     return _ADDRESS.sub("(withheld)", text)[:_CHARS_MAX]
+
+
+def masked(customer_id: str, stack: str) -> str:
+    """A customer's id as the logs of one stack show it: always the same, and not to be read back.
+
+    A pseudonym, no more: whoever has the id finds its lines (docs/runbook.md), and who can guess it, too.
+    """
+    digest = hashlib.sha256(f"{stack}\0{customer_id}".encode(errors="surrogatepass")).hexdigest()
+    return f"masked-{digest[:_DIGITS]}"
+
+
+def names_of(transaction: ManualTransaction, caller: str, stack: str, is_masked: bool) -> Mapping[str, str]:
+    """What the lines on a manual transaction are found by.
+
+    Args:
+        caller: who asks for it.
+        stack: the stack's name; the same customer is masked otherwise in another stack.
+        is_masked: whether the customer's id is masked, also where it stands in the other names.
+    """
+    customer = transaction.customer_id
+    shown = masked(customer, stack) if is_masked else customer
+
+    def told(text: str) -> str:
+        clean = loggable(text, transaction.email, transaction.mobile)
+        hides = is_masked and len(customer) >= _TELLING_CHARS_MIN
+        return clean.replace(customer, shown) if hides else clean
+
+    return {
+        "customer_id": shown,
+        "transaction_id": told(transaction.transaction_id),
+        "username": told(transaction.username),
+        "caller": told(caller),
+    }

@@ -12,7 +12,7 @@ from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner
 from adjustments.services.saving import save_or_reread
 from adjustments.services.submitting import Submitter
-from adjustments.services.telling import warn
+from adjustments.services.telling import broke, warn
 from adjustments.states import BatchStatus
 
 FIRST_SUBMIT: Final = timedelta(seconds=10)
@@ -91,6 +91,13 @@ class Intake:
 
     def take(self, drop: Drop) -> Batch:
         """Plan a drop and set it going; for one that is going already, make sure that it is."""
+        try:
+            return self._take(drop)
+        except Exception as error:
+            broke("batch not taken", drop.batch_id, error)
+            raise
+
+    def _take(self, drop: Drop) -> Batch:
         batch = self._planner.plan(drop)
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return self._tell_of_waiting(batch)

@@ -1,6 +1,6 @@
 """Takes requests for manual transactions that came as events: nobody waits, so an event tells the outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,9 @@ from adjustments.services.transacting import Added, Transactor
 _REASON_CHARS_MAX: Final = 500
 _FOR_GOOD: Final = (InputError, GameballRefused, IdTaken)
 """What the same event would meet again; everything else may go well later."""
+
+
+Hear = Callable[[ManualTransaction, Asking], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,10 @@ class Requester:
         self._bus = bus
         self._clock = clock
 
-    def take(self, message: Message, asking: Asking) -> Exception | None:
+    def take(self, message: Message, asking: Asking, hear: Hear) -> Exception | None:
         """Apply what a message asks for; or keep it with the reason, which is returned.
+
+        ``hear`` is told what it is as soon as that is known.
 
         Raises what may pass by itself, unless the message will not come again. The event on the bus comes
         last, so that it is told twice rather than never: its receivers know it by the ``transactionId``.
@@ -45,6 +50,7 @@ class Requester:
             fields = asked.fields
             transaction = read_manual_transaction(fields, self._clock.now())
             asking = Asking(asked.caller, asking.request_id, asking.remaining_ms)
+            hear(transaction, asking)
             added = self._transactor.add(transaction, asking)
         except Exception as error:
             if not isinstance(error, _FOR_GOOD) and not message.is_last:

@@ -14,7 +14,7 @@ from adjustments.services.investigating import Investigator
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop
 from adjustments.services.saving import try_save
-from adjustments.services.telling import warn
+from adjustments.services.telling import broke, warn
 from adjustments.states import BatchStatus
 
 EVENTS_MAY_TAKE: Final = timedelta(minutes=30)
@@ -134,5 +134,6 @@ def _changed(items: Iterable[_Item], change: Callable[[_Item], bool], errors: li
         except WrongState:
             continue
         except Exception as error:
+            broke("sweep could not look after it", item.batch_id, error)
             errors.append(error)
     return changed
