@@ -49,6 +49,16 @@ _CLIENT_CONFIG: Final = Config(
 )
 """Bounds for AWS's own services; their calls are all safe to repeat, being conditional or idempotent."""
 
+_S3_CONFIG: Final = _CLIENT_CONFIG.merge(
+    Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+    )
+)
+"""For links: by itself boto3 signs them in version 2 in the older regions, which no new bucket takes, and for
+a host from which S3 leads away (boto3 issue 2680).
+"""
+
 __all__ = ["facts_of_break", "function_logger", "telling_breaks"]
 
 clock: Final = SystemClock()
@@ -82,7 +92,7 @@ def _store() -> TableBatchStore:
 
 @lru_cache(maxsize=1)
 def _files() -> BucketFiles:
-    return BucketFiles(_client("s3"), settings().bucket)
+    return BucketFiles(boto3.client("s3", config=_S3_CONFIG), settings().bucket)
 
 
 @lru_cache(maxsize=1)

@@ -321,11 +321,12 @@ def test_a_customers_transaction_is_found_in_the_log_whichever_way_it_came(
     monkeypatch.setattr(manual_wiring, "settings", lambda: settings)
     control(desk.gameball, "customers", {"customers": [{"customerId": "c1-customer", "balance": 0}]})
     body = {**BODY, "customerId": "c1-customer", "transactionId": "gift-c1-customer"}
-    {
-        "call": lambda: desk.post(body),
-        "event": lambda: desk.take({"detail-type": REQUESTED, "detail": body}),
-        "schedule": lambda: desk.take({**body, "schedule": "s", "dueTime": "2026-11-22T06:00:00Z"}),
-    }[way]()
+    if way == "call":
+        desk.post(body)
+    elif way == "event":
+        desk.take({"detail-type": REQUESTED, "detail": body})
+    else:
+        desk.take({**body, "schedule": "s", "dueTime": "2026-11-22T06:00:00Z"})
     assert desk.applied == [("gift-c1-customer", 5)]
     [line] = [json.loads(line) for line in log.getvalue().splitlines()]
     assert (line["customer_id"], line["transaction_id"]) == (shown, f"gift-{shown}")

@@ -38,7 +38,9 @@ def test_mask_can_be_made_as_the_runbook_says():
     assert f"masked-{printed.strip()}" == masked("player-1", "prod")
 
 
-@pytest.mark.parametrize("customer_id", ["player-1", "jo@customer.example", "+491701234567", "\U0001f600 gold"])
+@pytest.mark.parametrize(
+    "customer_id", ["player-1", "jo@customer.example", "+491701234567", "\U0001f600 gold"]
+)
 def test_masked_id_shows_nothing_of_the_customer(customer_id: str):
     told = names(True, customerId=customer_id, transactionId=f"birthday-{customer_id}", username=customer_id)
     assert not [value for value in told.values() if customer_id in value]
