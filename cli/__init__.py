@@ -8,6 +8,7 @@ Bottom up::
     output     tables and lines for people, JSON for machines
     watching   follows one batch until it needs no more watching
     options    what every command has in common
+    showing    one batch for people, and what to do next
     commands   the commands, by what people want
     main       puts them together, and turns errors into words
 """

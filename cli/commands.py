@@ -1,5 +1,6 @@
 """The commands, by what people want: drop a file, look, decide, take the results, add one transaction."""
 
+import shlex
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,32 +13,41 @@ from rich.text import Text
 
 from adjustments.ids import batch_id
 from cli.errors import Exit, Refused, Trouble, WrongUse
-from cli.options import Desk, at_a_desk, confirm, examples
-from cli.output import moment, number, outcomes, points, status_of
-from cli.watching import FINAL, TAKEN_WITHIN_S, WAITS_FOR_A_PERSON, exit_code, progress_line
+from cli.options import Desk, at_a_desk, confirm, examples, take_batch_id
+from cli.output import moment, number, outcomes, points, prediction, status_of
+from cli.showing import points_applied, show_batch
+from cli.watching import FINAL, TAKEN_WITHIN_S, WAITS_FOR_A_PERSON, exit_code
 
 INBOX: Final = "inbox/"
 ENDINGS: Final = (".csv", ".csv.gz")
 STATUSES: Final = ("planned", WAITS_FOR_A_PERSON, "submitting", "polling", *sorted(FINAL))
 EXAMPLE: Final = "20261122-101500-spring-0f3c9a1b2d4e"
 
-_batch = click.argument("batch", metavar="BATCH")
+_batch = click.argument("batch", metavar="BATCH", callback=take_batch_id)
 
 
 @click.command(
+    short_help="Drop a CSV file of adjustments.",
     epilog=examples(
         "adjust submit spring.csv --dry-run --wait",
         "adjust submit spring.csv --wait",
         "adjust submit fix-me.csv --json",
-    )
+    ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Check the file and foretell the outcome; nothing is sent.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check the file and foretell what each row would do; nothing is sent."
+)
 @click.option("--wait", is_flag=True, help="Watch the batch to its end; the exit code tells how it went.")
 @click.option("--allow-duplicate", is_flag=True, help="Take rows that were accepted before once more.")
 @at_a_desk
 def submit(desk: Desk, file: Path, dry_run: bool, wait: bool, allow_duplicate: bool) -> int:
-    """Drop a CSV file of adjustments, and tell the batch that it becomes."""
+    """Drop a CSV file of adjustments, and tell the batch that it becomes.
+
+    With --dry-run nothing is sent: the batch ends as validated, and tells how many rows would be applied,
+    would overdraw, are unknown to Gameball or could not be foretold. With --wait as well, the exit code is 0
+    only where every row would be applied.
+    """
     if not file.name.lower().endswith(ENDINGS):
         raise WrongUse(f"{file.name} is not taken: its name must end in {' or '.join(ENDINGS)}")
     named = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
@@ -56,13 +66,16 @@ def submit(desk: Desk, file: Path, dry_run: bool, wait: bool, allow_duplicate: b
             desk.output.data(told)
         else:
             desk.output.say("dropped as batch ", Text(batch, style="bold"))
-            desk.output.say(f"to follow it: adjust watch {batch}")
+            desk.output.say(f"to follow it: {desk.hint(f'watch {batch}')}")
         return Exit.OK
     desk.output.say("dropped as batch ", Text(batch, style="bold"))
     return _follow(desk, batch, is_new=True)
 
 
-@click.command(epilog=examples(f"adjust watch {EXAMPLE}", f"adjust watch {EXAMPLE} --json | jq .counts"))
+@click.command(
+    short_help="Follow a batch to its end; Ctrl-C detaches.",
+    epilog=examples(f"adjust watch {EXAMPLE}", f"adjust watch {EXAMPLE} --json | jq .counts"),
+)
 @_batch
 @at_a_desk
 def watch(desk: Desk, batch: str) -> int:
@@ -83,12 +96,15 @@ def _follow(desk: Desk, batch: str, *, is_new: bool) -> int:
     try:
         ended = desk.watcher.watch(batch, is_new=is_new)
     except KeyboardInterrupt:
-        desk.output.errors.print(f"detached; the batch goes on. To follow it again: adjust watch {batch}")
+        desk.output.warn(f"detached; the batch goes on. To follow it again: {desk.hint(f'watch {batch}')}")
         return Exit.DETACHED
+    except Trouble as trouble:
+        again = desk.hint(f"watch {batch}")
+        raise Trouble(f"{trouble}. The batch goes on by itself; to follow it again: {again}") from None
     if desk.output.is_json:
         desk.output.data(ended)
     else:
-        _show(desk, ended)
+        show_batch(desk, ended)
     return exit_code(ended)
 
 
@@ -114,20 +130,24 @@ def list_batches(desk: Desk, status: str | None, limit: int) -> int:
             str(batch.get("batchId", "")),
             status_of(batch),
             number(batch.get("counts", {}).get("rows")),
-            outcomes(batch),
-            points(batch.get("totals", {}).get("applied")),
+            prediction(batch) or outcomes(batch),
+            points_applied(batch),
             moment(batch.get("createdAt")),
         ]
         for batch in found
     ]
     if rows:
-        desk.output.table("", ["batch", "status", "rows", "outcomes", "points applied", "taken"], rows)
+        names = ["batch", "status", "rows", "outcomes", "points applied", "taken"]
+        desk.output.table(names, rows, spare=["taken", "points applied", "rows"])
     else:
         desk.output.say("no batches" if status is None else f"no batches are {status}")
     return Exit.OK
 
 
-@click.command(epilog=examples(f"adjust show {EXAMPLE}", f"adjust show {EXAMPLE} --json | jq .links"))
+@click.command(
+    short_help="Show one batch, and what to do next.",
+    epilog=examples(f"adjust show {EXAMPLE}", f"adjust show {EXAMPLE} --json | jq .links"),
+)
 @_batch
 @at_a_desk
 def show(desk: Desk, batch: str) -> int:
@@ -136,60 +156,14 @@ def show(desk: Desk, batch: str) -> int:
     if desk.output.is_json:
         desk.output.data(found)
     else:
-        _show(desk, found)
+        show_batch(desk, found)
     return Exit.OK
 
 
-def _show(desk: Desk, batch: Mapping[str, Any]) -> None:
-    totals, held_by = batch.get("totals", {}), batch.get("heldBy") or []
-    message = str(batch.get("message") or "")
-    desk.output.pairs(
-        [
-            ("batch", str(batch.get("batchId", ""))),
-            ("status", status_of(batch)),
-            ("why", message if message != "; ".join(held_by) else ""),
-            ("held by", "; ".join(held_by)),
-            ("file", str(batch.get("source", {}).get("key", ""))),
-            ("progress", progress_line(batch)),
-            ("outcomes", outcomes(batch)),
-            (
-                "points",
-                f"{points(totals.get('requested'))} asked for, {points(totals.get('applied'))} applied",
-            ),
-            ("taken", moment(batch.get("createdAt"))),
-            ("ended", moment(batch.get("finishedAt"))),
-            ("notes", "; ".join(batch.get("notes", []))),
-            ("next", _next(batch)),
-        ]
-    )
-
-
-def _next(batch: Mapping[str, Any]) -> str:
-    """What a person can do now."""
-    name, counts = batch.get("batchId"), batch.get("counts", {})
-    match batch.get("status"):
-        case "awaiting_approval":
-            return f"adjust approve {name}, or adjust stop {name}"
-        case "completed_with_errors" | "stopped":
-            return f"adjust results {name}, correct fix-me.csv, and adjust submit fix-me.csv"
-        case "needs_attention" if counts.get("inDoubt"):
-            return (
-                "do not send the rows in doubt again; look them up at Gameball, then adjust resolve "
-                f"{name} applied|not-applied --note '…'"
-            )
-        case "rejected":
-            return "correct the file, and submit it again"
-        case "validated" if counts.get("rejected"):
-            return f"adjust results {name}, and correct the rows in fix-me.csv"
-        case "validated":
-            return "submit it without --dry-run"
-        case "completed" | "needs_attention":
-            return f"adjust results {name}"
-        case _:
-            return f"adjust watch {name}"
-
-
-@click.command(epilog=examples(f"adjust results {EXAMPLE}", f"adjust results {EXAMPLE} --to ~/spring"))
+@click.command(
+    short_help="Download a batch's result files.",
+    epilog=examples(f"adjust results {EXAMPLE}", f"adjust results {EXAMPLE} --to ~/spring"),
+)
 @_batch
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Folder [default: ./BATCH].")
 @at_a_desk
@@ -205,9 +179,8 @@ def results(desk: Desk, batch: str, to: Path | None) -> int:
     if desk.output.is_json:
         desk.output.data({"folder": str(folder), "files": sizes})
     else:
-        desk.output.table(
-            "", ["file", "bytes"], [[str(folder / name), f"{size:,}"] for name, size in sizes.items()]
-        )
+        rows = [[str(folder / name), f"{size:,}"] for name, size in sizes.items()]
+        desk.output.table(["file", "bytes"], rows)
     return Exit.OK
 
 
@@ -218,17 +191,20 @@ def _plain_name(name: str) -> str:
     return name
 
 
-@click.command(epilog=examples(f"adjust approve {EXAMPLE}", f"adjust approve {EXAMPLE} --yes"))
+@click.command(
+    short_help="Let a batch go that waits for approval.",
+    epilog=examples(f"adjust approve {EXAMPLE}", f"adjust approve {EXAMPLE} --yes"),
+)
 @_batch
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @at_a_desk
 def approve(desk: Desk, batch: str, yes: bool) -> int:
     """Let a batch go that waits for approval: just what is shown, and nothing that came in between."""
     found = desk.api.batch(batch)
-    if not desk.output.is_json:
-        _show(desk, found)
     if found.get("status") == WAITS_FOR_A_PERSON:
-        confirm("Send these adjustments?", yes)
+        if not desk.output.is_json:
+            show_batch(desk, found)
+        confirm(desk, "Send these adjustments?", yes)
     believed = {
         "sha256": found.get("source", {}).get("sha256"),
         "rows": found.get("progress", {}).get("acceptedRows"),
@@ -238,20 +214,27 @@ def approve(desk: Desk, batch: str, yes: bool) -> int:
     return _decided(desk, desk.api.decide(batch, "approve", known), "approved")
 
 
-@click.command(epilog=examples(f"adjust stop {EXAMPLE}", f"adjust stop {EXAMPLE} --note 'wrong month'"))
+@click.command(
+    short_help="Send nothing more of a batch.",
+    epilog=examples(f"adjust stop {EXAMPLE}", f"adjust stop {EXAMPLE} --note 'wrong month'"),
+)
 @_batch
 @click.option("--note", default="", help="Why; it is told in the results.")
 @at_a_desk
 def stop(desk: Desk, batch: str, note: str) -> int:
-    """Send nothing more of a batch. What was applied already stays applied."""
+    """Send nothing more of a batch, and ask Gameball to stop its open jobs.
+
+    What was applied already stays applied; the results tell what that is. Nothing starts the batch again.
+    """
     return _decided(desk, desk.api.decide(batch, "stop", {"note": note} if note else {}), "stopped")
 
 
 @click.command(
+    short_help="Tell what became of rows in doubt.",
     epilog=examples(
         f"adjust resolve {EXAMPLE} applied --line 12 --line 40 --note 'seen in the list'",
         f"adjust resolve {EXAMPLE} not-applied --note 'none of them is in the list' --yes",
-    )
+    ),
 )
 @_batch
 @click.argument("outcome", type=click.Choice(["applied", "not-applied"]))
@@ -263,23 +246,29 @@ def stop(desk: Desk, batch: str, note: str) -> int:
 @at_a_desk
 def resolve(desk: Desk, batch: str, outcome: str, lines: tuple[int, ...], note: str, yes: bool) -> int:
     """Tell what became of rows in doubt, after looking them up at Gameball: all, or line by line."""
-    if not lines:
-        rows = desk.api.batch(batch).get("counts", {}).get("inDoubt", 0)
-        confirm(f"Call all {rows:,} rows in doubt {outcome}?", yes)
+    if not lines and (rows := desk.api.batch(batch).get("counts", {}).get("inDoubt", 0)):
+        confirm(desk, f"Call all {rows:,} rows in doubt {outcome}?", yes)
     fields: dict[str, Any] = {"outcome": outcome.replace("-", "_"), "note": note}
     if lines:
         fields["lines"] = list(lines)
     return _decided(desk, desk.api.decide(batch, "resolve", fields), "resolved")
 
 
-@click.command(epilog=examples(f"adjust reverse {EXAMPLE}", f"adjust reverse {EXAMPLE} --to ~/undo"))
+@click.command(
+    short_help="Make the file that takes a batch back.",
+    epilog=examples(f"adjust reverse {EXAMPLE}", f"adjust reverse {EXAMPLE} --to ~/undo"),
+)
 @_batch
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder [default: .]."
 )
 @at_a_desk
 def reverse(desk: Desk, batch: str, to: Path) -> int:
-    """Make the file that takes back what a batch applied. It is downloaded, not sent: submit it yourself."""
+    """Make the file that takes back what a batch applied: exactly the applied rows, with the opposite sign.
+
+    It is downloaded, not sent: look at it, and submit it yourself. A batch is taken back once. Points come
+    back without their first expiry date, and points that were spent meanwhile can't be taken.
+    """
     made = desk.api.decide(batch, "reversal", {})
     to.mkdir(parents=True, exist_ok=True)
     target = to / f"reversal-{_plain_name(batch)}.csv"
@@ -288,7 +277,9 @@ def reverse(desk: Desk, batch: str, to: Path) -> int:
         desk.output.data({"file": str(target), **{name: made.get(name) for name in ("rows", "total", "key")}})
     else:
         desk.output.say(f"{target}: {number(made.get('rows'))} rows, {points(made.get('total'))} points")
-        desk.output.say(f"nothing is sent yet. To take the batch back: adjust submit {target}")
+        desk.output.say(
+            f"nothing is sent yet. To take the batch back: {desk.hint(f'submit {shlex.quote(str(target))}')}"
+        )
         desk.output.say("it can't restore when points expire, nor take points that were spent meanwhile")
     return Exit.OK
 
@@ -300,20 +291,22 @@ def _decided(desk: Desk, answer: Mapping[str, Any], done: str) -> int:
     rows = f" ({answer['rows']:,} rows)" if isinstance(answer.get("rows"), int) else ""
     desk.output.say(f"{done}{rows}; the batch is now ", status_of(answer))
     if answer.get("status") not in FINAL:
-        desk.output.say(f"to follow it: adjust watch {answer.get('batchId')}")
+        follow = desk.hint(f"watch {answer.get('batchId')}")
+        desk.output.say(f"to follow it: {follow}")
     return Exit.OK
 
 
 @click.command(
+    short_help="Add one manual transaction.",
     epilog=examples(
         "adjust transact --customer C1 --points 50 --reason goodwill --username ada",
         "adjust transact --customer C1 --points -20 --reason correction --username ada --id ticket-4711",
         "adjust transact --customer C1 --amount 12.50 --reason refund --username ada --expiry-days 90",
-    )
+    ),
 )
 @click.option("--customer", required=True, help="The customer's id.")
 @click.option("--points", "whole_points", type=int, help="Points to add, or with a minus to deduct.")
-@click.option("--amount", help="Money to reward instead of points.")
+@click.option("--amount", help="Money instead of points, in the account's currency; a minus deducts.")
 @click.option("--reason", required=True, help="Why; the customer may see it.")
 @click.option("--username", required=True, help="Who does it.")
 @click.option("--id", "transaction_id", help="The transaction's id: the same id is never applied twice.")
@@ -329,7 +322,11 @@ def transact(
     transaction_id: str | None,
     expiry_days: int | None,
 ) -> int:
-    """Add one manual transaction: goodwill or a correction for one customer."""
+    """Add one manual transaction: goodwill or a correction for one customer, applied at once.
+
+    A transaction is applied once for its --id, however often the command is given. Without --id a fresh one
+    is made up, and told.
+    """
     if (whole_points is None) == (amount is None):
         raise WrongUse("give --points or --amount, one of them")
     name = transaction_id or f"adjust-{uuid.uuid4()}"
@@ -350,10 +347,10 @@ def transact(
     if desk.output.is_json:
         desk.output.data(answer)
     else:
+        what = f"{whole_points:+,} points" if whole_points is not None else f"an amount of {amount}"
         added = answer.get("gameballTransactionId")
-        desk.output.say(
-            f"added to {customer} as transaction {name}" + (f", Gameball's {added}" if added else "")
-        )
+        named = f"{name} (Gameball's {added})" if added else name
+        desk.output.say(f"applied {what} for {customer} as transaction {named}")
     return Exit.OK
 
 

@@ -19,8 +19,10 @@ credentials. With AWS_ENDPOINT_URL, or --local after `make up`, it talks to a st
 """
 _CODES = """\b
 Exit codes:
-  0    done; a watched batch ended with every row applied, or checked and found good
-  1    a watched batch ended otherwise, or waits for approval: a person has to look
+  0    done; a watched batch ended with every row applied, or a watched dry run found
+       that every row would be
+  1    a watched batch ended otherwise, or waits for approval: a person has to look; of a
+       dry run: rows are rejected, would fail, or could not be foretold
   2    the command line makes no sense
   3    refused: no such batch, wrong state, a value that is not accepted
   4    AWS, the network or the API failed
@@ -36,7 +38,15 @@ Examples:
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(help=_ABOUT, epilog=_CODES, context_settings=_SETTINGS)
+class _InOrder(click.Group):
+    """Lists the commands in the order of a batch's life, not of the alphabet."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The names of the commands."""
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, help=_ABOUT, epilog=_CODES, context_settings=_SETTINGS)
 def adjust() -> None:
     """Adjust balances."""
 

@@ -1,15 +1,19 @@
 """What every command has in common: which stack, and how to answer."""
 
+import re
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from cli.api import Api
+from cli.errors import WrongUse
 from cli.output import Output
 from cli.stack import DEFAULT_STACK, Stack, Where
 from cli.watching import Watcher
+
+_BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 class Desk:
@@ -18,6 +22,10 @@ class Desk:
     def __init__(self, where: Where, is_json: bool) -> None:
         self._where = where
         self.output = Output(is_json)
+
+    def hint(self, command: str) -> str:
+        """A command to type next, for the same stack as this one."""
+        return f"adjust {command}{self._where.as_options()}"
 
     @cached_property
     def stack(self) -> Stack:
@@ -65,10 +73,17 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def confirm(question: str, is_sure: bool) -> None:
+def confirm(desk: Desk, question: str, is_sure: bool) -> None:
     """Ask whether to go on, unless --yes was given; in a script it has to be."""
     if is_sure:
         return
-    if not click.get_text_stream("stdin").isatty():
-        raise click.UsageError("nobody is here to be asked: give --yes")
+    if desk.output.is_json or not click.get_text_stream("stdin").isatty():
+        raise WrongUse("this needs a yes, and nobody can be asked here: look at it first, then give --yes")
     click.confirm(question, abort=True, err=True)
+
+
+def take_batch_id(context: click.Context, parameter: click.Parameter, text: str) -> str:
+    """Take a batch's id, refusing at once what can't be one: an empty variable, or a path."""
+    if not _BATCH_ID.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is no batch id; `adjust list` shows them")
+    return text

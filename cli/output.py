@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from adjustments import exact_json
 
-WIDTH_PIPED: Final = 160
-"""Columns of a line where no terminal says how many it has."""
+_UNBOUND: Final = 10_000
+"""Columns of a line where no terminal says how many it has: whoever reads it then wants whole lines."""
 
 STYLES: Final = {
     "completed": "green",
@@ -34,6 +35,14 @@ OUTCOMES: Final = {
 }
 """The outcomes by their names in the API."""
 
+FORECASTS: Final = {
+    "wouldApply": "would be applied",
+    "wouldOverdraw": "would overdraw",
+    "unknownCustomer": "unknown to Gameball",
+    "notPredicted": "not foretold",
+}
+"""The forecasts of a dry run by their names in the API."""
+
 
 class Output:
     """Where the commands write to; with ``is_json`` only what machines read goes to standard output."""
@@ -52,31 +61,73 @@ class Output:
         console = self.errors if self.is_json else self.console
         console.print(Text.assemble(*map(clean, parts)), soft_wrap=True)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-        """Write a table."""
-        table = Table(
-            *columns, title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
-        )
-        for column in table.columns:
-            column.overflow = "fold"
-        for row in rows:
-            table.add_row(*map(clean, row))
-        self.console.print(table)
+    def warn(self, line: str) -> None:
+        """Write a line for people that is no answer, on standard error."""
+        self.errors.print(clean(line), soft_wrap=True)
+
+    def table(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], spare: Sequence[str] = ()
+    ) -> None:
+        """Write a table whose first column is never broken.
+
+        Args:
+            columns: their names.
+            rows: the cells.
+            spare: columns that are left out, the first of them first, where the terminal is too narrow.
+        """
+        shown = list(columns)
+        table = _table(columns, rows, shown, self._is_terminal)
+        unbound = self.console.options.update_width(_UNBOUND)
+        for name in spare:
+            if Measurement.get(self.console, unbound, table).maximum <= self.console.width:
+                break
+            shown.remove(name)
+            table = _table(columns, rows, shown, self._is_terminal)
+        self._print(table)
 
     def pairs(self, pairs: Sequence[tuple[str, str | Text]]) -> None:
         """Write names and values, those without a value left out."""
-        table = Table.grid(padding=(0, 2))
+        table = Table.grid(padding=(0, 2), pad_edge=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in pairs:
             if value:
                 table.add_row(name, clean(value))
-        self.console.print(table)
+        self._print(table)
+
+    @property
+    def _is_terminal(self) -> bool:
+        return self.console.is_terminal
+
+    def _print(self, table: Table) -> None:
+        """Print a table; without the blanks at the ends of its lines where it is piped."""
+        if self._is_terminal:
+            self.console.print(table)
+            return
+        with self.console.capture() as captured:
+            self.console.print(table)
+        for line in captured.get().splitlines():
+            sys.stdout.write(line.rstrip() + "\n")
+
+
+def _table(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], shown: Sequence[str], is_terminal: bool
+) -> Table:
+    places = [columns.index(name) for name in shown]
+    table = Table(
+        box=box.SIMPLE_HEAD if is_terminal else None,
+        padding=(0, 1) if is_terminal else (0, 2, 0, 0),
+        pad_edge=is_terminal,
+    )
+    for place in places:
+        table.add_column(columns[place], overflow="fold", no_wrap=not place)
+    for row in rows:
+        table.add_row(*(clean(row[place]) for place in places))
+    return table
 
 
 def _console(file: Any) -> Console:
-    is_terminal = file.isatty()
-    width = None if is_terminal else WIDTH_PIPED
+    width = None if file.isatty() else _UNBOUND
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
@@ -117,5 +168,13 @@ def moment(text: object) -> str:
 
 def outcomes(batch: Mapping[str, Any]) -> str:
     """The outcomes that occur, in one line."""
-    counts = batch.get("counts", {})
-    return ", ".join(f"{number(counts[key])} {name}" for key, name in OUTCOMES.items() if counts.get(key))
+    return _told(batch.get("counts", {}), OUTCOMES)
+
+
+def prediction(batch: Mapping[str, Any]) -> str:
+    """What a real run would do to the rows of a dry run, in one line."""
+    return _told(batch.get("prediction") or {}, FORECASTS)
+
+
+def _told(rows: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    return ", ".join(f"{number(rows[key])} {name}" for key, name in names.items() if rows.get(key))

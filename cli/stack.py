@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,6 +44,12 @@ class Where:
     profile: str | None = None
     region: str | None = None
     is_local: bool = False
+
+    def as_options(self) -> str:
+        """The options that say the same, to be put behind a command."""
+        named = {"--stack": self.stack, "--profile": self.profile, "--region": self.region}
+        told = [f" {name} {shlex.quote(value)}" for name, value in named.items() if value]
+        return "".join([*told, *([" --local"] if self.is_local else [])])
 
 
 class Stack:

@@ -136,6 +136,8 @@ def progress_line(batch: Mapping[str, Any]) -> str:
     """Rows, jobs, rate and time left, as far as they are known."""
     progress = batch.get("progress", {})
     done, whole = rows_done(batch)
+    if batch.get("dryRun") and batch.get("status") not in FINAL:
+        return f"looking up balances for {number(whole)} rows" if whole else ""
     parts = [f"{number(done)} of {number(whole)} rows"] if whole else []
     jobs = progress.get("jobs") or {}
     if jobs.get("total"):
@@ -157,8 +159,14 @@ def _time_left(expected_end: object) -> str:
 
 
 def exit_code(batch: Mapping[str, Any]) -> Exit:
-    """Whether all went well: also a dry run that found rows which can't be sent did not."""
-    status, rejected = batch.get("status"), batch.get("counts", {}).get("rejected", 0)
-    if status == "completed" or (status == "validated" and not rejected):
+    """Whether all went well: every row was applied, or would be as far as a dry run can tell."""
+    if batch.get("status") == "completed" or (batch.get("status") == "validated" and not doubts_of(batch)):
         return Exit.OK
     return Exit.NOT_ALL_WELL
+
+
+def doubts_of(batch: Mapping[str, Any]) -> int:
+    """Rows of a dry run that a real run would not surely apply."""
+    foretold = batch.get("prediction") or {}
+    would_not = sum(foretold.get(name, 0) for name in ("wouldOverdraw", "unknownCustomer", "notPredicted"))
+    return int(batch.get("counts", {}).get("rejected", 0)) + int(would_not)

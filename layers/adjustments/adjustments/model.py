@@ -160,6 +160,11 @@ class Batch(Record):
         """Whether something is left to do: it has not ended, or nobody was told of its end."""
         return not self.status.is_final or self.status.value not in self.notified
 
+    @property
+    def left_no_trace(self) -> bool:
+        """Whether it has ended and surely changed no balance."""
+        return self.status.is_final and not (self.counts.applied or self.counts.in_doubt)
+
     def moved(self, status: BatchStatus, **changes: Any) -> "Batch":
         """This batch in its next status; raises WrongState where that would not be forward."""
         if status is not self.status and status not in BATCH_MOVES[self.status]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from adjustments.ids import batch_id
 from cli import api as api_module
@@ -56,6 +57,9 @@ def batch(status: str = "completed", **values: Any) -> dict[str, Any]:
     }
 
 
+FORETOLD = {"wouldApply": 0, "wouldOverdraw": 0, "unknownCustomer": 0, "notPredicted": 0}
+
+
 def test_submit_drops_the_file_and_names_its_batch(
     stack: FakeStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,7 +87,11 @@ def test_submit_refuses_what_intake_would_not_look_at(
     [
         (batch(), 0),
         (batch("validated"), 0),
+        (batch("validated", prediction={**FORETOLD, "wouldApply": 3}), 0),
         (batch("validated", counts={"rejected": 1}), 1),
+        (batch("validated", prediction={**FORETOLD, "wouldOverdraw": 1}), 1),
+        (batch("validated", prediction={**FORETOLD, "unknownCustomer": 1}), 1),
+        (batch("validated", prediction={**FORETOLD, "notPredicted": 1}), 1),
         (batch("completed_with_errors"), 1),
         (batch("needs_attention"), 1),
         (batch("rejected"), 1),
@@ -167,6 +175,100 @@ def test_list_is_a_table_for_people(api: FakeBatchApi, capsys: pytest.CaptureFix
     assert "3 applied" in told
 
 
+def test_list_that_is_piped_is_one_line_a_batch_however_long(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "20261122-101500-" + "a" * 30 + "-0123456789ab"
+    dry = batch("validated", prediction={**FORETOLD, "wouldApply": 2, "wouldOverdraw": 1})
+    api.answer("GET /batches?limit=20", (200, {"batches": [batch(batchId=long), dry], "next": None}))
+    main(["list"])
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["batch", "status"]
+    assert first.startswith(f"{long}  completed")
+    assert "2 would be applied, 1 would overdraw" in second
+    assert [line for line in (head, first, second) if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("width", [50, 80, 100, 200])
+def test_list_never_breaks_a_batchs_id_however_narrow_the_terminal(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(Console, "width", width)
+    api.answer("GET /batches?limit=20", (200, {"batches": [batch("completed_with_errors")], "next": None}))
+    main(["list"])
+    told = capsys.readouterr().out
+    assert ID in told
+    assert ("taken" in told) == (width == 200)
+
+
+def test_dry_run_tells_what_it_foretells_and_no_jobs(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foretold = {**FORETOLD, "wouldApply": 1, "wouldOverdraw": 1, "unknownCustomer": 1}
+    nothing = {"settledRows": 0, "acceptedRows": 3, "jobs": {"total": 0, "settled": 0}}
+    dry = batch(
+        "validated",
+        dryRun=True,
+        prediction=foretold,
+        progress=nothing,
+        counts={"applied": 0, "notSubmitted": 3},
+    )
+    api.answer(f"GET /batches/{ID}", (200, dry))
+    assert main(["show", ID]) == 0
+    told = capsys.readouterr().out
+    assert "1 would be applied, 1 would overdraw, 1 unknown to Gameball" in told
+    assert "jobs" not in told
+    assert "applied\n" not in told.replace("1 would be applied", "")
+    assert "before you submit without --dry-run" in told
+
+
+def test_who_decided_what_is_shown(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
+    resolution = {"at": "2026-11-22T11:00:00.000Z", "by": "arn:bob", "note": "looked up", "rows": 2}
+    decided: dict[str, Any] = {
+        "approvedBy": "arn:ann",
+        "resolutions": [resolution],
+        "reversedBy": "other-batch",
+    }
+    api.answer(f"GET /batches/{ID}", (200, batch(**decided)))
+    main(["show", ID])
+    told = capsys.readouterr().out
+    assert "arn:ann" in told
+    assert "2 rows by arn:bob on 2026-11-22" in told
+    assert "looked up" in told
+    assert "by other" in told
+
+
+@pytest.mark.parametrize("named", ["", "../etc", "a b", "spring/x.csv", "."])
+@pytest.mark.parametrize("command", ["show", "watch", "results", "approve", "stop", "reverse"])
+def test_what_can_be_no_batch_is_refused_before_any_call(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str], command: str, named: str
+) -> None:
+    assert main([command, named]) == 2
+    assert "is no batch id" in capsys.readouterr().err
+    assert api.calls == []
+
+
+def test_what_to_type_next_is_for_the_same_stack(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch("polling")))
+    main(["show", ID, "--stack", "my stack", "--profile", "ops", "--region", "eu-west-1"])
+    assert f"adjust watch {ID} --stack 'my stack' --profile ops --region eu-west-1" in capsys.readouterr().out
+    main(["show", ID, "--local"])
+    assert f"adjust watch {ID} --local\n" in capsys.readouterr().out
+
+
+def test_watch_that_loses_the_network_says_that_the_batch_goes_on(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch("polling")), (503, {"message": "down"}))
+    assert main(["watch", ID, "--local"]) == 4
+    told = capsys.readouterr().err
+    assert "The batch goes on" in told
+    assert f"adjust watch {ID} --local" in told
+
+
 def test_calls_are_signed(api: FakeBatchApi) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch()))
     main(["show", ID])
@@ -221,10 +323,21 @@ def test_approval_is_bound_to_what_was_shown(api: FakeBatchApi) -> None:
     assert api.calls[-1][2] == {"sha256": "ab" * 32, "rows": 3, "requested": 30}
 
 
-def test_approval_needs_a_yes(api: FakeBatchApi, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_approval_needs_a_yes(api: FakeBatchApi, options: list[str]) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("awaiting_approval")))
-    assert main(["approve", ID]) == 2
+    assert main(["approve", ID, *options]) == 2
     assert [method for method, *_ in api.calls] == ["GET"]
+
+
+def test_batch_that_can_not_be_resolved_is_told_so_before_anybody_is_asked(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = "the batch is completed; only one that needs_attention can be resolved"
+    api.answer(f"GET /batches/{ID}", (200, batch()))
+    api.answer(f"POST /batches/{ID}/resolve", (409, {"error": 409, "message": message}))
+    assert main(["resolve", ID, "applied", "--note", "looked"]) == 3
+    assert capsys.readouterr().err == f"adjust: {message}\n"
 
 
 def test_wrong_state_is_told_in_the_apis_words(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,6 +452,14 @@ def test_every_command_has_help_with_examples(command: str, capsys: pytest.Captu
     assert f"adjust {command} " in told
 
 
-def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_tells_the_exit_codes_and_the_commands_in_the_order_of_a_batchs_life(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["--help"]) == 0
-    assert "Exit codes:" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Exit codes:" in told
+    listed = [line.split()[0] for line in told.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
+    assert listed == [
+        "submit", "watch", "list", "show", "results", "approve", "stop", "resolve", "reverse", "transact"
+    ]  # fmt: skip
+    assert not [line for line in told.splitlines() if line.startswith("  ") and "..." in line]

@@ -176,15 +176,82 @@ def test_reversal_negates_exactly_what_was_applied_and_works_once():
         world.steering.reverse(first.batch_id)
 
 
-@pytest.mark.parametrize("script", [[OutcomeUnknown("lost")], None])
-def test_only_an_ended_batch_with_applied_rows_is_reversed(script: list[OutcomeUnknown] | None):
+def test_reversal_that_applied_nothing_does_not_count_as_one():
+    gameball = MemoryGameball()
+    world = World(gameball, approval_above_rows=2)
+    first = world.run(world.drop("customerId,amount\na,1\nb,2\n"))
+    text = world.files.get(world.steering.reverse(first.batch_id)["key"]).decode()
+    gameball.unknown_customers = {"a", "b"}
+    failed = world.run(world.drop(text, name="take-back.csv"))
+    assert (failed.counts.failed, failed.reverses) == (2, first.batch_id)
+    gameball.unknown_customers = set()
+    world.steering.reverse(first.batch_id)
+    again = world.run(world.drop(text, name="again.csv"))
+    assert (again.status, again.counts.applied) == (BatchStatus.COMPLETED, 2)
+    assert world.store.batch(first.batch_id).reversed_by == again.batch_id
+    assert world.run(world.drop(text, name="third.csv")).status is BatchStatus.REJECTED
+
+
+@pytest.mark.parametrize("outcome", [Finding.APPLIED, Finding.NOT_APPLIED])
+def test_reversal_in_doubt_counts_until_it_is_known_that_nothing_was_applied(outcome: Finding):
+    world = World(MemoryGameball([None, OutcomeUnknown("lost")]))
+    first = world.run(world.drop("customerId,amount\na,1\n"))
+    text = world.files.get(world.steering.reverse(first.batch_id)["key"]).decode()
+    doubtful = world.run(world.drop(text, name="take-back.csv"))
+    with pytest.raises(WrongState, match=doubtful.batch_id):
+        world.steering.reverse(first.batch_id)
+    world.steering.resolve(doubtful.batch_id, Verdict("ann", outcome, "looked", frozenset()))
+    third = world.run(world.drop(text, name="third.csv"))
+    assert (third.status is BatchStatus.COMPLETED) == (outcome is Finding.NOT_APPLIED)
+
+
+def test_dry_run_is_not_stopped_since_it_sends_nothing():
+    world = World(MemoryGameball())
+    batch = world.drop(THREE, dry_run="true")
+    with pytest.raises(WrongState, match="dry run"):
+        world.steering.stop(batch.batch_id, "ann", "", until(world))
+
+
+def test_who_decided_what_is_shown():
+    world = World(MemoryGameball([OutcomeUnknown("lost")]), approval_above_rows=1)
+    batch = world.drop(THREE)
+    world.steering.approve(batch.batch_id, Approval("ann"))
+    world.run(batch)
+    world.steering.resolve(batch.batch_id, Verdict("bob", Finding.APPLIED, "seen", frozenset({2})))
+    shown = world.steering.show(batch.batch_id)
+    assert (shown["approvedBy"], shown["stoppedBy"], shown["reversedBy"]) == ("ann", None, None)
+    [resolution] = shown["resolutions"]
+    assert resolution == {"at": resolution["at"], "by": "bob", "note": "seen", "rows": 1}
+
+
+def test_dry_run_shows_what_it_foretells_and_counts_no_jobs():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"b"}
+    world = World(gameball)
+    batch = world.drop("customerId,amount\na,1\nb,2\nc,-200\n", dry_run="true")
+    shown = world.steering.show(batch.batch_id)
+    assert ("prediction" in shown, shown["dryRun"], shown["progress"]["jobs"]["total"]) == (False, True, 0)
+    world.run(batch)
+    foretold = {"wouldApply": 1, "wouldOverdraw": 1, "unknownCustomer": 1, "notPredicted": 0}
+    assert world.steering.show(batch.batch_id)["prediction"] == foretold
+    assert world.steering.page(None, 10, None)["batches"][0]["prediction"] == foretold
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ([OutcomeUnknown("lost")], "nothing of it was applied"),
+        (None, r"\(completed, completed_with_errors, stopped, needs_attention\)"),
+    ],
+)
+def test_only_an_ended_batch_with_applied_rows_is_reversed(script: list[OutcomeUnknown] | None, told: str):
     gameball = MemoryGameball(list(script) if script else None)
     gameball.job_state = "running" if script is None else "completed"
     world = World(gameball)
     batch = world.drop(THREE)
     if script:
         world.run(batch)
-    with pytest.raises(WrongState):
+    with pytest.raises(WrongState, match=told):
         world.steering.reverse(batch.batch_id)
 
 

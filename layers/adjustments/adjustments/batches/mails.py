@@ -23,6 +23,7 @@ _NEXT: Final[Mapping[BatchStatus, str]] = {
     BatchStatus.COMPLETED_WITH_ERRORS: "Correct the rows in fix-me.csv and drop that file; "
     "never the original one again, whose other rows were applied.",
     BatchStatus.STOPPED: "Find out why, then drop fix-me.csv; never the original file again.",
+    BatchStatus.VALIDATED: "Drop the file again without dry-run to apply it.",
     BatchStatus.REJECTED: "Correct what is said above, and drop the file again. Nothing was sent.",
     BatchStatus.NEEDS_ATTENTION: "What to do with rows in doubt stands in report.html, step by step.",
 }
@@ -89,7 +90,7 @@ def foretold(prediction: Prediction) -> str:
     told = {
         "would be applied": prediction.would_apply,
         "would overdraw": prediction.would_overdraw,
-        "of customers that Gameball does not know": prediction.unknown_customer,
+        "unknown to Gameball": prediction.unknown_customer,
         "not foretold": prediction.not_predicted,
     }
     return ", ".join(f"{rows:,} {name}" for name, rows in told.items() if rows) or "no row could be sent"

@@ -33,7 +33,8 @@ def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
 
 def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[str, Any]:
     """How far a batch is, by rows and jobs; its rate and expected end once there is something to go by."""
-    whole = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
+    # a dry run's chunks are never sent, so they are no jobs
+    whole = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT and not batch.dry_run]
     over = [chunk for chunk in whole if chunk.state.is_over]
     settled = sum(chunk.rows for chunk in over)
     progress: dict[str, Any] = {

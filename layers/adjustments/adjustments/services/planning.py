@@ -61,7 +61,8 @@ REPEAT_REFUSED: Final = timedelta(days=30)
 
 _REPEATED: Final = (
     "the same rows were accepted before, as batch {}: nothing of this file was sent. If they are really "
-    "meant to be applied again, drop the file with the object metadata allow-duplicate: true"
+    "meant to be applied again, drop the file with the object metadata allow-duplicate: true (adjust submit "
+    "--allow-duplicate)"
 )
 
 _REVERSED: Final = (
@@ -216,18 +217,19 @@ class Planner:
 
     def _left_no_trace(self, batch_id: str) -> bool:
         try:
-            batch = self._store.batch(batch_id)
+            return self._store.batch(batch_id).left_no_trace
         except NotFound:
             return False  # it is being planned at this moment
-        return batch.status.is_final and not (batch.counts.applied or batch.counts.in_doubt)
 
     def _claim_reversal(self, reverses: str, batch_id: str) -> str | None:
         """Link the reversed batch to the one that does it; the id of another one that did so before."""
         reversed_batch = self._store.batch(reverses)
-        if reversed_batch.reversed_by not in ("", batch_id):
-            return reversed_batch.reversed_by
-        if not reversed_batch.reversed_by:
-            self._store.save_batch(reversed_batch.changed(reversed_by=batch_id))
+        earlier = reversed_batch.reversed_by
+        if earlier == batch_id:
+            return None
+        if earlier and not self._left_no_trace(earlier):
+            return earlier
+        self._store.save_batch(reversed_batch.changed(reversed_by=batch_id))
         return None
 
     def _read(self, drop: Drop, plan_id: str) -> tuple[Batch, Iterable[Chunk]]:

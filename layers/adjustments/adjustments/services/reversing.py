@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from adjustments.batches.payloads import content_of, rows_json
-from adjustments.errors import WrongState
+from adjustments.errors import NotFound, WrongState
 from adjustments.intake import neutralise
 from adjustments.model import Batch, Outcome
 from adjustments.ports import BatchStore, Files
@@ -20,6 +20,8 @@ from adjustments.services.settling import Settler
 from adjustments.totals import exact_sum, plain
 
 NAME = "reversal.csv"
+_ENDS = "completed, completed_with_errors, stopped, needs_attention"
+"""The final states in which something may have been applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,26 @@ class Reverser:
 
     def reverse(self, batch_id: str) -> Reversal:
         """Make the file; raises WrongState while the batch is open, when nothing was applied, or when it was
-        reversed before.
+        reversed before, by a batch that may have applied something.
         """
         batch = self._store.batch(batch_id)
         if not batch.status.is_final:
-            raise WrongState(f"the batch is {batch.status}; only one that has ended can be reversed")
-        if batch.reversed_by:
+            raise WrongState(
+                f"the batch is {batch.status}; only one that has ended can be reversed ({_ENDS})"
+            )
+        if batch.reversed_by and not self._left_no_trace(batch.reversed_by):
             raise WrongState(f"the batch was reversed already, by batch {batch.reversed_by}")
         if not batch.counts.applied:
-            raise WrongState("nothing of this batch was applied: there is nothing to reverse")
+            raise WrongState(
+                f"the batch is {batch.status} and nothing of it was applied: there is nothing to reverse"
+            )
         return self._write(batch)
+
+    def _left_no_trace(self, batch_id: str) -> bool:
+        try:
+            return self._store.batch(batch_id).left_no_trace
+        except NotFound:
+            return False  # it is being planned at this moment
 
     def _write(self, batch: Batch) -> Reversal:
         chunks = self._store.chunks(batch.batch_id, batch.plan_id)

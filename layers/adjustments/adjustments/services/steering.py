@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adjustments.batches.decisions import Approval, Verdict
-from adjustments.batches.summary import progress_of, summary_of
+from adjustments.batches.summary import instant, progress_of, summary_of
 from adjustments.errors import NotFound, WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Files
@@ -52,13 +52,18 @@ class Steering:
         return {"batches": [summary_of(batch, ()) for batch in batches], "next": following}
 
     def show(self, batch_id: str) -> Mapping[str, Any]:
-        """One batch with its jobs, how far it is, what held it, and links to its results that soon expire."""
+        """One batch: its jobs, how far it is, who decided what, and links to its results that soon expire."""
         batch = self._store.batch(batch_id)
         chunks = self._store.chunks(batch_id, batch.plan_id)
         return {
             **summary_of(batch, chunks),
             "progress": progress_of(batch, chunks, self._clock.now()),
             "heldBy": list(batch.held_by),
+            "approvedBy": batch.approved_by or None,
+            "stoppedBy": batch.stopped_by or None,
+            "resolutions": [{**done.model_dump(), "at": instant(done.at)} for done in batch.resolutions],
+            "reverses": batch.reverses or None,
+            "reversedBy": batch.reversed_by or None,
             "links": self._links(batch),
         }
 
@@ -142,7 +147,9 @@ class Steering:
 
 def _stopped(batch: Batch, by: str, reason: str) -> Batch:
     """A batch that sends nothing more; one that waits for approval gets under way to its end by it."""
-    if batch.status.is_final or batch.dry_run:
+    if batch.dry_run:
+        raise WrongState(f"the batch is {batch.status}, a dry run, which sends nothing that could be stopped")
+    if batch.status.is_final:
         raise WrongState(f"the batch is {batch.status}; only one under way can be stopped ({_UNDER_WAY})")
     if batch.stopped_by:
         by, reason = batch.stopped_by, batch.stop_reason

@@ -1,0 +1,86 @@
+"""One batch for people: where it stands, what became of its rows, who decided what, and what to do next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cli.options import Desk
+from cli.output import moment, number, outcomes, points, prediction, status_of
+from cli.watching import FINAL, doubts_of, progress_line
+
+
+def show_batch(desk: Desk, batch: Mapping[str, Any]) -> None:
+    """Write one batch."""
+    held_by, message = batch.get("heldBy") or [], str(batch.get("message") or "")
+    desk.output.pairs(
+        [
+            ("batch", str(batch.get("batchId", ""))),
+            ("status", status_of(batch)),
+            ("why", message if message != "; ".join(held_by) else ""),
+            ("held by", "; ".join(held_by)),
+            ("file", str(batch.get("source", {}).get("key", ""))),
+            ("progress", progress_line(batch)),
+            ("outcomes", outcomes(batch)),
+            ("foretold", prediction(batch)),
+            ("points", _points_of(batch)),
+            ("taken", moment(batch.get("createdAt"))),
+            ("ended", moment(batch.get("finishedAt"))),
+            *_decisions(batch),
+            ("notes", "; ".join(batch.get("notes", []))),
+            ("next", _next(desk, batch)),
+        ]
+    )
+
+
+def _points_of(batch: Mapping[str, Any]) -> str:
+    """The sums that mean something for a batch as it stands."""
+    totals = batch.get("totals", {})
+    if not batch.get("counts", {}).get("rows"):
+        return ""
+    requested = f"{points(totals.get('requested'))} asked for"
+    return f"{requested}, {told} applied" if (told := points_applied(batch)) else requested
+
+
+def points_applied(batch: Mapping[str, Any]) -> str:
+    """The sum that was applied; empty while it is not known, and where nothing was to be."""
+    if batch.get("status") not in FINAL - {"validated", "rejected"}:
+        return ""
+    return points(batch.get("totals", {}).get("applied"))
+
+
+def _decisions(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Who decided what."""
+    resolutions = [
+        f"{number(done.get('rows'))} rows by {done.get('by')} on {moment(done.get('at'))}: {done.get('note')}"
+        for done in batch.get("resolutions") or []
+    ]
+    return [
+        ("approved", str(batch.get("approvedBy") or "")),
+        ("stopped", str(batch.get("stoppedBy") or "")),
+        ("resolved", "\n".join(resolutions)),
+        ("reverses", str(batch.get("reverses") or "")),
+        ("reversed", f"by {by}" if (by := batch.get("reversedBy")) else ""),
+    ]
+
+
+def _next(desk: Desk, batch: Mapping[str, Any]) -> str:
+    """What a person can do now."""
+    name, counts = batch.get("batchId"), batch.get("counts", {})
+    results_of = desk.hint(f"results {name}")
+    match batch.get("status"):
+        case "awaiting_approval":
+            return f"{desk.hint(f'approve {name}')}\nor {desk.hint(f'stop {name}')}"
+        case "completed_with_errors" | "stopped":
+            return f"{results_of}\ncorrect fix-me.csv, and submit that file; never the original again"
+        case "needs_attention" if counts.get("inDoubt"):
+            resolve_it = desk.hint(f"resolve {name} applied|not-applied --note '…'")
+            return f"do not send the rows in doubt again; look them up at Gameball, then\n{resolve_it}"
+        case "rejected":
+            return "mend what is said above, and submit the file again"
+        case "validated" if doubts_of(batch):
+            return f"{results_of}\nlook at the rows in fix-me.csv before you submit without --dry-run"
+        case "validated":
+            return "submit it without --dry-run"
+        case "completed" | "needs_attention":
+            return results_of
+        case _:
+            return desk.hint(f"watch {name}")
