@@ -11,6 +11,9 @@ from local.gameball import StandInDoor
 from local.stack import LocalStack, StackSettings
 
 LOGS = places.STATE / "e2e-logs"
+APPROVAL_ABOVE_TOTAL = 1_000_000
+"""Far above what tests send that are not about approval."""
+
 _JOB_DELAY_S = "0.5"
 _WAIT_SCALE = 0.1
 _LOG_TAIL_CHARS = 4_000
@@ -20,7 +23,11 @@ _NOISE = ("START ", "END ", "REPORT ")
 @pytest.fixture(scope="session")
 def running_stack() -> Iterator[LocalStack]:
     """The stack itself, started once; tests ask for `stack`."""
-    with LocalStack.running(StackSettings(standin_options=("--job-delay-s", _JOB_DELAY_S))) as stack:
+    settings = StackSettings(
+        parameters={"ApprovalAboveTotal": str(APPROVAL_ABOVE_TOTAL)},
+        standin_options=("--job-delay-s", _JOB_DELAY_S),
+    )
+    with LocalStack.running(settings) as stack:
         yield stack
 
 
