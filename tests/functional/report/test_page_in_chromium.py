@@ -127,6 +127,21 @@ def test_page_fits_every_screen_and_light(
     assert abs(sum(ink) - sum(paper)) > 450
 
 
+def test_nothing_that_a_row_holds_is_cut_off_on_a_narrow_screen(chromium: Browser, tmp_path: Path) -> None:
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"W" * 190, "gone"}
+    world = World(gameball)
+    rows = ["W" * 190 + ",5", "gone,5", "X" * 190 + "," + "9" * 60, "=1+1,abc", "ok,1"]
+    ended = world.run(world.drop("customerId,amount\n" + "\n".join(rows) + "\n"))
+    (tmp_path / "report.html").write_text(world.result(ended, "report.html"))
+    page = open_page(chromium, tmp_path / "report.html", 360)
+    widths = page.locator("article .scroll").evaluate_all(
+        "all => all.map(e => [e.scrollWidth, e.clientWidth])"
+    )
+    assert len(widths) >= 2
+    assert [pair for pair in widths if pair[0] > pair[1]] == []
+
+
 def test_paper_is_white_also_in_the_dark(chromium: Browser, report: Path) -> None:
     page = open_page(chromium, report, scheme="dark")
     page.emulate_media(media="print")

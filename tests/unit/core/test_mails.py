@@ -25,7 +25,7 @@ def text(status: BatchStatus, place: Place = PLACE, **values: Any) -> str:
         (BatchStatus.COMPLETED, "Every row was applied."),
         (BatchStatus.COMPLETED_WITH_ERRORS, "Correct the rows in fix-me.csv"),
         (BatchStatus.VALIDATED, "nothing was sent"),
-        (BatchStatus.REJECTED, "drop the file again"),
+        (BatchStatus.REJECTED, "Nothing of it was sent"),
         (BatchStatus.STOPPED, "drop fix-me.csv"),
         (BatchStatus.NEEDS_ATTENTION, "Do not send them again"),
         (BatchStatus.AWAITING_APPROVAL, "A person has to approve"),

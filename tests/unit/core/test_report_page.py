@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.model import Chunk, Counts, Outcome, Resolution, Source
+from adjustments.model import Chunk, Counts, Outcome, Prediction, Resolution, Source
 from adjustments.report_page import VERDICTS, Example, RowDigest, report_page
 from adjustments.report_page.digest import EXAMPLES_MAX, KINDS_MAX, OTHER
 from adjustments.report_page.pictures import LANES_MAX, lanes_of
@@ -50,11 +50,12 @@ class Tags(HTMLParser):
 def page_of(
     digest: RowDigest | None = None,
     chunks: Iterable[Chunk] = (),
-    prediction: dict[str, int] | None = None,
+    prediction: Prediction | None = None,
     **values: Any,
 ) -> str:
-    batch = make_batch(**{"finished_at": START + timedelta(seconds=70), **values})
-    return report_page(batch, list(chunks), digest or RowDigest(), prediction or {})
+    batch = make_batch(**{"finished_at": START + timedelta(seconds=70), "prediction": prediction, **values})
+    foretold = prediction.model_dump(by_alias=True) if prediction else {}
+    return report_page(batch, list(chunks), digest or RowDigest(), foretold)
 
 
 def text_of(page: str) -> str:
@@ -165,6 +166,32 @@ def test_customers_cannot_turn_the_text_around_them():
     assert "<bdi>عميل</bdi>" in page
 
 
+def test_sentences_stay_ours_whatever_they_repeat():
+    digest = RowDigest()
+    for text in ("عشرة", "ten"):
+        digest.add_problem(
+            Outcome.REJECTED, Example(2, "c", text, f'line 2, column "a": "{text}" is no number')
+        )
+    page = page_of(digest, status=BatchStatus.COMPLETED_WITH_ERRORS, counts=Counts(rows=2, rejected=2))
+    assert '<bdi dir="ltr">&quot;عشرة&quot; is no number</bdi>' in page
+    assert '<bdi dir="ltr">column &quot;a&quot;: … is no number</bdi>' in page
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\u061c"])
+def test_marks_that_turn_text_round_are_shown_by_their_names(mark: str):
+    source = Source(bucket="b", key=f"inbox/{mark}gnp.csv")
+    note = Resolution(at=START, by="ann", note=f"{mark}note", rows=1)
+    page = page_of(
+        status=BatchStatus.STOPPED,
+        source=source,
+        stop_reason=f"{mark}stop",
+        resolutions=(note,),
+        stopped_by="a",
+    )
+    assert mark not in page
+    assert page.count(f"&lt;U+{ord(mark):04X}&gt;") == 4  # the key in the title, too
+
+
 def test_ten_thousand_rejections_of_one_kind_are_one_group():
     digest = RowDigest()
     for line in range(10_000):
@@ -172,7 +199,7 @@ def test_ten_thousand_rejections_of_one_kind_are_one_group():
         digest.add_problem(Outcome.REJECTED, Example(line, f"c{line}", f"x{line}", message))
     [group] = digest.groups(50)
     assert (group.rows, len(group.examples)) == (10_000, EXAMPLES_MAX)
-    assert group.reason == 'column "amount": … is not a number; write digits only, such as …'
+    assert group.reason == 'column "amount": … is not a number; write digits only, such as 250'
 
 
 def test_one_message_that_all_rows_share_is_shown_as_it_is():
@@ -243,12 +270,77 @@ def test_dry_run_tells_what_a_real_run_would_do():
         status=BatchStatus.VALIDATED,
         dry_run=True,
         counts=Counts(rows=10, rejected=1, not_submitted=9),
-        prediction={"wouldApply": 6, "wouldOverdraw": 1, "unknownCustomer": 1, "notPredicted": 1},
+        prediction=Prediction(would_apply=6, would_overdraw=1, unknown_customer=1, not_predicted=1),
     )
     told = text_of(page)
-    assert "3 of 10 rows would not be applied" in told
+    assert "3 of 10 rows would not be applied, 1 could not be foretold" in told
     assert "would be applied 6" in told
     assert "Points" not in told
+
+
+@pytest.mark.parametrize(
+    ("foretold", "rejected", "headline", "looks_well", "steps"),
+    [
+        (Prediction(would_apply=9), 0, "nothing wrong found", True, 1),
+        (Prediction(would_apply=8, not_predicted=1), 0, "1 of 9 rows could not be foretold", False, 2),
+        (Prediction(would_apply=8, would_overdraw=1), 0, "1 of 9 rows would not be applied", False, 2),
+        (Prediction(would_apply=8), 1, "1 of 9 rows would not be applied", False, 2),
+    ],
+)
+def test_dry_run_looks_well_only_where_every_row_surely_goes(
+    foretold: Prediction, rejected: int, headline: str, looks_well: bool, steps: int
+):
+    page = page_of(
+        status=BatchStatus.VALIDATED,
+        dry_run=True,
+        counts=Counts(rows=9, rejected=rejected, not_submitted=9 - rejected),
+        prediction=foretold,
+    )
+    assert f"Dry run, nothing was sent: {headline}" in text_of(page)
+    assert ('class="verdict validated"' in page) == looks_well
+    assert page.split("What to do next")[1].split("</ol>")[0].count("<li>") == steps
+
+
+def test_dry_run_says_once_what_would_fail():
+    digest = RowDigest()
+    for amount in ("-5", "-7"):
+        message = f"would fail: {amount} overdraws the balance of 3"
+        digest.add_problem(Outcome.NOT_SUBMITTED, Example(2, "c", amount, message))
+    told = text_of(page_of(digest, status=BatchStatus.VALIDATED, dry_run=True))
+    assert told.count("would fail") == 1
+    assert "… overdraws the balance of 3" in told
+
+
+def test_file_whose_rows_were_accepted_before_is_not_asked_to_be_dropped_again():
+    repeated = Source(bucket="b", key="inbox/f.csv", sha256="a" * 64)
+    told = text_of(page_of(status=BatchStatus.REJECTED, source=repeated, refusal="accepted before"))
+    assert "nothing is left to do" in told
+    assert "Drop it again" not in told
+
+
+@pytest.mark.parametrize(("failed", "is_enlarged"), [(0, False), (1, True), (500, False)])
+def test_what_is_drawn_larger_is_said_and_nothing_else(failed: int, is_enlarged: bool):
+    counts = Counts(rows=1000, applied=1000 - failed, failed=failed)
+    ended = {"state": ChunkState.SETTLED, "last": 1000, "counts": counts}
+    chunk = make_chunk(intent_at=START, ended_at=START + timedelta(seconds=70), **ended)
+    page = page_of(chunks=[chunk], status=BatchStatus.COMPLETED)
+    assert ("drawn larger" in text_of(page)) == is_enlarged
+
+
+def test_batch_that_took_no_time_has_a_scale_all_the_same():
+    chunk = make_chunk(
+        state=ChunkState.SETTLED, intent_at=START, ended_at=START, counts=Counts(rows=10, applied=10)
+    )
+    told = text_of(page_of(chunks=[chunk], status=BatchStatus.COMPLETED, finished_at=START))
+    assert "+0.0 s" not in told
+
+
+@pytest.mark.parametrize(("jobs", "is_folded"), [(12, False), (13, True)])
+def test_table_of_many_jobs_is_folded(jobs: int, is_folded: bool):
+    chunks = [make_chunk(chunk_id=f"001-{number:05}", intent_at=START) for number in range(jobs)]
+    page = page_of(chunks=chunks, status=BatchStatus.COMPLETED)
+    assert ("<details>" in page) == is_folded
+    assert "001-00000" in page
 
 
 def test_history_names_guards_and_people():

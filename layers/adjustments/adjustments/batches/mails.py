@@ -24,7 +24,7 @@ _NEXT: Final[Mapping[BatchStatus, str]] = {
     "never the original one again, whose other rows were applied.",
     BatchStatus.STOPPED: "Find out why, then drop fix-me.csv; never the original file again.",
     BatchStatus.VALIDATED: "Drop the file again without dry-run to apply it.",
-    BatchStatus.REJECTED: "Correct what is said above, and drop the file again. Nothing was sent.",
+    BatchStatus.REJECTED: "Mend what is said above, then drop the file again. Nothing of it was sent.",
     BatchStatus.NEEDS_ATTENTION: "What to do with rows in doubt stands in report.html, step by step.",
 }
 

@@ -24,6 +24,7 @@ _ORDER: Final = (Outcome.IN_DOUBT, Outcome.FAILED, Outcome.REJECTED, Outcome.NOT
 _PLACE: Final = re.compile(r'^line \d+(?:, column ("[^"]*"))?: ')
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _WITH_DIGIT: Final = re.compile(r"[^\s()\[\];:,]*\d[^\s()\[\];:]*")
+_PARTICULAR: Final = re.compile(f"({_QUOTED.pattern}|{_WITH_DIGIT.pattern}|…)")
 _TEXT_CHARS_MAX: Final = 300
 """Of a message; Gameball's may be of any length."""
 _ID_CHARS_MIN: Final = 4
@@ -40,13 +41,18 @@ class Example(NamedTuple):
 
 @dataclass(slots=True)
 class Group:
-    """Rows with one outcome and one reason; ``reason`` is the rows' own message where they share it."""
+    """Rows with one outcome and one reason.
+
+    ``reason`` is the rows' own message where they share it, else what their messages have in common;
+    ``common`` is that in pieces, of which each second one may be particular to a row.
+    """
 
     outcome: Outcome
     reason: str
     rows: int = 0
     examples: list[Example] = field(default_factory=list)
     is_shared: bool = True
+    common: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -70,14 +76,17 @@ class RowDigest:
     def add_problem(self, outcome: Outcome, row: Example) -> None:
         """Take in a row that was not applied, or may not have been."""
         column, message = _place_and_rest(row.message[:_TEXT_CHARS_MAX])
-        kind = kind_of(_without(row.customer_id, message))
-        key = (outcome, column + kind)
+        nameless = _without(row.customer_id, message)
+        key = (outcome, column + kind_of(nameless))
         if key not in self._groups and len(self._groups) >= KINDS_MAX:
             key = (outcome, OTHER)
-        group = self._groups.setdefault(key, Group(outcome, column + message))
+        pieces = _PARTICULAR.split(nameless)
+        group = self._groups.setdefault(key, Group(outcome, column + message, common=pieces))
         group.rows += 1
-        if group.is_shared and group.reason != column + message:
-            group.reason, group.is_shared = key[1], False
+        group.common = _in_common(group.common, pieces)
+        if not group.is_shared or group.reason != column + message:
+            group.reason = column + "".join(group.common) if group.common else key[1]
+            group.is_shared = False
         if len(group.examples) < EXAMPLES_MAX:
             group.examples.append(row._replace(message=message))
 
@@ -99,6 +108,15 @@ class RowDigest:
 def kind_of(message: str) -> str:
     """A message without what is particular to its row: quoted text and numbers."""
     return _WITH_DIGIT.sub("…", _QUOTED.sub("…", message))
+
+
+def _in_common(some: list[str], others: list[str]) -> list[str]:
+    """The pieces that two messages share, dots for the others; none where they are not built alike."""
+    if some == others:
+        return some
+    if len(some) != len(others) or some[::2] != others[::2]:
+        return []
+    return [one if one == other else "…" for one, other in zip(some, others, strict=True)]
 
 
 def _place_and_rest(message: str) -> tuple[str, str]:

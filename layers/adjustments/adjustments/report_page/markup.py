@@ -9,6 +9,12 @@ _NOT_FOR_PAGES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\
 """Control characters and halves of characters, which no page may hold."""
 
 
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Unicode's marks, embeddings, overrides and isolates of the writing direction, which turn others round: they
+are shown by their names.
+"""
+
+
 class Markup(str):
     """Text that is markup already."""
 
@@ -41,8 +47,16 @@ def isolated(text: str) -> Markup:
     return element("bdi", text)
 
 
+def quoted(text: str) -> Markup:
+    """A sentence of ours that repeats text from outside: it stays ours, whatever letters it begins with."""
+    return element("bdi", text, dir="ltr")
+
+
 def _escaped(child: object) -> str:
-    return child if isinstance(child, Markup) else escape(_NOT_FOR_PAGES.sub("\ufffd", str(child)))
+    if isinstance(child, Markup):
+        return child
+    named = _TURNING.sub(lambda found: f"<U+{ord(found[0]):04X}>", str(child))
+    return escape(_NOT_FOR_PAGES.sub("\ufffd", named))
 
 
 def _written(attributes: dict[str, object]) -> str:

@@ -34,6 +34,8 @@ _SHARE_PERCENT_MIN: Final = 1.2
 """… also on a telephone, where the bar is short: of the picture's width."""
 
 _TICKS: Final = 4
+_SPAN_S_MIN: Final = 1.0
+"""Of the timeline: below it, its scale would be all zeros."""
 
 
 class Part(NamedTuple):
@@ -145,7 +147,7 @@ def timeline(batch: Batch, chunks: Sequence[Chunk]) -> Markup | None:
     start = min(lane.start for lane in lanes)
     ends = [lane.end for lane in lanes if lane.end] + ([batch.finished_at] if batch.finished_at else [])
     last = max([*ends, *(lane.start for lane in lanes)])
-    span_s = max((last - start).total_seconds(), 0.001)
+    span_s = max((last - start).total_seconds(), _SPAN_S_MIN)
     jobs = sum(chunk.intent_at is not None for chunk in chunks)
     height = len(lanes) * _LANE_PX + 4
     picture = element(
@@ -160,7 +162,17 @@ def timeline(batch: Batch, chunks: Sequence[Chunk]) -> Markup | None:
         aria_labelledby="time-title time-desc",
         class_="picture",
     )
-    return element("figure", picture, _axis(start, span_s), _timeline_keys(lanes), _ENLARGED)
+    has_enlarged = any(_is_enlarged(lane, last, span_s) for lane in lanes)
+    keys = _timeline_keys(lanes)
+    return element("figure", picture, _axis(start, span_s), keys, _ENLARGED if has_enlarged else "")
+
+
+def _is_enlarged(lane: Lane, last: datetime, span_s: float) -> bool:
+    """Whether a bar, or a part of it, is drawn larger than it is."""
+    width = ((lane.end or last) - lane.start).total_seconds() / span_s * (100 - _LABEL_PERCENT)
+    return width < _BAR_PERCENT_MIN or any(
+        0 < rows < _least_share(width) * lane.rows for _, rows in lane.parts
+    )
 
 
 def lanes_of(chunks: Sequence[Chunk]) -> list[Lane]:
@@ -222,7 +234,7 @@ def _lane(lane: Lane, number: int, start: datetime, last: datetime, span_s: floa
 
 def _lane_parts(lane: Lane, left: float, width: float, y: int) -> Iterator[Markup]:
     """The bar, divided by the outcomes of its rows; what is there at all is drawn to be seen."""
-    least = max(_SHARE_MIN, min(_SHARE_PERCENT_MIN / width, 0.4))
+    least = _least_share(width)
     shares = [(look, max(rows / lane.rows, least)) for look, rows in lane.parts if rows]
     whole = sum(share for _, share in shares)
     for look, share in shares:
@@ -237,6 +249,11 @@ def _lane_parts(lane: Lane, left: float, width: float, y: int) -> Iterator[Marku
             class_="edge" if lane.end else "edge open",
         )
         left += part
+
+
+def _least_share(width: float) -> float:
+    """The share of a bar that can be seen, however few rows it stands for."""
+    return max(_SHARE_MIN, min(_SHARE_PERCENT_MIN / width, 0.4))
 
 
 def _lane_told(lane: Lane) -> str:

@@ -10,7 +10,7 @@ from adjustments.intake.cells import shown
 from adjustments.model import Batch, Chunk, Outcome
 from adjustments.report_page import words
 from adjustments.report_page.digest import OTHER, Example, Group, RowDigest
-from adjustments.report_page.markup import Markup, element, isolated, joined
+from adjustments.report_page.markup import Markup, element, isolated, joined, quoted
 from adjustments.report_page.pictures import Part, failed_in, in_doubt_in, outcome_bar, swatch, timeline
 from adjustments.report_page.words import moment, points, rows_of, sentence
 from adjustments.states import BatchStatus, ChunkState
@@ -24,8 +24,14 @@ NOTE_CHARS_MAX: Final = 200
 RESOLUTIONS_MAX: Final = 10
 """Resolutions that the page shows: the last ones."""
 
+JOBS_OPEN_MAX: Final = 12
+"""Jobs whose table is open when the page is; a longer one opens at a click, without a script."""
+
 JOBS_MAX: Final = 100
 """Jobs that the page lists; summary.json has all."""
+
+_FORETOLD: Final = "would fail: "
+"""How a dry run's message begins; the heading above it says so already."""
 
 _NOTHING: Final = Markup("")
 _MARKS: Final = {
@@ -48,12 +54,11 @@ def head(batch: Batch, prediction: Mapping[str, int]) -> Markup:
         ": each of its rows adds points to one customer's balance at Gameball, or deducts them. Taken on ",
         moment(batch.created_at),
         f", ended {took} later" if took else "",
-        ". Batch ",
-        element("code", batch.batch_id),
         ".",
     )
+    named = sentence("Batch ", element("code", batch.batch_id))
     why = batch.refusal or batch.stop_reason
-    has_findings = batch.dry_run and words.would_not_go(batch, prediction)
+    has_findings = batch.dry_run and words.not_sure_to_go(batch, prediction)
     look = BatchStatus.COMPLETED_WITH_ERRORS if has_findings else batch.status
     mark = element("span", _MARKS.get(look, "·"), class_="mark", aria_hidden="true")
     return element(
@@ -61,8 +66,8 @@ def head(batch: Batch, prediction: Mapping[str, int]) -> Markup:
         element("p", batch.status.value.replace("_", " "), class_="status"),
         element("h1", mark, words.headline(batch, prediction)),
         element("p", words.explanation(batch), class_="lead"),
-        element("p", element("b", "Why: "), isolated(why), class_="why") if why else "",
-        element("div", about, class_="about"),
+        element("p", element("b", "Why: "), quoted(why), class_="why") if why else "",
+        element("div", about, named, class_="about"),
         class_=f"verdict {look.value}",
     )
 
@@ -161,11 +166,12 @@ def _groups(groups: Sequence[Group], *, is_dry_run: bool) -> Iterator[Markup]:
 def _group(group: Group, examples: Sequence[Example], is_dry_run: bool) -> Markup:
     would_fail = is_dry_run and group.outcome is Outcome.NOT_SUBMITTED
     look, name = (Outcome.FAILED, "would fail") if would_fail else (group.outcome, _name(group.outcome))
+    reason = group.reason.removeprefix(_FORETOLD) if would_fail else group.reason
     told = element(
         "h3",
         swatch(look),
         element("span", f"{rows_of(group.rows)} {name}", class_="number"),
-        element("span", isolated(group.reason or "no reason was told"), class_="reason"),
+        element("span", quoted(reason or "no reason was told"), class_="reason"),
     )
     return element("article", told, _examples(group, examples), class_="group")
 
@@ -180,13 +186,13 @@ def _examples(group: Group, examples: Sequence[Example]) -> Markup:
             f"{row.line:,}",
             isolated(shown(row.customer_id)),
             isolated(shown(row.amount)),
-            *([isolated(row.message[:REASON_CHARS_MAX])] if says_more else []),
+            *([quoted(row.message.removeprefix(_FORETOLD)[:REASON_CHARS_MAX])] if says_more else []),
         ]
         for row in examples
     ]
     more = group.rows - len(examples)
     rest = element("p", f"and {more:,} more, in results.csv", class_="small") if more else _NOTHING
-    return joined([_table(names, rows, numbers=(0, 2), texts=(3,)), rest])
+    return joined([_table(names, rows, numbers=(0, 2), texts=(3,), names_at=(1,)), rest])
 
 
 def jobs(batch: Batch, chunks: Sequence[Chunk]) -> Markup:
@@ -204,7 +210,10 @@ def jobs(batch: Batch, chunks: Sequence[Chunk]) -> Markup:
     rows = [_job(chunk) for chunk in present[:JOBS_MAX]]
     left = len(present) - JOBS_MAX
     rest = element("p", f"and {left:,} more, in summary.json", class_="small") if left > 0 else ""
-    return _section("Jobs over time", told, picture, _table(names, rows, numbers=(1, 3, 4, 5, 6, 8)), rest)
+    table = joined([_table(names, rows, numbers=(1, 3, 4, 5, 6, 8)), rest])
+    if len(present) > JOBS_OPEN_MAX:
+        table = element("details", element("summary", f"The {len(present):,} chunks one by one"), table)
+    return _section("Jobs over time", told, picture, table)
 
 
 def _number(chunks: int) -> str:
@@ -272,7 +281,7 @@ def _resolutions(batch: Batch) -> Markup:
         for done in batch.resolutions[-RESOLUTIONS_MAX:]
     ]
     title = element("h3", "Rows in doubt that were settled later")
-    return joined([title, _table(["When", "Rows", "By", "Why"], rows, numbers=(1,), texts=(3,))])
+    return joined([title, _table(["When", "Rows", "By", "Why"], rows, numbers=(1,), texts=(2, 3))])
 
 
 def _name(outcome: Outcome) -> str:
@@ -288,6 +297,7 @@ def _table(
     rows: Sequence[Sequence[object]],
     numbers: Sequence[int],
     texts: Sequence[int] = (),
+    names_at: Sequence[int] = (),
 ) -> Markup:
     """A table that scrolls by itself where it is too wide for the screen.
 
@@ -296,8 +306,10 @@ def _table(
         rows: the cells.
         numbers: columns that are set flush right.
         texts: columns that may be broken into lines.
+        names_at: columns that may be broken into lines on a narrow screen.
     """
-    looks = ["n" if at in numbers else "text" if at in texts else None for at in range(len(names))]
+    look_of = {**dict.fromkeys(numbers, "n"), **dict.fromkeys(texts, "text"), **dict.fromkeys(names_at, "id")}
+    looks = [look_of.get(at) for at in range(len(names))]
     top = [element("th", name, scope="col", class_=look) for name, look in zip(names, looks, strict=True)]
     body = [
         element("tr", *(element("td", cell, class_=look) for cell, look in zip(row, looks, strict=True)))

@@ -78,10 +78,12 @@ overflow-wrap:normal}
 td{white-space:nowrap}
 td.text{white-space:normal;min-width:15rem;max-width:36rem;overflow-wrap:anywhere}
 th{color:var(--soft);font-weight:600;white-space:nowrap}
+summary{cursor:pointer;color:var(--link);margin:.4rem 0}
 .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 @media (max-width:30rem){main{padding:.5rem .5rem 2rem}header,section{padding:.9rem .85rem;border-radius:8px}
 h1{font-size:1.3rem}.outcomes{grid-template-columns:1fr max-content;gap:0}
 .meaning{grid-column:1/3;margin:0 0 .4rem 1.45rem}
+td.id,.said td{white-space:normal;min-width:0;overflow-wrap:anywhere}
 .said tr{display:grid;grid-template-columns:4rem 1fr auto;border-bottom:1px solid var(--line)}
 .said td,.said th{border:0}.said th.text{display:none}
 .said td.text{grid-column:1/4;min-width:0;color:var(--soft)}

@@ -42,11 +42,7 @@ def headline(batch: Batch, prediction: Mapping[str, int]) -> str:
         case BatchStatus.COMPLETED_WITH_ERRORS:
             return f"Done, but {_some(counts.rows - counts.applied, counts)} not applied"
         case BatchStatus.VALIDATED:
-            bad = would_not_go(batch, prediction)
-            found = (
-                f"{bad:,} of {rows_of(counts.rows)} would not be applied" if bad else "nothing wrong found"
-            )
-            return f"Dry run, nothing was sent: {found}"
+            return f"Dry run, nothing was sent: {_found(batch, prediction)}"
         case BatchStatus.STOPPED:
             return f"Stopped: {_some(counts.not_submitted, counts)} never sent"
         case BatchStatus.NEEDS_ATTENTION if counts.in_doubt:
@@ -57,6 +53,14 @@ def headline(batch: Batch, prediction: Mapping[str, int]) -> str:
             return "Out of time: a person has to look"
         case _:
             return VERDICTS.get(batch.status, batch.status.value).rstrip(".")
+
+
+def _found(batch: Batch, prediction: Mapping[str, int]) -> str:
+    unknown, whole = prediction.get("notPredicted", 0), rows_of(batch.counts.rows)
+    if bad := would_not_go(batch, prediction):
+        rest = f", {unknown:,} could not be foretold" if unknown else ""
+        return f"{bad:,} of {whole} would not be applied{rest}"
+    return f"{unknown:,} of {whole} could not be foretold" if unknown else "nothing wrong found"
 
 
 def _some(part: int, counts: Counts) -> str:
@@ -99,9 +103,11 @@ def next_steps(batch: Batch) -> Iterator[Markup]:
             yield _step("Nothing is left to do. ", _file("results.csv"), " proves what became of each row.")
             yield _reversal(batch, "If it turns out to be a mistake")
         case BatchStatus.VALIDATED:
-            if to_fix:
-                yield _step("Look at the rows listed below and correct them in the file.")
-            yield _step("Drop the file again without asking for a dry run; only then anything is sent.")
+            yield from _steps_after_dry_run(batch)
+        case BatchStatus.REJECTED if batch.source.sha256:
+            # Its rows could be read, and were accepted before: nobody should drop them again unawares.
+            yield _step("If the rows were meant to be applied once, nothing is left to do.")
+            yield _step("If they are meant to be applied once more, do what is said above, and only then.")
         case BatchStatus.REJECTED:
             yield _step("Correct what is said above, in the file itself or where it is exported.")
             yield _step("Drop it again. Nothing was sent, so nothing can be applied twice.")
@@ -112,6 +118,19 @@ def next_steps(batch: Batch) -> Iterator[Markup]:
         case _:
             yield from _steps_to_fix(batch)
             yield _reversal(batch, "If the rows that were applied turn out to be a mistake")
+
+
+def _steps_after_dry_run(batch: Batch) -> Iterator[Markup]:
+    foretold = batch.prediction.model_dump(by_alias=True) if batch.prediction else {}
+    if would_not_go(batch, foretold):
+        yield _step(
+            "Look at the rows listed below, which are in ", _file("fix-me.csv"), " as well, and correct them."
+        )
+    if foretold.get("notPredicted"):
+        yield _step(
+            "For some rows no balance could be looked up: try the dry run again later, or live with it."
+        )
+    yield _step("Drop the file again without asking for a dry run; only then anything is sent.")
 
 
 def _steps_in_doubt(batch: Batch) -> Iterator[Markup]:
@@ -166,6 +185,11 @@ def would_not_go(batch: Batch, prediction: Mapping[str, int]) -> int:
     """Rows of a dry run that a real run would not apply."""
     would_fail = prediction.get("wouldOverdraw", 0) + prediction.get("unknownCustomer", 0)
     return batch.counts.rejected + would_fail
+
+
+def not_sure_to_go(batch: Batch, prediction: Mapping[str, int]) -> int:
+    """Rows of a dry run that a real run would not apply, or of which nobody can tell."""
+    return would_not_go(batch, prediction) + prediction.get("notPredicted", 0)
 
 
 def rows_of(rows: int) -> str:
