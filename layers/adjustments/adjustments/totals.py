@@ -1,7 +1,8 @@
 """Exact sums of amounts: a digit that would be rounded away is an error, never a silent loss."""
 
 from collections.abc import Iterable
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from functools import reduce
 from typing import Final
 
 _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
@@ -10,8 +11,7 @@ _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
 
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     """Add amounts without rounding."""
-    with localcontext(_EXACT):
-        return sum(amounts, Decimal(0))
+    return reduce(_EXACT.add, amounts, Decimal(0))
 
 
 def plain(amount: Decimal) -> str:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 from typing import Final, NamedTuple
@@ -30,8 +29,7 @@ _CAN_BE_DROPPED_AGAIN: Final = frozenset({Outcome.FAILED, Outcome.REJECTED, Outc
 _WOULD_FAIL: Final = frozenset({Forecast.WOULD_OVERDRAW, Forecast.UNKNOWN_CUSTOMER})
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRow:
+class ResultRow(NamedTuple):
     """One input row with its outcome, the job that brought it, and whether it belongs into fix-me.csv.
 
     ``chunk_id`` and ``place`` say where it was sent, for a row that was planned to be.
