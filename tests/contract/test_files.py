@@ -197,6 +197,33 @@ def test_odd_keys_are_keys_like_any_other(files: Files, drop: Dropping, key: str
     assert files.get(key) == b"new"
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "inbox/../results/r.csv",
+        "inbox/./../results/r.csv",
+        "inbox/%2e%2e/results/r.csv",
+        "inbox/..%2fresults/r.csv",
+        "/results/r.csv",
+        "results//r.csv",
+        "./results/r.csv",
+        "results%2Fr.csv",
+        "results/r.csv?versionId=null",
+        "results/r.csv#",
+    ],
+)
+def test_a_key_is_no_path_and_leads_to_no_other_object(files: Files, drop: Dropping, key: str):
+    drop("results/r.csv", b"customers")
+    stored = drop("results/r.csv", b"customers")
+    for look in (
+        lambda: files.describe(key, None),
+        lambda: files.get(key),
+        lambda: list(files.blocks(StoredObject(stored.bucket, key, "", 9, stored.modified_at, {}))),
+    ):
+        with pytest.raises(NotFound):
+            look()
+
+
 # --- writing ----------------------------------------------------------------------------------------------
 
 

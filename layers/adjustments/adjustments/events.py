@@ -7,10 +7,10 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
-from adjustments import exact_json
+from adjustments import exact_json, limits
 from adjustments.batches.decisions import Approval, Verdict
 from adjustments.batches.evidence import Finding
-from adjustments.errors import RequestRefused
+from adjustments.errors import RequestRefused, RequestTooLarge
 
 STEP_MARGIN: Final = timedelta(seconds=30)
 """Time kept at the end of a function's run, for a request under way and its write: longer than any one
@@ -112,6 +112,9 @@ def read_stop_note(body: str | None) -> str:
 
 
 def _read(form: type[_Form], body: str | None) -> _Form:
+    bytes_max = limits.STEERING_BODY_BYTES_MAX
+    if body and len(body.encode(errors="surrogatepass")) > bytes_max:
+        raise RequestTooLarge("too_large", f"the body has more than {bytes_max} bytes")
     try:
         return form.model_validate(exact_json.read(body) if body else {})
     except ValidationError as invalid:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from adjustments.batches.summary import message_of
+from adjustments.intake.cells import visible
 from adjustments.model import Batch, Prediction
 from adjustments.report_page import VERDICTS
 from adjustments.states import BatchStatus
@@ -56,12 +57,12 @@ def mail_of(batch: Batch, place: Place) -> Mail:
 def _verdict(batch: Batch) -> Iterator[str]:
     yield VERDICTS.get(batch.status, _HELD)
     if message := message_of(batch):
-        yield f"Why: {message}"
+        yield f"Why: {visible(message)}"  # on one line, or it could forge those that follow
 
 
 def _numbers(batch: Batch) -> Iterator[str]:
     yield f"Batch: {batch.batch_id}"
-    yield f"File: {batch.source.key}"
+    yield f"File: {visible(batch.source.key)}"
     if not batch.counts.rows:
         return
     outcomes = batch.counts.model_dump(exclude={"rows"})

@@ -59,7 +59,11 @@ def name_of(char: str) -> str:
 
 def shown(text: str) -> str:
     """Text as a message repeats it: shortened, with whatever is invisible made visible."""
-    short = text if len(text) <= TEXT_SHOWN_CHARS_MAX else text[: TEXT_SHOWN_CHARS_MAX - 1] + "…"
-    if short.isprintable():
-        return short
-    return "".join(name_of(char) if is_invisible(char) else char for char in short)
+    return visible(text if len(text) <= TEXT_SHOWN_CHARS_MAX else text[: TEXT_SHOWN_CHARS_MAX - 1] + "…")
+
+
+def visible(text: str) -> str:
+    """Text on one line, in which whatever people can't see is named."""
+    if text.isprintable():
+        return text
+    return "".join(name_of(char) if is_invisible(char) else char for char in text)
