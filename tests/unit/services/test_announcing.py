@@ -131,7 +131,8 @@ def asked(body: Any, *script: Any) -> MemoryNotices:
     )
     event = {"detail-type": requested.DETAIL_TYPE, "source": "x", "account": "1", "detail": body}
     requester = Requester(transactor, MemoryFailures(), bus, clock)
-    requester.take(Message(json.dumps(event), is_last=True), Asking("", "request", lambda: 28_000))
+    asking = Asking("", "request", lambda: 28_000)
+    requester.take(Message(json.dumps(event), is_last=True), asking, lambda *_: None)
     return bus
 
 
