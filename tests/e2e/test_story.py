@@ -6,6 +6,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
+from adjustments.manual.discretion import masked
 from local import places
 from local.batches import Batches
 from local.stack import LocalStack
@@ -16,24 +17,31 @@ WITHIN_S = 20.0
 
 
 def story(stack: LocalStack, batch_id: str) -> list[dict[str, Any]]:
-    """The lines that the query of the runbook finds."""
-    [query] = re.findall(r"^```\n(fields .*?)^```$", RUNBOOK, re.MULTILINE | re.DOTALL)
+    """The lines that the runbook's query on a batch finds."""
+    return [json.loads(line["@message"]) for line in found(stack, "A batch's whole story", BATCH_ID=batch_id)]
+
+
+def found(stack: LocalStack, heading: str, **names: str) -> list[dict[str, str]]:
+    """What the query below a heading of the runbook finds, with the names put in that stand for others."""
+    section = RUNBOOK.split(f"\n## {heading}\n", 1)[1]
+    query = re.findall(r"^```\n(fields .*?)^```$", section, re.MULTILINE | re.DOTALL)[0]
+    for placeholder, name in names.items():
+        query = query.replace(placeholder, name)
     groups = stack.aws.logs.describe_log_groups(logGroupNamePrefix=f"/{stack.name}/")["logGroups"]
     started = stack.aws.logs.start_query(
         logGroupNames=[group["logGroupName"] for group in groups],
         startTime=int(time.time()) - 3600,
         endTime=int(time.time()) + 60,
-        queryString=query.replace("BATCH_ID", batch_id),
+        queryString=query,
     )
-    found: dict[str, Any] = {}
+    answer: dict[str, Any] = {}
 
     def is_complete() -> bool:
-        found.update(stack.aws.logs.get_query_results(queryId=started["queryId"]))
-        return bool(found["status"] == "Complete")
+        answer.update(stack.aws.logs.get_query_results(queryId=started["queryId"]))
+        return bool(answer["status"] == "Complete")
 
     wait_for(is_complete, WITHIN_S, "the query to end")
-    fields = [{field["field"]: field["value"] for field in row} for row in found["results"]]
-    return [json.loads(row["@message"]) for row in fields]
+    return [{field["field"]: field["value"] for field in row} for row in answer["results"]]
 
 
 def test_the_runbooks_query_finds_a_batchs_whole_story(
@@ -50,6 +58,39 @@ def test_the_runbooks_query_finds_a_batchs_whole_story(
 
     wait_for(is_told, WITHIN_S, "the whole story")
     assert [message for message in told if message in milestones] == milestones
+
+
+def test_the_runbooks_query_finds_a_customers_transaction(
+    stack: LocalStack, customers: dict[str, Decimal]
+) -> None:
+    for customer in ("player-02", "player-03"):
+        body = {"customerId": customer, "transactionId": f"story-{customer}", "username": "u", "reason": "r"}
+        answer = stack.call_api("POST", "/transactions/manual", {**body, "points": 5})
+        assert answer.status == 200
+    mask = masked("player-03", stack.name)
+    lines: list[dict[str, str]] = []
+
+    def is_told() -> bool:
+        lines[:] = found(stack, "A manual transaction", WHAT_YOU_KNOW=mask)
+        return bool(lines)
+
+    wait_for(is_told, WITHIN_S, "the line on the transaction")
+    [line] = [json.loads(line["@message"]) for line in lines]
+    assert (line["message"], line["transaction_id"]) == ("manual transaction added", f"story-{mask}")
+    assert line["request_id"] == answer.headers["x-request-id"]
+
+
+def test_every_line_of_ours_is_json_and_every_other_one_is_lambdas(
+    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+) -> None:
+    batches.drop("inbox/lines.csv", b"customerId,amount,reason\nplayer-01,5,lines\n")
+    batches.wait_until_ended(batches.wait_for_first("inbox/lines.csv"))
+    lines = [line for text in stack.all_function_logs().values() for line in text.splitlines() if line]
+    ours = [json.loads(line) for line in lines if not line.startswith(("START ", "END ", "REPORT "))]
+    assert [
+        line for line in ours if "_aws" not in line and not {"level", "message", "service"} <= set(line)
+    ] == []
+    assert len(ours) > 10
 
 
 def test_the_end_of_a_batch_is_counted_for_this_stack(
