@@ -1,0 +1,154 @@
+"""The workflows on GitHub: pinned actions, few rights, and prod only after a person's approval."""
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.template.loading import ROOT, template
+
+FOLDER = ROOT / ".github" / "workflows"
+TEXTS = {path.name: path.read_text() for path in sorted(FOLDER.glob("*.y*ml"))}
+WORKFLOWS: dict[str, dict[Any, Any]] = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+$")
+CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text())
+
+every_workflow = pytest.mark.parametrize("name", WORKFLOWS)
+
+
+def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
+    for workflow in WORKFLOWS.values():
+        yield from workflow["jobs"].items()
+
+
+def steps(job: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = job["steps"]
+    return found
+
+
+def commands(job: str) -> str:
+    """All that a job of the deployment runs."""
+    return "\n".join(step.get("run", "") for step in steps(WORKFLOWS["deploy.yaml"]["jobs"][job]))
+
+
+def test_there_are_these_workflows():
+    assert set(WORKFLOWS) == {"test.yaml", "deploy.yaml"}
+
+
+@every_workflow
+def test_every_action_is_pinned_by_its_commit_and_says_its_version(name: str):
+    used = [line.strip().removeprefix("- ") for line in TEXTS[name].splitlines() if "uses:" in line]
+    assert used
+    assert [line for line in used if not PINNED.fullmatch(line)] == []
+
+
+def test_an_action_is_the_same_commit_wherever_it_is_used():
+    found = {PINNED.search(line.strip()) for text in TEXTS.values() for line in text.splitlines()}
+    pairs = {(match[1], match[2]) for match in found if match}
+    assert len(pairs) == len({action for action, _ in pairs})
+
+
+@every_workflow
+def test_a_workflow_may_read_the_code_and_nothing_else(name: str):
+    assert WORKFLOWS[name]["permissions"] == {"contents": "read"}
+
+
+def test_a_job_may_do_more_only_to_take_a_role_and_then_not_by_a_stored_key():
+    for _, job in jobs():
+        takes_role = any("configure-aws-credentials" in step.get("uses", "") for step in steps(job))
+        more = set(job.get("permissions", {}).items()) - {("contents", "read")}
+        assert more == ({("id-token", "write")} if takes_role else set())
+        assert ("environment" in job) == takes_role
+    assert not re.search(r"secrets\.|aws-access-key|AWS_SECRET", "".join(TEXTS.values()))
+
+
+def test_no_job_runs_for_ever_or_keeps_the_token_of_its_checkout():
+    for _, job in jobs():
+        assert job["timeout-minutes"] <= 60
+        for step in steps(job):
+            if "actions/checkout" in step.get("uses", ""):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_no_text_from_outside_gets_into_a_command():
+    """An expression within a script is put in as text before the shell reads it."""
+    assert [step["run"] for _, job in jobs() for step in steps(job) if "${{" in step.get("run", "")] == []
+
+
+def test_every_change_runs_all_tests_and_every_python_the_fast_ones():
+    triggers = WORKFLOWS["test.yaml"][True]  # YAML takes the word "on" for a truth
+    assert set(triggers) == {"push", "pull_request"}
+    found = WORKFLOWS["test.yaml"]["jobs"]
+    assert steps(found["test"])[-1] == {"run": "make test"}
+    assert steps(found["versions"])[-1] == {"run": "make test-fast"}
+    allowed = set(template()["Parameters"]["Runtime"]["AllowedValues"])
+    version = steps(found["test"])[1]["with"]["python-version"]
+    others = found["versions"]["strategy"]["matrix"]["python"]
+    assert {f"python{python}" for python in (*others, version)} == allowed
+
+
+def test_nothing_is_deployed_that_was_not_tested_nor_to_prod_what_was_not_in_dev():
+    found = WORKFLOWS["deploy.yaml"]["jobs"]
+    assert steps(found["test"])[-1] == {"run": "make test"}
+    assert {name: job.get("needs") for name, job in found.items()} == {
+        "test": None, "dev": "test", "plan": "dev", "prod": "plan",
+    }  # fmt: skip
+    assert WORKFLOWS["deploy.yaml"][True]["push"] == {"branches": ["main"]}
+    assert WORKFLOWS["deploy.yaml"]["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
+
+
+def test_dev_and_plan_use_the_environments_of_samconfig():
+    assert ".venv/bin/sam build --config-env dev" in commands("dev")
+    assert ".venv/bin/sam deploy --config-env dev --no-confirm-changeset" in commands("dev")
+    assert ".venv/bin/sam build --config-env prod" in commands("plan")
+    assert "--config-env prod --no-confirm-changeset --no-execute-changeset" in commands("plan")
+    environment = steps(WORKFLOWS["deploy.yaml"]["jobs"]["prod"])[-1]["env"]
+    assert environment["STACK"] == CONFIG["prod"]["deploy"]["parameters"]["stack_name"]
+    assert CONFIG["prod"]["deploy"]["parameters"]["fail_on_empty_changeset"] is False
+
+
+def test_prod_executes_the_change_set_that_was_shown_after_an_approval():
+    found = WORKFLOWS["deploy.yaml"]["jobs"]
+    assert (found["plan"]["environment"], found["prod"]["environment"]) == ("prod-plan", "prod")
+    assert "GITHUB_STEP_SUMMARY" in commands("plan")
+    assert "execute-change-set" in commands("prod")
+    assert "sam " not in commands("prod"), "it builds nothing: what was shown is what is executed"
+    assert found["prod"]["if"] == "needs.plan.outputs.change_set != ''"
+
+
+ARN = "arn:aws:cloudformation:eu-central-1:111122223333:changeSet/samcli-deploy1795317892/8f2c-0a1b"
+
+
+@pytest.mark.parametrize(
+    ("printed", "change_set"),
+    [
+        (f"Waiting for changeset to be created..\n\nChangeset created successfully. {ARN}\n\n", ARN),
+        (
+            f"Changeset created successfully. {ARN.replace('arn:aws:', 'arn:aws-cn:')}",
+            ARN.replace(":aws:", ":aws-cn:"),
+        ),
+        ("No changes to deploy. Stack gameball-adjustments-prod is up to date\n", ""),
+    ],
+    ids=["changes", "China", "none"],
+)
+def test_plan_finds_the_change_set_in_what_sam_prints(tmp_path: Any, printed: str, change_set: str):
+    """The step's own script, with an ``aws`` that says what it was asked."""
+    script = steps(WORKFLOWS["deploy.yaml"]["jobs"]["plan"])[-1]["run"]
+    (tmp_path / "plan.txt").write_text(printed)
+    (tmp_path / "aws").write_text('#!/bin/sh\necho "asked: $*"\n')
+    (tmp_path / "aws").chmod(0o755)
+    variables = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", **variables},
+        check=True,
+    )
+    assert (tmp_path / "GITHUB_OUTPUT").read_text() == f"change_set={change_set}\n"
+    summary = (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
+    assert (f"describe-change-set --change-set-name {change_set}" in summary) == bool(change_set)
+    assert ("Nothing." in summary) != bool(change_set)
