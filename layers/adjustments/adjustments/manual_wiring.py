@@ -2,52 +2,27 @@
 and AWS's own services have less time to answer.
 """
 
-import os
 from functools import lru_cache
 from typing import Any, Final, cast
 
 import boto3
 from botocore.config import Config
 
-from adjustments.adapters.budget import TableRequestBudget
 from adjustments.adapters.failures import SqsFailureQueue
-from adjustments.adapters.gameball import GameballClient
 from adjustments.adapters.idempotency import TableOnce
-from adjustments.adapters.keys import SecretKeys
 from adjustments.adapters.logs import function_logger
-from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
 from adjustments.adapters.notices import BusNotices
-from adjustments.adapters.runtime import RandomIds, SystemClock
-from adjustments.adapters.tracing import DaemonTrace
+from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, settings
 from adjustments.ports import Bus, FailureQueue, Once, RequestBudget
 from adjustments.services.requesting import Requester
 from adjustments.services.transacting import Transactions, Transactor
-from adjustments.settings import Settings, read_settings
 
 _CLIENT_CONFIG: Final = Config(
     connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}
 )
 """A call to AWS takes milliseconds; one that hangs must leave time for an answer to the caller."""
 
-__all__ = ["function_logger"]
-
-clock: Final = SystemClock()
-_ids: Final = RandomIds()
-
-
-@lru_cache(maxsize=1)
-def settings() -> Settings:
-    """The settings of this function."""
-    return read_settings(os.environ)
-
-
-@lru_cache(maxsize=1)
-def meter() -> Meter:
-    """Counts what alarms and the dashboard show."""
-    return Meter(settings().stack)
-
-
-metered: Final = publishing(meter)
+__all__ = ["clock", "function_logger", "meter", "metered", "settings"]
 
 
 @lru_cache
@@ -57,27 +32,23 @@ def _client(service: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _gameball() -> Transactions:
-    keys = SecretKeys(_client("secretsmanager"), settings().secret)
-    base_url, version = settings().gameball_base_url, settings().gameball_api_version
-    return GameballClient(base_url, version, keys, watch=meter().watch_call, trace=DaemonTrace())
+    return make_gameball(_client("secretsmanager"))
 
 
 @lru_cache(maxsize=1)
 def _once() -> Once:
-    return TableOnce(_client("dynamodb"), settings().table, _ids)
+    return TableOnce(_client("dynamodb"), settings().table, ids)
 
 
 @lru_cache(maxsize=1)
 def _budget() -> RequestBudget:
-    requests_per_30_s = settings().requests_per_30_s
-    budget = TableRequestBudget(_client("dynamodb"), settings().table, clock, _ids, requests_per_30_s)
-    return WatchedBudget(budget, meter())
+    return make_budget(_client("dynamodb"))
 
 
 @lru_cache(maxsize=1)
 def build_transactor() -> Transactor:
     """Adds manual transactions."""
-    return Transactor(_gameball(), _once(), _budget(), clock, _ids)
+    return Transactor(_gameball(), _once(), _budget(), clock, ids)
 
 
 @lru_cache(maxsize=1)

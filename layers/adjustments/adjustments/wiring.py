@@ -1,6 +1,5 @@
 """Puts services and adapters together, once per function and environment; nothing is built at import."""
 
-import os
 import tempfile
 from datetime import timedelta
 from functools import lru_cache
@@ -10,16 +9,13 @@ import boto3
 from botocore.config import Config
 
 from adjustments.adapters.bucket import BucketFiles
-from adjustments.adapters.budget import TableRequestBudget
 from adjustments.adapters.gameball import GameballClient
-from adjustments.adapters.keys import SecretKeys
 from adjustments.adapters.logs import facts_of_break, function_logger, telling_breaks
 from adjustments.adapters.machine import StateMachineExecutions
-from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
 from adjustments.adapters.notices import TopicAndBusNotices
-from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
+from adjustments.adapters.runtime import run_in_threads
 from adjustments.adapters.table import TableBatchStore
-from adjustments.adapters.tracing import DaemonTrace
+from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, settings
 from adjustments.batches.jobs import Dialect
 from adjustments.batches.mails import Place
 from adjustments.ports import RequestBudget
@@ -39,7 +35,6 @@ from adjustments.services.steering import Steering
 from adjustments.services.stopping import Stopper
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
-from adjustments.settings import Settings, read_settings
 
 _CLIENT_CONFIG: Final = Config(
     connect_timeout=3,
@@ -59,25 +54,7 @@ _S3_CONFIG: Final = _CLIENT_CONFIG.merge(
 a host from which S3 leads away (boto3 issue 2680).
 """
 
-__all__ = ["facts_of_break", "function_logger", "telling_breaks"]
-
-clock: Final = SystemClock()
-_ids: Final = RandomIds()
-
-
-@lru_cache(maxsize=1)
-def settings() -> Settings:
-    """The settings of this function."""
-    return read_settings(os.environ)
-
-
-@lru_cache(maxsize=1)
-def meter() -> Meter:
-    """Counts what alarms and the dashboard show."""
-    return Meter(settings().stack)
-
-
-metered: Final = publishing(meter)
+__all__ = ["clock", "facts_of_break", "function_logger", "meter", "metered", "settings", "telling_breaks"]
 
 
 @lru_cache
@@ -97,16 +74,12 @@ def _files() -> BucketFiles:
 
 @lru_cache(maxsize=1)
 def _gameball() -> GameballClient:
-    keys = SecretKeys(_client("secretsmanager"), settings().secret)
-    base_url, version = settings().gameball_base_url, settings().gameball_api_version
-    return GameballClient(base_url, version, keys, watch=meter().watch_call, trace=DaemonTrace())
+    return make_gameball(_client("secretsmanager"))
 
 
 @lru_cache(maxsize=1)
 def _budget() -> RequestBudget:
-    requests_per_30_s = settings().requests_per_30_s
-    budget = TableRequestBudget(_client("dynamodb"), settings().table, clock, _ids, requests_per_30_s)
-    return WatchedBudget(budget, meter())
+    return make_budget(_client("dynamodb"))
 
 
 @lru_cache(maxsize=1)
@@ -123,7 +96,7 @@ def build_submitter() -> Submitter:
         _gameball(),
         _budget(),
         clock,
-        _ids,
+        ids,
         run_in_threads,
         settings().failure_percent_max,
     )
@@ -146,7 +119,7 @@ def _dialect() -> Dialect | None:
 
 @lru_cache(maxsize=1)
 def _settler() -> Settler:
-    return Settler(_store(), _files(), _ids)
+    return Settler(_store(), _files(), ids)
 
 
 @lru_cache(maxsize=1)
@@ -183,7 +156,7 @@ def build_intake() -> Intake:
         approval_above_total=settings().approval_above_total,
         adds_token=settings().adds_token,
     )
-    planner = Planner(_files(), _store(), clock, _ids, _scratch, rules)
+    planner = Planner(_files(), _store(), clock, ids, _scratch, rules)
     return Intake(_files(), _store(), planner, build_submitter(), _executions(), build_notifier(), clock)
 
 
@@ -197,7 +170,7 @@ def build_steering() -> Steering:
 @lru_cache(maxsize=1)
 def build_acceptor() -> Acceptor:
     """Takes batches from the API."""
-    return Acceptor(_store(), _files(), build_intake(), _ids)
+    return Acceptor(_store(), _files(), build_intake(), ids)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,55 @@
+"""What every function is put together from, apart from what only some need: ``wiring`` loads batches, and
+``manual_wiring`` idempotency. Nothing is built at import.
+"""
+
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from adjustments.adapters.budget import TableRequestBudget
+from adjustments.adapters.gameball import GameballClient
+from adjustments.adapters.keys import SecretKeys
+from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
+from adjustments.adapters.runtime import RandomIds, SystemClock
+from adjustments.adapters.tracing import DaemonTrace
+from adjustments.ports import RequestBudget
+from adjustments.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+clock: Final = SystemClock()
+ids: Final = RandomIds()
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this function."""
+    return read_settings(os.environ)
+
+
+@lru_cache(maxsize=1)
+def meter() -> Meter:
+    """Counts what alarms and the dashboard show."""
+    return Meter(settings().stack)
+
+
+metered: Final = publishing(meter)
+
+
+def make_gameball(secrets: Any) -> GameballClient:
+    """The client of Gameball, with keys from the secret.
+
+    Args:
+        secrets: boto3's client of Secrets Manager.
+    """
+    keys = SecretKeys(secrets, settings().secret)
+    base_url, version = settings().gameball_base_url, settings().gameball_api_version
+    return GameballClient(base_url, version, keys, watch=meter().watch_call, trace=DaemonTrace())
+
+
+def make_budget(dynamodb: "DynamoDBClient") -> RequestBudget:
+    """The shared request budget, measured."""
+    requests_per_30_s = settings().requests_per_30_s
+    budget = TableRequestBudget(dynamodb, settings().table, clock, ids, requests_per_30_s)
+    return WatchedBudget(budget, meter())
