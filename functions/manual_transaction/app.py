@@ -8,10 +8,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import api, manual_wiring
 from adjustments.errors import AdjustmentsError, GameballError, GameballUnauthorized
-from adjustments.manual.discretion import names_of
+from adjustments.manual.discretion import loggable, names_of
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from adjustments.ports import Asking
-from adjustments.services.requesting import Message
+from adjustments.services.requesting import message_of
+from adjustments.services.telling import facts_of
 
 BROKEN = "something broke here; repeating the call with the same transactionId is safe"
 
@@ -24,30 +25,27 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Answer a call, or take each message of the queue."""
     if "Records" in event:
-        return process_partial_response(
-            event=event, record_handler=take, processor=processor, context=context
-        )
-    request = event.get("requestContext") or {}
-    request_id = str(request.get("requestId") or context.aws_request_id)
-    caller = str((request.get("identity") or {}).get("userArn") or "")
-    logger.append_keys(request_id=request_id)
-    answer = answer_call(event, Asking(caller, request_id, context.get_remaining_time_in_millis))
+        return process_partial_response(event, take, processor, context)
+    request_id = api.request_id(event) or context.aws_request_id
+    asking = Asking(api.caller(event), request_id, context.get_remaining_time_in_millis)
+    logger.append_keys(request_id=request_id, caller=loggable(asking.caller))
+    try:
+        answer = add(event, asking)
+    except AdjustmentsError as error:
+        tell(error)
+        answer = api.answer_to(error)
+    except Exception as error:  # whatever happens, nothing inside gets out
+        tell(error)
+        answer = api.error_answer(500, BROKEN)
     answer["headers"]["x-request-id"] = request_id
     return answer
 
 
-def answer_call(event: dict[str, Any], asking: Asking) -> dict[str, Any]:
-    """Answer a call of the API; whatever happens, nothing inside gets out."""
-    try:
-        transaction = read_manual_transaction(api.read_body(event), manual_wiring.clock.now())
-        name(transaction, asking)
-        added = manual_wiring.build_transactor().add(transaction, asking)
-    except AdjustmentsError as error:
-        tell(error)
-        return api.answer_to(error)
-    except Exception as error:
-        tell(error)
-        return api.error_answer(500, BROKEN)
+def add(event: dict[str, Any], asking: Asking) -> dict[str, Any]:
+    """Add what a call of the API asks for."""
+    transaction = read_manual_transaction(api.read_body(event), manual_wiring.clock.now())
+    name(transaction, asking)
+    added = manual_wiring.build_transactor().add(transaction, asking)
     logger.info("manual transaction added", replayed=added.is_replayed)
     return api.text_answer(200, added.body, {"idempotent-replayed": "true"} if added.is_replayed else {})
 
@@ -56,18 +54,14 @@ def take(record: dict[str, Any], lambda_context: LambdaContext) -> None:
     """Take one message; what is raised makes it come again."""
     request_id = lambda_context.aws_request_id
     logger.append_keys(request_id=request_id, message_id=record["messageId"])
-    receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
-    message = Message(record["body"], is_last=receives >= manual_wiring.settings().receives_max)
+    message = message_of(record, manual_wiring.settings().receives_max)
     asking = Asking("", request_id, lambda_context.get_remaining_time_in_millis)
     try:
         failed = manual_wiring.build_requester().take(message, asking, name)
     except Exception as error:
         tell(error)
         raise
-    if failed:
-        tell(failed)
-    else:
-        logger.info("manual transaction settled")
+    tell(failed) if failed else logger.info("manual transaction settled")
 
 
 def name(transaction: ManualTransaction, asking: Asking) -> None:
@@ -81,7 +75,7 @@ def tell(error: Exception) -> None:
     """Log an error by its names and numbers: its words may hold what a customer or Gameball wrote."""
     told: dict[str, Any] = {"error": type(error).__name__}
     if isinstance(error, GameballError):
-        told |= {"status": error.status, "code": error.code, "gameball_request_id": error.request_id}
+        told = dict(facts_of(error))
     elif not isinstance(error, AdjustmentsError):
         told["stack"] = traceback.format_tb(error.__traceback__)
     logger.warning("manual transaction not added", **told)

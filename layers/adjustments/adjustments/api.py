@@ -4,7 +4,7 @@ import base64
 import json
 import math
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from adjustments import exact_json, limits
@@ -60,6 +60,11 @@ def request_id(event: Mapping[str, Any]) -> str:
     return str((event.get("requestContext") or {}).get("requestId") or "")
 
 
+def caller(event: Mapping[str, Any]) -> str:
+    """Who calls, as IAM knows them."""
+    return str(((event.get("requestContext") or {}).get("identity") or {}).get("userArn") or "")
+
+
 def read_body(event: Mapping[str, Any], bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mapping[str, Any]:
     """Read the JSON object in an API event's body; raises RequestRefused."""
     text = event.get("body") or ""
@@ -79,7 +84,7 @@ def read_json(text: str, bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mappi
         # Numbers of any size, and NaN, are read, so that the one who looks at the fields can name them.
         fields = json.loads(
             text,
-            parse_float=Decimal,
+            parse_float=_number,
             parse_int=_whole_number,
             parse_constant=Decimal,
             object_pairs_hook=_distinct,
@@ -94,6 +99,14 @@ def read_json(text: str, bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mappi
 def _whole_number(digits: str) -> int | Decimal:
     """A whole number; one that is too long for any use stays a Decimal, which takes no time to read."""
     return int(digits) if len(digits) <= _INT_DIGITS_MAX else Decimal(digits)
+
+
+def _number(text: str) -> Decimal:
+    """A number; one whose exponent is beyond a Decimal's is none that the fields could have."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

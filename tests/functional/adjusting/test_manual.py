@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from adjustments import limits, manual_wiring
+from adjustments import exact_json, limits, manual_wiring
 from adjustments.adapters.gameball import GameballClient
 from adjustments.manual.discretion import masked
 from adjustments.settings import Settings
@@ -172,6 +172,26 @@ def test_a_call_in_progress_is_a_conflict_that_says_when_to_come_again(desk: Des
         assert slow.result()[0] == 200
 
 
+def test_an_id_that_is_unclear_is_a_conflict_that_says_when_to_come_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.fault(kind="reset_after")
+    with monkeypatch.context() as late:
+        late.setattr(desk.ports["_gameball"], "transactions", lambda *_: {"transactions": []})
+        status, body, headers = desk.post(BODY)
+    assert (status, headers["retry-after"], "safe" in body["message"]) == (409, "2", True)
+    assert desk.post(BODY)[0] == 200
+    assert desk.applied == [("t1", 5)]
+
+
+@pytest.mark.parametrize("change", [{"customerId": "nobody"}, {"points": -1_000}])
+def test_a_refusal_after_an_unknown_outcome_comes_back_as_it_is(desk: Desk, change: dict[str, Any]):
+    desk.fault(kind="reset_before")
+    status, body, _ = desk.post({**BODY, **change})
+    assert (status, body["code"]) in ((404, 7000), (422, 9008))
+    assert desk.applied == []
+
+
 def test_fifty_calls_at_once_apply_once(desk: Desk):
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: desk.post(BODY), range(50)))
@@ -293,8 +313,9 @@ def test_nothing_private_is_logged_and_the_request_id_is(
     app = importlib.import_module("functions.manual_transaction.app")
     monkeypatch.setattr(app.logger.registered_handler, "stream", log)
     email, mobile, *_ = PRIVATE
-    private = {"email": email, "mobile": mobile, "customerId": email, "username": f"desk {mobile}",
-               "transactionId": f"birthday-{email}", "reason": f"asked by {email}"}  # fmt: skip
+    elsewhere = "+49 (170) 765-4321"  # in a name, and not given as the customer's own number
+    private = {"email": email, "mobile": mobile, "customerId": email,
+               "username": f"desk {mobile} {elsewhere}", "transactionId": f"birthday-{email}", "reason": f"asked by {email}"}  # fmt: skip
     if breaks:
         monkeypatch.setattr(desk.once, "do", lambda *_: int(email))
     for body in ({**BODY, **private}, {**BODY, **private, "points": "x"}, {**BODY, **private, "mobile": 5}):
@@ -302,7 +323,7 @@ def test_nothing_private_is_logged_and_the_request_id_is(
     desk.take({"detail-type": REQUESTED, "detail": {**BODY, **private}})
     desk.take({"detail-type": REQUESTED, "detail": {**BODY, **private, "points": []}})
     logged = log.getvalue()
-    assert not [value for value in PRIVATE if value in logged]
+    assert not [value for value in (*PRIVATE, elsewhere, "765") if value in logged]
     assert logged.count("manual transaction not added") == 5
     assert "c6af9ac6-7b61-11e6-9a41-93e8deadbeef" in logged
 
@@ -402,6 +423,7 @@ def test_a_schedule_may_go_over_the_bus_too(desk: Desk):
         ({"detail-type": REQUESTED, "detail": {**BODY, "customerId": "nobody"}}, "not found"),
         ({**BODY, "schedule": "s", "dueTime": "<aws.scheduler.scheduled-time>"}, "dueTime: must be"),
         ({**BODY, "dueTime": "2026-11-22T06:00:00Z"}, "schedule: must be"),
+        ({"detail-type": REQUESTED, "detail": {**BODY, "a": "x" * 70_000}}, "more than 65536 bytes"),
     ],
 )  # fmt: skip
 def test_what_fails_for_good_is_kept_with_its_reason_and_told(desk: Desk, body: Any, reason: str):
@@ -413,6 +435,30 @@ def test_what_fails_for_good_is_kept_with_its_reason_and_told(desk: Desk, body: 
     [(kind, told)] = desk.bus.events
     assert (kind, told["message"]) == ("Manual Transaction Failed", attributes["reason"])
     assert desk.applied == []
+
+
+@pytest.mark.parametrize(
+    "odd", ["NaN", "1e999999999", "1e99999999999999999999", "[[]]", '"' + "x" * 60_000 + '"']
+)
+def test_an_id_that_is_none_is_told_of_as_far_as_it_can_be(desk: Desk, odd: str):
+    """The event about a refusal must not fail for what was refused: it would come again and again."""
+    text = json.dumps({"detail-type": REQUESTED, "detail": {**BODY, "transactionId": "?"}})
+    assert desk.take(text.replace('"?"', odd)) == []
+    [(kind, told)] = desk.bus.events
+    assert (kind, told["customerId"], told["error"]) == ("Manual Transaction Failed", "c1", 400)
+    assert len(exact_json.write(told)) < 1_000
+    assert len(desk.failures.kept) == 1
+
+
+def test_an_id_that_is_unclear_comes_again(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    event = {"detail-type": REQUESTED, "detail": BODY}
+    desk.fault(kind="reset_after")
+    with monkeypatch.context() as late:
+        late.setattr(desk.ports["_gameball"], "transactions", lambda *_: {"transactions": []})
+        assert len(desk.take(event)) == 1
+    assert (desk.failures.kept, desk.bus.events) == ([], [])
+    assert desk.take(event) == []
+    assert desk.applied == [("t1", 5)]
 
 
 def test_what_may_pass_comes_again_and_the_last_time_is_kept_with_its_reason(desk: Desk):

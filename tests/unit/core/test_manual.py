@@ -1,5 +1,6 @@
 """The seed's refusals word by word, and every other bad input with the field's name."""
 
+import base64
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -85,6 +86,18 @@ def refusal(text: str) -> str:
         ('"points": 1e400', "points: must have at most 15 digits"),
         ('"points": 1e999999999', "points: must have at most 15 digits"),
         ('"points": ' + "9" * 5_000, "points: must have at most 15 digits"),
+        ('"points": 1e99999999999999999999', "points: must be an integer"),
+        ('"points": -0', "points: must not be 0"),
+        ('"points": -0.0', "points: must not be 0"),
+        ('"points": 5, "expiryAfter": 1.5', "expiryAfter: must be an integer"),
+        ('"points": 5, "expiryAfter": 1e99999999999999999999', "expiryAfter: must be an integer"),
+        ('"points": 5, "expiryAfter": -1e400', "Expiry cannot be negative"),
+        ('"points": 5, "expiryAfter": 1e400', "expiryAfter: must have at most 15 digits"),
+        ('"points": 5, "customerId": {"a": 1}', "customerId: is given twice"),
+        ('"points": {"a": 1, "a": 2}', "a: is given twice"),
+        ('"points": [5]', "points: must be an integer"),
+        ('"amount": "5"', "amount: must be a number"),
+        ('"amount": 1e99999999999999999999', "amount: must be a number"),
         ('"points": NaN', "points: must be an integer"),
         ('"amount": NaN', "amount: must be a number"),
         ('"amount": -Infinity', "amount: must be a number"),
@@ -121,6 +134,59 @@ def test_a_required_field_without_content_is_named(name: str, value: object, tol
         read_manual_transaction({**GOOD, "points": 5, name: value}, NOW)
     with pytest.raises(RequestRefused, match=f"^{name}: is required$"):
         read_manual_transaction({key: text for key, text in GOOD.items() if key != name} | {"points": 5}, NOW)
+
+
+def test_of_many_problems_the_first_are_told_and_the_rest_are_counted():
+    told = refusal(", ".join(['"points": 5', *(f'"f{number}": 1' for number in range(5_000))]))
+    assert told.startswith("f0: is no field of a manual transaction; f1: is no field")
+    assert told.endswith("; and 4990 more")
+    assert len(told) < 1_000
+
+
+@pytest.mark.parametrize("expiry", ["null", "0", "-0", "0.0", "-0.0", "0e5"])
+@pytest.mark.parametrize("points", ["5", "-5"])
+def test_an_expiry_of_none_in_any_form_is_the_default(expiry: str, points: str):
+    fields = api.read_json(json.dumps(GOOD)[:-1] + f', "points": {points}, "expiryAfter": {expiry}}}')
+    assert exact_json.read(read_manual_transaction(fields, NOW).body()) == {**GOOD, "points": int(points)}
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [("1e2", b'"amount": 100}'), ("-1.50", b'"amount": -1.5}'), ("0.000001", b'"amount": 0.000001}'),
+     ("999999999999999", b'"amount": 999999999999999}'), ("1E+14", b'"amount": 100000000000000}')],
+)  # fmt: skip
+def test_an_amount_is_sent_with_all_its_digits_and_no_exponent(text: str, sent: bytes):
+    fields = api.read_json(json.dumps(GOOD)[:-1] + f', "amount": {text}}}')
+    assert read_manual_transaction(fields, NOW).body().endswith(sent)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"\xef\xbb\xbf{}", "the body is no JSON"),
+        (b"\xff\xfe{\x00}\x00", "the body is no JSON"),
+        (b"", "the body is no JSON"),
+        (b"null", "the body must be a JSON object"),
+        (b"[" * 60_000, "the body is no JSON"),
+        (b" " * 65_537, "the body has more than 65536 bytes"),
+    ],
+)
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_body_that_is_no_object_is_refused_however_it_is_packed(body: bytes, told: str, is_packed: bool):
+    text = base64.b64encode(body).decode() if is_packed else body.decode("latin-1")
+    with pytest.raises(InputError) as refused:
+        api.read_body({"body": text, "isBase64Encoded": is_packed})
+    assert refused.value.message == told
+
+
+@pytest.mark.parametrize("text", ["e30", "{}", "e30=\n", "é"])
+def test_base64_that_is_none_is_refused(text: str):
+    with pytest.raises(InputError, match="no JSON"):
+        api.read_body({"body": text, "isBase64Encoded": True})
+
+
+def test_a_packed_body_is_read():
+    assert api.read_body({"body": "e30=", "isBase64Encoded": True}) == {}
 
 
 @pytest.mark.parametrize("text", ["5", "5.0", "5e0", "0.5e1"])

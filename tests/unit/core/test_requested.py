@@ -84,6 +84,10 @@ def test_what_is_missing_is_named_and_never_guessed(fields: dict[str, Any], name
         ("birthday-jo@shop.example", (None, None), "(withheld)"),
         ("arn:aws:sts::1:assumed-role/jo@x.example", (None, None), "arn:aws:sts::1:assumed-role/(withheld)"),
         ("sms +491701234567 sent", ("x@y", "+491701234567"), "sms (withheld) sent"),
+        ("call-+49 (170) 123-4567", (None, None), "call-(withheld)"),
+        ("sms-0049170.1234567", (None, None), "sms-(withheld)"),
+        ("a+1 b+22", (None, None), "a+1 b+22"),
+        ("order-20261122-000012345678", (None, None), "order-20261122-000012345678"),
     ],
 )  # fmt: skip
 def test_addresses_and_numbers_are_withheld(text: str, private: tuple[str | None, ...], shown: str):

@@ -8,6 +8,9 @@ from typing import Final
 from adjustments.manual.transaction import ManualTransaction
 
 _ADDRESS: Final = re.compile(r"[^\s/:]*@[^\s/]*")
+_NUMBER: Final = re.compile(r"(?<![0-9])(?:\+|00)[1-9](?:[ ()./-]{0,3}[0-9]){6,14}")
+"""A telephone number in its international form; without that, it can't be told from an order's number."""
+
 _CHARS_MAX: Final = 300
 _DIGITS: Final = 12
 """Hexadecimal digits of a masked id: enough to tell the customers of one company apart."""
@@ -17,11 +20,11 @@ _TELLING_CHARS_MIN: Final = 5
 
 
 def loggable(text: str, *private: str | None) -> str:
-    """A caller's text without e-mail addresses and without the values given as private."""
+    """A caller's text without e-mail addresses, telephone numbers and the values given as private."""
     for value in private:
         if value:
             text = text.replace(value, "(withheld)")
-    return _ADDRESS.sub("(withheld)", text)[:_CHARS_MAX]
+    return _NUMBER.sub("(withheld)", _ADDRESS.sub("(withheld)", text))[:_CHARS_MAX]
 
 
 def masked(customer_id: str, stack: str) -> str:
@@ -42,10 +45,11 @@ def names_of(transaction: ManualTransaction, caller: str, stack: str, is_masked:
         is_masked: whether the customer's id is masked, also where it stands in the other names.
     """
     customer = transaction.customer_id
-    shown = masked(customer, stack) if is_masked else customer
+    private = (transaction.email, transaction.mobile)
+    shown = masked(customer, stack) if is_masked else loggable(customer, *private)
 
     def told(text: str) -> str:
-        clean = loggable(text, transaction.email, transaction.mobile)
+        clean = loggable(text, *private)
         hides = is_masked and len(customer) >= _TELLING_CHARS_MIN
         return clean.replace(customer, shown) if hides else clean
 

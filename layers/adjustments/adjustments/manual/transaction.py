@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, TypeGuard
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from adjustments import exact_json, limits
 from adjustments.errors import RequestRefused
@@ -25,6 +26,7 @@ _UNREADABLE: Final = frozenset({"Cc", "Cs"})
 """Unicode's categories of control characters, and of halves of characters that no UTF-8 can carry."""
 
 _NAME_CHARS_SHOWN: Final = 40
+_PROBLEMS_SHOWN: Final = 10
 _WORDS: Final[Mapping[str, str]] = {
     "missing": "is required",
     "extra_forbidden": "is no field of a manual transaction",
@@ -184,10 +186,15 @@ def _instant(text: str) -> datetime:
 
 
 def _in_our_words(invalid: ValidationError) -> str:
-    """Every problem with the name of its field, in the order of the fields, unknown ones last."""
-    told = []
-    for problem in invalid.errors(include_url=False, include_input=False):
-        name = ".".join(str(part) for part in problem["loc"])[:_NAME_CHARS_SHOWN] or "the name of a field"
-        words = _WORDS.get(problem["type"], "is not valid")
-        told.append(f"{name}: {words.format(**problem.get('ctx', {}))}")
+    """The problems with the names of their fields, in the order of the fields, unknown ones last."""
+    problems = invalid.errors(include_url=False, include_input=False)
+    told = [_told(problem) for problem in problems[:_PROBLEMS_SHOWN]]
+    if len(problems) > len(told):
+        told.append(f"and {len(problems) - len(told)} more")
     return "; ".join(told)
+
+
+def _told(problem: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in problem["loc"])[:_NAME_CHARS_SHOWN] or "the name of a field"
+    words = _WORDS.get(problem["type"], "is not valid")
+    return f"{name}: {words.format(**problem.get('ctx', {}))}"

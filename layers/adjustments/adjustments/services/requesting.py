@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adjustments import api, exact_json
+from adjustments import api, exact_json, limits
 from adjustments.errors import AdjustmentsError, GameballRefused, IdTaken, InputError
 from adjustments.manual.requested import FAILED, SETTLED, read_asked
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
@@ -25,6 +25,17 @@ class Message:
 
     text: str
     is_last: bool
+
+
+def message_of(record: Mapping[str, Any], receives_max: int) -> Message:
+    """Read a record of SQS's event.
+
+    Args:
+        record: the record, as Lambda gives it.
+        receives_max: how often the queue gives a message, until it moves it to the failure queue.
+    """
+    receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+    return Message(record["body"], is_last=receives >= receives_max)
 
 
 class Requester:
@@ -75,8 +86,15 @@ class Requester:
             "failedAt": self._clock.now().isoformat(),
         }
         self._failures.put(message.text, attributes)
-        named = {name: fields[name] for name in ("transactionId", "customerId") if name in fields}
-        self._bus.announce(FAILED, {**named, **told, "outcome": outcome})
+        self._bus.announce(FAILED, {**_named(fields), **told, "outcome": outcome})
+
+
+def _named(fields: Mapping[str, Any]) -> dict[str, str]:
+    """By which names a request is known; it may be refused just for what it has in their place."""
+    named = {name: fields.get(name) for name in ("transactionId", "customerId")}
+    return {
+        name: value[: limits.MANUAL_TEXT_CHARS_MAX] for name, value in named.items() if isinstance(value, str)
+    }
 
 
 def _told_of(error: Exception) -> dict[str, Any]:
