@@ -314,8 +314,14 @@ def test_nothing_private_is_logged_and_the_request_id_is(
     monkeypatch.setattr(app.logger.registered_handler, "stream", log)
     email, mobile, *_ = PRIVATE
     elsewhere = "+49 (170) 765-4321"  # in a name, and not given as the customer's own number
-    private = {"email": email, "mobile": mobile, "customerId": email,
-               "username": f"desk {mobile} {elsewhere}", "transactionId": f"birthday-{email}", "reason": f"asked by {email}"}  # fmt: skip
+    private = {
+        "email": email,
+        "mobile": mobile,
+        "customerId": email,
+        "username": f"desk {mobile} {elsewhere}",
+        "transactionId": f"birthday-{email}",
+        "reason": f"asked by {email}",
+    }
     if breaks:
         monkeypatch.setattr(desk.once, "do", lambda *_: int(email))
     for body in ({**BODY, **private}, {**BODY, **private, "points": "x"}, {**BODY, **private, "mobile": 5}):

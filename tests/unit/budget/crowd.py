@@ -37,11 +37,13 @@ class AtomicTable:
 
     def __init__(self, between: Callable[[], None]) -> None:
         self.places_us: list[int] = []
+        self.writes = 0
         self._items: dict[str, int] = {}
         self._between = between
 
     def update_item(self, **asked: Any) -> Mapping[str, Any]:
         self._between()
+        self.writes += 1
         key = asked["Key"]["pk"]["S"]
         values = {name: int(value["N"]) for name, value in asked["ExpressionAttributeValues"].items()}
         before = self._items.get(key)

@@ -197,3 +197,18 @@ def test_nobody_asks_again_within_a_second_and_a_half():
     crowd.run(60)
     for caller in crowd.callers:
         assert caller.asked <= len(caller.sent_s) + 60 / 1.5 + 2
+
+
+@pytest.mark.parametrize("rest_s", [0.2, 5.0, 60.0])
+def test_a_prompt_call_after_a_rest_costs_one_write(rest_s: float):
+    crowd = Crowd(5, LIMIT)
+    person = crowd.join("person", Lane.PROMPT, rest_s=rest_s)
+    crowd.run(600)
+    assert crowd.table.writes == len(person.sent_s)
+
+
+def test_prompt_callers_who_meet_cost_two_writes_at_most():
+    crowd = Crowd(5, LIMIT)
+    people = [crowd.join("person", Lane.PROMPT, rest_s=2.0) for _ in range(20)]
+    crowd.run(120)
+    assert crowd.table.writes <= 2 * len(crowd.sent_s(people))

@@ -1,0 +1,66 @@
+"""What a warm call for a manual transaction costs: the table is asked three times, and Gameball once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from adjustments.adapters.budget import TableRequestBudget
+from adjustments.adapters.idempotency import TableOnce
+from adjustments.adapters.runtime import RandomIds, SystemClock
+from adjustments.errors import IdTaken
+from adjustments.manual.transaction import read_manual_transaction
+from adjustments.ports import Asking
+from adjustments.services.transacting import Added, Transactor
+from local.aws import Aws
+from tests.fakes.transacting import MemoryTransactions
+from tests.unit.core.test_manual import GOOD
+
+
+class Desk:
+    """A warm function on a table of its own."""
+
+    def __init__(self, aws: Aws, table: str) -> None:
+        clock, ids = SystemClock(), RandomIds()
+        self.dynamodb = aws.dynamodb
+        self.gameball = MemoryTransactions()
+        once = TableOnce(aws.dynamodb, table, ids)
+        budget = TableRequestBudget(aws.dynamodb, table, clock, ids, 350)
+        self._transactor = Transactor(self.gameball, once, budget, clock, ids)
+
+    def add(self, **fields: Any) -> Added:
+        transaction = read_manual_transaction({**GOOD, "points": 5, **fields}, SystemClock().now())
+        return self._transactor.add(transaction, Asking("arn:me", "r", lambda: 26_000))
+
+    @contextmanager
+    def counting(self) -> Iterator[list[str]]:
+        """What the table is asked for meanwhile."""
+        asked: list[str] = []
+        events = self.dynamodb.meta.events
+        events.register("before-call.dynamodb", lambda model, **_: asked.append(model.name), "count")
+        yield asked
+        events.unregister("before-call.dynamodb", unique_id="count")
+
+
+@pytest.fixture
+def desk(aws: Aws, make_table: Callable[[], str]) -> Desk:
+    built = Desk(aws, make_table())
+    built.add(transactionId="first")
+    return built
+
+
+def test_a_warm_call_writes_the_intent_takes_a_place_and_writes_the_answer(desk: Desk):
+    with desk.counting() as asked:
+        desk.add()
+    assert asked == ["PutItem", "UpdateItem", "UpdateItem"]
+    assert len(desk.gameball.sent) == 2
+
+
+def test_a_call_that_is_replayed_or_refused_for_its_body_asks_once(desk: Desk):
+    with desk.counting() as asked:
+        assert desk.add(transactionId="first").is_replayed
+        with pytest.raises(IdTaken):
+            desk.add(transactionId="first", points=6)
+    assert asked == ["PutItem", "PutItem"]
+    assert len(desk.gameball.sent) == 1
