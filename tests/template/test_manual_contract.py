@@ -1,17 +1,19 @@
 """The code, the template and docs/openapi.yaml say the same of the API."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft4Validator, Draft202012Validator
 
 from adjustments import limits
 from adjustments.errors import InputError
 from adjustments.manual import lookup
 from adjustments.manual.requested import DETAIL_TYPE
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
+from adjustments.services.transacting import TIME_KEPT, TIME_MAX
 from adjustments.states import BatchStatus
 from tests.template.loading import ROOT, expanded, template
 from tests.unit.core.test_manual import GOOD, NOW
@@ -26,10 +28,14 @@ TYPES = {
 """The seed's fields, once more."""
 
 
+GATEWAY_S = 29
+COLD_START_S = 3
+"""What API Gateway waits for an answer, and what a cold start takes of it at most."""
+
 TEMPLATE: dict[str, Any] = template()["Resources"]
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
 SCHEMA: dict[str, Any] = DOCUMENT["components"]["schemas"]["ManualTransaction"]
-MODEL: dict[str, Any] = TEMPLATE["Api"]["Properties"]["Models"]["ManualTransaction"]
+MODELS: dict[str, Any] = TEMPLATE["Api"]["Properties"]["Models"]
 FUNCTION: dict[str, Any] = TEMPLATE["ManualTransaction"]["Properties"]
 
 
@@ -45,17 +51,18 @@ def test_the_template_and_the_document_have_the_same_calls():
 
 def test_code_template_and_document_have_the_same_fields():
     in_code = {field.alias for field in ManualTransaction.model_fields.values()}
-    assert set(TYPES) == in_code == set(SCHEMA["properties"]) == set(MODEL["properties"])
+    assert (
+        set(TYPES) == in_code == set(SCHEMA["properties"]) == set(MODELS["ManualTransaction"]["properties"])
+    )
     required = {f.alias for f in ManualTransaction.model_fields.values() if f.is_required()}
-    assert required == set(SCHEMA["required"]) == set(MODEL["required"])
+    assert required == set(SCHEMA["required"]) == set(MODELS["ManualTransaction"]["required"])
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_code_template_and_document_have_the_same_types(name: str):
+def test_code_and_document_have_the_same_types(name: str):
     documented = SCHEMA["properties"][name]
     is_required = name in SCHEMA["required"]
     assert documented["type"] == (TYPES[name] if is_required else [TYPES[name], "null"])
-    assert MODEL["properties"][name].get("type") == (TYPES[name] if is_required else None)
     longest = {"customerId": limits.MANUAL_TEXT_CHARS_MAX, "transactionId": limits.MANUAL_TEXT_CHARS_MAX,
                "username": limits.MANUAL_TEXT_CHARS_MAX, "reason": limits.REASON_CHARS_MAX,
                "email": limits.EMAIL_CHARS_MAX, "mobile": limits.MOBILE_CHARS_MAX}  # fmt: skip
@@ -112,22 +119,67 @@ def test_the_examples_of_the_document_are_good():
         read_manual_transaction(example["value"], NOW)
 
 
-def test_the_gateway_checks_bodies_by_the_model():
-    model = FUNCTION["Events"]["Add"]["Properties"]["RequestModel"]
-    assert model == {"Model": "ManualTransaction", "Required": True, "ValidateBody": True}
+def documented_bodies() -> dict[tuple[str, str], str]:
+    """The schema's name of each call that can't do without a body."""
+    calls = [(p, m, call) for p, methods in DOCUMENT["paths"].items() for m, call in methods.items()]
+    bodies = {(path, method): call.get("requestBody", {}) for path, method, call in calls}
+    return {
+        call: body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+        for call, body in bodies.items()
+        if body.get("required")
+    }
+
+
+def gateway_model(schema: dict[str, Any]) -> dict[str, Any]:
+    """Of a documented schema, what the gateway can refuse in words that name the field: what is missing."""
+    fields = {name: {"description": field["description"]} for name, field in schema["properties"].items()}
+    return {"type": "object", "required": schema["required"], "properties": fields}
+
+
+def test_the_gateways_models_are_the_documents_schemas():
+    schemas = DOCUMENT["components"]["schemas"]
+    assert {name: gateway_model(schemas[name]) for name in documented_bodies().values()} == MODELS
+
+
+@pytest.mark.parametrize(("call", "name"), documented_bodies().items(), ids=str)
+def test_the_gateway_checks_bodies_by_the_model(call: tuple[str, str], name: str):
     made = expanded()["Resources"]["Api"]["Properties"]["Body"]
-    call = made["paths"]["/transactions/manual"]["post"]
-    assert made["x-amazon-apigateway-request-validators"][call["x-amazon-apigateway-request-validator"]] == {
+    deployed = made["paths"][call[0]][call[1]]
+    validator = deployed["x-amazon-apigateway-request-validator"]
+    assert made["x-amazon-apigateway-request-validators"][validator] == {
         "validateRequestBody": True, "validateRequestParameters": False,
     }  # fmt: skip
-    assert made["definitions"]["manualtransaction"] == MODEL
+    [body] = [parameter for parameter in deployed["parameters"] if parameter["in"] == "body"]
+    assert (body["required"], body["schema"]) == (True, {"$ref": f"#/definitions/{name.lower()}"})
+    assert made["definitions"][name.lower()] == MODELS[name]
     assert "BAD_REQUEST_BODY" in TEMPLATE["Api"]["Properties"]["GatewayResponses"]
+
+
+SEEDS_MESSAGES = [
+    {"points": 5, "expiryAfter": -1}, {"points": -5, "expiryAfter": 3}, {"points": 5, "amount": 5}, {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", [*SEEDS_MESSAGES, {"points": None, "amount": 5, "email": None}], ids=str)
+def test_the_gateway_leaves_to_the_function_what_the_seed_words_and_what_null_means(fields: dict[str, Any]):
+    assert Draft4Validator(MODELS["ManualTransaction"]).is_valid({**GOOD, **fields})
+
+
+@pytest.mark.parametrize("name", ["BAD_REQUEST_BODY", "ACCESS_DENIED", "THROTTLED", "REQUEST_TOO_LARGE"])
+def test_what_the_gateway_says_itself_has_the_seeds_shape(name: str):
+    response = TEMPLATE["Api"]["Properties"]["GatewayResponses"][name]
+    said = response["ResponseTemplates"]["application/json"]
+    said = said.replace("$context.error.messageString", '"text"').replace("$context.error.", "text ")
+    body = json.loads(said)
+    Draft202012Validator(DOCUMENT["components"]["schemas"]["Error"]).validate(body)
+    assert body["error"] == response["StatusCode"]
 
 
 def test_the_function_ends_before_the_gateway_gives_up_and_the_last_try_is_known():
     environment = FUNCTION["Environment"]["Variables"]
     queue = TEMPLATE["ManualQueue"]["Properties"]
-    assert FUNCTION["Timeout"] <= 28
+    answered_s = TIME_MAX.total_seconds() + TIME_KEPT.total_seconds()
+    assert answered_s < FUNCTION["Timeout"] <= GATEWAY_S - COLD_START_S
     assert int(environment["RECEIVES_MAX"]) == queue["RedrivePolicy"]["maxReceiveCount"]
     assert queue["VisibilityTimeout"] >= 6 * FUNCTION["Timeout"]
     assert FUNCTION["Events"]["Asked"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
