@@ -378,12 +378,63 @@ def test_no_name_of_a_transaction_forges_a_line(desk: Desk, monkeypatch: pytest.
 def test_both_versions_of_gameball_work_by_parameter(
     version: str, desk: Desk, keys: SettableKeys, gameball: StandIn, monkeypatch: pytest.MonkeyPatch
 ):
-    settings = Settings(gameball_api_version=version)
+    settings = Settings(gameball_api_version=version, receives_max=3)
     client = GameballClient(gameball.base_url, settings.gameball_api_version, keys)
     monkeypatch.setattr(manual_wiring, "_gameball", lambda: client)
-    assert desk.post(BODY)[0] == 200
-    [request] = control(gameball, "requests")["requests"]
-    assert f"/api/{version}/" in json.dumps(request)
+    first = desk.post(BODY)
+    assert (first[0], desk.post(BODY)[:2]) == (200, first[:2])
+    desk.fault(kind="reset_after")
+    lost = {**BODY, "transactionId": "t2", "points": -3}
+    assert desk.post(lost)[1]["points"] == -3  # looked up in the list
+    status, told, _ = desk.post({**BODY, "transactionId": "t3", "customerId": "nobody"})
+    assert (status, told["code"]) == (404, 7000)
+    client.add_manual_transaction(json.dumps({**BODY, "transactionId": "t4"}).encode())
+    assert desk.post({**BODY, "transactionId": "t4"})[0] == 409
+    assert desk.take({"detail-type": REQUESTED, "detail": {**BODY, "transactionId": "t5"}}) == []
+    assert desk.applied == [("t1", 5), ("t2", -3), ("t4", 5), ("t5", 5)]
+    paths = [json.dumps(request) for request in control(gameball, "requests")["requests"]]
+    assert len(paths) == 8
+    assert all(f"/api/{version}/" in path for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("example", "status", "told"),
+    [("added", 200, 500), ("deducted", 200, -150), ("refused", 400, "Deduction cannot have expiry")],
+)
+def test_the_examples_of_bodies_get_the_answers_that_the_demo_shows(
+    desk: Desk, gameball: StandIn, example: str, status: int, told: Any
+):
+    customers = [{"customerId": name, "balance": 200} for name in ("player-00325", "player-00337")]
+    control(gameball, "customers", {"customers": customers})
+    found, body, _ = desk.post((EVENTS / f"manual-{example}.json").read_text())
+    assert (found, body.get("points", body.get("message"))) == (status, told)
+
+
+def test_the_examples_of_a_call_and_of_a_message_hold_the_other_examples():
+    call = json.loads((EVENTS / "manual-api-call.json").read_text())
+    assert json.loads(call["body"]) == json.loads((EVENTS / "manual-added.json").read_text())
+    [message] = json.loads((EVENTS / "manual-queue-messages.json").read_text())["Records"]
+    assert json.loads(message["body"]) == json.loads((EVENTS / "manual-requested.json").read_text())
+
+
+def test_the_example_of_a_queues_messages_is_applied(desk: Desk, gameball: StandIn):
+    control(gameball, "customers", {"customers": [{"customerId": "player-00325", "balance": 500}]})
+    event = json.loads((EVENTS / "manual-queue-messages.json").read_text())
+    assert desk.handle(event) == {"batchItemFailures": []}
+    assert desk.applied == [("return-2026-0815", -120)]
+
+
+def test_of_several_messages_only_those_that_failed_come_again(desk: Desk):
+    event = json.loads((EVENTS / "manual-queue-messages.json").read_text())
+    [record] = event["Records"]
+    desk.fault(kind="status", status=401, code=1000)
+    event["Records"] = [
+        {**record, "messageId": f"m{n}", "body": json.dumps({"detail-type": REQUESTED, "detail": detail})}
+        for n, detail in enumerate([BODY, {**BODY, "transactionId": "t2"}, {}])
+    ]
+    assert desk.handle(event) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert desk.applied == [("t2", 5)]
+    assert len(desk.failures.kept) == 1
 
 
 def test_the_example_of_an_event_is_applied_and_told(desk: Desk, gameball: StandIn):
