@@ -313,6 +313,8 @@ def test_what_was_not_applied_is_tried_again(busy: GameballError):
         ([UNKNOWN] * 99, OutcomeUnknown),
         ([UNKNOWN, *[GameballThrottled("429")] * 99], OutcomeUnknown),
         ([(UNKNOWN,), *[GameballUnavailable("dns")] * 99], OutcomeUnknown),
+        ([refused(9003)] * 99, GameballThrottled),
+        ([UNKNOWN, *[refused(9003)] * 99], OutcomeUnknown),
         ([GameballUnauthorized("401")], GameballUnauthorized),
         ([refused(7000, 404)], GameballRefused),
     ],

@@ -159,7 +159,7 @@ class Transactor:
                 raise IdUnclear(_UNCLEAR) from refusal
         if is_there:
             raise IdTaken(_TAKEN if attempt.in_doubt else _NOT_OURS) from refusal
-        raise _collision(refusal) if refusal.code == TIME_EXISTS else refusal
+        raise _collision(refusal, transaction) if refusal.code == TIME_EXISTS else refusal
 
     def _find_twice(
         self, refusal: GameballRefused, transaction: ManualTransaction, until: datetime
@@ -220,13 +220,18 @@ def _out_of_time(error: GameballError, attempt: Attempt) -> GameballError:
     return error
 
 
-def _collision(refusal: GameballRefused) -> GameballRefused:
+def _collision(refusal: GameballRefused, transaction: ManualTransaction) -> GameballError:
     """Say what a collision of times is; it proves nothing about this transaction."""
-    return GameballRefused(
-        refusal.message,
-        status=refusal.status,
-        code=refusal.code,
-        request_id=refusal.request_id,
-        told=f"{refusal.told or 'Transaction time already exists'}: the customer has another transaction "
-        "of this very transactionTime; send another time, or none",
+    facts: dict[str, Any] = {
+        "status": refusal.status,
+        "code": refusal.code,
+        "request_id": refusal.request_id,
+    }
+    if transaction.transaction_time is None:
+        # Gameball chose the time, again and again: it was not applied, and may well be in a while.
+        return GameballThrottled(refusal.message, **facts)
+    told = (
+        f"{refusal.told or 'Transaction time already exists'}: the customer has another transaction "
+        "of this very transactionTime; send another time, or none"
     )
+    return GameballRefused(refusal.message, **facts, told=told)
