@@ -63,8 +63,13 @@ def on_aws(aws: Aws) -> Heard:
 
 
 def make_queue(aws: Aws, name: str) -> tuple[str, str]:
+    """A queue that a topic and a bus may put messages into."""
     url = aws.sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    services = {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]}
+    allowed = {"Effect": "Allow", "Principal": services, "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    aws.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     return url, arn
 
 

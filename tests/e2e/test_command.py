@@ -16,6 +16,7 @@ from local.aws import ACCESS_KEY, SECRET_KEY, Aws
 from local.gameball import StandInDoor
 from local.stack import LocalStack
 from local.waiting import wait_for
+from tests.contract.test_notices import make_queue
 
 Done = subprocess.CompletedProcess[str]
 
@@ -96,8 +97,7 @@ def _read(message: dict[str, Any]) -> tuple[str, str]:
 @pytest.fixture(scope="session")
 def heard(running_stack: LocalStack) -> Heard:
     aws, outputs = running_stack.aws, running_stack.outputs
-    url = aws.sqs.create_queue(QueueName="heard")["QueueUrl"]
-    arn = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    url, arn = make_queue(aws, "heard")
     aws.sns.subscribe(TopicArn=outputs["TopicArn"], Protocol="sqs", Endpoint=arn)
     pattern = json.dumps({"source": ["gameball.adjustments"], "detail-type": [{"prefix": "Batch"}]})
     bus = outputs["EventBusName"]
