@@ -131,8 +131,8 @@ def asked(body: Any, *script: Any) -> MemoryNotices:
     )
     event = {"detail-type": requested.DETAIL_TYPE, "source": "x", "account": "1", "detail": body}
     requester = Requester(transactor, MemoryFailures(), bus, clock)
-    asking = Asking("", "request", lambda: 28_000)
-    requester.take(Message(json.dumps(event), is_last=True), asking, lambda *_: None)
+    message, asking = Message(json.dumps(event), is_last=True), Asking("", "request", lambda: 28_000)
+    requester.take(message, asking, lambda transaction, asking: None)
     return bus
 
 
