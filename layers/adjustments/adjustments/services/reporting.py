@@ -30,7 +30,7 @@ RESOLUTIONS_MAX: Final = 50
 """Resolutions that a batch remembers; the results say of each row who settled it."""
 
 _PIECE_CHARS: Final = 1 << 16
-"""Characters of a file that are held before they are passed on: encoding each row alone took a tenth of the time."""
+"""Characters of a file held before they are passed on: encoding each row alone took a tenth of the time."""
 
 WRITES_MAX: Final = 5
 """Times that a late writer writes results before it leaves them to the next run."""
