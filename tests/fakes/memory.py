@@ -1,5 +1,6 @@
 """The ports of the package, in memory."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -189,10 +190,18 @@ class MemoryFiles:
     def link(self, key: str, seconds: int) -> str:
         return f"memory://{key}?seconds={seconds}"
 
+    def tag(self, key: str) -> str:
+        try:
+            return f'"{hashlib.md5(self.get(key), usedforsecurity=False).hexdigest()}"'
+        except NotFound:
+            return ""
+
     @contextmanager
-    def writing(self, key: str, content_type: str) -> Iterator[Writing]:
+    def writing(self, key: str, content_type: str, instead_of: str | None = None) -> Iterator[Writing]:
         out = BytesIO()
         yield _Out(out)
+        if instead_of is not None and self.tag(key) != instead_of:
+            raise WrongState(f"object {key} was changed meanwhile")
         self.drop(key, out.getvalue())
 
     def names(self, prefix: str) -> list[str]:

@@ -79,7 +79,7 @@ class World:
             memory.one_by_one,
             failure_percent_max,
         )
-        self.reporter = Reporter(self.store, self.files, self.settler, self.clock)
+        self.reporter = Reporter(self.store, self.files, self.settler, self.clock, self.ids)
         self.notifier = Notifier(self.store, self.notices, self.clock, PLACE)
         self.intake = Intake(
             self.files, self.store, self.planner, self.submitter, self.executions, self.notifier, self.clock

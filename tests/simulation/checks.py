@@ -75,7 +75,6 @@ class Checker:
         self._told: Counter[tuple[str, str]] = Counter()
         self._facts: dict[str, set[str]] = {}
         self._contents: dict[str, list[str]] = {}
-        self._unsure_files: set[str] = set()
 
     # --- what is written ---------------------------------------------------------------------------------
 
@@ -114,8 +113,7 @@ class Checker:
         self._facts[batch.batch_id].add(batch.status.value)
         self.batches[batch.batch_id] = batch
         if batch.status in FINAL and is_changed:
-            if batch.batch_id not in self._unsure_files:
-                self._check_end(batch)
+            self._check_end(batch)
             self._digests[batch.batch_id] = self._digest(batch)
 
     def added_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
@@ -218,15 +216,6 @@ class Checker:
         if worker.intent:
             self._excuses.add(worker.intent)
 
-    def wrote_late(self, place: object) -> None:
-        """A worker that Lambda would have killed long ago touches a file.
-
-        Files have no conditional writes: a worker that outlives its time may write over newer results. It
-        must not pay anybody twice all the same, and so it is let live; but its files are not held against it.
-        """
-        if isinstance(place, str) and place.startswith("results/"):
-            self._unsure_files.add(place.split("/")[1])
-
     def applied(self, entry: Entry) -> None:
         """Gameball has really added an amount."""
         row = (entry.batch_id, entry.amount)
@@ -293,9 +282,10 @@ class Checker:
             self._check_told(batch)
             if batch.status not in FINAL:
                 continue
-            if batch.batch_id not in self._unsure_files:
-                self._check_files(batch)
+            self._check_files(batch)
             self._check_order(batch)
+            if batch.reporting:
+                fail("everything ends", f"the results of {batch.batch_id} were never written to their end")
             if self.calm and (batch.counts.in_doubt or batch.past_deadline):
                 fail("no doubt without a cause", f"{batch.batch_id} ended as {batch.status} in calm weather")
             if batch.paused and not batch.past_deadline:
@@ -603,7 +593,7 @@ class Checker:
         return self.read_file(f"results/{batch.batch_id}/{name}").decode()
 
     def _digest(self, batch: Batch) -> str:
-        names = ("results.csv", "fix-me.csv")
+        names = ("results.csv", "fix-me.csv", "summary.json", "report.html")
         return hashlib.sha256("\0".join(self._text(batch, name) for name in names).encode()).hexdigest()
 
 

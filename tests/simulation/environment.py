@@ -263,6 +263,7 @@ class Environment:
         taken = {(batch.source.key, batch.source.version_id) for batch in checker.batches.values()}
         is_ended = all(
             batch.status.value in batch.notified
+            and not batch.reporting
             and (batch.status.value in FINAL or batch.batch_id in self.given_up)
             for batch in checker.batches.values()
         )

@@ -34,7 +34,7 @@ STORE = (
     "note_fact",
 )
 CONDITIONAL = ("save_batch", "save_chunk", "create_batch")
-FILES = ("describe", "blocks", "get", "put", "names", "versions")
+FILES = ("describe", "blocks", "get", "put", "names", "versions", "tag")
 GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "transactions")
 
 
@@ -187,8 +187,6 @@ class SimulatedWorld:
     ) -> Any:
         if port == "gameball":
             return effect(*args, **named)
-        if port == "files" and worker.is_late:
-            self.checker.wrote_late(args[0])
         worker.in_call = True
         try:
             return effect(*args, **named)
@@ -272,10 +270,12 @@ class SimulatedWorld:
         return True, 0.0 if self.chance.random.random() < 0.8 else 0.1
 
     @contextmanager
-    def _writing(self, effect: Callable[..., Any], key: str, content_type: str) -> Iterator[Writing]:
+    def _writing(
+        self, effect: Callable[..., Any], key: str, content_type: str, instead_of: str | None = None
+    ) -> Iterator[Writing]:
         """An object that is written piece by piece: it may be lost before it appears, and after."""
         point = self._wrapped("files", "finish writing", lambda key: None)
-        with effect(key, content_type) as out:
+        with effect(key, content_type, instead_of) as out:
             yield out
             point(key)
         point(key)

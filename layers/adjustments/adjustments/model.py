@@ -110,8 +110,9 @@ class Batch(Record):
     ``approved_by`` and ``stopped_by`` are the identities of who did so; ``reverses`` and ``reversed_by`` name
     the other half of a reversal; ``executions`` counts the starts of the state machine;
     ``notified`` holds the facts that were told already; ``telling_since`` is when a run began
-    to tell one more; ``investigated_at`` is when evidence was last looked for; ``prediction`` is what a dry
-    run has found.
+    to tell one more; ``investigated_at`` is when evidence was last looked for; ``reporting`` names the one
+    run that may write the result files until they belong to the record, ``reporting_since`` when it began;
+    ``prediction`` is what a dry run has found.
     """
 
     batch_id: str
@@ -149,6 +150,8 @@ class Batch(Record):
     telling_since: datetime | None = None
     resolutions: tuple[Resolution, ...] = ()
     investigated_at: datetime | None = None
+    reporting: str = ""
+    reporting_since: datetime | None = None
 
     @property
     def accepted_rows(self) -> int:
@@ -157,8 +160,8 @@ class Batch(Record):
 
     @property
     def is_open(self) -> bool:
-        """Whether something is left to do: it has not ended, or nobody was told of its end."""
-        return not self.status.is_final or self.status.value not in self.notified
+        """Whether something is left to do: to end it, to tell of its end, or to write its results anew."""
+        return not self.status.is_final or self.status.value not in self.notified or bool(self.reporting)
 
     @property
     def left_no_trace(self) -> bool:

@@ -138,8 +138,21 @@ class Files(Protocol):
     def link(self, key: str, seconds: int) -> str:
         """An address from which anybody may read the object for so long."""
 
-    def writing(self, key: str, content_type: str) -> AbstractContextManager[Writing]:
-        """Write a large object piece by piece; nothing appears when the block is left by an error."""
+    def tag(self, key: str) -> str:
+        """Name what an object holds now; empty where there is none."""
+
+    def writing(
+        self, key: str, content_type: str, instead_of: str | None = None
+    ) -> AbstractContextManager[Writing]:
+        """Write a large object piece by piece; nothing appears when the block is left by an error.
+
+        Args:
+            key: the object's key.
+            content_type: what it holds.
+            instead_of: the tag of what may be replaced, None for anything.
+
+        Raises WrongState, and writes nothing, where the object has changed since it had that tag.
+        """
 
     def names(self, prefix: str) -> list[str]:
         """The keys below a prefix."""

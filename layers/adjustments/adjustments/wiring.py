@@ -133,7 +133,7 @@ def build_poller() -> Poller:
 @lru_cache(maxsize=1)
 def build_reporter() -> Reporter:
     """Writes results."""
-    return Reporter(_store(), _files(), _settler(), clock)
+    return Reporter(_store(), _files(), _settler(), clock, _ids)
 
 
 @lru_cache(maxsize=1)

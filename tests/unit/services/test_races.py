@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.decisions import Verdict
-from adjustments.batches.evidence import Finding
 from adjustments.batches.progress import next_step
 from adjustments.errors import GameballRefused, GameballUnauthorized, OutcomeUnknown, WrongState
 from adjustments.model import Batch, Chunk
@@ -102,27 +100,6 @@ def test_stopped_batch_is_not_over_while_a_chunk_could_still_be_sent():
     batch = make_batch(stop_reason="stopped by a person")
     step = next_step(batch, [make_chunk(state=ChunkState.PLANNED)], START, failure_percent_max=100)
     assert (step.is_over, step.more_to_send, step.to_send) == (False, False, [])
-
-
-def test_late_writer_leaves_the_results_that_belong_to_the_record():
-    gameball = MemoryGameball([OutcomeUnknown("lost")])
-    world = World(gameball)
-    batch = world.drop(THREE)
-    world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
-    save = world.store.save_batch
-
-    def late(batch: Batch) -> None:
-        world.store.save_batch = save  # type: ignore[method-assign]
-        world.reporter.report(batch.batch_id)
-        verdict = Verdict("a person", Finding.NOT_APPLIED, "looked up")
-        world.steering.resolve(batch.batch_id, verdict)
-        save(batch)
-
-    world.store.save_batch = late  # type: ignore[method-assign]
-    ended = world.reporter.report(batch.batch_id)
-    assert (ended.status, ended.counts.failed) == (BatchStatus.COMPLETED_WITH_ERRORS, 3)
-    assert world.result(ended, "results.csv").count("failed") == 3
-    assert "completed_with_errors" in world.result(ended, "summary.json")
 
 
 def test_keys_that_are_refused_after_the_end_pause_nothing():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from adjustments.errors import NotFound
+from adjustments.errors import NotFound, WrongState
 from adjustments.ports import Put, StoredObject, Writing
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _PUTS_UNDER_WAY: Final = 8
 
 _TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+_CHANGED: Final = _TAKEN | {"NoSuchKey"}
+"""How S3 answers where the object is not the one that a conditional write may replace."""
 
 
 class BucketFiles:
@@ -85,7 +87,7 @@ class BucketFiles:
                 Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
             )
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _TAKEN:
+            if _code_of(error) in _TAKEN:
                 return False
             raise
         return True
@@ -95,15 +97,25 @@ class BucketFiles:
         target = {"Bucket": self._bucket, "Key": key}
         return self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=seconds)
 
-    @contextmanager
-    def writing(self, key: str, content_type: str) -> Iterator[Writing]:
+    def tag(self, key: str) -> str:
         """See ``Files``."""
-        upload = _Upload(self._client, self._bucket, key, content_type)
+        try:
+            with _absence_told(key):
+                return self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
+        except NotFound:
+            return ""
+
+    @contextmanager
+    def writing(self, key: str, content_type: str, instead_of: str | None = None) -> Iterator[Writing]:
+        """See ``Files``."""
+        upload = _Upload(self._client, self._bucket, key, content_type, instead_of)
         try:
             yield upload
             upload.finish()
-        except BaseException:
+        except BaseException as error:
             upload.abandon()
+            if instead_of is not None and _code_of(error) in _CHANGED:
+                raise WrongState(f"object {key} was changed meanwhile") from error
             raise
 
     def names(self, prefix: str) -> list[str]:
@@ -133,10 +145,15 @@ class BucketFiles:
 class _Upload:
     """One object on its way: a single put while it is small, a multipart upload when it grows."""
 
-    def __init__(self, client: "S3Client", bucket: str, key: str, content_type: str) -> None:
+    def __init__(
+        self, client: "S3Client", bucket: str, key: str, content_type: str, instead_of: str | None
+    ) -> None:
         self._client = client
         self._target: Any = {"Bucket": bucket, "Key": key}
         self._content_type = content_type
+        self._condition: Any = {}
+        if instead_of is not None:
+            self._condition = {"IfMatch": instead_of} if instead_of else {"IfNoneMatch": "*"}
         self._buffer = bytearray()
         self._upload_id = ""
         self._parts: list[Any] = []
@@ -148,12 +165,17 @@ class _Upload:
 
     def finish(self) -> None:
         if not self._upload_id:
-            self._client.put_object(**self._target, Body=bytes(self._buffer), ContentType=self._content_type)
+            self._client.put_object(
+                **self._target, **self._condition, Body=bytes(self._buffer), ContentType=self._content_type
+            )
             return
         if self._buffer:
             self._send_part()
         self._client.complete_multipart_upload(
-            **self._target, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+            **self._target,
+            **self._condition,
+            UploadId=self._upload_id,
+            MultipartUpload={"Parts": self._parts},
         )
 
     def abandon(self) -> None:
@@ -177,6 +199,11 @@ def _absence_told(key: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _ABSENT:
+        if _code_of(error) in _ABSENT:
             raise NotFound(f"there is no object {key}") from error
         raise
+
+
+def _code_of(error: BaseException) -> str:
+    """The code of S3's answer, empty for any other error."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""

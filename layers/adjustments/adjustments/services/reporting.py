@@ -3,8 +3,9 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 
@@ -14,10 +15,9 @@ from adjustments.batches.summary import summary_of
 from adjustments.errors import WrongState
 from adjustments.intake import neutralise
 from adjustments.model import Batch, Chunk, Counts, Outcome, Prediction, Resolution
-from adjustments.ports import BatchStore, Clock, Files, Writing
+from adjustments.ports import BatchStore, Clock, Files, Ids, Writing
 from adjustments.report_page import Example, RowDigest, report_page
 from adjustments.services.results import ResultRow, Results
-from adjustments.services.saving import try_save
 from adjustments.services.settling import Settler
 from adjustments.services.telling import tell
 from adjustments.totals import exact_sum, plain
@@ -32,106 +32,110 @@ RESOLUTIONS_MAX: Final = 50
 _PIECE_CHARS: Final = 1 << 16
 """Characters of a file held before they are passed on: encoding each row alone took a tenth of the time."""
 
-WRITES_MAX: Final = 5
-"""Times that a late writer writes results before it leaves them to the next run."""
+_CONTENT_TYPES: Final = {
+    "results.csv": "text/csv",
+    "fix-me.csv": "text/csv",
+    "summary.json": "application/json",
+    "report.html": "text/html; charset=utf-8",
+}
 
 
 class Reporter:
-    """Writes the four result files, and then lets the batch end."""
+    """Writes the four result files, and then lets the batch end.
 
-    def __init__(self, store: BatchStore, files: Files, settler: Settler, clock: Clock) -> None:
+    So that a run which outlives its time, or a second one at once, leaves no file that disagrees with the
+    record, each run claims the files in the record; then looks at what they hold; then makes sure that its
+    claim still stands; and replaces only what it has looked at. Whoever claims later sees what an earlier run
+    wrote, and whoever claimed earlier finds the files changed. Only the run whose claim stands in the record
+    can save the batch's end (docs/reliability.md, "Result files").
+    """
+
+    def __init__(self, store: BatchStore, files: Files, settler: Settler, clock: Clock, ids: Ids) -> None:
         self._store = store
         self._files = files
         self._settler = settler
         self._clock = clock
+        self._ids = ids
 
     def report(self, batch_id: str) -> Batch:
         """Write the results of a batch whose chunks are all over; twice gives the same files.
 
-        Raises WrongState while a chunk is open: what could still change is no result.
+        Raises WrongState while a chunk is open, since what could still change is no result; and where another
+        run writes the results, or the batch is changed, at this moment: whoever asked may ask again.
         """
         batch = self._store.batch(batch_id)
-        if batch.status.is_final:
+        if batch.status.is_final and not batch.reporting:
             return batch
-        chunks = self._store.chunks(batch_id, batch.plan_id)
-        if not batch.dry_run and not all(chunk.state.is_over for chunk in chunks):
-            raise WrongState(f"batch {batch_id} has open chunks")
-        counts, prediction, digest = self._write_rows(batch, chunks)
-        ended = batch.moved(
-            final_status(batch, counts),
-            counts=counts,
-            applied_total=_applied_total(chunks),
-            prediction=Prediction.model_validate(prediction) if prediction else None,
-            finished_at=self._clock.now(),
-            paused=batch.paused if batch.past_deadline else "",
-        )
-        self._write_status(ended, chunks, prediction, digest)
-        if try_save(self._store, ended):
-            tell("batch ended", ended, status=ended.status.value, **counts.model_dump())
-            return ended
-        return self._write_over(self._store.batch(batch_id))
+        return self._write(batch)
 
     def report_again(self, batch: Batch, resolution: Resolution) -> Batch:
         """Write the results of a batch anew, some of whose rows are no longer in doubt.
 
-        Raises WrongState where the batch was changed meanwhile.
+        Raises WrongState as ``report`` does; the next sweep then writes what is left to write.
         """
+        resolutions = (*batch.resolutions, resolution)[-RESOLUTIONS_MAX:]
+        return self._write(batch, resolutions=resolutions)
+
+    def _write(self, batch: Batch, **changes: Any) -> Batch:
+        # between the look at the batch and the claim: so a later claim has seen no earlier state of them
         chunks = self._store.chunks(batch.batch_id, batch.plan_id)
-        counts, prediction, digest = self._write_rows(batch, chunks)
-        resolved = batch.resolved(
-            final_status(batch.model_copy(update={"past_deadline": False}), counts),
-            counts=counts,
-            applied_total=_applied_total(chunks),
-            resolutions=(*batch.resolutions, resolution)[-RESOLUTIONS_MAX:],
-        )
-        self._write_status(resolved, chunks, prediction, digest)
-        self._store.save_batch(resolved)
-        tell("batch resolved", resolved, status=resolved.status.value, **counts.model_dump())
-        return resolved
+        if not batch.status.is_final and not batch.dry_run and not all(c.state.is_over for c in chunks):
+            raise WrongState(f"batch {batch.batch_id} has open chunks")
+        batch, out = self._claim(batch.changed(reporting_since=self._clock.now(), **changes))
+        counts, prediction, digest = self._write_rows(out, batch, chunks)
+        ended = self._ended(batch, counts, _applied_total(chunks), prediction)
+        self._write_status(out, ended, chunks, prediction, digest)
+        self._store.save_batch(ended)
+        what = "batch resolved" if batch.status.is_final else "batch ended"
+        tell(what, ended, status=ended.status.value, **counts.model_dump())
+        return ended
 
-    def _write_over(self, batch: Batch) -> Batch:
-        """Write the results that belong to the record: another run ended the batch, and ours lie over its.
+    def _claim(self, batch: Batch) -> tuple[Batch, "_ResultFiles"]:
+        """Claim the files for this run, and look at what they hold."""
+        claimed = batch.model_copy(update={"reporting": self._ids.fresh()})
+        self._store.save_batch(claimed)
+        out = _ResultFiles(self._files, batch)
+        if self._store.batch(batch.batch_id).reporting != claimed.reporting:
+            raise WrongState(f"another run writes the results of batch {batch.batch_id}")
+        return claimed, out
 
-        Whoever comes late looks again after writing, so that the last writer is never wrong.
-
-        Raises WrongState where the batch has not ended: its results are to be written anew.
-        """
-        for _ in range(WRITES_MAX):
-            if not batch.status.is_final:
-                break
-            chunks = self._store.chunks(batch.batch_id, batch.plan_id)
-            _, prediction, digest = self._write_rows(batch, chunks)
-            self._write_status(batch, chunks, prediction, digest)
-            stored = self._store.batch(batch.batch_id)
-            if stored.resolutions == batch.resolutions:
-                return stored
-            batch = stored
-        raise WrongState(f"batch {batch.batch_id} was changed while its results were written")
+    def _ended(
+        self, batch: Batch, counts: Counts, applied_total: str, prediction: Mapping[str, int]
+    ) -> Batch:
+        """A batch with its results: it ends, or, where it had ended, some of its rows were resolved."""
+        known: dict[str, Any] = {"counts": counts, "applied_total": applied_total}
+        done: dict[str, Any] = {"reporting": "", "reporting_since": None}
+        if batch.status.is_final:
+            status = final_status(batch.model_copy(update={"past_deadline": False}), counts)
+            return batch.resolved(status, **known, **done)
+        paused = batch.paused if batch.past_deadline else ""
+        known["prediction"] = Prediction.model_validate(prediction) if prediction else None
+        status = final_status(batch, counts)
+        return batch.moved(status, finished_at=self._clock.now(), paused=paused, **known, **done)
 
     def _write_status(
-        self, batch: Batch, chunks: Sequence[Chunk], prediction: Mapping[str, int], digest: RowDigest
+        self,
+        out: "_ResultFiles",
+        batch: Batch,
+        chunks: Sequence[Chunk],
+        prediction: Mapping[str, int],
+        digest: RowDigest,
     ) -> None:
         """Write the two files that tell the status."""
         summary = exact_json.write(summary_of(batch, chunks), indent=2)
-        self._put(batch, "summary.json", summary, "application/json")
         page = report_page(batch, chunks, digest, prediction)
-        self._put(batch, "report.html", page, "text/html; charset=utf-8")
-
-    def _put(self, batch: Batch, name: str, text: str, content_type: str) -> None:
-        self._files.put(f"results/{batch.batch_id}/{name}", text.encode(), content_type)
+        for name, text in (("report.html", page), ("summary.json", summary)):
+            with out.writing(name) as file:
+                file.write(text.encode())
 
     def _write_rows(
-        self, batch: Batch, chunks: Sequence[Chunk]
+        self, out: "_ResultFiles", batch: Batch, chunks: Sequence[Chunk]
     ) -> tuple[Counts, Mapping[str, int], RowDigest]:
         """Stream results.csv and fix-me.csv; the counts must add up, or the batch is not called done."""
         results = Results(self._files, self._settler, batch, chunks)
         digest = RowDigest()
         rows = _digested(results.rows(), digest)
-        folder = f"results/{batch.batch_id}"
-        with (
-            self._files.writing(f"{folder}/results.csv", "text/csv") as every_row,
-            self._files.writing(f"{folder}/fix-me.csv", "text/csv") as to_fix,
-        ):
+        with out.writing("results.csv") as every_row, out.writing("fix-me.csv") as to_fix:
             counts = count(_written(rows, _CsvFile(every_row), _CsvFile(to_fix), results.header()))
         if counts.rows != batch.counts.rows:
             raise RuntimeError(
@@ -140,6 +144,19 @@ class Reporter:
         if not batch.dry_run or batch.refusal:
             return counts, {}, digest
         return counts, {to_camel(name): rows for name, rows in results.forecaster.counts.items()}, digest
+
+
+class _ResultFiles:
+    """The public files of a batch, each as it was when this was made: what was changed since stays."""
+
+    def __init__(self, files: Files, batch: Batch) -> None:
+        self._files = files
+        self._folder = f"results/{batch.batch_id}"
+        self._tags = {name: files.tag(f"{self._folder}/{name}") for name in _CONTENT_TYPES}
+
+    def writing(self, name: str) -> AbstractContextManager[Writing]:
+        """Write one of them; raises WrongState where it was changed."""
+        return self._files.writing(f"{self._folder}/{name}", _CONTENT_TYPES[name], self._tags[name])
 
 
 def _applied_total(chunks: Iterable[Chunk]) -> str:

@@ -23,6 +23,9 @@ EVENTS_MAY_TAKE: Final = timedelta(minutes=30)
 INVESTIGATE_EVERY: Final = timedelta(minutes=5)
 """Pause between the first looks for evidence; later ones are half as far apart as the doubt is old."""
 
+REPORTS_MAY_TAKE: Final = timedelta(minutes=15)
+"""After this time, a run that writes results anew was killed: Lambda lets no function run for longer."""
+
 LOOK_BACK: Final = timedelta(days=3)
 """How far back the sweep looks for objects without a batch."""
 
@@ -92,7 +95,7 @@ class Sweeper:
         """Start the state machine again for a batch that has none running; tell of one that waits in vain."""
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return batch.status not in batch.notified and bool(self._notifier.notify(batch.batch_id))
-        if self._is_young(batch):
+        if self._is_young(batch) or self._is_being_reported(batch):
             return False
         if batch.executions and self._executions.is_running(execution_name(batch.batch_id, batch.executions)):
             return False
@@ -106,6 +109,11 @@ class Sweeper:
     def _is_young(self, batch: Batch) -> bool:
         """Intake may still be sending its first chunks, and will start the state machine itself."""
         return not batch.executions and self._clock.now() < batch.created_at + EVENTS_MAY_TAKE
+
+    def _is_being_reported(self, batch: Batch) -> bool:
+        """Somebody resolves it at this moment, and writes its results anew."""
+        since = batch.reporting_since
+        return batch.status.is_final and since is not None and self._clock.now() < since + REPORTS_MAY_TAKE
 
     def _missed(self) -> Iterator[Drop]:
         """The objects in the inbox that should have a batch by now, and have none."""

@@ -1,0 +1,161 @@
+"""Whatever runs write the results, and however late: what lies there in the end is what the record says."""
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from adjustments.batches.decisions import Verdict
+from adjustments.batches.evidence import Finding
+from adjustments.errors import OutcomeUnknown, WrongState
+from adjustments.model import Batch
+from adjustments.services.sweeping import REPORTS_MAY_TAKE
+from adjustments.states import BatchStatus
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.world import World
+
+THREE = "customerId,amount\na,1\nb,2\nc,3\n"
+NAMES = ("results.csv", "fix-me.csv", "summary.json", "report.html")
+Meanwhile = Callable[[World, Batch], None]
+
+
+class Killed(BaseException):
+    """The process vanished."""
+
+
+def in_doubt() -> tuple[World, Batch]:
+    """A batch of three rows in doubt, to be reported."""
+    world = World(MemoryGameball([OutcomeUnknown("lost")]))
+    batch = world.drop(THREE)
+    world.poller.poll(batch.batch_id, world.clock.now())
+    return world, batch
+
+
+def interrupt(world: World, number: int, meanwhile: Callable[[], None]) -> list[str]:
+    """Let something happen just before the n-th call of store and files, once; lists the calls."""
+    calls: list[str] = []
+
+    def happens(name: str) -> None:
+        calls.append(name)
+        if len(calls) == number:
+            calls.append("meanwhile")
+            meanwhile()
+
+    def hooked(name: str, effect: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            happens(name)
+            return effect(*args, **named)
+
+        return call
+
+    @contextmanager
+    def writing(*args: Any) -> Any:
+        happens("writing")
+        with original(*args) as out:
+            yield out
+            happens("finish")
+
+    for name in ("batch", "chunks", "save_batch"):
+        setattr(world.store, name, hooked(name, getattr(world.store, name)))
+    world.files.tag = hooked("tag", world.files.tag)  # type: ignore[method-assign]
+    original, world.files.writing = world.files.writing, writing  # type: ignore[assignment, method-assign]
+    return calls
+
+
+def resolve(world: World, batch: Batch) -> None:
+    world.steering.resolve(batch.batch_id, Verdict("a person", Finding.NOT_APPLIED, "looked up"))
+
+
+def report(world: World, batch: Batch) -> None:
+    world.reporter.report(batch.batch_id)
+
+
+def report_and_resolve(world: World, batch: Batch) -> None:
+    report(world, batch)
+    resolve(world, batch)
+
+
+def calls_of(run: Meanwhile, is_ended: bool) -> range:
+    """The numbers of the calls that a run makes."""
+    world, batch = in_doubt()
+    if is_ended:
+        world.run(batch)
+    calls = interrupt(world, 0, lambda: None)
+    run(world, batch)
+    return range(1, len(calls) + 1)
+
+
+CALLS = calls_of(report, is_ended=False)
+RESOLVE_CALLS = calls_of(resolve, is_ended=True)
+
+
+def assert_files_are_the_records(world: World, batch: Batch) -> None:
+    """Every file tells the outcomes that the record counts."""
+    batch = world.store.batch(batch.batch_id)
+    assert batch.status.is_final
+    before = {name: world.result(batch, name) for name in NAMES}
+    assert json.loads(before["summary.json"])["counts"] == batch.counts.model_dump(by_alias=True)
+    assert json.loads(before["summary.json"])["status"] == batch.status
+    assert before["results.csv"].count("in_doubt") == batch.counts.in_doubt
+    assert before["results.csv"].count(",failed,") == batch.counts.failed
+    assert before["fix-me.csv"].count("\n") - 1 == batch.counts.failed
+    assert batch.status in before["report.html"].replace(" ", "_")
+
+
+@pytest.mark.parametrize("meanwhile", [report, report_and_resolve])
+@pytest.mark.parametrize("number", CALLS)
+def test_run_that_stands_still_anywhere_leaves_what_others_wrote_meanwhile(number: int, meanwhile: Meanwhile):
+    world, batch = in_doubt()
+    calls = interrupt(world, number, lambda: meanwhile(world, batch))
+    with suppress(WrongState):  # it came too late, and says so
+        report(world, batch)
+    assert "meanwhile" in calls
+    assert_files_are_the_records(world, batch)
+    is_resolved = meanwhile is report_and_resolve
+    expected = BatchStatus.COMPLETED_WITH_ERRORS if is_resolved else BatchStatus.NEEDS_ATTENTION
+    assert world.store.batch(batch.batch_id).status is expected
+
+
+@pytest.mark.parametrize("number", CALLS)
+def test_run_that_was_killed_anywhere_is_made_up_for_by_the_next(number: int):
+    world, batch = in_doubt()
+
+    def dies() -> None:
+        raise Killed
+
+    interrupt(world, number, dies)
+    with pytest.raises(Killed):
+        world.reporter.report(batch.batch_id)
+    world.reporter.report(batch.batch_id)
+    assert_files_are_the_records(world, batch)
+
+
+@pytest.mark.parametrize("number", RESOLVE_CALLS)
+def test_resolve_that_was_killed_anywhere_is_made_up_for_by_the_sweep(number: int):
+    world, batch = in_doubt()
+    world.run(batch)
+
+    def dies() -> None:
+        raise Killed
+
+    interrupt(world, number, dies)
+    with pytest.raises(Killed):
+        resolve(world, batch)
+    world.executions.running.clear()
+    world.clock.sleep(REPORTS_MAY_TAKE.total_seconds())
+    world.sweep()
+    world.run(batch)
+    assert_files_are_the_records(world, batch)
+
+
+def test_sweep_leaves_a_run_alone_that_writes_results_anew_at_this_moment():
+    world, batch = in_doubt()
+    world.run(batch)
+    world.executions.running.clear()
+    ended = world.store.batch(batch.batch_id)
+    world.store.save_batch(ended.changed(reporting="somebody", reporting_since=world.clock.now()))
+    assert world.sweep()["resumed"] == []
+    world.clock.sleep(REPORTS_MAY_TAKE.total_seconds())
+    assert world.sweep()["resumed"] == [batch.batch_id]
