@@ -10,6 +10,7 @@ from adjustments.model import Batch
 from adjustments.ports import Gameball
 from adjustments.services.accepting import Acceptor
 from adjustments.services.asking import JobAsker
+from adjustments.services.collecting import Collector
 from adjustments.services.intake import Intake
 from adjustments.services.investigating import Investigator, TransactionList
 from adjustments.services.notifying import Notifier
@@ -64,15 +65,15 @@ class World:
         )
         sending = (self.store, self.files, gameball, self.budget, self.clock, self.ids, memory.one_by_one)
         self.planner = Planner(self.files, self.store, self.clock, self.ids, memory.scratch, rules)
-        self.submitter = Submitter(*sending, failure_percent_max)
         self.settler = Settler(self.store, self.files, self.ids)
         asker = JobAsker(self.store, gameball, self.budget, self.clock, dialect)
+        collector = Collector(self.store, self.settler, asker, self.clock)
+        self.submitter = Submitter(*sending, failure_percent_max, collector)
         predictor = Predictor(self.store, self.files, gameball, asker, self.budget, self.clock)
         self.stopper = Stopper(self.store, gameball, self.budget, self.clock, dialect)
         self.poller = Poller(
             self.store,
-            self.settler,
-            asker,
+            collector,
             predictor,
             self.stopper,
             self.clock,
@@ -82,7 +83,13 @@ class World:
         self.reporter = Reporter(self.store, self.files, self.settler, self.clock, self.ids)
         self.notifier = Notifier(self.store, self.notices, self.clock, PLACE)
         self.intake = Intake(
-            self.files, self.store, self.planner, self.submitter, self.executions, self.notifier, self.clock
+            self.files,
+            self.store,
+            self.planner,
+            Submitter(*sending, failure_percent_max),
+            self.executions,
+            self.notifier,
+            self.clock,
         )
         self.resolver = Resolver(self.store, self.files, self.settler, self.reporter, self.clock)
         self.investigator = Investigator(

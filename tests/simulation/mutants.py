@@ -27,7 +27,16 @@ from adjustments.batches.progress import NextStep
 from adjustments.errors import GameballRefused, OutcomeUnknown
 from adjustments.intake import Decided
 from adjustments.model import Batch, Chunk, Outcome
-from adjustments.services import investigating, planning, polling, results, settling, submitting, sweeping
+from adjustments.services import (
+    collecting,
+    investigating,
+    planning,
+    polling,
+    results,
+    settling,
+    submitting,
+    sweeping,
+)
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner, _Reading
 from adjustments.services.polling import Poller
@@ -288,7 +297,7 @@ def _trust_completed() -> Sequence[Patch]:
     def _applied(row: RowOutcome) -> RowOutcome:
         return RowOutcome(Outcome.APPLIED, "") if row.outcome is Outcome.IN_DOUBT else row
 
-    return [(polling, "settle", settle)]
+    return [(collecting, "settle", settle)]
 
 
 @mutant("trust a counter: no errors counted, none listed")
@@ -302,7 +311,7 @@ def _trust_counter() -> Sequence[Patch]:
         rows = {name: replace(row, outcome=Outcome.APPLIED) for name, row in job.rows.items()}
         return replace(job, rows=rows)
 
-    return [(polling, "read_status", read_status)]
+    return [(collecting, "read_status", read_status)]
 
 
 @mutant("forget the deadline")

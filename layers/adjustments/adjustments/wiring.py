@@ -21,6 +21,7 @@ from adjustments.batches.mails import Place
 from adjustments.ports import RequestBudget
 from adjustments.services.accepting import Acceptor
 from adjustments.services.asking import JobAsker
+from adjustments.services.collecting import Collector
 from adjustments.services.intake import Intake
 from adjustments.services.investigating import Investigator
 from adjustments.services.notifying import Notifier
@@ -89,7 +90,11 @@ def _executions() -> StateMachineExecutions:
 
 @lru_cache(maxsize=1)
 def build_submitter() -> Submitter:
-    """Sends chunks."""
+    """Sends chunks, and asks for jobs meanwhile."""
+    return _submitter(_collector())
+
+
+def _submitter(collector: Collector | None = None) -> Submitter:
     return Submitter(
         _store(),
         _files(),
@@ -99,7 +104,13 @@ def build_submitter() -> Submitter:
         ids,
         run_in_threads,
         settings().failure_percent_max,
+        collector,
     )
+
+
+@lru_cache(maxsize=1)
+def _collector() -> Collector:
+    return Collector(_store(), _settler(), _asker(), clock)
 
 
 @lru_cache(maxsize=1)
@@ -127,13 +138,13 @@ def build_poller() -> Poller:
     """Asks for jobs."""
     predictor = Predictor(_store(), _files(), _gameball(), _asker(), _budget(), clock)
     percent_max = settings().failure_percent_max
-    return Poller(_store(), _settler(), _asker(), predictor, _stopper(), clock, run_in_threads, percent_max)
+    return Poller(_store(), _collector(), predictor, _stopper(), clock, run_in_threads, percent_max)
 
 
 @lru_cache(maxsize=1)
 def build_reporter() -> Reporter:
     """Writes results."""
-    return Reporter(_store(), _files(), _settler(), clock, _ids)
+    return Reporter(_store(), _files(), _settler(), clock, ids)
 
 
 @lru_cache(maxsize=1)
@@ -157,7 +168,7 @@ def build_intake() -> Intake:
         adds_token=settings().adds_token,
     )
     planner = Planner(_files(), _store(), clock, ids, _scratch, rules)
-    return Intake(_files(), _store(), planner, build_submitter(), _executions(), build_notifier(), clock)
+    return Intake(_files(), _store(), planner, _submitter(), _executions(), build_notifier(), clock)
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from threading import Event
 from adjustments.ids import chunk_id
 from adjustments.model import Chunk
 from adjustments.services.feeding import Feed
+from adjustments.states import ChunkState
 from tests.unit.making import make_chunk
 
 
@@ -21,37 +22,41 @@ def take_all(feed: Feed) -> list[str]:
     return taken
 
 
+def nothing(asked: str) -> list[Chunk]:
+    return []
+
+
 def names(*numbers: int) -> list[str]:
     return [chunk_id(1, number) for number in numbers]
 
 
 def test_chunks_are_handed_out_in_order_once_each():
-    assert take_all(Feed(chunks_of(1, 2, 3), 10, list)) == names(1, 2, 3)
+    assert take_all(Feed(chunks_of(1, 2, 3), 10, nothing)) == names(1, 2, 3)
 
 
 def test_after_so_many_chunks_there_is_a_look_and_what_it_saw_goes_on():
     looks: list[Sequence[Chunk]] = [chunks_of(1, 2, 3, 4, 9), chunks_of(9, 10)]
-    feed = Feed(chunks_of(1, 2, 3, 4), 2, lambda: looks.pop(0))
+    feed = Feed(chunks_of(1, 2, 3, 4), 2, lambda asked: looks.pop(0))
     assert take_all(feed) == names(1, 2, 3, 4, 9, 10)
     assert looks == []
 
 
 def test_a_look_that_sees_nothing_ends_it():
-    assert take_all(Feed(chunks_of(1, 2, 3, 4), 2, list)) == names(1, 2)
+    assert take_all(Feed(chunks_of(1, 2, 3, 4), 2, nothing)) == names(1, 2)
 
 
 def test_a_chunk_that_came_back_is_handed_out_again_in_its_new_version_only():
     [chunk] = chunks_of(1)
     released = chunk.model_copy(update={"version": chunk.version + 2})
     looks = [[chunk, *chunks_of(2)], [released]]
-    feed = Feed([chunk, *chunks_of(3)], 1, lambda: looks.pop(0) if looks else [])
+    feed = Feed([chunk, *chunks_of(3)], 1, lambda asked: looks.pop(0) if looks else [])
     assert take_all(feed) == names(1, 2)
-    feed = Feed([chunk, *chunks_of(2)], 1, lambda: [released])
+    feed = Feed([chunk, *chunks_of(2)], 1, lambda asked: [released])
     assert take_all(feed) == names(1, 1)
 
 
 def test_nothing_is_handed_out_after_the_end_even_if_a_look_sees_more():
-    def look() -> list[Chunk]:
+    def look(asked: str) -> list[Chunk]:
         feed.close()  # another worker's time is up
         return chunks_of(4)
 
@@ -60,10 +65,22 @@ def test_nothing_is_handed_out_after_the_end_even_if_a_look_sees_more():
     assert feed.take() is None
 
 
+def test_a_job_is_handed_out_again_at_each_look_and_the_last_one_is_named():
+    job = make_chunk(chunk_id=chunk_id(1, 7), state=ChunkState.SUBMITTED)
+    asked: list[str] = []
+
+    def look(last: str) -> list[Chunk]:
+        asked.append(last)
+        return [*chunks_of(3), job] if len(asked) == 1 else []
+
+    assert take_all(Feed([*chunks_of(1), job, *chunks_of(2)], 2, look)) == names(1, 7, 3, 7)
+    assert asked == [job.chunk_id]
+
+
 def test_others_go_on_while_one_looks():
     seen = Event()
 
-    def look() -> list[Chunk]:
+    def look(asked: str) -> list[Chunk]:
         assert seen.wait(10)
         return chunks_of(*range(1, 9))
 
@@ -82,7 +99,7 @@ def test_others_go_on_while_one_looks():
 
 def test_many_workers_take_each_chunk_once():
     planned = chunks_of(*range(1, 500))
-    feed = Feed(planned, 7, lambda: planned)
+    feed = Feed(planned, 7, lambda asked: planned)
     with ThreadPoolExecutor(8) as pool:
         taken = [name for names in pool.map(lambda _: take_all(feed), range(8)) for name in names]
     assert sorted(taken) == [chunk.chunk_id for chunk in planned]

@@ -12,6 +12,7 @@ from adjustments.errors import (
     OutcomeUnknown,
     WrongState,
 )
+from adjustments.ports import Lane, Resource
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
@@ -155,6 +156,22 @@ def test_second_wave_waits_for_the_first_to_settle():
     world = World(gameball)
     batch = world.drop("customerId,amount\na,1\na,2\n")
     assert states(world, batch.batch_id) == [("001-00001", "submitted"), ("002-00001", "planned")]
+
+
+def test_sender_for_whom_no_place_is_left_before_its_end_ends_without_looking_again_and_again():
+    world = World(MemoryGameball())
+    batch = world.drop(THREE, dry_run="true")  # planned, and nothing of it was sent
+    world.store.save_batch(batch.changed(dry_run=False))
+    asked = []
+
+    def far_away(resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+        asked.append(within_s)
+        assert len(asked) < 10
+        return False, within_s + 1.0
+
+    world.budget.wait_s = far_away  # type: ignore[method-assign]
+    world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(seconds=2))
+    assert asked == [2.0]
 
 
 def test_canary_goes_alone_and_a_bad_one_stops_the_batch():

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from adjustments.model import Batch, Chunk
@@ -13,6 +14,9 @@ LEASE_S: Final = 120.0
 
 POLLS_WHILE_SENDING_MAX: Final = 12
 """Jobs polled in a tick while chunks still wait to be sent: sending goes first."""
+
+ASK_AFTER: Final = timedelta(seconds=5)
+"""How long after it was sent a job is first asked for while others are being sent: sooner, few have ended."""
 
 WAIT_MIN_S: Final = 2
 WAIT_MAX_S: Final = 60
@@ -135,6 +139,29 @@ def _known(chunks: Iterable[Chunk]) -> _Known:
             case _:
                 pass
     return _Known(rows, failed, in_doubt)
+
+
+def turns(to_send: Sequence[Chunk], chunks: Iterable[Chunk], now: datetime, after: str) -> Sequence[Chunk]:
+    """What to do while chunks wait to be sent: send one, ask for one job, send one, and so on.
+
+    So what Gameball did is known while sending goes on, and a share of failed rows stops it in time. Each job
+    needs a question anyhow; those that are too young to have ended are left for later.
+
+    Args:
+        to_send: the chunks that may be sent, in order.
+        chunks: all chunks of the batch.
+        now: the time, UTC.
+        after: the chunk that was asked for last, so that all take their turn; empty for none.
+    """
+    due = [c for c in chunks if c.state is ChunkState.SUBMITTED and _may_have_ended(c, now)]
+    start = next((place for place, chunk in enumerate(due) if chunk.chunk_id > after), 0)
+    in_turn = due[start:] + due[:start]
+    pairs = zip_longest(to_send, in_turn[: len(to_send)])
+    return [chunk for pair in pairs for chunk in pair if chunk]
+
+
+def _may_have_ended(chunk: Chunk, now: datetime) -> bool:
+    return chunk.intent_at is not None and now >= chunk.intent_at + ASK_AFTER
 
 
 def lease_is_over(chunk: Chunk, now: datetime) -> bool:

@@ -1,51 +1,57 @@
-"""Hands out a batch's chunks to the workers that send them."""
+"""Hands out a batch's chunks to the workers that send them and ask for their jobs."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Lock
 
 from adjustments.model import Chunk
+from adjustments.states import ChunkState
 
 
 class Feed:
-    """The chunks that may be sent, one for each who asks.
+    """The chunks that may be sent, and those whose jobs may be asked for, one for each worker that comes.
 
     After every so many, one worker looks at the batch anew while the others go on sending: to wait for all of
     them at each look left a tenth of the request budget unused (docs/decisions.md).
 
     Args:
-        chunks: what may be sent, in order.
+        chunks: what there is to do, in order.
         chunks_a_look: how many are handed out between two looks.
-        look: what may be sent now; nothing where sending has to end.
+        look: what there is to do now, given the chunk whose job was asked for last; nothing where sending has
+            to end.
     """
 
     def __init__(
-        self, chunks: Sequence[Chunk], chunks_a_look: int, look: Callable[[], Sequence[Chunk]]
+        self, chunks: Sequence[Chunk], chunks_a_look: int, look: Callable[[str], Sequence[Chunk]]
     ) -> None:
         self._waiting = deque(chunks)
         self._chunks_a_look = chunks_a_look
         self._look = look
         self._left = chunks_a_look
         self._taken: set[tuple[str, int]] = set()
-        self._is_closed = False
+        self._asked = ""
+        self.is_closed = False
         self._lock = Lock()
 
     def take(self) -> Chunk | None:
         """The next chunk; None when there is none."""
         if self._is_look_due():
-            self._renew(self._look())
+            self._renew(self._look(self._asked))
         with self._lock:
             if not self._waiting:
                 return None
             chunk = self._waiting.popleft()
-            self._taken.add((chunk.chunk_id, chunk.version))
             self._left -= 1
+            if chunk.state is ChunkState.SUBMITTED:  # it may be asked for again
+                self._asked = chunk.chunk_id
+            else:
+                self._taken.add((chunk.chunk_id, chunk.version))
             return chunk
 
     def close(self) -> None:
         """Hand out nothing more."""
         with self._lock:
-            self._is_closed = True
+            self.is_closed = True
             self._waiting.clear()
 
     def _is_look_due(self) -> bool:
@@ -59,6 +65,6 @@ class Feed:
     def _renew(self, chunks: Sequence[Chunk]) -> None:
         """Go on with what was seen, but for what a worker has in hand already."""
         with self._lock:
-            if not self._is_closed:
+            if not self.is_closed:
                 fresh = (chunk for chunk in chunks if (chunk.chunk_id, chunk.version) not in self._taken)
                 self._waiting = deque(fresh)

@@ -7,22 +7,19 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from adjustments.batches.jobs import read_status
-from adjustments.batches.outcomes import settle
 from adjustments.batches.progress import NextStep, next_step
-from adjustments.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
+from adjustments.errors import WrongState
 from adjustments.model import Batch, Chunk
 from adjustments.ports import (
     BatchStore,
     Clock,
     Parallel,
 )
-from adjustments.services.asking import JobAsker
+from adjustments.services.collecting import Collector
 from adjustments.services.predicting import Predictor
-from adjustments.services.saving import pause, resume, save_or_reread
-from adjustments.services.settling import Settler
+from adjustments.services.saving import save_or_reread
 from adjustments.services.stopping import Stopper
-from adjustments.services.telling import facts_of, tell, warn
+from adjustments.services.telling import tell, warn
 from adjustments.states import BatchStatus, ChunkState
 
 DEADLINE_MESSAGE = "the batch's deadline passed before Gameball told what became of this row"
@@ -39,8 +36,7 @@ class Poller:
     def __init__(
         self,
         store: BatchStore,
-        settler: Settler,
-        asker: JobAsker,
+        collector: Collector,
         predictor: Predictor,
         stopper: Stopper,
         clock: Clock,
@@ -48,8 +44,7 @@ class Poller:
         failure_percent_max: int,
     ) -> None:
         self._store = store
-        self._settler = settler
-        self._asker = asker
+        self._collector = collector
         self._predictor = predictor
         self._stopper = stopper
         self._clock = clock
@@ -68,7 +63,7 @@ class Poller:
         step = self._step(batch)
         for chunk in step.lost:
             self._doubt(batch, chunk, LOST_MESSAGE)
-        self._parallel([partial(self._poll_job, batch, chunk, until) for chunk in step.to_poll])
+        self._parallel([partial(self._collector.collect, batch, chunk, until) for chunk in step.to_poll])
         batch = self._note_stop(batch_id)
         step = self._step(batch)
         if not step.more_to_send and batch.status in (BatchStatus.PLANNED, BatchStatus.SUBMITTING):
@@ -78,27 +73,6 @@ class Poller:
     def _step(self, batch: Batch) -> NextStep:
         chunks = self._store.chunks(batch.batch_id, batch.plan_id)
         return next_step(batch, chunks, self._clock.now(), self._failure_percent_max)
-
-    def _poll_job(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
-        if chunk.job_id is None:
-            raise WrongState(f"chunk {chunk.chunk_id} of {batch.batch_id} is submitted and has no jobId")
-        try:
-            asked = self._asker.ask(batch, chunk.job_id, until)
-        except (GameballUnauthorized, ConfigurationError) as error:
-            pause(self._store, batch.batch_id, str(error))
-            return
-        except GameballError as error:
-            tell("job not told", batch, chunk, **facts_of(error))
-            return  # asking again does no harm: the next tick does
-        if asked is None:
-            return
-        if batch.paused:
-            resume(self._store, batch.batch_id)
-        job = read_status(*asked)
-        if job.has_ended:
-            with suppress(WrongState):  # another poller settled it
-                settlement = settle(self._settler.rows(chunk), job)
-                self._settler.settle(batch, chunk, settlement, job.state, ended_at=self._clock.now())
 
     def _doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
         with suppress(WrongState):  # its worker is alive after all

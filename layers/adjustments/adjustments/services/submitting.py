@@ -1,5 +1,5 @@
 """Sends a batch's chunks: the intent on record before the request, the jobId after it, and nothing sent
-twice.
+twice. While sending goes on, what became of the jobs is collected as well.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Final
 from adjustments import answers
 from adjustments.answers import FollowUp
 from adjustments.batches.payloads import body_of, rows_of, sha256_of
-from adjustments.batches.progress import lease_is_over, next_step
+from adjustments.batches.progress import lease_is_over, next_step, turns
 from adjustments.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
 from adjustments.ids import half_ids
 from adjustments.model import Batch, Chunk
@@ -25,6 +25,7 @@ from adjustments.ports import (
     RequestBudget,
     Resource,
 )
+from adjustments.services.collecting import Collector
 from adjustments.services.feeding import Feed
 from adjustments.services.saving import pause, resume, save_or_reread
 from adjustments.services.telling import facts_of, tell, warn
@@ -32,7 +33,7 @@ from adjustments.services.turns import wait_for_turn
 from adjustments.states import BatchStatus, ChunkState
 
 ROUND_CHUNKS_MAX: Final = 48
-"""Chunks sent between two looks at the batch: a stop, or a failure share, is noticed within seconds."""
+"""Requests between two looks at the batch: a stop, or a failure share, is noticed within seconds."""
 
 _SENDING: Final = frozenset({BatchStatus.PLANNED, BatchStatus.SUBMITTING, BatchStatus.POLLING})
 
@@ -42,6 +43,7 @@ class Submitter:
 
     Args:
         failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
+        collector: asks for jobs meanwhile; None for a sender that only begins, and leaves that to others.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Submitter:
         ids: Ids,
         parallel: Parallel,
         failure_percent_max: int,
+        collector: Collector | None = None,
     ) -> None:
         self._store = store
         self._files = files
@@ -63,45 +66,52 @@ class Submitter:
         self._ids = ids
         self._parallel = parallel
         self._failure_percent_max = failure_percent_max
+        self._collector = collector
 
     def submit(self, batch_id: str, until: datetime) -> Batch:
         """Send chunk after chunk until nothing more may be sent now, or the time is up."""
         while True:
-            batch, chunks = self._look(batch_id, until)
+            batch, chunks = self._look(batch_id, "", until)
             if not chunks:
                 return batch
             if batch.status is BatchStatus.PLANNED:
                 save_or_reread(self._store, batch.moved(BatchStatus.SUBMITTING))
                 continue  # look again: somebody may have been quicker, and have stopped it
             # of a paused batch, one chunk tries whether our keys are right again
-            self._send_round(batch, chunks[:1] if batch.paused else chunks, until)
+            has_time = self._send_round(batch, chunks[:1] if batch.paused else chunks, until)
             batch = self._store.batch(batch_id)
-            if batch.paused:
+            if batch.paused or not has_time:
                 return batch
 
-    def _look(self, batch_id: str, until: datetime) -> tuple[Batch, Sequence[Chunk]]:
-        """Look at a batch, and for what may be sent of it now."""
+    def _look(self, batch_id: str, asked: str, until: datetime) -> tuple[Batch, Sequence[Chunk]]:
+        """Look at a batch, and for what may be sent of it now, and which jobs be asked for in between."""
         batch = self._store.batch(batch_id)
         now = self._clock.now()
         if batch.status not in _SENDING or now >= min(until, batch.deadline_at):
             return batch, ()
         chunks = self._store.chunks(batch_id, batch.plan_id)
         step = next_step(batch, chunks, now, self._failure_percent_max)
-        return batch, () if step.stop_reason else step.to_send
+        if step.stop_reason or not step.to_send:
+            return batch, ()
+        return batch, turns(step.to_send, chunks if self._collector else (), now, asked)
 
-    def _send_round(self, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> None:
+    def _send_round(self, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> bool:
+        """Send with several workers until they have nothing left, or no place in the budget before the end."""
         feed = Feed(chunks, ROUND_CHUNKS_MAX, partial(self._look_again, batch.batch_id, until))
         workers = min(len(chunks), ROUND_CHUNKS_MAX)
         self._parallel([partial(self._send_from, feed, batch, until) for _ in range(workers)])
+        return not feed.is_closed
 
-    def _look_again(self, batch_id: str, until: datetime) -> Sequence[Chunk]:
-        batch, chunks = self._look(batch_id, until)
+    def _look_again(self, batch_id: str, until: datetime, asked: str) -> Sequence[Chunk]:
+        batch, chunks = self._look(batch_id, asked, until)
         return () if batch.paused else chunks
 
     def _send_from(self, feed: Feed, batch: Batch, until: datetime) -> None:
-        """Be one of the workers that send what is handed out, until nothing is or the time is up."""
+        """Be one of the workers that do what is handed out, until nothing is or the time is up."""
         while (chunk := feed.take()) is not None:
-            if not self._send(batch, chunk, until):
+            if self._collector and chunk.state is ChunkState.SUBMITTED:
+                self._collector.collect(batch, chunk, until)
+            elif not self._send(batch, chunk, until):
                 feed.close()
 
     def _send(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:

@@ -1,0 +1,46 @@
+"""Asks Gameball for one job, and keeps what became of its rows."""
+
+from contextlib import suppress
+from datetime import datetime
+
+from adjustments.batches.jobs import read_status
+from adjustments.batches.outcomes import settle
+from adjustments.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
+from adjustments.model import Batch, Chunk
+from adjustments.ports import BatchStore, Clock
+from adjustments.services.asking import JobAsker
+from adjustments.services.saving import pause, resume
+from adjustments.services.settling import Settler
+from adjustments.services.telling import facts_of, tell
+
+
+class Collector:
+    """Collects the outcomes of jobs that have ended."""
+
+    def __init__(self, store: BatchStore, settler: Settler, asker: JobAsker, clock: Clock) -> None:
+        self._store = store
+        self._settler = settler
+        self._asker = asker
+        self._clock = clock
+
+    def collect(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
+        """Ask once for a chunk's job, and settle the chunk if it has ended."""
+        if chunk.job_id is None:
+            raise WrongState(f"chunk {chunk.chunk_id} of {batch.batch_id} is submitted and has no jobId")
+        try:
+            asked = self._asker.ask(batch, chunk.job_id, until)
+        except (GameballUnauthorized, ConfigurationError) as error:
+            pause(self._store, batch.batch_id, str(error))
+            return
+        except GameballError as error:
+            tell("job not told", batch, chunk, **facts_of(error))
+            return  # asking again does no harm: the next tick does
+        if asked is None:
+            return
+        if batch.paused:
+            resume(self._store, batch.batch_id)
+        job = read_status(*asked)
+        if job.has_ended:
+            with suppress(WrongState):  # somebody else settled it
+                settlement = settle(self._settler.rows(chunk), job)
+                self._settler.settle(batch, chunk, settlement, job.state, ended_at=self._clock.now())
