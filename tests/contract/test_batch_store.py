@@ -4,16 +4,20 @@ import itertools
 import types
 import typing
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from adjustments.adapters.table import TableBatchStore
+from adjustments.adapters.table import TRANSACTION_TRIES, TableBatchStore
 from adjustments.errors import NotFound, WrongState
 from adjustments.ids import chunk_id, half_ids
 from adjustments.model import Batch, Chunk, Counts, Source
@@ -470,3 +474,47 @@ def test_a_split_of_an_unknown_chunk_makes_no_halves(store: BatchStore):
     with pytest.raises(WrongState):
         store.split_chunk(batch, intent.moved(ChunkState.SPLIT), halves_of(a_chunk()))
     assert store.chunks("b1", PLAN) == []
+
+
+# --- only the table ---------------------------------------------------------------------------------------
+
+
+def cancelled(*codes: str) -> dict[str, Any]:
+    """What the table answers to a transaction, one code for each of its items."""
+    return {"CancellationReasons": [{"Code": code} for code in codes]}
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ([("ConditionalCheckFailed", "None", "None")], WrongState),
+        ([("None", "None", "ConditionalCheckFailed")], WrongState),
+        ([("TransactionConflict", "ConditionalCheckFailed", "None")], WrongState),
+        ([("TransactionConflict", "None", "None"), ("ConditionalCheckFailed", "None", "None")], WrongState),
+        ([("TransactionConflict", "None", "None")] * TRANSACTION_TRIES, ClientError),
+        ([("None", "ThrottlingError", "None")] * TRANSACTION_TRIES, ClientError),
+        ([("None", "ProvisionedThroughputExceeded", "None")] * TRANSACTION_TRIES, ClientError),
+        ([("ValidationError", "None", "None")], ClientError),
+        ([("None", "ItemCollectionSizeLimitExceeded", "None")], ClientError),
+        ([("TransactionConflict", "ValidationError", "None")], ClientError),
+        ([("TransactionConflict", "None", "None"), ("None", "ThrottlingError", "None"), None], None),
+    ],
+)
+def test_only_a_failed_condition_of_a_split_is_a_lost_race(
+    answers: list[tuple[str, ...] | None], error: type[Exception] | None
+):
+    client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
+    store = TableBatchStore(client, "table")
+    intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
+    name = "transact_write_items"
+    with Stubber(client) as stubber:
+        for codes in answers:
+            if codes is None:
+                stubber.add_response(name, {})
+            else:
+                fields = cancelled(*codes)
+                stubber.add_client_error(name, "TransactionCanceledException", modeled_fields=fields)
+        with pytest.raises(error) if error else nullcontext() as caught:
+            store.split_chunk(a_batch(), intent.moved(ChunkState.SPLIT), halves_of(a_chunk()))
+        stubber.assert_no_pending_responses()
+    assert caught is None or isinstance(caught.value, WrongState) == (error is WrongState)

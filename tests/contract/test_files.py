@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from adjustments.adapters.bucket import BucketFiles
-from adjustments.errors import NotFound
+from adjustments.errors import NotFound, WrongState
 from adjustments.ports import Files, StoredObject
 from local.aws import Aws
 from tests.fakes.memory import ManualClock, MemoryFiles
@@ -351,6 +351,59 @@ def test_versions_leaves_the_metadata_out(files: Files, drop: Dropping):
 def around(files: Files) -> tuple:  # type: ignore[type-arg]
     at = files.describe("inbox/a", None).modified_at
     return at - timedelta(minutes=1), at + timedelta(minutes=1)
+
+
+# --- what may be replaced ---------------------------------------------------------------------------------
+
+
+def replace(files: Files, body: bytes, tag: str) -> None:
+    with files.writing("results/r.csv", "text/csv", tag) as out:
+        out.write(body)
+
+
+def test_the_tag_of_an_object_is_empty_where_there_is_none_and_changes_with_what_it_holds(files: Files):
+    tags = [files.tag("results/r.csv")]
+    for body in (b"one", b"two", b""):
+        files.put("results/r.csv", body, "text/csv")
+        tags.append(files.tag("results/r.csv"))
+    assert tags[0] == ""
+    assert len(set(tags)) == 4
+    assert files.tag("results/r.csv") == tags[-1]
+
+
+@pytest.mark.parametrize("size", [3, 9 * MIB])
+def test_what_was_not_changed_is_replaced(files: Files, size: int):
+    replace(files, b"a" * size, files.tag("results/r.csv"))
+    replace(files, b"b" * size, files.tag("results/r.csv"))
+    assert files.get("results/r.csv") == b"b" * size
+
+
+@pytest.mark.parametrize("size", [3, 9 * MIB])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_was_changed_meanwhile_stays_as_it_is(files: Files, is_there: bool, size: int):
+    if is_there:
+        files.put("results/r.csv", b"before", "text/csv")
+    tag = files.tag("results/r.csv")
+    files.put("results/r.csv", b"meanwhile", "text/csv")
+    with pytest.raises(WrongState):
+        replace(files, b"late" * size, tag)
+    assert files.get("results/r.csv") == b"meanwhile"
+
+
+@pytest.mark.parametrize("size", [3, 9 * MIB])
+def test_of_two_that_write_at_once_the_second_is_refused(files: Files, size: int):
+    tag = files.tag("results/r.csv")
+    with pytest.raises(WrongState), files.writing("results/r.csv", "text/csv", tag) as late:
+        late.write(b"l" * size)
+        replace(files, b"first", tag)
+    assert files.get("results/r.csv") == b"first"
+
+
+def test_what_should_be_there_and_is_not_is_not_written(files: Files):
+    files.put("results/other.csv", b"x", "text/csv")
+    with pytest.raises(WrongState):
+        replace(files, b"late", files.tag("results/other.csv"))
+    assert files.names("results/") == ["results/other.csv"]
 
 
 # --- only the bucket --------------------------------------------------------------------------------------

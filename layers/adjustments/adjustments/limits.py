@@ -9,6 +9,12 @@ CHUNK_ROWS_MAX: Final = 1_000
 WINDOW_S: Final = 30.0
 """Length of Gameball's longer rate window (gameball-api.md, "Rate limits")."""
 
+# --- Records, ours ------------------------------------------------------------------------------------------
+ERROR_CHARS_MAX: Final = 1_000
+"""Characters of Gameball's words kept in a record. DynamoDB refuses an item over 400 KB (its quotas), and a
+refused write would leave in doubt what is known; besides, ten thousand chunks are read at each look.
+"""
+
 # --- Intake, ours -------------------------------------------------------------------------------------------
 SIGNIFICANT_DIGITS_MAX: Final = 15
 """Digits of an amount that survive an IEEE double, which Gameball's JSON reader may use."""

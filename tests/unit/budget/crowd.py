@@ -17,6 +17,11 @@ from adjustments.ports import Lane, RequestBudget, Resource
 from tests.fakes.memory import START, MemoryRequestBudget
 
 FOREVER = 1e9
+CALLS_MAX = 500_000
+"""Calls of the budget and of its table in one run, many times what the largest one here needs: a budget that
+sends its callers away for no time at all makes the run fail, and not go on for ever.
+"""
+
 LATENCY_S = 0.001
 """Of one write; the simulation does them one after another, so that a longer one would be a bottleneck."""
 
@@ -135,6 +140,7 @@ class Crowd:
         self._calendar: list[tuple[float, int, Caller]] = []
         self._number = 0
         self._depth = 0
+        self._calls = 0
         self._ends_s = 0.0
 
     def join(self, name: str, lane: Lane, *, skew_s: float = 0.0, **how: float) -> Caller:
@@ -167,6 +173,7 @@ class Crowd:
 
     def _ask(self, caller: Caller) -> None:
         caller.asked += 1
+        self._count_call()
         granted, wait_s = caller.budget.wait_s(Resource.OTHERS, caller.lane, FOREVER)
         at_s = self.now_s + wait_s
         if not granted:
@@ -178,6 +185,10 @@ class Crowd:
         caller.wants_since_s = again_s
         self._plan(again_s, caller)
 
+    def _count_call(self) -> None:
+        self._calls += 1
+        assert self._calls <= CALLS_MAX, f"{self._calls} calls in {self.now_s:.1f} s: callers run hot"
+
     def _plan(self, at_s: float, caller: Caller) -> None:
         if at_s < caller.ends_s:
             self._number += 1
@@ -185,6 +196,7 @@ class Crowd:
 
     def _let_others_in(self) -> None:
         """The way to the table takes time, in which others may be quicker."""
+        self._count_call()
         self.now_s += LATENCY_S * self.rng.uniform(0.2, 1.8)
         self._depth += 1
         while self._depth < 20 and self._calendar and self._calendar[0][0] <= self.now_s:

@@ -212,3 +212,11 @@ def test_prompt_callers_who_meet_cost_two_writes_at_most():
     people = [crowd.join("person", Lane.PROMPT, rest_s=2.0) for _ in range(20)]
     crowd.run(120)
     assert crowd.table.writes <= 2 * len(crowd.sent_s(people))
+
+
+def test_callers_that_are_sent_away_for_no_time_fail_the_run_and_do_not_hang_it():
+    crowd = Crowd(5, LIMIT)
+    caller = crowd.join("hot", Lane.BULK)
+    caller.budget.wait_s = lambda *_: (False, 0.0)  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="callers run hot"):
+        crowd.run(60)

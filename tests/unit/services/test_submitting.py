@@ -6,12 +6,14 @@ import pytest
 
 from adjustments.errors import (
     GameballError,
+    GameballRefused,
     GameballThrottled,
     GameballUnauthorized,
     GameballUnavailable,
     OutcomeUnknown,
     WrongState,
 )
+from adjustments.limits import ERROR_CHARS_MAX
 from adjustments.ports import Lane, Resource
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.gameball import MemoryGameball
@@ -156,6 +158,16 @@ def test_second_wave_waits_for_the_first_to_settle():
     world = World(gameball)
     batch = world.drop("customerId,amount\na,1\na,2\n")
     assert states(world, batch.batch_id) == [("001-00001", "submitted"), ("002-00001", "planned")]
+
+
+@pytest.mark.parametrize("error", [GameballRefused, OutcomeUnknown, GameballUnauthorized, GameballThrottled])
+def test_of_a_long_answer_a_record_keeps_the_beginning(error: type[GameballError]):
+    world = World(MemoryGameball([error("Gameball answered: \ud800 " + "x" * 500_000)]))
+    batch = world.drop("customerId,amount\na,1\n")
+    [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
+    assert chunk.error.startswith("Gameball answered: ? xxx")
+    assert len(chunk.error) == ERROR_CHARS_MAX
+    assert len(world.store.batch(batch.batch_id).paused) in (0, ERROR_CHARS_MAX)
 
 
 def test_sender_for_whom_no_place_is_left_before_its_end_ends_without_looking_again_and_again():

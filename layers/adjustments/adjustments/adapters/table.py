@@ -33,6 +33,15 @@ Item = dict[str, Any]
 
 _IS_NEW: Final = "attribute_not_exists(pk)"
 _IS_NEXT: Final = "version = :before"
+_FAILED_CONDITION: Final = "ConditionalCheckFailed"
+_PASSING: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+"""Reasons that say nothing about the items (DynamoDB API, TransactionCanceledException). boto3 does not try
+again by itself, as it does with single writes.
+"""
+
+TRANSACTION_TRIES: Final = 4
+"""Tries of one transaction: a conflict lasts milliseconds, and a split that fails leaves doubt."""
+
 _serialise = TypeSerializer().serialize
 _deserialise = TypeDeserializer().deserialize
 
@@ -178,9 +187,22 @@ class TableBatchStore:
             "ExpressionAttributeValues": _version_before(whole.version),
         }
         try:
-            self._client.transact_write_items(TransactItems=puts)
+            self._write_together(puts)
         except self._client.exceptions.TransactionCanceledException as cancelled:
-            raise WrongState(f"chunk {whole.chunk_id} was changed meanwhile") from cancelled
+            if _FAILED_CONDITION in _reasons_of(cancelled):
+                raise WrongState(f"chunk {whole.chunk_id} was changed meanwhile") from cancelled
+            raise
+
+    def _write_together(self, puts: list[Any]) -> None:
+        """Write all or nothing; again at once, some times, where DynamoDB only had no room for it."""
+        for tries_left in reversed(range(TRANSACTION_TRIES)):
+            try:
+                self._client.transact_write_items(TransactItems=puts)
+            except self._client.exceptions.TransactionCanceledException as cancelled:
+                if not tries_left or not _reasons_of(cancelled) <= _PASSING:
+                    raise
+            else:
+                return
 
     def _replace(self, item: Item, version: int) -> None:
         try:
@@ -226,6 +248,12 @@ def _batch_item(batch: Batch) -> Item:
 
 def _chunk_item(batch_id: str, plan_id: str, chunk: Chunk) -> Item:
     return _item({"pk": f"batch#{batch_id}", "sk": f"chunk#{plan_id}#{chunk.chunk_id}"}, chunk)
+
+
+def _reasons_of(cancelled: Any) -> set[str]:
+    """Why a transaction was cancelled, without the items that were not to blame."""
+    reasons = cancelled.response.get("CancellationReasons", [])
+    return {reason.get("Code", "") for reason in reasons} - {"None"}
 
 
 def _item(keys: dict[str, str], record: Record) -> Item:

@@ -9,7 +9,7 @@ from adjustments.errors import ConfigurationError, GameballError, GameballUnauth
 from adjustments.model import Batch, Chunk
 from adjustments.ports import BatchStore, Clock
 from adjustments.services.asking import JobAsker
-from adjustments.services.saving import pause, resume
+from adjustments.services.saving import kept, pause, resume
 from adjustments.services.settling import Settler
 from adjustments.services.telling import facts_of, tell
 
@@ -30,7 +30,7 @@ class Collector:
         try:
             asked = self._asker.ask(batch, chunk.job_id, until)
         except (GameballUnauthorized, ConfigurationError) as error:
-            pause(self._store, batch.batch_id, str(error))
+            pause(self._store, batch.batch_id, kept(str(error)))
             return
         except GameballError as error:
             tell("job not told", batch, chunk, **facts_of(error))

@@ -4,12 +4,18 @@ from collections.abc import Callable
 from typing import Final
 
 from adjustments.errors import WrongState
+from adjustments.limits import ERROR_CHARS_MAX
 from adjustments.model import Batch
 from adjustments.ports import BatchStore
 from adjustments.services.telling import tell, warn
 
 CHANGE_TRIES_MAX: Final = 8
 """How often a change that must not be lost is tried; each try takes one read and one write."""
+
+
+def kept(message: str) -> str:
+    """What is kept of Gameball's words: short enough for a record, and characters that a record can hold."""
+    return message[:ERROR_CHARS_MAX].encode(errors="replace").decode()
 
 
 def try_save(store: BatchStore, batch: Batch) -> bool:

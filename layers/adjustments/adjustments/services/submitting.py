@@ -27,7 +27,7 @@ from adjustments.ports import (
 )
 from adjustments.services.collecting import Collector
 from adjustments.services.feeding import Feed
-from adjustments.services.saving import pause, resume, save_or_reread
+from adjustments.services.saving import kept, pause, resume, save_or_reread
 from adjustments.services.telling import facts_of, tell, warn
 from adjustments.services.turns import wait_for_turn
 from adjustments.states import BatchStatus, ChunkState
@@ -96,7 +96,7 @@ class Submitter:
         return batch, turns(step.to_send, chunks if self._collector else (), now, asked)
 
     def _send_round(self, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> bool:
-        """Send with several workers until they have nothing left, or no place in the budget before the end."""
+        """Send with several workers until they have nothing left, or no place before the end."""
         feed = Feed(chunks, ROUND_CHUNKS_MAX, partial(self._look_again, batch.batch_id, until))
         workers = min(len(chunks), ROUND_CHUNKS_MAX)
         self._parallel([partial(self._send_from, feed, batch, until) for _ in range(workers)])
@@ -174,24 +174,24 @@ class Submitter:
         self._store.save_chunk(batch, stored.moved(ChunkState.SUBMITTED, job_id=job_id))
 
     def _follow_up(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], error: GameballError) -> None:
-        facts = facts_of(error)
+        facts, message = facts_of(error), kept(error.message)
         match answers.follow_up(error):
             case FollowUp.TRY_LATER:
                 wait = answers.pause(error, intent.attempts, self._ids.jitter())
-                self._release(batch, intent, not_before=self._clock.now() + wait, error=error.message)
+                self._release(batch, intent, not_before=self._clock.now() + wait, error=message)
                 tell("chunk put off", batch, intent, wait_s=int(wait.total_seconds()), **facts)
             case FollowUp.PAUSE_BATCH:
-                self._release(batch, intent, not_before=None, error=error.message)
-                pause(self._store, batch.batch_id, error.message)
+                self._release(batch, intent, not_before=None, error=message)
+                pause(self._store, batch.batch_id, message)
                 tell("chunk put off", batch, intent, **facts)
             case FollowUp.SPLIT if intent.rows > 1:
                 self._store.split_chunk(batch, intent.moved(ChunkState.SPLIT), _halves(intent, rows))
                 tell("chunk refused and split in two", batch, intent, **facts)
             case FollowUp.SPLIT:
-                self._store.save_chunk(batch, intent.moved(ChunkState.REFUSED, error=error.message))
+                self._store.save_chunk(batch, intent.moved(ChunkState.REFUSED, error=message))
                 tell("row refused", batch, intent, **facts)
             case FollowUp.IN_DOUBT:
-                self._store.save_chunk(batch, intent.moved(ChunkState.IN_DOUBT, error=error.message))
+                self._store.save_chunk(batch, intent.moved(ChunkState.IN_DOUBT, error=message))
                 warn("chunk in doubt", batch, intent, **facts)
 
     def _release(self, batch: Batch, intent: Chunk, not_before: datetime | None, error: str) -> None:
