@@ -223,6 +223,45 @@ def test_a_reversal_is_known_by_its_content_and_the_last_word_counts(store: Batc
     assert store.reversal_of("s2") is None
 
 
+# --- senders ----------------------------------------------------------------------------------------------
+
+
+def senders(store: BatchStore, since: datetime, until: datetime) -> list[str]:
+    return [batch.batch_id for batch in store.senders(since, until)]
+
+
+def test_a_batch_that_sends_is_seen_at_once_and_by_its_day(store: BatchStore):
+    for name in ("b1", "b2", "b3"):
+        store.create_batch(a_batch(name))
+    store.note_sending("b1", START)
+    store.note_sending("b2", START + DAY)
+    assert senders(store, START, START) == ["b1"]
+    assert senders(store, START, START + DAY) == ["b1", "b2"]
+    assert senders(store, START + DAY, START + 9 * DAY) == ["b2"]
+    assert senders(store, START + 2 * DAY, START + 9 * DAY) == []
+    assert senders(store, START - 9 * DAY, START - DAY) == []
+
+
+def test_a_batch_that_sends_on_many_days_is_seen_once_as_it_stands(store: BatchStore):
+    batch = a_batch()
+    store.create_batch(batch)
+    for days in (0, 0, 1, 2):
+        store.note_sending("b1", START + days * DAY)
+    store.save_batch(batch.moved(BatchStatus.SUBMITTING))
+    [found] = store.senders(START, START + 5 * DAY)
+    assert found.status is BatchStatus.SUBMITTING
+
+
+def test_days_end_at_midnight_utc_and_no_time_of_a_day_is_left_out(store: BatchStore):
+    midnight = START.replace(hour=0)
+    second = timedelta(seconds=1)
+    for name, at in (("b1", midnight - second), ("b2", midnight), ("b3", midnight + DAY - second)):
+        store.create_batch(a_batch(name))
+        store.note_sending(name, at)
+    assert sorted(senders(store, midnight, midnight)) == ["b2", "b3"]
+    assert sorted(senders(store, midnight - second, midnight + second)) == ["b1", "b2", "b3"]
+
+
 # --- lists ------------------------------------------------------------------------------------------------
 
 NUMBERED = [f"202611{day:02}-120000-file-{day:012x}" for day in range(1, 8)]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -52,6 +52,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
         self._facts: dict[str, datetime | None] = {}
+        self._senders: dict[date, dict[str, None]] = {}
         self._reversals: dict[str, str] = {}
         self._contents: dict[str, tuple[str, int]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
@@ -107,6 +108,13 @@ class MemoryStore:
         found = [self._batches[name] for name in names if status in (None, self._batches[name].status)]
         page = found[:rows_max]
         return page, page[-1].batch_id if len(found) > rows_max else None
+
+    def note_sending(self, batch_id: str, at: datetime) -> None:
+        self._senders.setdefault(at.date(), {})[batch_id] = None
+
+    def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
+        days = [names for day, names in sorted(self._senders.items()) if since.date() <= day <= until.date()]
+        return map(self.batch, dict.fromkeys(name for names in days for name in names))
 
     def open_batches(self) -> Iterator[Batch]:
         return iter([batch for _, batch in sorted(self._batches.items()) if batch.is_open])

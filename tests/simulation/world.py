@@ -32,6 +32,8 @@ STORE = (
     "reversal_of",
     "claim_fact",
     "note_fact",
+    "note_sending",
+    "senders",
 )
 CONDITIONAL = ("save_batch", "save_chunk", "create_batch")
 FILES = ("describe", "blocks", "get", "put", "names", "versions", "tag")

@@ -72,6 +72,12 @@ class BatchStore(Protocol):
     def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
         """Batches, newest first, and where the next page starts."""
 
+    def note_sending(self, batch_id: str, at: datetime) -> None:
+        """Keep that a batch is about to send at a time."""
+
+    def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
+        """Each batch that was noted to send between two times; perhaps some more, but never one too few."""
+
     def open_batches(self) -> Iterator[Batch]:
         """All batches that have not ended, or of whose end nobody was told, oldest first."""
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from adjustments.batches.decisions import Approval
 from adjustments.ports import StoredObject
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
@@ -167,6 +168,21 @@ def test_same_rows_are_accepted_again_after_30_days_or_when_asked_for(
     world.clock.sleep(days * 86_400)
     world.drop(THREE, name="b.csv", **metadata)
     assert len(gameball.requests) == requests
+
+
+@pytest.mark.parametrize("is_first_stopped", [False, True])
+def test_same_rows_that_were_accepted_when_asked_for_are_refused_the_next_time(is_first_stopped: bool):
+    gameball = MemoryGameball()
+    world = World(gameball, approval_above_rows=2)
+    if is_first_stopped:  # nothing of it was applied, so that its claim holds nobody up
+        first = world.drop(THREE, name="a.csv")
+        world.run(world.steering.stop(first.batch_id, "a person", "", world.clock.now()))
+    second = world.drop(THREE, name="b.csv", allow_duplicate="true")
+    world.run(world.steering.approve(second.batch_id, Approval("a person")))
+    third = world.run(world.drop(THREE, name="c.csv"))
+    assert third.status is BatchStatus.REJECTED
+    assert second.batch_id in third.refusal
+    assert len(gameball.requests) == 1
 
 
 def test_dry_run_and_refused_file_claim_no_content():

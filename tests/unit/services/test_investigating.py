@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from adjustments import exact_json
+from adjustments.batches.decisions import Approval
 from adjustments.errors import OutcomeUnknown
 from adjustments.model import Batch
 from adjustments.states import BatchStatus
@@ -51,6 +52,29 @@ def test_row_that_another_batch_may_explain_stays_in_doubt():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball)
     world.run(world.drop(TWO.replace("b,-2", "c,9"), name="other.csv"))
+    gameball.list_transaction("a", "5", "gift", world.clock.now())
+    world.sweep()
+    assert world.store.batch(ended.batch_id).counts.in_doubt == 2
+
+
+def test_twin_in_a_batch_that_the_index_does_not_show_yet_is_seen():
+    gameball = MemoryGameball()
+    world, ended = in_doubt(gameball)
+    world.run(world.drop(TWO.replace("b,-2", "c,9"), name="other.csv"))
+    world.store.batches = lambda *_: ([ended], None)  # type: ignore[method-assign]
+    gameball.list_transaction("a", "5", "gift", world.clock.now())
+    world.sweep()
+    assert world.store.batch(ended.batch_id).counts.in_doubt == 2
+
+
+def test_twin_in_a_batch_that_waited_for_its_approval_for_weeks_is_seen():
+    gameball = MemoryGameball()
+    world = World(gameball, approval_above_rows=2)
+    held = world.drop(TWO.replace("b,-2", "c,9") + "d,1,\n", name="held.csv")
+    world.clock.sleep(20 * 86_400)
+    gameball.script = [LOST]
+    ended = world.run(world.drop(TWO))
+    world.run(world.steering.approve(held.batch_id, Approval("a person")))
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     world.sweep()
     assert world.store.batch(ended.batch_id).counts.in_doubt == 2

@@ -8,6 +8,7 @@
 ``content#<sha256>``   ``content``                     which batch accepted this content, until ``expiresAt``
 ``reversal#<sha256>``  ``reversal``                    which batch this content reverses
 ``fact#<name>``        ``fact``                        something told, or ``claimedUntil`` a time for it
+``sending#<day>``      ``<batchId>``                   that the batch sent something on that day (UTC)
 ``budget#<resource>``  ``budget``                      ``nextUs``: the next free place in time, in µs
 =====================  ==============================  =====================================================
 
@@ -16,7 +17,7 @@ Index ``listing`` (hash ``listing``, range ``batchId``) lists all batches by tim
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.table import BatchWriter
@@ -38,6 +39,9 @@ _PASSING: Final = frozenset({"TransactionConflict", "ThrottlingError", "Provisio
 """Reasons that say nothing about the items (DynamoDB API, TransactionCanceledException). boto3 does not try
 again by itself, as it does with single writes.
 """
+
+SENDERS_KEPT: Final = timedelta(days=30)
+"""How long it is kept who sent on a day: several times what the search for evidence looks back."""
 
 TRANSACTION_TRIES: Final = 4
 """Tries of one transaction: a conflict lasts milliseconds, and a split that fails leaves doubt."""
@@ -145,6 +149,24 @@ class TableBatchStore:
             found.append(Batch.model_validate(_values(item)))
         return found, None
 
+    def note_sending(self, batch_id: str, at: datetime) -> None:
+        """See ``BatchStore``."""
+        expires_at = str(int((at + SENDERS_KEPT).timestamp()))
+        item = {"pk": {"S": _sending(at)}, "sk": {"S": batch_id}, "expiresAt": {"N": expires_at}}
+        self._client.put_item(TableName=self._table, Item=item)
+
+    def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
+        """See ``BatchStore``. Not by the index, which may not show yet what was written a moment ago."""
+        names: dict[str, None] = {}
+        for number in range((until.date() - since.date()).days + 1):
+            query = {
+                "KeyConditionExpression": "pk = :day",
+                "ExpressionAttributeValues": {":day": {"S": _sending(since + timedelta(days=number))}},
+                "ConsistentRead": True,
+            }
+            names |= dict.fromkeys(item["sk"]["S"] for item in self._pages(query))
+        return map(self.batch, names)
+
     def open_batches(self) -> Iterator[Batch]:
         """See ``BatchStore``."""
         return self._indexed("open", "open")
@@ -235,6 +257,10 @@ class TableBatchStore:
         pages = self._client.get_paginator("query").paginate(TableName=self._table, **query)
         for page in pages:
             yield from page["Items"]
+
+
+def _sending(at: datetime) -> str:
+    return f"sending#{at:%Y-%m-%d}"
 
 
 def _batch_item(batch: Batch) -> Item:

@@ -1,7 +1,7 @@
 """Looks for evidence on rows in doubt: first the job, if there is one, then the customers' transactions."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,6 +24,9 @@ from adjustments.totals import plain
 
 LOOK_FOR: Final = timedelta(days=3)
 """How long after its intent a row in doubt is looked for; what is uncertain then waits for a person."""
+
+CLOCKS_DIFFER: Final = timedelta(days=1)
+"""How far ahead of ours the clock of a sender may be: generous, since a day more costs one small query."""
 
 PAGES_MAX: Final = 25
 """Pages of 200 transactions read of one customer; of a longer list nothing is concluded."""
@@ -130,25 +133,13 @@ class Investigator:
         wanted = {_twin(row) for _, places in doubts for row in places.values()}
         earliest = min(chunk.intent_at for chunk, _ in doubts if chunk.intent_at)
         found: Counter[_Twin] = Counter()
-        for other in self._batches_since(earliest - LOOK_FOR):
+        for other in self._store.senders(earliest - LOOK_FOR, self._clock.now() + CLOCKS_DIFFER):
             for chunk in self._chunks(other):
                 if chunk.intent_at is None or chunk.state in (ChunkState.SPLIT, ChunkState.REFUSED):
                     continue
                 twins = (_twin(exact_json.read(row)) for row in self._settler.rows(chunk))
                 found.update(twin for twin in twins if twin in wanted)
         return found
-
-    def _batches_since(self, since: datetime) -> Iterator[Batch]:
-        after: str | None = None
-        while True:
-            page, after = self._store.batches(None, 100, after)
-            for batch in page:
-                if batch.created_at < since:
-                    return
-                if batch.chunks and not batch.dry_run:
-                    yield batch
-            if after is None:
-                return
 
     def _verdict(
         self, chunk: Chunk, row: Mapping[str, Any], rivals: Counter[_Twin], lists: Mapping[str, _List | None]

@@ -87,20 +87,20 @@ class PlanRules:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One thing to plan: an object's version, and the batch that it always becomes."""
+    """One thing to plan: an object's version, and the batch that it always becomes.
+
+    ``is_named`` says that the drop has a name of its own, the due time of a schedule or an idempotency key:
+    it is meant to be another one, whatever it holds.
+    """
 
     stored: StoredObject
     batch_id: str
     is_named: bool = False
 
     @property
-    def may_repeat(self) -> bool:
-        """Whether the same content may be accepted again.
-
-        That is so where the dropper asks for it, and where each drop has a name of its own: the due time of a
-        schedule, or an idempotency key.
-        """
-        return self.is_named or _says_true(self.stored, "allow-duplicate")
+    def allows_duplicate(self) -> bool:
+        """Whether the dropper says that the same content may be accepted again."""
+        return _says_true(self.stored, "allow-duplicate")
 
     @property
     def is_dry_run(self) -> bool:
@@ -198,10 +198,12 @@ class Planner:
         if reverses:
             batch = batch.model_copy(update={"reverses": reverses})
             earlier, why = self._claim_reversal(reverses, batch.batch_id), _REVERSED
-        elif drop.may_repeat:
+        elif drop.is_named:
             return batch, chunks
         else:
             earlier, why = self._claim_content(sha256, batch.batch_id), _REPEATED
+            if drop.allows_duplicate:  # it was claimed all the same, so that the next one is refused
+                earlier = None
         if earlier is None:
             return batch, chunks
         blank = self._blank(drop, batch.plan_id)

@@ -77,6 +77,8 @@ class Submitter:
             if batch.status is BatchStatus.PLANNED:
                 save_or_reread(self._store, batch.moved(BatchStatus.SUBMITTING))
                 continue  # look again: somebody may have been quicker, and have stopped it
+            # before any intent: whoever looks for twins of a row has to see every batch that sends
+            self._store.note_sending(batch_id, self._clock.now())
             # of a paused batch, one chunk tries whether our keys are right again
             has_time = self._send_round(batch, chunks[:1] if batch.paused else chunks, until)
             batch = self._store.batch(batch_id)
