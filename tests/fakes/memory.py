@@ -159,14 +159,17 @@ class MemoryFiles:
 
     def drop(self, key: str, body: bytes, metadata: Mapping[str, str] | None = None) -> StoredObject:
         """Put an object there as a person would, metadata and all."""
+        return self._keep(key, body, metadata or {}, self._clock.now())
+
+    def _keep(self, key: str, body: bytes, metadata: Mapping[str, str], now: datetime) -> StoredObject:
         self._dropped += 1
         stored = StoredObject(
             bucket=self.bucket,
             key=key,
             version_id=f"v{self._dropped}",
             size_bytes=len(body),
-            modified_at=self._clock.now(),
-            metadata={name.lower(): value for name, value in metadata.items()} if metadata else {},
+            modified_at=now,
+            metadata={name.lower(): value for name, value in metadata.items()},
         )
         self._versions.setdefault(key, []).append((stored, body))
         return stored
@@ -190,27 +193,26 @@ class MemoryFiles:
         yield self.put
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        now = self._clock.now()  # nothing may come between looking and writing, a look at the clock included
         if self._versions.get(key):
             return False
-        self.drop(key, body)
+        self._keep(key, body, {}, now)
         return True
 
     def link(self, key: str, seconds: int) -> str:
         return f"memory://{key}?seconds={seconds}"
 
     def tag(self, key: str) -> str:
-        try:
-            return f'"{hashlib.md5(self.get(key), usedforsecurity=False).hexdigest()}"'
-        except NotFound:
-            return ""
+        return self._tag(key)
 
     @contextmanager
     def writing(self, key: str, content_type: str, instead_of: str | None = None) -> Iterator[Writing]:
         out = BytesIO()
         yield _Out(out)
-        if instead_of is not None and self.tag(key) != instead_of:
+        now = self._clock.now()
+        if instead_of is not None and self._tag(key) != instead_of:
             raise WrongState(f"object {key} was changed meanwhile")
-        self.drop(key, out.getvalue())
+        self._keep(key, out.getvalue(), {}, now)
 
     def names(self, prefix: str) -> list[str]:
         return sorted(key for key in self._versions if key.startswith(prefix))
@@ -220,6 +222,10 @@ class MemoryFiles:
             for stored, _ in reversed(self._versions[key]):
                 if since <= stored.modified_at < until:
                     yield replace(stored, metadata={})
+
+    def _tag(self, key: str) -> str:
+        versions = self._versions.get(key)
+        return f'"{hashlib.md5(versions[-1][1], usedforsecurity=False).hexdigest()}"' if versions else ""
 
     def _find(self, key: str, version_id: str | None) -> tuple[StoredObject, bytes]:
         for pair in reversed(self._versions.get(key, ())):

@@ -40,6 +40,7 @@ from adjustments.services import (
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner, _Reading
 from adjustments.services.polling import Poller
+from adjustments.services.reporting import Reporter, _ResultFiles
 from adjustments.services.results import ResultRow, Results
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
@@ -373,6 +374,36 @@ def _wrong_total() -> Sequence[Patch]:
     return [(outcomes, "_applied_total", total)]
 
 
+@mutant("write over results that another run wrote")
+def _write_over() -> Sequence[Patch]:
+    def writing(self: _ResultFiles, name: str) -> Any:
+        return self._files.writing(f"{self._folder}/{name}", "text/plain")
+
+    return [(_ResultFiles, "writing", writing)]
+
+
+@mutant("write results whoever has claimed them")
+def _no_claim() -> Sequence[Patch]:
+    def claim(self: Reporter, batch: Batch) -> tuple[Batch, _ResultFiles]:
+        return batch, _ResultFiles(self._files, batch)
+
+    def save(self: MemoryStore, batch: Batch) -> None:
+        if self._batches[batch.batch_id].status.is_final != batch.status.is_final:
+            batch = batch.model_copy(update={"version": self._batches[batch.batch_id].version + 1})
+        original(self, batch)
+
+    original = MemoryStore.save_batch
+    return [(Reporter, "_claim", claim), (MemoryStore, "save_batch", save)]
+
+
+@mutant("leave results half written after a resolve")
+def _half_written() -> Sequence[Patch]:
+    def is_open(self: Batch) -> bool:
+        return not self.status.is_final or self.status.value not in self.notified
+
+    return [(Batch, "is_open", property(is_open))]
+
+
 @mutant("tell a fact twice")
 def _tell_twice() -> Sequence[Patch]:
     original = Notifier.notify
@@ -402,6 +433,11 @@ def _no_find() -> Sequence[Patch]:
 
 
 # --- evidence ---------------------------------------------------------------------------------------------
+
+
+@mutant("note nobody who sends")
+def _no_senders() -> Sequence[Patch]:
+    return [(MemoryStore, "note_sending", lambda *_: None)]
 
 
 @mutant("ignore a row's twins")

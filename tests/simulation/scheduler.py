@@ -27,6 +27,8 @@ class Violation(BaseException):
 class Worker:
     """One invocation of a function.
 
+    One that works side by side with others has a worker for each thread, its ``crew``.
+
     ``can_freeze`` says whether it may be interrupted in the midst of a port call, ``killed_at`` when its
     Lambda may be killed. The rest is what the checks remember of it: its last intent, its unused turns in the
     budget, and the batch and chunks that it read last.
@@ -38,6 +40,7 @@ class Worker:
         self.killed_at = killed_at
         self.is_doomed = False
         self.is_late = False
+        self.is_in_crew = False
         self.in_call = False
         self.intent: tuple[str, str] | None = None
         self.token = ""
@@ -126,6 +129,14 @@ class Scheduler:
         fiber = self._frozen[worker]
         self.after(seconds, lambda: self._pass(worker))
         fiber.park()
+
+    def park(self, worker: Worker) -> None:
+        """Let a worker rest until somebody wakes it."""
+        self._frozen[worker].park()
+
+    def wake(self, worker: Worker) -> None:
+        """Let a worker go on that rests."""
+        self.after(0.0, lambda: self._pass(worker))
 
     def doom_all(self) -> None:
         """Kill whatever is frozen, so that its stacks are given back."""

@@ -17,7 +17,7 @@ from tests.simulation.chance import Chance, Fault
 from tests.simulation.checks import Checker
 from tests.simulation.model import ModelGameball
 from tests.simulation.scenario import QUIET_MINUTES, Scenario
-from tests.simulation.scheduler import Killed, Scheduler
+from tests.simulation.scheduler import Killed, Scheduler, Worker
 
 Step = tuple[datetime, str, str, str, tuple[Any, ...], str | None]
 """One call: when, by whom, of which port, what, with what, and what went wrong."""
@@ -38,6 +38,10 @@ STORE = (
 CONDITIONAL = ("save_batch", "save_chunk", "create_batch")
 FILES = ("describe", "blocks", "get", "put", "names", "versions", "tag")
 GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "transactions")
+
+
+OTHERS_GO_ON = 0.3
+"""How often, in calls of one, a thread is left for another one of its process."""
 
 
 class AwsError(Exception):
@@ -165,8 +169,7 @@ class SimulatedWorld:
             worker = scheduler.current
             if worker is None or worker.in_call:
                 return effect(*args, **named)
-            if worker.is_doomed:
-                raise Killed
+            self._begin_call(worker)
             fault = fault_of(port, is_conditional, worker.can_freeze)
             if port == "clock" and fault is Fault.FREEZE_AFTER:
                 fault = Fault.FREEZE_BEFORE  # nobody can tell the time faster than it passes
@@ -219,6 +222,13 @@ class SimulatedWorld:
             case Fault.FREEZE_AFTER:
                 self._freeze(worker)
         return result
+
+    def _begin_call(self, worker: Worker) -> None:
+        """Go on, if the process is still there, and perhaps after another of its threads."""
+        if worker.is_in_crew and self.chance.random.random() < OTHERS_GO_ON:
+            self.scheduler.freeze(worker, 0.0)
+        if worker.is_doomed:
+            raise Killed
 
     def _freeze(self, worker: Any) -> None:
         self.scheduler.freeze(worker, self.chance.freeze_s())
@@ -286,6 +296,10 @@ class SimulatedWorld:
         """Tasks side by side: their order is nobody's business, and one that fails stops no other."""
         order = list(tasks)
         self.chance.random.shuffle(order)
+        worker = self.scheduler.current
+        if worker and worker.can_freeze and len(order) > 1:
+            self._side_by_side(worker, order)
+            return
         errors = []
         for task in order:
             try:
@@ -294,6 +308,58 @@ class SimulatedWorld:
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def _side_by_side(self, worker: Worker, tasks: Sequence[Callable[[], None]]) -> None:
+        """Run tasks in threads of one process: each may be left at any call, and a kill ends them all."""
+        crew = _Crew(self, worker)
+        for task in tasks:
+            crew.add(task)
+        self.scheduler.park(worker)
+        if crew.is_killed or worker.is_doomed:
+            raise Killed
+        if crew.errors:
+            raise crew.errors[0]
+
+
+class _Crew:
+    """The threads of one process."""
+
+    def __init__(self, world: SimulatedWorld, worker: Worker) -> None:
+        self.is_killed = False
+        self.errors: list[Exception] = []
+        self._world = world
+        self._worker = worker
+        self._threads: list[Worker] = []
+        self._at_work = 0
+
+    def add(self, task: Callable[[], None]) -> None:
+        """Put a task on the calendar, for now."""
+        worker, scheduler = self._worker, self._world.scheduler
+        thread = Worker(f"{worker.name}/{len(self._threads) + 1}", True, worker.killed_at)
+        thread.is_in_crew = True
+        thread.read, thread.looked, thread.seen = worker.read, worker.looked, worker.seen
+        self._threads.append(thread)
+        self._at_work += 1
+        scheduler.after(0.0, partial(scheduler.run, thread, partial(self._run, task)))
+
+    def _run(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        except Killed:
+            self._kill()
+        except Exception as error:
+            self.errors.append(error)
+        finally:
+            self._at_work -= 1
+            if not self._at_work:
+                self._world.scheduler.wake(self._worker)
+
+    def _kill(self) -> None:
+        """One of them was killed, and so are all."""
+        self.is_killed = True
+        for thread in self._threads:
+            thread.is_doomed = True
+            self._world.checker.disturbed(thread)
 
 
 def _listed(effect: Callable[..., Any], *args: Any) -> list[Any]:

@@ -77,6 +77,21 @@ def test_a_job_is_handed_out_again_at_each_look_and_the_last_one_is_named():
     assert asked == [job.chunk_id]
 
 
+def test_a_look_that_ends_after_a_newer_one_changes_nothing():
+    feed: Feed
+    results = [chunks_of(7), chunks_of(9)]
+
+    def look(asked: str) -> list[Chunk]:
+        mine = results.pop(0)
+        if results:  # while this one stands still, another worker's look comes and goes
+            assert [feed.take(), feed.take()] == chunks_of(2, 9)
+        return mine
+
+    feed = Feed(chunks_of(1, 2, 3), 1, look)
+    assert feed.take() == chunks_of(1)[0]
+    assert feed.take() is None
+
+
 def test_others_go_on_while_one_looks():
     seen = Event()
 

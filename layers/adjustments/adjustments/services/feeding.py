@@ -28,6 +28,7 @@ class Feed:
         self._chunks_a_look = chunks_a_look
         self._look = look
         self._left = chunks_a_look
+        self._looks = self._newest = 0
         self._taken: set[tuple[str, int]] = set()
         self._asked = ""
         self.is_closed = False
@@ -35,8 +36,8 @@ class Feed:
 
     def take(self) -> Chunk | None:
         """The next chunk; None when there is none."""
-        if self._is_look_due():
-            self._renew(self._look(self._asked))
+        if number := self._due_look():
+            self._renew(number, self._look(self._asked))
         with self._lock:
             if not self._waiting:
                 return None
@@ -54,17 +55,19 @@ class Feed:
             self.is_closed = True
             self._waiting.clear()
 
-    def _is_look_due(self) -> bool:
-        """Whether it is this worker who has to look."""
+    def _due_look(self) -> int:
+        """The number of the look that this worker has to make; 0 for none."""
         with self._lock:
             if self._left > 0 or not self._waiting:
-                return False
+                return 0
             self._left = self._chunks_a_look
-            return True
+            self._looks += 1
+            return self._looks
 
-    def _renew(self, chunks: Sequence[Chunk]) -> None:
-        """Go on with what was seen, but for what a worker has in hand already."""
+    def _renew(self, number: int, chunks: Sequence[Chunk]) -> None:
+        """Go on with what was seen, but for what a worker has in hand already, and not by an older look."""
         with self._lock:
-            if not self.is_closed:
+            if not self.is_closed and number > self._newest:
+                self._newest = number
                 fresh = (chunk for chunk in chunks if (chunk.chunk_id, chunk.version) not in self._taken)
                 self._waiting = deque(fresh)
