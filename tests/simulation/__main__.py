@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -11,6 +12,8 @@ from tests.simulation.many import Summary, run_many
 from tests.simulation.simulator import describe, run_seed
 
 TRACE_LINES = 400
+LINE_EVERY_S = 20.0
+"""How often a run that writes to a file tells how far it is."""
 
 
 def main() -> int:
@@ -30,12 +33,22 @@ def main() -> int:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]} seeds/s"), TimeRemainingColumn(),
     )  # fmt: skip
-    summary = Summary()
+    summary, told_at_s = Summary(), 0.0
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("simulating", total=chosen.seeds, rate="…")
         for summary in run_many(chosen.first, chosen.seeds, chosen.jobs):
             progress.update(task, completed=summary.seeds, rate=f"{summary.rate:,.0f}")
+            if not console.is_terminal and summary.elapsed_s >= told_at_s + LINE_EVERY_S:
+                told_at_s = summary.elapsed_s
+                console.print(so_far(summary, chosen.seeds), highlight=False, soft_wrap=True)
     return tell(console, summary)
+
+
+def so_far(summary: Summary, seeds: int) -> str:
+    """One line for a log, where no bar can be drawn."""
+    left = timedelta(seconds=round((seeds - summary.seeds) / summary.rate))
+    share = f"{summary.seeds:,} of {seeds:,} seeds, {len(summary.violations)} violations"
+    return f"{share}, {summary.rate:,.0f} seeds/s, {left} left"
 
 
 def show(console: Console, seed: int) -> int:
@@ -57,7 +70,8 @@ def tell(console: Console, summary: Summary) -> int:
     for name, times in sorted(summary.statuses.items()):
         table.add_row(f"batches that ended as {name}", f"{times:,}")
     console.print(table)
-    console.print(f"{summary.rate:,.0f} seeds/s in {summary.elapsed_s:,.1f} s")
+    rate = f"{summary.rate:,.0f} seeds/s in {summary.elapsed_s:,.1f} s"
+    console.print(f"{rate}, {summary.cpu_ms:.1f} ms of processor time a seed")
     for seed, violation in summary.violations[:20]:
         console.print(f"seed {seed}: {violation}   (make simulate SEED={seed})", markup=False)
     if not summary.violations:

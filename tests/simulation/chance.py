@@ -166,7 +166,9 @@ class Chance:
         if (draw := draw - rates.freeze) < 0:
             if not can_freeze:
                 return None
-            return self._told(self.random.choice((Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER)))
+            freeze = self.random.choice((Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER))
+            # nobody can tell the time faster than it passes
+            return self._told(Fault.FREEZE_BEFORE if port == "clock" else freeze)
         if port in ("gameball", "clock"):
             return None
         if (draw := draw - rates.error) < 0:

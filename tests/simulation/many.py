@@ -21,6 +21,7 @@ class Summary:
     seeds: int = 0
     steps: int = 0
     elapsed_s: float = 0.0
+    cpu_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     violations: list[tuple[int, str]] = field(default_factory=list)
@@ -30,10 +31,16 @@ class Summary:
         """Seeds a second."""
         return self.seeds / self.elapsed_s if self.elapsed_s else 0.0
 
+    @property
+    def cpu_ms(self) -> float:
+        """Milliseconds of processor time a seed; other work on the machine changes the rate more."""
+        return 1000 * self.cpu_s / self.seeds if self.seeds else 0.0
+
     def add(self, other: "Summary") -> None:
         """Take in another part."""
         self.seeds += other.seeds
         self.steps += other.steps
+        self.cpu_s += other.cpu_s
         self.faults += other.faults
         self.statuses += other.statuses
         self.violations += other.violations
@@ -42,8 +49,10 @@ class Summary:
 def run_part(seeds: range) -> Summary:
     """Run some seeds one after another."""
     summary = Summary(seeds=len(seeds))
+    began_s = time.process_time()
     with rare_collections():
         _run(seeds, summary)
+    summary.cpu_s = time.process_time() - began_s
     return summary
 
 

@@ -396,14 +396,6 @@ def _no_claim() -> Sequence[Patch]:
     return [(Reporter, "_claim", claim), (MemoryStore, "save_batch", save)]
 
 
-@mutant("leave results half written after a resolve")
-def _half_written() -> Sequence[Patch]:
-    def is_open(self: Batch) -> bool:
-        return not self.status.is_final or self.status.value not in self.notified
-
-    return [(Batch, "is_open", property(is_open))]
-
-
 @mutant("tell a fact twice")
 def _tell_twice() -> Sequence[Patch]:
     original = Notifier.notify

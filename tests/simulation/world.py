@@ -169,10 +169,9 @@ class SimulatedWorld:
             worker = scheduler.current
             if worker is None or worker.in_call:
                 return effect(*args, **named)
-            self._begin_call(worker)
+            if worker.is_doomed or worker.is_in_crew:
+                self._begin_call(worker)
             fault = fault_of(port, is_conditional, worker.can_freeze)
-            if port == "clock" and fault is Fault.FREEZE_AFTER:
-                fault = Fault.FREEZE_BEFORE  # nobody can tell the time faster than it passes
             note((scheduler.now, worker.name, port, name, args, fault))
             if is_sending:  # nobody can look at a lease later than this
                 worker.request = self.checker.requested(*args)
