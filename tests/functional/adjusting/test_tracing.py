@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from adjustments import manual_wiring, wiring
+from adjustments import base_wiring, manual_wiring, wiring
 from adjustments.adapters.gameball import GameballClient
 from adjustments.adapters.tracing import DaemonTrace
 from adjustments.errors import GameballError, GameballUnavailable
@@ -212,14 +212,19 @@ def test_batches_and_manual_transactions_are_traced_as_they_are_wired(
 ):
     for name, value in {**daemon.environment, "GAMEBALL_BASE_URL": "http://127.0.0.1:1"}.items():
         monkeypatch.setenv(name, value)
-    for name in dir(wired):
-        getattr(getattr(wired, name), "cache_clear", lambda: None)()
-    monkeypatch.setattr(wired, "SecretKeys", lambda *_: SettableKeys())
+    monkeypatch.setattr(base_wiring, "SecretKeys", lambda *_: SettableKeys())
+    forget(base_wiring, wired)
     try:
         with pytest.raises(GameballUnavailable):
             wired._gameball().transactions("c1")
     finally:
-        for name in dir(wired):
-            getattr(getattr(wired, name), "cache_clear", lambda: None)()
+        forget(base_wiring, wired)
     [document] = daemon.documents()
     assert document["http"]["request"]["url"] == "http://127.0.0.1:1/api/v4.0/integrations/transactions"
+
+
+def forget(*modules: Any) -> None:
+    """Let what was built once be built anew."""
+    for module in modules:
+        for name in dir(module):
+            getattr(getattr(module, name), "cache_clear", lambda: None)()
