@@ -26,13 +26,19 @@ def template() -> dict[str, Any]:
 
 
 @cache
-def expanded() -> dict[str, Any]:
-    """The template as CloudFormation gets it, with all that SAM adds."""
+def expanded(uploaded: str = "uploaded", **parameters: str) -> dict[str, Any]:
+    """The template as CloudFormation gets it, with all that SAM adds.
+
+    Args:
+        uploaded: the name under which the layer's code was uploaded: another one for other code.
+        parameters: those with other values than by default.
+    """
     source = copy.deepcopy(template())
     for resource in source["Resources"].values():
+        is_layer = resource["Type"] == "AWS::Serverless::LayerVersion"
         for name in LOCAL_PATHS & resource.get("Properties", {}).keys():
-            resource["Properties"][name] = "s3://somewhere/uploaded"
-    defaults = {name: parameter["Default"] for name, parameter in source["Parameters"].items()}
+            resource["Properties"][name] = f"s3://somewhere/{uploaded if is_layer else 'uploaded'}"
+    defaults = {name: parameter["Default"] for name, parameter in source["Parameters"].items()} | parameters
     session = boto3.Session(region_name=REGION)  # SAM asks it for the region alone
     made: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(source, defaults)
     return made

@@ -78,7 +78,8 @@ def test_queue_is_read_one_message_at_a_time_and_by_few_functions(name: str):
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_message_stays_hidden_while_a_function_is_at_work_on_it(name: str):
     queue = QUEUES[queue_of(MAPPINGS[name]["EventSourceArn"])]
-    assert queue["VisibilityTimeout"] >= FUNCTIONS[MAPPINGS[name]["FunctionName"]["Ref"]]["Timeout"]
+    function = MAPPINGS[name]["FunctionName"]["Ref"].removesuffix("Aliaslive")
+    assert queue["VisibilityTimeout"] >= FUNCTIONS[function]["Timeout"]
 
 
 def test_the_function_that_keeps_reasons_knows_which_try_is_the_last():
@@ -155,3 +156,24 @@ def test_gateways_own_errors_are_in_the_seeds_shape():
     for response in api["GatewayResponses"].values():
         template_text = response["ResponseTemplates"]["application/json"]
         assert template_text.startswith(f'{{"error": {response["StatusCode"]}, "message": ')
+
+
+@pytest.mark.parametrize("name", properties("AWS::Events::Rule", expanded()))
+def test_the_queues_of_a_rule_let_it_in(name: str):
+    """The emulator delivers without asking the queue's policy."""
+    let_in = [
+        arn["Fn::GetAtt"][0]
+        for policy in properties("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Condition"]["ArnEquals"] == {"aws:SourceArn": {"Fn::GetAtt": [name, "Arn"]}}
+        for arn in statement["Resource"]
+    ]
+    [target] = properties("AWS::Events::Rule", expanded())[name]["Targets"]
+    assert {queue_of(target["Arn"]), queue_of(target["DeadLetterConfig"]["Arn"])} == set(let_in)
+
+
+@pytest.mark.parametrize("name", properties("AWS::SQS::QueuePolicy"))
+def test_a_queue_policy_is_that_of_the_queues_it_speaks_of(name: str):
+    policy = properties("AWS::SQS::QueuePolicy")[name]
+    spoken_of = {queue_of(arn) for s in policy["PolicyDocument"]["Statement"] for arn in s["Resource"]}
+    assert {queue["Ref"] for queue in policy["Queues"]} == spoken_of

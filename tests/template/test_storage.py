@@ -52,6 +52,19 @@ def test_bucket_forgets_work_files_half_uploads_and_their_old_versions():
     assert rules["work-files"]["ExpirationInDays"] >= 365
 
 
+@pytest.mark.parametrize(("prefix", "days"), [("results/", 90), ("inbox/", 400), ("recurring/", 400)])
+def test_bucket_keeps_results_and_drops_and_forgets_what_replaced_them_only_late(prefix: str, days: int):
+    [rule] = [r for r in BUCKET["LifecycleConfiguration"]["Rules"] if r.get("Prefix") == prefix]
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": days}
+    assert not rule.keys() & {"ExpirationInDays", "ExpirationDate", "Transitions"}
+
+
+def test_what_is_dropped_stays_as_long_as_the_batch_that_refers_to_it_can_be_reversed():
+    rules = {rule["Id"]: rule for rule in BUCKET["LifecycleConfiguration"]["Rules"]}
+    kept = rules["old-drops"]["NoncurrentVersionExpiration"]["NoncurrentDays"]
+    assert kept >= rules["work-files"]["ExpirationInDays"]
+
+
 @pytest.mark.parametrize("type_", ["AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"])
 def test_only_tls_is_let_in(type_: str):
     [policy] = properties(type_).values()
