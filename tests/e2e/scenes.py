@@ -1,0 +1,556 @@
+"""Short scenes, each of which plays one path of one function on the deployed stack.
+
+A scene first sets up what it needs, and hands back its act: one direct call of the function, which says what
+went wrong, or nothing. Meanwhile the state machine, the inbox rule and the schedules stand still, so that
+nobody but the scene moves a batch.
+"""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import urllib3
+from botocore.exceptions import ClientError
+
+from adjustments import wiring
+from adjustments.adapters.bucket import BucketFiles
+from local.stack import LocalStack
+from local.waiting import wait_for
+
+Act = Callable[[], str]
+
+CUSTOMERS = 110
+HELD_ABOVE_ROWS = 3
+"""More rows wait for approval: set for the time of the scenes."""
+
+_LOST = {"kind": "reset_after", "method": "POST", "path": "batch/balance-adjustment"}
+_STANDSTILL = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+_WITHIN_S = 30
+MORE_THAN_A_PART = 9 << 20
+"""Bytes, of which the first part of a multipart upload takes eight mebibytes."""
+
+_FAR = timedelta(hours=1)
+"""After this time the sweep no longer waits for the event of an object that was dropped."""
+
+
+class Scenes:
+    """All scenes, by the function that acts in them; each is called to set it up."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._stack = stack
+        self._aws = stack.aws
+        self._bucket = stack.outputs["BucketName"]
+        self._table = stack.outputs["TableName"]
+        self._names: dict[str, str] = {}
+        self._amount = 0
+        self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
+            "SubmitBatch": (self.drop, self.drop_of_version, self.tick, self.late_tick),
+            "PollJobs": (self.poll, self.poll_dry_run),
+            "SubmitMore": (self.submit_more,),
+            "WriteReport": (self.write_report, self.write_report_of_dry_run),
+            "Notify": (self.notify,),
+            "ManualTransaction": (self.add_one, self.refuse_one, self.ask_for_one, self.ask_in_vain),
+            "AcceptBatch": (self.accept, self.accept_and_hold),
+            "BatchApi": (
+                self.list_batches, self.show, self.approve, self.approve_recurring, self.approve_accepted,
+                self.approve_removed, self.stop, self.resolve, self.reverse,
+            ),
+            "Sweep": (self.sweep_stalled, self.sweep_doubt, self.sweep_missed),
+        }  # fmt: skip
+
+    # --- what stands still meanwhile ----------------------------------------------------------------------
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Keep everybody else from moving batches, and hold the larger ones, as long as the block lasts."""
+        machine = self._stack.outputs["StateMachineArn"]
+        machines, events = self._aws.stepfunctions, self._aws.events
+        definition = machines.describe_state_machine(stateMachineArn=machine)["definition"]
+        machines.update_state_machine(stateMachineArn=machine, definition=json.dumps(_STANDSTILL))
+        events.disable_rule(Name=self._stack.physical_id("InboxRule"))
+        self._switch_sweep("DISABLED")
+        before = {name: self._variables(name) for name in ("SubmitBatch", "AcceptBatch")}
+        try:
+            for name, variables in before.items():
+                self.restart(name, {**variables, "APPROVAL_ABOVE_ROWS": str(HELD_ABOVE_ROWS)})
+            yield
+        finally:
+            for name, variables in before.items():
+                self.restart(name, variables)
+            self._forget()
+            self._switch_sweep("ENABLED")
+            events.enable_rule(Name=self._stack.physical_id("InboxRule"))
+            machines.update_state_machine(stateMachineArn=machine, definition=definition)
+
+    def restart(self, function: str, variables: Mapping[str, str] | None = None) -> None:
+        """Make a function start cold at its next call, with other variables where some are given."""
+        self._aws.functions.update_function_configuration(
+            FunctionName=self._name(function),
+            Description=f"started anew {uuid.uuid4()}",
+            Environment={"Variables": dict(variables or self._variables(function))},
+        )
+
+    def _switch_sweep(self, state: Any) -> None:
+        name = f"{self._stack.name}-sweep"
+        found = self._aws.scheduler.get_schedule(Name=name)
+        kept: Any = {key: found[key] for key in ("ScheduleExpression", "FlexibleTimeWindow", "Target")}
+        self._aws.scheduler.update_schedule(Name=name, State=state, **kept)
+
+    # --- intake -------------------------------------------------------------------------------------------
+
+    def drop(self) -> Act:
+        key, _ = self._put("inbox/")
+        return lambda: self._take(_created(self._bucket, key))
+
+    def drop_of_version(self) -> Act:
+        key, version = self._put("inbox/")
+        return lambda: self._take(_created(self._bucket, key, version))
+
+    def tick(self) -> Act:
+        self._put("recurring/")
+        return lambda: self._take(_tick(datetime.now(UTC)))
+
+    def late_tick(self) -> Act:
+        """It came too late to be acted on: people are told, which needs the topic."""
+        late = datetime.now(UTC) - timedelta(hours=7)
+        return lambda: self._take(_tick(late))
+
+    # --- the steps of the state machine -------------------------------------------------------------------
+
+    def poll(self) -> Act:
+        batch_id = self._submitted()
+        return lambda: self._step("PollJobs", batch_id)
+
+    def poll_dry_run(self) -> Act:
+        """What was inquired so far is not there at the first look, which S3 has to be allowed to say."""
+        batch_id = self._submitted(metadata={"dry-run": "true"})
+        return lambda: self._step("PollJobs", batch_id)
+
+    def submit_more(self) -> Act:
+        """The canary is through, and the rest may be sent."""
+        batch_id = self._submitted(rows=CUSTOMERS)
+        self._must(self._api("POST", f"/batches/{batch_id}/approve"))
+        self._must(self._step("PollJobs", batch_id))
+        return lambda: self._step("SubmitMore", batch_id)
+
+    def write_report(self) -> Act:
+        batch_id = self._settled()
+        return lambda: self._step("WriteReport", batch_id)
+
+    def write_report_of_dry_run(self) -> Act:
+        """Balances that were never looked up are not there, which S3 has to be allowed to say."""
+        batch_id = self._submitted(metadata={"dry-run": "true"})
+        return lambda: self._step("WriteReport", batch_id)
+
+    def notify(self) -> Act:
+        batch_id = self._reported()
+        return lambda: self._step("Notify", batch_id)
+
+    # --- manual transactions ------------------------------------------------------------------------------
+
+    def add_one(self) -> Act:
+        return lambda: self._manual(_one(), 200)
+
+    def refuse_one(self) -> Act:
+        """An attempt that surely failed is forgotten, so that it may be made again."""
+        return lambda: self._manual(_one(customerId="nobody"), 404)
+
+    def ask_for_one(self) -> Act:
+        return lambda: self._ask(_one(), "manual transaction settled")
+
+    def ask_in_vain(self) -> Act:
+        """What fails for good is kept, and told."""
+        return lambda: self._ask(_one(customerId="nobody"), "manual transaction not added")
+
+    # --- the API ------------------------------------------------------------------------------------------
+
+    def accept(self) -> Act:
+        return lambda: self._accept(1)[1]
+
+    def accept_and_hold(self) -> Act:
+        return lambda: self._accept(HELD_ABOVE_ROWS + 1)[1]
+
+    def list_batches(self) -> Act:
+        return lambda: self._api("GET", "/batches")
+
+    def show(self) -> Act:
+        """The links to the results are good for as much as the role that signs them."""
+        batch_id = self._reported()
+        return lambda: self._follow_links(batch_id)
+
+    def approve(self) -> Act:
+        batch_id = self._submitted(rows=HELD_ABOVE_ROWS + 1)
+        return lambda: self._api("POST", f"/batches/{batch_id}/approve")
+
+    def approve_recurring(self) -> Act:
+        self._clear("recurring/")
+        key, _ = self._put("recurring/", rows=HELD_ABOVE_ROWS + 1)
+        self._must(self._take(_tick(datetime.now(UTC))))
+        batch_id = self._batch_of(key)
+        self._clear("inbox/")
+        return lambda: self._api("POST", f"/batches/{batch_id}/approve")
+
+    def approve_accepted(self) -> Act:
+        batch_id, failed = self._accept(HELD_ABOVE_ROWS + 1)
+        self._must(failed)
+        return lambda: self._api("POST", f"/batches/{batch_id}/approve")
+
+    def approve_removed(self) -> Act:
+        """That a file is gone is a refusal in words, which S3 has to be allowed to say."""
+        batch_id = self._submitted(rows=HELD_ABOVE_ROWS + 1)
+        self._clear("inbox/")
+        return lambda: self._api("POST", f"/batches/{batch_id}/approve", expected=409)
+
+    def stop(self) -> Act:
+        self._stack.standin.change_settings({"job_delay_s": 60})
+        batch_id = self._submitted()
+        self._stack.standin.change_settings({"job_delay_s": 0})
+        return lambda: self._api("POST", f"/batches/{batch_id}/stop")
+
+    def resolve(self) -> Act:
+        batch_id = self._doubtful()
+        return lambda: self._api("POST", f"/batches/{batch_id}/resolve", {"outcome": "applied"})
+
+    def reverse(self) -> Act:
+        batch_id = self._reported()
+        return lambda: self._api("POST", f"/batches/{batch_id}/reversal")
+
+    # --- the sweep ----------------------------------------------------------------------------------------
+
+    def sweep_stalled(self) -> Act:
+        """The run of a batch has ended before the batch has."""
+        self._forget()
+        batch_id = self._submitted()
+        return lambda: self._sweep("resumed", batch_id)
+
+    def sweep_doubt(self) -> Act:
+        """What was lost on the way stands in the customers' lists."""
+        self._forget()
+        batch_id = self._doubtful()
+        self._must(self._step("Notify", batch_id))
+        return lambda: self._sweep("resolved", batch_id)
+
+    def sweep_missed(self) -> Act:
+        """A file without a batch, an hour later: the function's own code, in its role, at a later time."""
+        self._forget()
+        key, _ = self._put("inbox/", rows=HELD_ABOVE_ROWS + 1)
+        return lambda: self._sweep_later(key)
+
+    # --- an upload that breaks off ------------------------------------------------------------------------
+
+    def break_upload_off(self, function: str, prefix: str) -> str:
+        """Fail in the middle of a large file, in the function's role; what stays behind, or was refused.
+
+        The function's own files come to that size with some 100,000 rows, which would take minutes here.
+        """
+        with self._being(function):
+            files = BucketFiles(boto3.client("s3"), self._bucket)
+            try:
+                with files.writing(f"{prefix}broken-off", "text/csv") as out:
+                    out.write(bytes(MORE_THAN_A_PART))
+                    raise _BrokenOff
+            except _BrokenOff:
+                pass
+            except ClientError as error:
+                return str(error)
+        left = self._aws.s3.list_multipart_uploads(Bucket=self._bucket).get("Uploads", [])
+        return f"left behind: {left}" if left else ""
+
+    # --- acts ---------------------------------------------------------------------------------------------
+
+    def _take(self, message: Mapping[str, Any]) -> str:
+        answer, troubles = self._call("SubmitBatch", _records(message))
+        return troubles or _told(answer["batchItemFailures"])
+
+    def _step(self, function: str, batch_id: str) -> str:
+        answer, troubles = self._call(function, {"batchId": batch_id})
+        return troubles or ("" if answer["batchId"] == batch_id else f"answered {answer}")
+
+    def _manual(self, body: Mapping[str, Any], expected: int) -> str:
+        event = _request("POST", "/transactions/manual", body)
+        answer, troubles = self._call("ManualTransaction", event, {"manual transaction not added"})
+        return troubles or ("" if answer["statusCode"] == expected else _told(answer))
+
+    def _ask(self, body: Mapping[str, Any], expected: str) -> str:
+        event = {
+            "source": "shop",
+            "account": "1",
+            "detail-type": "Manual Transaction Requested",
+            "detail": body,
+        }
+        answer, troubles = self._call("ManualTransaction", _records(event), {"manual transaction not added"})
+        logged = self._lines("ManualTransaction", self._called_at_ms)
+        return (
+            troubles
+            or _told(answer["batchItemFailures"])
+            or ("" if expected in logged else "not " + expected)
+        )
+
+    def _accept(self, rows: int) -> tuple[str, str]:
+        body = {"body": [{"customerId": name, "amount": self._fresh()} for name in _customers(rows)]}
+        answer, troubles = self._call("AcceptBatch", _request("POST", "/batch/balance-adjustment", body))
+        if troubles or answer["statusCode"] > 202:
+            return "", troubles or _told(answer)
+        return json.loads(answer["body"])["batchId"], ""
+
+    def _api(self, method: str, path: str, body: object = None, expected: int = 200) -> str:
+        answer, troubles = self._call("BatchApi", _request(method, path, body), {"call refused"})
+        return troubles or ("" if answer["statusCode"] == expected else _told(answer))
+
+    def _follow_links(self, batch_id: str) -> str:
+        answer, troubles = self._call("BatchApi", _request("GET", f"/batches/{batch_id}"))
+        if troubles or answer["statusCode"] != 200:
+            return troubles or _told(answer)
+        door = urllib3.PoolManager(ca_certs=str(self._aws.ca_bundle))
+        links = json.loads(answer["body"])["links"].values()
+        statuses = [door.request("GET", link, retries=False).status for link in links]
+        return "" if statuses == [200] * 4 else f"links answer {statuses}"
+
+    def _sweep(self, what: str, batch_id: str) -> str:
+        normal = {"batch resumed"}
+        answer, troubles = self._call("Sweep", {}, normal)
+        return troubles or ("" if batch_id in answer[what] else f"answered {answer}")
+
+    def _sweep_later(self, key: str) -> str:
+        with self._being("Sweep"):
+            try:
+                done = wiring.build_sweeper().sweep(wiring.clock.now() + timedelta(minutes=5))
+            except Exception as error:
+                return _all_of(error)
+        return "" if len(done["found"]) == 1 and self._batch_of(key) in done["found"] else f"answered {done}"
+
+    @contextmanager
+    def _being(self, function: str) -> Iterator[None]:
+        """Be a function in this very process: its variables, its role, at a later time."""
+        role = self._stack.physical_id(f"{function}Role")
+        arn = self._aws.iam.get_role(RoleName=role)["Role"]["Arn"]
+        taken = self._aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="later")["Credentials"]
+        environment = {
+            **self._variables(function),
+            "AWS_ACCESS_KEY_ID": taken["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": taken["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": taken["SessionToken"],
+            "AWS_ENDPOINT_URL": self._aws.endpoint,
+            "AWS_CA_BUNDLE": str(self._aws.ca_bundle),
+        }
+        before, clock = dict(os.environ), wiring.clock
+        os.environ.update(environment)
+        wiring.clock = LaterClock()  # type: ignore[assignment, misc]
+        _rewire()
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            wiring.clock = clock  # type: ignore[misc]
+            _rewire()
+            self._forget_records("budget#")  # its next place is an hour away
+
+    # --- set-up -------------------------------------------------------------------------------------------
+
+    def _submitted(self, rows: int = 2, metadata: Mapping[str, str] | None = None) -> str:
+        key, _ = self._put("inbox/", rows, metadata)
+        self._must(self._take(_created(self._bucket, key)))
+        return self._batch_of(key)
+
+    def _settled(self) -> str:
+        batch_id = self._submitted()
+        self._must(self._step("PollJobs", batch_id))
+        return batch_id
+
+    def _reported(self) -> str:
+        batch_id = self._settled()
+        self._must(self._step("WriteReport", batch_id))
+        return batch_id
+
+    def _doubtful(self) -> str:
+        self._stack.standin.add_fault(_LOST)
+        key, _ = self._put("inbox/")
+        self._call("SubmitBatch", _records(_created(self._bucket, key)))
+        batch_id = self._batch_of(key)
+        self._must(self._step("PollJobs", batch_id))
+        self._must(self._step("WriteReport", batch_id))
+        return batch_id
+
+    def _put(self, prefix: str, rows: int = 2, metadata: Mapping[str, str] | None = None) -> tuple[str, str]:
+        """Drop a file whose content was never dropped before; its key and version."""
+        key = f"{prefix}{uuid.uuid4().hex}.csv"
+        lines = [f"{name},{self._fresh()}" for name in _customers(rows)]
+        content = "\n".join(["customerId,amount", *lines, ""])
+        put = self._aws.s3.put_object(
+            Bucket=self._bucket, Key=key, Body=content.encode(), Metadata=dict(metadata or {})
+        )
+        return key, put["VersionId"]
+
+    def _fresh(self) -> int:
+        self._amount += 1
+        return self._amount
+
+    def _batch_of(self, key: str) -> str:
+        """The batch that a key became, read from the table itself: no function is asked."""
+        pages = self._aws.dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="listing",
+            KeyConditionExpression="listing = :all",
+            FilterExpression="#source.#key = :key",
+            ExpressionAttributeNames={"#source": "source", "#key": "key"},
+            ExpressionAttributeValues={":all": {"S": "batch"}, ":key": {"S": key}},
+        )
+        [batch_id] = [item["batchId"]["S"] for page in pages for item in page["Items"]]
+        return batch_id
+
+    def _forget(self) -> None:
+        """Empty the table, the inbox and recurring/: the sweep looks at everything."""
+        self._forget_records("")
+        self._clear("inbox/")
+        self._clear("recurring/")
+
+    def _forget_records(self, prefix: str) -> None:
+        for page in self._aws.dynamodb.get_paginator("scan").paginate(TableName=self._table):
+            for item in page["Items"]:
+                if item["pk"]["S"].startswith(prefix):
+                    key = {"pk": item["pk"], "sk": item["sk"]}
+                    self._aws.dynamodb.delete_item(TableName=self._table, Key=key)
+
+    def _clear(self, prefix: str) -> None:
+        pages = self._aws.s3.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        for page in pages:
+            for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                self._aws.s3.delete_object(
+                    Bucket=self._bucket, Key=entry["Key"], VersionId=entry["VersionId"]
+                )
+
+    def _must(self, failed: str) -> None:
+        if failed:
+            raise AssertionError(f"the scene can't be set up: {failed}")
+
+    # --- calls --------------------------------------------------------------------------------------------
+
+    def _call(
+        self, function: str, event: Mapping[str, Any], normal: frozenset[str] | set[str] = frozenset()
+    ) -> tuple[Any, str]:
+        """Call a function; its answer, and what went wrong: an error, or a warning that is not normal."""
+        self._called_at_ms = int(time.time() * 1000)
+        done: Any = self._aws.functions.invoke(
+            FunctionName=self._name(function), Payload=json.dumps(event, default=str).encode()
+        )
+        answer = json.loads(done["Payload"].read())
+        if "FunctionError" in done:
+            return answer, _told(answer)
+        lines = self._lines(function, self._called_at_ms).splitlines()
+        warnings = [line for line in lines if '"level":"WARNING"' in line or '"level":"ERROR"' in line]
+        told = [line for line in warnings if json.loads(line)["message"] not in normal]
+        return answer, "\n".join(told)
+
+    def _lines(self, function: str, since_ms: int) -> str:
+        """What a function has logged in its last call."""
+        group = self._stack.physical_id(f"{function}Logs")
+
+        def look() -> str:
+            found = self._aws.logs.filter_log_events(logGroupName=group, startTime=since_ms)
+            told = "\n".join(event["message"].rstrip() for event in found["events"])
+            return told if "REPORT " in told else ""
+
+        return wait_for(look, _WITHIN_S, f"the log of {function}")
+
+    def _name(self, function: str) -> str:
+        if function not in self._names:
+            self._names[function] = self._stack.physical_id(function)
+        return self._names[function]
+
+    def _variables(self, function: str) -> dict[str, str]:
+        configured = self._aws.functions.get_function_configuration(FunctionName=self._name(function))
+        return dict(configured["Environment"]["Variables"])
+
+
+class _BrokenOff(Exception):
+    """Something went wrong between two parts of a file."""
+
+
+class LaterClock:
+    """An hour ahead."""
+
+    def now(self) -> datetime:
+        """See ``Clock``."""
+        return datetime.now(UTC) + _FAR
+
+    def sleep(self, seconds: float) -> None:
+        """See ``Clock``."""
+        time.sleep(seconds)
+
+
+def _rewire() -> None:
+    """Forget every client and service that was built for another environment."""
+    for value in vars(wiring).values():
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
+
+
+def _customers(rows: int) -> list[str]:
+    return [f"c{number:03}" for number in range(1, rows + 1)]
+
+
+def _one(**fields: object) -> dict[str, Any]:
+    good = {"customerId": "c001", "username": "ops", "reason": "goodwill", "points": 5}
+    return {**good, "transactionId": str(uuid.uuid4()), **fields}
+
+
+def _created(bucket: str, key: str, version: str | None = None) -> dict[str, Any]:
+    which = {"version-id": version} if version else {}
+    return {"source": "aws.s3", "detail": {"bucket": {"name": bucket}, "object": {"key": key, **which}}}
+
+
+def _tick(due_at: datetime) -> dict[str, Any]:
+    return {"source": "aws.scheduler", "time": due_at.isoformat()}
+
+
+def _records(body: Mapping[str, Any]) -> dict[str, Any]:
+    record = {
+        "messageId": str(uuid.uuid4()),
+        "body": json.dumps(body),
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "eventSource": "aws:sqs",
+    }
+    return {"Records": [record]}
+
+
+def _request(method: str, path: str, body: object = None) -> dict[str, Any]:
+    return {
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": {},
+        "queryStringParameters": None,
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "identity": {"userArn": "arn:aws:iam::1:user/ops"},
+        },
+        "body": json.dumps(body) if body is not None else None,
+        "isBase64Encoded": False,
+    }
+
+
+def _told(answer: object) -> str:
+    return json.dumps(answer) if answer else ""
+
+
+def _all_of(error: Exception) -> str:
+    """An error with all that it is made of."""
+    inner: tuple[Exception, ...] = error.exceptions if isinstance(error, ExceptionGroup) else ()
+    return "; ".join([f"{type(error).__name__}: {error}", *map(_all_of, inner)])
+
+
+def open_customers(stack: LocalStack) -> None:
+    """Everybody who acts in a scene, with points enough."""
+    stack.standin.reset()
+    stack.standin.change_settings({"job_delay_s": 0, "limits": False})
+    everybody = {"prefix": "c", "count": CUSTOMERS, "width": 3, "balance": 1_000_000}
+    stack.standin.ask("POST", "customers", {"generate": everybody})

@@ -1,0 +1,180 @@
+"""What people may do who have been given one of the policies, and what they are refused."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.aws import Aws
+from local.batches import Batches
+from local.stack import LocalStack
+
+POLICIES = {"uploader": "UploaderPolicyArn", "operator": "OperatorPolicyArn", "reader": "ReadOnlyPolicyArn"}
+REFUSED_CODES = {"AccessDenied", "AccessDeniedException", "403"}
+
+Deed = Callable[["Person"], bool]
+
+
+class Person:
+    """An IAM user with one of the policies, and what they may try."""
+
+    def __init__(self, stack: LocalStack, aws: Aws, batch_id: str) -> None:
+        self.stack = stack
+        self.aws = aws
+        self.batch_id = batch_id
+        self.bucket = stack.outputs["BucketName"]
+
+    def is_let(self, call: Callable[[], object]) -> bool:
+        """Whether AWS lets a call through; raises what is wrong with it beside that."""
+        try:
+            call()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in REFUSED_CODES:
+                return False
+            raise
+        return True
+
+    def reaches_api(self, method: str, path: str, body: object = None) -> bool:
+        """Whether a call gets to a function: those answer 403 to nobody."""
+        return self.aws.call_api(self.stack.outputs["ApiUrl"], method, path, body).status != 403
+
+    def puts(self, key: str) -> bool:
+        return self.is_let(lambda: self.aws.s3.put_object(Bucket=self.bucket, Key=key, Body=b"x"))
+
+    def gets(self, key: str) -> bool:
+        return self.is_let(lambda: self.aws.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+    def lists(self, prefix: str) -> bool:
+        return self.is_let(lambda: self.aws.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix))
+
+
+def _posts(what: str) -> Deed:
+    return lambda person: person.reaches_api("POST", f"/batches/{person.batch_id}/{what}")
+
+
+def _puts(key: str) -> Deed:
+    return lambda person: person.puts(key)
+
+
+def _gets(key: str) -> Deed:
+    return lambda person: person.gets(key.format(person.batch_id))
+
+
+def _lists(prefix: str) -> Deed:
+    return lambda person: person.lists(prefix)
+
+
+def _reads_secret(person: Person) -> bool:
+    name = person.stack.outputs["SecretName"]
+    return person.is_let(lambda: person.aws.secrets.get_secret_value(SecretId=name))
+
+
+def _reads_table(person: Person) -> bool:
+    return person.is_let(lambda: person.aws.dynamodb.scan(TableName=person.stack.outputs["TableName"]))
+
+
+def _runs_function(person: Person) -> bool:
+    name = person.stack.physical_id("Notify")
+    return person.is_let(lambda: person.aws.functions.invoke(FunctionName=name, Payload=b"{}"))
+
+
+def _lists_runs(person: Person) -> bool:
+    machine = person.stack.outputs["StateMachineArn"]
+    return person.is_let(lambda: person.aws.stepfunctions.list_executions(stateMachineArn=machine))
+
+
+def _starts_run(person: Person) -> bool:
+    machine = person.stack.outputs["StateMachineArn"]
+    return person.is_let(lambda: person.aws.stepfunctions.start_execution(stateMachineArn=machine))
+
+
+def _reads_logs(person: Person) -> bool:
+    group = person.stack.physical_id("SubmitBatchLogs")
+    return person.is_let(lambda: person.aws.logs.filter_log_events(logGroupName=group))
+
+
+def _finds_outputs(person: Person) -> bool:
+    name = person.stack.name
+    return person.is_let(lambda: person.aws.cloudformation.describe_stacks(StackName=name))
+
+
+def _deletes_stack(person: Person) -> bool:
+    name = f"no-{person.stack.name}"
+    return person.is_let(lambda: person.aws.cloudformation.delete_stack(StackName=name))
+
+
+def _deletes_result(person: Person) -> bool:
+    key = f"results/{person.batch_id}/none"
+    return person.is_let(lambda: person.aws.s3.delete_object(Bucket=person.bucket, Key=key))
+
+
+EVERYBODY = {"uploader", "operator", "reader"}
+TABLE: dict[str, tuple[Deed, set[str]]] = {
+    "finds the outputs": (_finds_outputs, EVERYBODY),
+    "lists batches": (lambda p: p.reaches_api("GET", "/batches"), EVERYBODY),
+    "looks at a batch": (lambda p: p.reaches_api("GET", f"/batches/{p.batch_id}"), EVERYBODY),
+    "reads results": (_gets("results/{}/results.csv"), EVERYBODY),
+    "lists results": (_lists("results/"), EVERYBODY),
+    "drops a file": (_puts("inbox/people.txt"), {"uploader", "operator"}),
+    "drops a recurring file": (_puts("recurring/people.txt"), {"uploader", "operator"}),
+    "lists the inbox": (_lists("inbox/"), {"uploader", "operator"}),
+    "approves": (_posts("approve"), {"operator"}),
+    "stops": (_posts("stop"), {"operator"}),
+    "resolves": (_posts("resolve"), {"operator"}),
+    "reverses": (_posts("reversal"), {"operator"}),
+    "posts a batch": (lambda p: p.reaches_api("POST", "/batch/balance-adjustment", {}), {"operator"}),
+    "posts a transaction": (lambda p: p.reaches_api("POST", "/transactions/manual", {}), {"operator"}),
+    "lists runs": (_lists_runs, {"reader"}),
+    "reads logs": (_reads_logs, {"reader"}),
+    "reads the keys": (_reads_secret, set()),
+    "reads the table": (_reads_table, set()),
+    "reads what was sent": (_gets("work/{}/none"), set()),
+    "reads what others dropped": (_gets("inbox/seen.csv"), set()),
+    "writes results": (_puts("results/forged.csv"), set()),
+    "writes what is sent": (_puts("work/forged.json"), set()),
+    "lists everything": (_lists(""), set()),
+    "lists what was sent": (_lists("work/"), set()),
+    "deletes results": (_deletes_result, set()),
+    "starts a run": (_starts_run, set()),
+    "runs a function": (_runs_function, set()),
+    "deletes a stack": (_deletes_stack, set()),
+}
+"""What is tried, and who is let."""
+
+
+@pytest.fixture(scope="module")
+def people(running_stack: LocalStack) -> Iterator[Mapping[str, Person]]:
+    """One of each, and a batch that they look at."""
+    running_stack.standin.reset()
+    running_stack.standin.open_customers([{"customerId": "seen", "balance": 1}])
+    batches = Batches(running_stack)
+    batches.drop("inbox/seen.csv", b"customerId,amount\nseen,3\n")
+    batch_id = batches.wait_for_first("inbox/seen.csv")
+    batches.wait_until_ended(batch_id)
+    yield {name: _person(running_stack, output, batch_id) for name, output in POLICIES.items()}
+
+
+def _person(stack: LocalStack, output: str, batch_id: str) -> Person:
+    iam, name = stack.aws.iam, f"person-{uuid.uuid4()}"
+    iam.create_user(UserName=name)
+    iam.attach_user_policy(UserName=name, PolicyArn=stack.outputs[output])
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Person(stack, stack.aws.seen_by(key["AccessKeyId"], key["SecretAccessKey"]), batch_id)
+
+
+@pytest.mark.parametrize("deed", TABLE)
+def test_people_do_what_their_policy_says_and_are_refused_the_rest(
+    people: Mapping[str, Person], deed: str
+) -> None:
+    try_it, let = TABLE[deed]
+    assert {name for name, person in people.items() if try_it(person)} == let
+
+
+def test_a_key_of_nobody_and_a_wrong_secret_are_refused(stack: LocalStack) -> None:
+    iam, name = stack.aws.iam, f"person-{uuid.uuid4()}"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    for keys in (("AKIAUNKNOWN000000000", "none"), (key["AccessKeyId"], "wrong")):
+        caller = stack.aws.seen_by(*keys)
+        assert caller.call_api(stack.outputs["ApiUrl"], "GET", "/batches").status == 403
