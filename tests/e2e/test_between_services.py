@@ -59,9 +59,7 @@ class Services:
     def of_failed_sweeps(self) -> Iterator[Ask]:
         """Lambda keeps a sweep that failed for good, in the function's name."""
         name = self._stack.physical_id("Sweep")
-        config = self._aws.functions.get_function_event_invoke_config(
-            FunctionName=name, Qualifier="$LATEST"
-        )
+        config = self._aws.functions.get_function_event_invoke_config(FunctionName=name, Qualifier="$LATEST")
         yield (
             self.role_of(name),
             "sqs:SendMessage",
