@@ -1,6 +1,6 @@
 """The functions run on every Python that the template offers, as far as one can see without AWS.
 
-Their packages are built for one interpreter at a time, so the others only compile the code. What an interpreter
+Their packages are built for one interpreter at a time, so the others only compile the code. What another one
 does at run time is shown by running the tests with it (`make setup PYTHON=python3.13`, then `make test`).
 """
 
