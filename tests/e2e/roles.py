@@ -1,6 +1,7 @@
 """The functions' deployed roles, and how to take a single permission away from one for a moment."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def granted() -> list[Grant]:
 def _named(resource: dict[str, Any]) -> str:
     """A short name for a resource: ``Table``, ``inbox/*``."""
     if "Fn::Sub" in resource:
-        return str(resource["Fn::Sub"]).split("}", 1)[1].lstrip("/:")
+        return re.sub(r"^arn:.*:(\w+:\$.*)$|^\$\{\w+\.Arn\}/", r"\1", resource["Fn::Sub"])
     return str(resource["Ref"] if "Ref" in resource else resource["Fn::GetAtt"][0])
 
 
