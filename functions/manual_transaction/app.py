@@ -3,7 +3,6 @@
 import traceback
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import api, manual_wiring
@@ -17,7 +16,6 @@ from adjustments.services.telling import facts_of
 BROKEN = "something broke here; repeating the call with the same transactionId is safe"
 
 logger = manual_wiring.function_logger()
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -25,7 +23,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Answer a call, or take each message of the queue."""
     if "Records" in event:
-        return process_partial_response(event, take, processor, context)
+        return take_each(event, context)
     request_id = api.request_id(event) or context.aws_request_id
     asking = Asking(api.caller(event), request_id, context.get_remaining_time_in_millis)
     logger.append_keys(request_id=request_id, caller=loggable(asking.caller))
@@ -48,6 +46,15 @@ def add(event: dict[str, Any], asking: Asking) -> dict[str, Any]:
     added = manual_wiring.build_transactor().add(transaction, asking)
     logger.info("manual transaction added", replayed=added.is_replayed)
     return api.text_answer(200, added.body, {"idempotent-replayed": "true"} if added.is_replayed else {})
+
+
+def take_each(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Take each message of the queue; one that fails stays, and ends in the failure queue."""
+    # Loaded only here: it is a quarter of the whole start, and a caller of the API would wait for it.
+    from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
 
 
 def take(record: dict[str, Any], lambda_context: LambdaContext) -> None:

@@ -1,14 +1,13 @@
 """The words of the design page as types: rows, chunks, batches and their outcomes."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
 from adjustments.errors import WrongState
-from adjustments.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState
+from adjustments.record import Record
+from adjustments.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, Outcome
+
+__all__ = ["Batch", "Chunk", "Counts", "Outcome", "Rejection", "Resolution", "Row", "Source"]
 
 
 class Row(NamedTuple):
@@ -42,22 +41,6 @@ class Rejection(NamedTuple):
     column: str
     text: str
     message: str
-
-
-class Outcome(StrEnum):
-    """What became of an input row; each row ends in exactly one (DESIGN.md, "The job")."""
-
-    APPLIED = "applied"
-    FAILED = "failed"
-    REJECTED = "rejected"
-    NOT_SUBMITTED = "not_submitted"
-    IN_DOUBT = "in_doubt"
-
-
-class Record(BaseModel):
-    """What is kept of something: immutable, camelCase outside, tolerant of fields of newer versions."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
 
 class Source(Record):

@@ -2,16 +2,19 @@
 tests.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from adjustments.batches.jobs import Dialect
-from adjustments.manual.transaction import ManualTransaction
-from adjustments.model import Batch, Chunk
+if TYPE_CHECKING:  # so that nobody who needs one port loads what only others speak of
+    from adjustments.batches.jobs import Dialect
+    from adjustments.manual.transaction import ManualTransaction
+    from adjustments.model import Batch, Chunk
 
 
 class Clock(Protocol):

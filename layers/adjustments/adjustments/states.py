@@ -96,3 +96,13 @@ CHUNK_MOVES: Mapping[ChunkState, frozenset[ChunkState]] = {
     ChunkState.REFUSED: frozenset(),
     ChunkState.NOT_SUBMITTED: frozenset(),
 }
+
+
+class Outcome(StrEnum):
+    """What became of an input row; each row ends in exactly one (DESIGN.md, "The job")."""
+
+    APPLIED = "applied"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    NOT_SUBMITTED = "not_submitted"
+    IN_DOUBT = "in_doubt"

@@ -24,7 +24,8 @@ from boto3.dynamodb.table import BatchWriter
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from adjustments.errors import NotFound, WrongState
-from adjustments.model import Batch, Chunk, Record
+from adjustments.model import Batch, Chunk
+from adjustments.record import Record
 from adjustments.states import BatchStatus
 
 if TYPE_CHECKING:

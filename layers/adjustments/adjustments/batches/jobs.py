@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from adjustments.model import Outcome
+from adjustments.states import Outcome
 
 _ENDED: Final = frozenset({"completed", "failed", "stopped"})
 """States after which nothing changes any more; one that nobody documented means: keep polling."""

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from adjustments import exact_json, limits
 from adjustments.errors import RequestRefused
-from adjustments.model import Record
+from adjustments.record import Record
 
 EXPIRY_NEGATIVE: Final = "Expiry cannot be negative"
 DEDUCTION_WITH_EXPIRY: Final = "Deduction cannot have expiry"

@@ -275,8 +275,6 @@ class _Reading:
             block_bytes=PART_BYTES,
         )
         self._tally = _Tally()
-        header = json.dumps(self._reader.notes.header)
-        self._files.put(self._keys.header, header.encode(), "application/json")
 
     def finish(self) -> tuple[Batch, Iterable[Chunk]]:
         """Read everything, check the file as a whole, and give the batch and its chunks."""
@@ -297,6 +295,8 @@ class _Reading:
 
     def _cut(self, occurrences: Occurrences, put: Put) -> list[_Cut]:
         """Stream the rows into parts and, as long as no customer repeats, chunks."""
+        header = json.dumps(self._reader.notes.header)
+        put(self._keys.header, header.encode(), "application/json")
         packer = Packer(self._rules.canary_rows)
         segments: list[_Cut] = []
         for part in self._reader.parts:
