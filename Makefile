@@ -20,7 +20,7 @@ export AWS_DEFAULT_REGION ?= eu-central-1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test test-fast test-e2e simulate simulate-mutants lint format lock clean
+.PHONY: help setup demo up down test test-fast test-e2e simulate simulate-mutants bench lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ simulate: $(INSTALLED) ## run SEEDS=n simulated lives of batches (default 10000)
 
 simulate-mutants: $(INSTALLED) ## plant bugs one by one, and show which check of the simulation catches each
 	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.simulation.mutants
+
+bench: $(INSTALLED) ## measure against rivals and write docs/benchmarks.md (PARTS="planning cold" for some parts)
+	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.bench $(PARTS)
 
 lint: $(INSTALLED) $(CHECKOV_INSTALLED) ## ruff, mypy in strict mode, cfn-lint, sam validate, checkov
 	@$(BIN)/ruff check $(CODE)

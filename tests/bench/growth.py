@@ -1,0 +1,131 @@
+"""What a batch takes of Gameball, AWS and time, counted from a thousand rows to ten million."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+
+from adjustments.batches import chunking
+from adjustments.limits import CHUNK_ROWS_MAX
+from tests.bench import inputs
+from tests.bench.machine import Machine
+from tests.bench.tables import table
+from tests.fakes.memory import START
+
+KEPT: Final = Path(__file__).parents[2] / ".local" / "bench" / "growth.json"
+ROWS: Final = (1_000, 10_000, 100_000, 1_000_000)
+THINNED: Final = 100
+"""In place of ten million rows: a hundredth of them, in as many chunks."""
+
+JOB_S: Final = 5.0
+
+
+class _Lines(logging.Handler):
+    """Counts the lines that the services log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+
+
+@contextmanager
+def _lines() -> Iterator[_Lines]:
+    logger, lines = logging.getLogger("adjustments"), _Lines()
+    level = logger.level
+    logger.addHandler(lines)
+    logger.setLevel(logging.INFO)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(level)
+
+
+def count(rows: int, chunk_rows: int = CHUNK_ROWS_MAX, job_s: float = JOB_S) -> dict[str, Any]:
+    """Run one batch, and count."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch.object(chunking, "CHUNK_ROWS_MAX", chunk_rows),
+        _lines() as lines,
+    ):
+        machine = Machine(Path(folder), job_s)
+        ended = machine.run(lambda: inputs.blocks(rows))
+    if ended.counts.applied != rows or machine.gameball.rows != rows:
+        raise RuntimeError(f"{rows} rows: {ended.counts}, {machine.gameball.rows} at Gameball")
+    return {
+        "rows": rows * CHUNK_ROWS_MAX // chunk_rows,
+        "chunks": ended.chunks,
+        "posts": machine.gameball.calls["POST"],
+        "polls": machine.gameball.calls["GET"],
+        "table_writes": machine.store.calls["write"] + machine.budget.asked,
+        "write_units": machine.store.write_units + machine.budget.asked,
+        "read_units": machine.store.read_units,
+        "puts": machine.calls["put"],
+        "gets": machine.calls["get"] + machine.calls["head"],
+        "bytes_kept": machine.bytes_kept,
+        "transitions": machine.transitions,
+        "events": machine.events,
+        "log_lines": lines.count,
+        "seconds": dict(machine.seconds),
+        "cpu_s": dict(machine.cpu_s),
+        "invocations": dict(machine.invocations),
+        "took_s": (machine.clock.now() - START).total_seconds(),
+    }
+
+
+def count_all() -> list[dict[str, Any]]:
+    """Count each size; the largest is thinned out, and says nothing of processor time."""
+    counts = [count(rows) for rows in ROWS]
+    counts.append(count(ROWS[-1] * 10 // THINNED, CHUNK_ROWS_MAX // THINNED))
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    KEPT.write_text(json.dumps(counts))
+    return counts
+
+
+def counted() -> list[dict[str, Any]]:
+    """What was counted last."""
+    try:
+        kept: list[dict[str, Any]] = json.loads(KEPT.read_text())
+    except FileNotFoundError:
+        return count_all()
+    return kept
+
+
+def measure() -> str:
+    """The table of the document."""
+    lines = []
+    counts = count_all()
+    for one in counts:
+        millions = one["rows"] / 1e6
+        lambda_s = sum(one["seconds"].values())
+        shown = [
+            one["posts"] + one["polls"],
+            one["table_writes"],
+            one["read_units"],
+            one["puts"] + one["gets"],
+        ]
+        lines.append(
+            (
+                f"{one['rows']:,}" + ("*" if one is counts[-1] else ""),
+                *(f"{number / millions:,.0f}" for number in shown),
+                f"{lambda_s / millions:,.0f}",
+                one["transitions"],
+                f"{one['took_s']:,.0f}",
+            )
+        )
+    heading = [
+        "rows", "requests to Gameball / M", "table writes / M", "read units / M", "S3 calls / M",
+        "Lambda s / M", "transitions in all", "took, s",
+    ]  # fmt: skip
+    note = (
+        "\\* thinned: 10 rows a chunk in place of 1,000, hence as many chunks, requests, writes and "
+        "transitions as ten million rows; its Lambda seconds hold a hundredth of the processing."
+    )
+    return f"{table(heading, lines)}\n\n{note}"

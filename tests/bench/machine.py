@@ -1,0 +1,288 @@
+"""Whole batches on a clock of their own: the services, the request budget and the state machine, all counted.
+
+Calls to Gameball and AWS take no time here; the places in the request budget are as they are.
+"""
+
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import ceil
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from adjustments import exact_json
+from adjustments.adapters import table
+from adjustments.batches.jobs import Dialect
+from adjustments.errors import NotFound
+from adjustments.events import STEP_MARGIN
+from adjustments.model import Batch, Chunk
+from adjustments.ports import Lane, Resource
+from adjustments.services.asking import JobAsker
+from adjustments.services.intake import Intake
+from adjustments.services.notifying import Notifier
+from adjustments.services.planning import Planner, PlanRules
+from adjustments.services.polling import Poller
+from adjustments.services.predicting import Predictor
+from adjustments.services.reporting import Reporter
+from adjustments.services.settling import Settler
+from adjustments.services.stopping import Stopper
+from adjustments.services.submitting import Submitter
+from tests.bench.ports import Blocks, FolderFiles
+from tests.fakes import memory
+from tests.fakes.world import PLACE
+
+REQUESTS_PER_30_S: Final = 350
+STEP_TIME: Final = timedelta(seconds=300)
+"""Time-out of the functions that poll and send (template.yaml)."""
+
+EVENTS_OF: Final = {"Task": 5, "Choice": 2, "Wait": 2, "Succeed": 2}
+"""Entries that each kind of state leaves in an execution's history."""
+
+
+class CountingStore(memory.MemoryStore):
+    """A table in memory that counts as DynamoDB charges: by the item's size, and for each index."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+        self.write_units = 0
+        self.read_units = 0.0
+
+    def _wrote(self, item: Mapping[str, Any], indexes: int = 0) -> None:
+        self.calls["write"] += 1
+        self.write_units += (1 + indexes) * ceil(_bytes(item) / 1024)
+
+    def _read(self, items: Iterable[Mapping[str, Any]], *, of_index: bool = False) -> None:
+        self.calls["read"] += 1
+        self.read_units += max(1, ceil(sum(map(_bytes, items)) / 4096)) / (2 if of_index else 1)
+
+    def _wrote_batch(self, batch: Batch) -> None:
+        item = table._batch_item(batch)
+        self._wrote(item, indexes=1 + ("open" in item))
+
+    def create_batch(self, batch: Batch) -> bool:
+        self._wrote_batch(batch)
+        return super().create_batch(batch)
+
+    def claim_content(
+        self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
+    ) -> str | None:
+        self._wrote({})
+        return super().claim_content(sha256, batch_id, now, until, instead_of)
+
+    def reversal_of(self, sha256: str) -> str | None:
+        self._read([])
+        return super().reversal_of(sha256)
+
+    def batch(self, batch_id: str) -> Batch:
+        try:
+            batch = super().batch(batch_id)
+        except NotFound:
+            self._read([])
+            raise
+        self._read([table._batch_item(batch)])
+        return batch
+
+    def save_batch(self, batch: Batch) -> None:
+        self._wrote_batch(batch)
+        super().save_batch(batch)
+
+    def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
+        kept = list(chunks)
+        for chunk in kept:
+            self._wrote(table._chunk_item(batch_id, plan_id, chunk))
+        super().add_chunks(batch_id, plan_id, kept)
+
+    def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
+        found = super().chunks(batch_id, plan_id)
+        size = len(found) * (_bytes(table._chunk_item(batch_id, plan_id, found[-1])) if found else 0)
+        pages = max(1, ceil(size / 2**20))
+        self.calls["read"] += pages
+        self.read_units += max(1, ceil(size / 4096))
+        return found
+
+    def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
+        self._wrote(table._chunk_item(batch.batch_id, batch.plan_id, chunk))
+        super().save_chunk(batch, chunk)
+
+
+def _bytes(item: Mapping[str, Any]) -> int:
+    """What DynamoDB takes for an item's size: its names, and its values as text."""
+    return sum(len(name) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Mapping[str, Any]) -> int:
+    [(kind, inner)] = value.items()
+    match kind:
+        case "S":
+            return len(inner.encode())
+        case "N":
+            return len(inner) // 2 + 1
+        case "M":
+            return 3 + sum(1 + len(name) + _value_bytes(part) for name, part in inner.items())
+        case "L":
+            return 3 + sum(1 + _value_bytes(part) for part in inner)
+        case _:
+            return 1
+
+
+class CountingBudget(memory.MemoryRequestBudget):
+    """The request budget, each of whose answers is a write."""
+
+    def __init__(
+        self, taken: dict[Resource, int], clock: memory.ManualClock, ids: memory.CountingIds
+    ) -> None:
+        super().__init__(taken, clock, ids, REQUESTS_PER_30_S)
+        self.asked = 0
+
+    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+        self.asked += 1
+        return super().wait_s(resource, lane, within_s)
+
+
+class LightGameball:
+    """A Gameball that applies every row once a job is due, and keeps no ledger."""
+
+    def __init__(self, clock: memory.ManualClock, job_s: float) -> None:
+        self._clock = clock
+        self._job_time = timedelta(seconds=job_s)
+        self._jobs: dict[int, tuple[datetime, bytes]] = {}
+        self.calls: Counter[str] = Counter()
+        self.rows = 0
+
+    def adjust_balances(self, body: bytes) -> int:
+        self.calls["POST"] += 1
+        job_id = self.calls["POST"]
+        self._jobs[job_id] = (self._clock.now() + self._job_time, body)
+        return job_id
+
+    def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
+        self.calls["GET"] += 1
+        due_at, body = self._jobs[job_id]
+        if self._clock.now() < due_at:
+            return {"status": "running", "response": None}
+        rows = exact_json.read(body)["body"]
+        self.rows += len(rows)
+        del self._jobs[job_id]
+        listed = [{"customerId": row["customerId"], "message": "Success"} for row in rows]
+        return {"status": "completed", "response": {"successful": listed, "failed": []}}
+
+    def inquire_balances(self, body: bytes) -> int:
+        raise NotImplementedError
+
+    def stop_job(self, dialect: Dialect, job_id: int) -> None:
+        raise NotImplementedError
+
+    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the functions of a batch call."""
+
+    intake: Intake
+    poller: Poller
+    submitter: Submitter
+    reporter: Reporter
+    notifier: Notifier
+
+
+def services(machine: "Machine", blocks: Blocks) -> Services:
+    """The services as ``wiring`` puts them together, with the template's defaults."""
+    store, clock, gameball, budget = machine.store, machine.clock, machine.gameball, machine.budget
+    files, ids = FolderFiles(machine.folder, blocks, machine.calls), machine.ids
+    rules = PlanRules(
+        Decimal(1_000_000), canary_rows=100, approval_above_rows=0, approval_above_total=Decimal(0)
+    )
+    planner = Planner(files, store, clock, ids, _scratch, rules)
+    submitter = Submitter(store, files, gameball, budget, clock, ids, memory.one_by_one, 20)
+    settler = Settler(store, files, ids)
+    asker = JobAsker(store, gameball, budget, clock, Dialect.GUIDE)
+    predictor = Predictor(store, files, gameball, asker, budget, clock)
+    stopper = Stopper(store, gameball, budget, clock, Dialect.GUIDE)
+    notifier = Notifier(store, memory.MemoryNotices(), clock, PLACE)
+    return Services(
+        Intake(files, store, planner, submitter, memory.MemoryExecutions(), notifier, clock),
+        Poller(store, settler, asker, predictor, stopper, clock, memory.one_by_one, 20),
+        submitter,
+        Reporter(store, files, settler, clock),
+        notifier,
+    )
+
+
+def _scratch() -> BinaryIO:
+    return cast(BinaryIO, tempfile.TemporaryFile())
+
+
+class Machine:
+    """One account: drops a file, and runs the state machine until the batch has ended.
+
+    Args:
+        folder: where objects are kept meanwhile.
+        job_s: how long a job takes, in seconds.
+    """
+
+    def __init__(self, folder: Path, job_s: float = 5.0, clock: memory.ManualClock | None = None) -> None:
+        self.clock = clock or memory.ManualClock()
+        self.gameball = LightGameball(self.clock, job_s)
+        self.store = CountingStore()
+        self.ids = memory.CountingIds()
+        self.budget = CountingBudget({}, self.clock, self.ids)
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.cpu_s: dict[str, float] = defaultdict(float)
+        self.invocations: Counter[str] = Counter()
+        self.transitions = 0
+        self.events = 0
+        self.calls: Counter[str] = Counter()
+        self.bytes_kept = 0
+        self.folder = folder
+
+    def run(self, blocks: Blocks) -> Batch:
+        """Take a file from its drop to its report."""
+        world = services(self, blocks)
+        key = f"inbox/{self.invocations['notify']}.csv"
+        batch = self._step("submit_batch", lambda: world.intake.take_object(key, None))
+        assert batch is not None
+        while True:
+            _, step = self._task("poll_jobs", lambda: world.poller.poll(batch.batch_id, self._until()))
+            self._state("Choice")
+            if step.is_over:
+                break
+            if step.more_to_send:
+                self._task("submit_more", lambda: world.submitter.submit(batch.batch_id, self._until()))
+            self._state("Wait")
+            self.clock.sleep(step.wait_s)
+        self._task("write_report", lambda: world.reporter.report(batch.batch_id))
+        ended: Batch = self._task("notify", lambda: world.notifier.notify(batch.batch_id))
+        self._state("Succeed")
+        self.bytes_kept += sum(path.stat().st_size for path in self.folder.iterdir())
+        return ended
+
+    def _until(self) -> datetime:
+        return self.clock.now() + STEP_TIME - STEP_MARGIN
+
+    def _task(self, name: str, act: Callable[[], Any]) -> Any:
+        self._state("Task")
+        return self._step(name, act)
+
+    def _state(self, kind: str) -> None:
+        self.transitions += 1
+        self.events += EVENTS_OF[kind]
+
+    def _step(self, name: str, act: Callable[[], Any]) -> Any:
+        """One invocation of a function."""
+        self.invocations[name] += 1
+        began_at, cpu_s = self.clock.now(), time.process_time()
+        result = act()
+        spent_s = time.process_time() - cpu_s
+        self.cpu_s[name] += spent_s
+        self.seconds[name] += (self.clock.now() - began_at).total_seconds() + spent_s
+        return result

@@ -1,0 +1,132 @@
+"""Peak memory of planning and of writing the results, of small files and the largest.
+
+Each is measured in a process of its own.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from adjustments.batches.outcomes import RowOutcome
+from adjustments.model import Batch, Chunk, Counts, Outcome
+from adjustments.services.planning import Drop, Planner
+from adjustments.services.reporting import Reporter
+from adjustments.services.settling import Settler
+from adjustments.states import BatchStatus, ChunkState
+from tests.bench import inputs
+from tests.bench.planning import RULES
+from tests.bench.ports import FolderFiles
+from tests.bench.tables import table
+from tests.fakes.memory import CountingIds, ManualClock, MemoryStore
+
+ROWS: Final = (100_000, 10_000_000)
+REPEAT_PERCENT: Final = 2
+"""Rows of customers that have two: their chunks are cut a second time."""
+
+_OUTCOMES: Final = "work/outcomes.json"
+
+
+class DiskStore(MemoryStore):
+    """A table whose chunks lie on the disk, as DynamoDB's do: only who asks for them holds them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
+        with self._path.open("w") as file:
+            file.writelines(f"{chunk.model_dump_json()}\n" for chunk in chunks)
+
+    def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
+        with self._path.open() as file:
+            return [_settled(Chunk.model_validate_json(line)) for line in file]
+
+
+def _settled(chunk: Chunk) -> Chunk:
+    """A chunk whose rows were all applied."""
+    return chunk.model_copy(
+        update={
+            "state": ChunkState.SETTLED,
+            "job_id": 4_711,
+            "outcomes_key": f"{_OUTCOMES}-{chunk.rows}",
+            "counts": Counts(rows=chunk.rows, applied=chunk.rows),
+        }
+    )
+
+
+def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, Any]:
+    """Plan, or write the results of a plan that lies in the folder; in this process."""
+    clock, ids = ManualClock(), CountingIds()
+    store = DiskStore(folder / "chunks.jsonl")
+    files = FolderFiles(folder, lambda: inputs.blocks(rows, repeat_percent))
+    if what == "plan":
+        planner = Planner(files, store, clock, ids, _scratch, RULES)
+        act: Callable[[], Batch] = lambda: planner.plan(Drop(files.describe("inbox/f.csv", None), "b"))  # noqa: E731
+    else:
+        batch = Batch.model_validate_json((folder / "batch.json").read_text())
+        store.create_batch(batch.model_copy(update={"status": BatchStatus.POLLING}))
+        for size in {chunk.rows for chunk in store.chunks("b", batch.plan_id)}:
+            outcomes = [RowOutcome(Outcome.APPLIED, "Success")] * size
+            files.put(f"{_OUTCOMES}-{size}", json.dumps(outcomes).encode(), "application/json")
+        reporter = Reporter(store, files, Settler(store, files, ids), clock)
+        act = lambda: reporter.report("b")  # noqa: E731
+    began_s = time.process_time()
+    ended = act()
+    spent_s = time.process_time() - began_s
+    if what == "plan":
+        (folder / "batch.json").write_text(ended.model_dump_json())
+    if ended.counts.rows != rows or ended.refusal:
+        raise RuntimeError(f"{what} of {rows} rows: {ended.counts}, {ended.refusal}")
+    return {"mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "cpu_s": spent_s}
+
+
+def in_own_process(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, Any]:
+    """What ``run`` tells, of a process that does nothing else."""
+    command = [sys.executable, "-m", "tests.bench.memory", str(folder), str(rows), str(repeat_percent), what]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=dict(os.environ))
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def compare(sizes: tuple[int, ...], repeat_percent: int) -> dict[str, list[dict[str, Any]]]:
+    """Peak memory and processor time of both, for each size."""
+    told: dict[str, list[dict[str, Any]]] = {"plan": [], "results": []}
+    for rows in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            for what, measured in told.items():
+                measured.append(in_own_process(Path(folder), rows, repeat_percent, what))
+    return told
+
+
+def measure() -> str:
+    """The table of the document."""
+    lines = []
+    for repeat_percent in (0, REPEAT_PERCENT):
+        for what, measured in compare(ROWS, repeat_percent).items():
+            small, large = measured
+            name = {"plan": "planning", "results": "writing the results"}[what]
+            lines.append(
+                (
+                    f"{name}, {repeat_percent} % of the rows of repeated customers",
+                    *(f"{run['mib']:.0f} MiB" for run in measured),
+                    f"{large['mib'] / small['mib']:.2f}",
+                    f"{large['cpu_s']:.0f}",
+                )
+            )
+    heading = ["", *(f"{rows:,} rows" for rows in ROWS), "ratio (goal ≤ 1.25)", "processor s of the largest"]
+    return table(heading, lines)
+
+
+def _scratch() -> BinaryIO:
+    return cast(BinaryIO, tempfile.TemporaryFile())
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])))

@@ -1,0 +1,170 @@
+"""Planning a file of a million rows, against the obvious way, a plain loop, and polars.
+
+All read the same file from the disk and hand request bodies of 1,000 rows to a sink that drops them.
+Processor time is compared, all rivals taking turns, because the machine may have other things to do.
+"""
+
+import cProfile
+import csv
+import json
+import pstats
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any, BinaryIO, Final, cast
+
+from pydantic import BaseModel, Field
+
+from adjustments.services.planning import Drop, Planner, PlanRules
+from tests.bench import inputs
+from tests.bench.ports import FolderFiles, of_file
+from tests.bench.tables import table
+from tests.fakes.memory import CountingIds, ManualClock, MemoryStore
+
+ROWS: Final = 1_000_000
+ROUNDS: Final = 3
+CHUNK_ROWS: Final = 1_000
+STAGES: Final = {
+    "read CSV records": ("intake/records.py", "intake/bytes_in.py", "_csv", "readlines", "translate"),
+    "judge rows": ("intake/rows.py", "builtins.all", "fullmatch", "builtins.max"),
+    "write bodies": ("batches/payloads.py", "encode_basestring"),
+    "keep the input rows": ("batches/workfiles.py", "json/encoder.py"),
+    "find repeated customers": ("batches/occurrences.py", "builtins.sorted", "bisect"),
+    "add up and hash": ("totals.py", "_reduce", "sha256", "_hashlib", "_functools"),
+    "chunks and the rest": (),
+}
+
+
+class Adjustment(BaseModel):
+    """A row, as a team would declare it that handles money."""
+
+    customerId: Annotated[str, Field(min_length=1, max_length=200)]  # noqa: N815 - the name in the body
+    amount: Annotated[Decimal, Field(max_digits=15, decimal_places=6)]
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class LooseAdjustment(BaseModel):
+    """A row, as a team would declare it that wants to be done."""
+
+    customerId: str  # noqa: N815 - the name in the body
+    amount: float
+    reason: str = ""
+
+
+def ours(path: Path) -> int:
+    """The planner, with every check of the intake; the rows that it keeps besides are dropped as well."""
+    clock = ManualClock()
+    files = FolderFiles(None, of_file(path))
+    planner = Planner(files, MemoryStore(), clock, CountingIds(), _scratch, RULES)
+    batch = planner.plan(Drop(files.describe("inbox/file.csv", None), "batch"))
+    if batch.refusal or batch.counts.rejected:
+        raise RuntimeError(f"the file was not planned: {batch.refusal}")
+    return files.bytes_written
+
+
+def obvious(path: Path, model: type[BaseModel] = Adjustment) -> int:
+    """csv.DictReader, one pydantic model a row, json.dumps."""
+    size = 0
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        while chunk := [model(**row) for row in islice(rows, CHUNK_ROWS)]:
+            size += len(json.dumps({"body": [row.model_dump() for row in chunk]}, default=float).encode())
+    return size
+
+
+def obvious_and_loose(path: Path) -> int:
+    """The same with a float and no bounds."""
+    return obvious(path, LooseAdjustment)
+
+
+def plain_loop(path: Path) -> int:
+    """csv.reader, float, json.dumps, and no check at all."""
+    size = 0
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = csv.reader(file)
+        next(rows)
+        while chunk := [
+            {"customerId": customer_id, "amount": float(amount), "reason": reason}
+            for customer_id, amount, reason in islice(rows, CHUNK_ROWS)
+        ]:
+            size += len(json.dumps({"body": chunk}).encode())
+    return size
+
+
+def vectorised(path: Path) -> int:
+    """polars reads the file at once, into memory, and writes the bodies; floats, and no check at all."""
+    import polars
+
+    schema = {"customerId": polars.String, "amount": polars.Float64, "reason": polars.String}
+    frame = polars.read_csv(path, schema=schema)
+    return sum(len(b'{"body":' + part.write_json().encode() + b"}") for part in frame.iter_slices(CHUNK_ROWS))
+
+
+def compare(rows: int, rounds: int, rivals: Mapping[str, Callable[[Path], int]]) -> dict[str, float]:
+    """Median processor seconds of each, in turns."""
+    spent_s: dict[str, list[float]] = {name: [] for name in rivals}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file.csv")
+        inputs.write(path, rows)
+        for _ in range(rounds):
+            for name, act in rivals.items():
+                began_s = time.process_time()
+                act(path)
+                spent_s[name].append(time.process_time() - began_s)
+    return {name: median(times) for name, times in spent_s.items()}
+
+
+def profile(rows: int) -> list[tuple[str, float]]:
+    """Where the planner's time goes: shares of its functions' own time, by stage."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file.csv")
+        inputs.write(path, rows)
+        profiler = cProfile.Profile()
+        profiler.runcall(ours, path)
+    spent_s = dict.fromkeys(STAGES, 0.0)
+    for (file, _, name), (_, _, own_s, _, _) in cast(Any, pstats.Stats(profiler)).stats.items():
+        where = f"{file} {name}"
+        stage = next((s for s, signs in STAGES.items() if any(sign in where for sign in signs)), None)
+        spent_s[stage or "chunks and the rest"] += own_s
+    total_s = sum(spent_s.values())
+    return [(stage, own_s / total_s) for stage, own_s in spent_s.items()]
+
+
+def measure() -> str:
+    """The tables of the document."""
+    rivals = {
+        "ours, all checks on": ours,
+        "(a) csv.DictReader + pydantic (Decimal, bounds) + json.dumps": obvious,
+        "(a′) the same with float and no bounds": obvious_and_loose,
+        "(b) csv.reader + float + json.dumps, no checks": plain_loop,
+        "(c) polars, no checks, whole file in memory": vectorised,
+    }
+    spent_s = compare(ROWS, ROUNDS, rivals)
+    own_s = spent_s["ours, all checks on"]
+    lines = [
+        (name, f"{seconds:.2f}", f"{ROWS / seconds:,.0f}", f"{seconds / own_s:.2f}")
+        for name, seconds in spent_s.items()
+    ]
+    stages = [(stage, f"{share:.0%}") for stage, share in profile(ROWS // 4)]
+    return "\n".join(
+        [
+            f"{ROWS:,} rows, median of {ROUNDS} rounds in turns, processor seconds.",
+            "",
+            table(["", "processor s", "rows/s", "its time / ours"], lines),
+            "",
+            "Where our time goes (cProfile, which weighs small calls more):",
+            "",
+            table(["stage", "share"], stages),
+        ]
+    )
+
+
+def _scratch() -> BinaryIO:
+    return cast(BinaryIO, tempfile.TemporaryFile())
+
+
+RULES: Final = PlanRules(Decimal(1_000_000), 100, 0, Decimal(0))

@@ -1,0 +1,176 @@
+"""A warm manual transaction: the handler's own time, without the calls that it waits for.
+
+AWS answers at once, in this process: each of its calls is counted and its time taken off. Gameball is the
+stand-in, a process of its own; the same body sent by bare urllib3 takes turns with the handler.
+"""
+
+import importlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import Any, Final
+from unittest.mock import patch
+
+import urllib3
+from botocore.client import BaseClient
+from urllib3.connectionpool import HTTPConnectionPool
+
+from local.gameball import STANDIN_KEYS, start_standin
+from tests.bench.tables import table
+
+KEPT: Final = Path(__file__).parents[2] / ".local" / "bench" / "warm.json"
+EVENT: Final = Path(__file__).parents[2] / "events" / "manual-api-call.json"
+CALLS: Final = 300
+WARM_UP: Final = 20
+PATH: Final = "/api/v4.0/integrations/transactions/manual"
+CONTEXT: Final = SimpleNamespace(
+    function_name="bench",
+    memory_limit_in_mb=1024,
+    invoked_function_arn="arn:aws:lambda:eu-central-1:000000000000:function:bench",
+    aws_request_id="bench",
+    get_remaining_time_in_millis=lambda: 28_000,
+)
+
+
+class Waits:
+    """What is waited for: how long, and which calls of AWS."""
+
+    def __init__(self) -> None:
+        self.seconds = self.cpu_s = 0.0
+        self.calls: Counter[str] = Counter()
+
+    def timed(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        """The same call, its time added to what was waited."""
+
+        def call(*args: Any, **named: Any) -> Any:
+            began_s, began_cpu_s = time.perf_counter(), time.thread_time()
+            try:
+                return act(*args, **named)
+            finally:
+                self.cpu_s += time.thread_time() - began_cpu_s
+                self.seconds += time.perf_counter() - began_s
+
+        return call
+
+    def answer(self, client: BaseClient, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """What AWS answers where nothing is in the way."""
+        self.calls[operation] += 1
+        if operation == "GetSecretValue":
+            keys = {"apiKey": STANDIN_KEYS.api_key, "secretKey": STANDIN_KEYS.secret_key}
+            return {"SecretString": json.dumps(keys)}
+        if operation == "UpdateItem":
+            return {"Attributes": {"nextUs": {"N": str(int(time.time() * 1e6))}}}
+        return {}
+
+
+@contextmanager
+def desk() -> Iterator[tuple[Callable[[int], dict[str, Any]], Waits, str]]:
+    """The handler, what it waits for, and where its Gameball is."""
+    waits = Waits()
+    with tempfile.TemporaryDirectory() as folder:
+        child, standin = start_standin(Path(folder), ("--limits", "off"))
+        settings = {
+            "GAMEBALL_BASE_URL": standin.base_url, "TABLE_NAME": "t", "SECRET_ID": "s", "STACK_NAME": "b",
+            "POWERTOOLS_SERVICE_NAME": "bench", "POWERTOOLS_TRACE_DISABLED": "true",
+            "AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
+            "POWERTOOLS_LOG_LEVEL": "INFO",
+        }  # fmt: skip
+        with (
+            child,
+            patch.dict(os.environ, settings),
+            patch.object(BaseClient, "_make_api_call", _unbound(waits.timed(waits.answer))),
+            patch.object(HTTPConnectionPool, "urlopen", _unbound(waits.timed(HTTPConnectionPool.urlopen))),
+            open(os.devnull, "w") as nowhere,  # noqa: PTH123
+        ):
+            standin.open_customers([{"customerId": "player-00325", "balance": 0}])
+            app = importlib.import_module("functions.manual_transaction.app")
+            package = logging.getLogger("adjustments")
+            kept = app.logger.registered_handler.stream
+            app.logger.registered_handler.stream = nowhere
+            event = json.loads(EVENT.read_text())
+            body = json.loads(event["body"])
+
+            def add(number: int) -> dict[str, Any]:
+                event["body"] = json.dumps({**body, "transactionId": f"bench-{number}"})
+                with redirect_stdout(nowhere):  # its metrics
+                    answer: dict[str, Any] = app.handler(event, CONTEXT)
+                if answer["statusCode"] != 200:
+                    raise RuntimeError(str(answer))
+                return answer
+
+            try:
+                yield add, waits, standin.base_url
+            finally:
+                app.logger.registered_handler.stream = kept
+                package.handlers.clear()  # other parts need no JSON of what the services log
+
+
+def _unbound(act: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **named: act(*args, **named)
+
+
+def compare(calls: int) -> dict[str, Any]:
+    """Median seconds of the handler's own time, and of a bare POST of the same body; AWS calls of each."""
+    own_s, own_cpu_s, post_s = [], [], []
+    body = json.loads(json.loads(EVENT.read_text())["body"])
+    headers = {
+        "apikey": STANDIN_KEYS.api_key,
+        "secretkey": STANDIN_KEYS.secret_key,
+        "content-type": "application/json",
+    }
+    with desk() as (add, waits, base_url):
+        pool = urllib3.PoolManager(retries=False)
+        for number in range(calls + WARM_UP):
+            waits.seconds = waits.cpu_s = 0.0
+            began_s, cpu_s = time.perf_counter(), time.thread_time()
+            add(number)
+            cpu_s = time.thread_time() - cpu_s - waits.cpu_s
+            took_s = time.perf_counter() - began_s - waits.seconds
+            waits.seconds = 0.0
+            text = json.dumps({**body, "transactionId": f"bare-{number}"})
+            began_s = time.perf_counter()
+            answer = pool.request("POST", base_url + PATH, body=text, headers=headers)
+            if answer.status != 200:
+                raise RuntimeError(f"the stand-in answered {answer.status}")
+            if number == WARM_UP:
+                waits.calls.clear()
+            if number >= WARM_UP:
+                post_s.append(time.perf_counter() - began_s)
+                own_s.append(took_s)
+                own_cpu_s.append(cpu_s)
+    each = {name: number / (calls - 1) for name, number in waits.calls.items()}
+    return {"own_s": median(own_s), "cpu_s": median(own_cpu_s), "post_s": median(post_s), "calls": each}
+
+
+def counted() -> tuple[dict[str, float], float]:
+    """The AWS calls of one transaction, and the handler's own seconds, as measured last."""
+    if not KEPT.exists():
+        measure()
+    kept = json.loads(KEPT.read_text())
+    return kept["calls"], kept["own_s"]
+
+
+def measure() -> str:
+    """The table of the document."""
+    told = compare(CALLS)
+    KEPT.parent.mkdir(parents=True, exist_ok=True)
+    KEPT.write_text(json.dumps(told))
+    calls = ", ".join(f"{number:.1f} {name}" for name, number in sorted(told["calls"].items()))
+    lines = [
+        (
+            "own time, handler in to handler out, less what it waits for (goal < 2)",
+            f"{told['own_s'] * 1e3:.2f}",
+        ),
+        ("of it processor time, which other programs don't change", f"{told['cpu_s'] * 1e3:.2f}"),
+        ("a bare urllib3 POST of the same body to the stand-in", f"{told['post_s'] * 1e3:.2f}"),
+        ("own time / bare POST", f"{told['own_s'] / told['post_s']:.2f}"),
+    ]
+    return f"{table([f'median of {CALLS} calls', 'ms'], lines)}\n\nAWS calls of one transaction: {calls}."
