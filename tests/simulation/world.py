@@ -40,7 +40,7 @@ FILES = ("describe", "blocks", "get", "put", "names", "versions", "tag")
 GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "transactions")
 
 
-OTHERS_GO_ON = 0.3
+OTHERS_GO_ON = 0.2
 """How often, in calls of one, a thread is left for another one of its process."""
 
 
@@ -96,6 +96,8 @@ class SimulatedWorld:
 
     def _hook_time(self) -> None:
         clock, ids = self.services.clock, self.services.ids
+        # the bucket's own time: to look at it is no call of ours, and nothing comes in between
+        self.services.files._clock = _TrueClock(self.scheduler)
         self._set(clock, "now", self._wrapped("clock", "now", lambda: self.scheduler.now))
         self._set(clock, "sleep", self.wait)
         self._set(ids, "jitter", self.chance.random.random)
@@ -318,6 +320,17 @@ class SimulatedWorld:
             raise Killed
         if crew.errors:
             raise crew.errors[0]
+
+
+class _TrueClock(memory.ManualClock):
+    """The time, without anybody's looking at a clock."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__()
+        self._scheduler = scheduler
+
+    def now(self) -> datetime:
+        return self._scheduler.now
 
 
 class _Crew:
