@@ -489,6 +489,7 @@ class LaterClock:
 
 def _rewire() -> None:
     """Forget every client and service that was built for another environment."""
+    boto3.DEFAULT_SESSION = None  # it holds on to the credentials that it was made with
     for value in vars(wiring).values():
         if hasattr(value, "cache_clear"):
             value.cache_clear()
