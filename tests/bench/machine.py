@@ -7,12 +7,11 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from math import ceil
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
+from unittest.mock import patch
 
 from adjustments import exact_json
 from adjustments.adapters import table
@@ -21,19 +20,9 @@ from adjustments.errors import NotFound
 from adjustments.events import STEP_MARGIN
 from adjustments.model import Batch, Chunk
 from adjustments.ports import Lane, Resource
-from adjustments.services.asking import JobAsker
-from adjustments.services.intake import Intake
-from adjustments.services.notifying import Notifier
-from adjustments.services.planning import Planner, PlanRules
-from adjustments.services.polling import Poller
-from adjustments.services.predicting import Predictor
-from adjustments.services.reporting import Reporter
-from adjustments.services.settling import Settler
-from adjustments.services.stopping import Stopper
-from adjustments.services.submitting import Submitter
 from tests.bench.ports import Blocks, FolderFiles
 from tests.fakes import memory
-from tests.fakes.world import PLACE
+from tests.fakes.world import World
 
 REQUESTS_PER_30_S: Final = 350
 STEP_TIME: Final = timedelta(seconds=300)
@@ -184,38 +173,19 @@ class LightGameball:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class Services:
-    """What the functions of a batch call."""
-
-    intake: Intake
-    poller: Poller
-    submitter: Submitter
-    reporter: Reporter
-    notifier: Notifier
-
-
-def services(machine: "Machine", blocks: Blocks) -> Services:
-    """The services as ``wiring`` puts them together, with the template's defaults."""
-    store, clock, gameball, budget = machine.store, machine.clock, machine.gameball, machine.budget
-    files, ids = FolderFiles(machine.folder, blocks, machine.calls), machine.ids
-    rules = PlanRules(
-        Decimal(1_000_000), canary_rows=100, approval_above_rows=0, approval_above_total=Decimal(0)
-    )
-    planner = Planner(files, store, clock, ids, _scratch, rules)
-    submitter = Submitter(store, files, gameball, budget, clock, ids, memory.one_by_one, 20)
-    settler = Settler(store, files, ids)
-    asker = JobAsker(store, gameball, budget, clock, Dialect.GUIDE)
-    predictor = Predictor(store, files, gameball, asker, budget, clock)
-    stopper = Stopper(store, gameball, budget, clock, Dialect.GUIDE)
-    notifier = Notifier(store, memory.MemoryNotices(), clock, PLACE)
-    return Services(
-        Intake(files, store, planner, submitter, memory.MemoryExecutions(), notifier, clock),
-        Poller(store, settler, asker, predictor, stopper, clock, memory.one_by_one, 20),
-        submitter,
-        Reporter(store, files, settler, clock),
-        notifier,
-    )
+def services(machine: "Machine", blocks: Blocks) -> World:
+    """The services on the machine's ports, with the template's defaults."""
+    files = FolderFiles(machine.folder, blocks, machine.calls)
+    with patch.multiple(
+        memory,
+        ManualClock=lambda: machine.clock,
+        CountingIds=lambda: machine.ids,
+        MemoryStore=lambda: machine.store,
+        MemoryFiles=lambda clock: files,
+        MemoryBudget=lambda: machine.budget,
+        scratch=_scratch,
+    ):
+        return World(machine.gameball, canary_rows=100, failure_percent_max=20, dialect=Dialect.GUIDE)
 
 
 def _scratch() -> BinaryIO:

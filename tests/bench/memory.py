@@ -11,20 +11,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
+from unittest.mock import patch
 
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.model import Batch, Chunk, Counts, Outcome
-from adjustments.services.planning import Drop, Planner
-from adjustments.services.reporting import Reporter
-from adjustments.services.settling import Settler
+from adjustments.services.planning import Drop
 from adjustments.states import BatchStatus, ChunkState
 from tests.bench import inputs
-from tests.bench.planning import RULES
 from tests.bench.ports import FolderFiles
 from tests.bench.tables import table
-from tests.fakes.memory import CountingIds, ManualClock, MemoryStore
+from tests.fakes import memory
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.world import World
 
 ROWS: Final = (100_000, 10_000_000)
 REPEAT_PERCENT: Final = 2
@@ -33,7 +34,7 @@ REPEAT_PERCENT: Final = 2
 _OUTCOMES: Final = "work/outcomes.json"
 
 
-class DiskStore(MemoryStore):
+class DiskStore(memory.MemoryStore):
     """A table whose chunks lie on the disk, as DynamoDB's do: only who asks for them holds them."""
 
     def __init__(self, path: Path) -> None:
@@ -63,20 +64,22 @@ def _settled(chunk: Chunk) -> Chunk:
 
 def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, Any]:
     """Plan, or write the results of a plan that lies in the folder; in this process."""
-    clock, ids = ManualClock(), CountingIds()
     store = DiskStore(folder / "chunks.jsonl")
     files = FolderFiles(folder, lambda: inputs.blocks(rows, repeat_percent))
+    with patch.multiple(
+        memory, MemoryStore=lambda: store, MemoryFiles=lambda clock: files, scratch=tempfile.TemporaryFile
+    ):
+        world = World(MemoryGameball(), canary_rows=100)
     if what == "plan":
-        planner = Planner(files, store, clock, ids, _scratch, RULES)
-        act: Callable[[], Batch] = lambda: planner.plan(Drop(files.describe("inbox/f.csv", None), "b"))  # noqa: E731
+        drop = Drop(files.describe("inbox/f.csv", None), "b")
+        act: Callable[[], Batch] = partial(world.planner.plan, drop)
     else:
         batch = Batch.model_validate_json((folder / "batch.json").read_text())
         store.create_batch(batch.model_copy(update={"status": BatchStatus.POLLING}))
         for size in {chunk.rows for chunk in store.chunks("b", batch.plan_id)}:
             outcomes = [RowOutcome(Outcome.APPLIED, "Success")] * size
             files.put(f"{_OUTCOMES}-{size}", json.dumps(outcomes).encode(), "application/json")
-        reporter = Reporter(store, files, Settler(store, files, ids), clock)
-        act = lambda: reporter.report("b")  # noqa: E731
+        act = partial(world.reporter.report, "b")
     began_s = time.process_time()
     ended = act()
     spent_s = time.process_time() - began_s
@@ -90,7 +93,8 @@ def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, An
 def in_own_process(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, Any]:
     """What ``run`` tells, of a process that does nothing else."""
     command = [sys.executable, "-m", "tests.bench.memory", str(folder), str(rows), str(repeat_percent), what]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=dict(os.environ))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
 
@@ -122,10 +126,6 @@ def measure() -> str:
             )
     heading = ["", *(f"{rows:,} rows" for rows in ROWS), "ratio (goal ≤ 1.25)", "processor s of the largest"]
     return table(heading, lines)
-
-
-def _scratch() -> BinaryIO:
-    return cast(BinaryIO, tempfile.TemporaryFile())
 
 
 if __name__ == "__main__":
