@@ -25,11 +25,21 @@ from local.waiting import wait_for
 
 Act = Callable[[], str]
 
-CUSTOMERS = 110
+ROWS_AFTER_CANARY = 10
+CUSTOMERS = 1_110
+"""Enough for a canary of 100, a full chunk, and one of the same wave that is left over."""
+
 HELD_ABOVE_ROWS = 3
 """More rows wait for approval: set for the time of the scenes."""
 
 _LOST = {"kind": "reset_after", "method": "POST", "path": "batch/balance-adjustment"}
+_BUSY = {
+    "kind": "status",
+    "status": 429,
+    "retry_after_s": 60,
+    "method": "POST",
+    "path": "batch/balance-adjustment",
+}
 _STANDSTILL = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 _WITHIN_S = 30
 MORE_THAN_A_PART = 9 << 20
@@ -52,7 +62,7 @@ class Scenes:
         self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
             "SubmitBatch": (self.drop, self.drop_of_version, self.tick, self.late_tick),
             "PollJobs": (self.poll, self.poll_dry_run),
-            "SubmitMore": (self.submit_more,),
+            "SubmitMore": (self.submit_more, self.submit_more_and_collect),
             "WriteReport": (self.write_report, self.write_report_of_dry_run),
             "Notify": (self.notify,),
             "ManualTransaction": (self.add_one, self.refuse_one, self.ask_for_one, self.ask_in_vain),
@@ -134,10 +144,15 @@ class Scenes:
 
     def submit_more(self) -> Act:
         """The canary is through, and the rest may be sent."""
-        batch_id = self._submitted(rows=CUSTOMERS)
-        self._must(self._api("POST", f"/batches/{batch_id}/approve"))
-        self._must(self._step("PollJobs", batch_id))
+        batch_id = self._past_canary(rows=100 + ROWS_AFTER_CANARY)
         return lambda: self._step("SubmitMore", batch_id)
+
+    def submit_more_and_collect(self) -> Act:
+        """Gameball was busy for one of two chunks; when that one is sent, the other's job is asked for."""
+        batch_id = self._past_canary(rows=CUSTOMERS)
+        self._stack.standin.add_fault(_BUSY)
+        self._must(self._step("SubmitMore", batch_id))
+        return lambda: self._submit_later(batch_id)
 
     def write_report(self) -> Act:
         batch_id = self._settled()
@@ -227,6 +242,7 @@ class Scenes:
         """The run of a batch has ended before the batch has."""
         self._forget()
         batch_id = self._submitted()
+        wait_for(lambda: not self._is_running(batch_id), _WITHIN_S, "the end of the run")
         return lambda: self._sweep("resumed", batch_id)
 
     def sweep_doubt(self) -> Act:
@@ -325,6 +341,14 @@ class Scenes:
                 return _all_of(error)
         return "" if len(done["found"]) == 1 and self._batch_of(key) in done["found"] else f"answered {done}"
 
+    def _submit_later(self, batch_id: str) -> str:
+        with self._being("SubmitMore"):
+            try:
+                wiring.build_submitter().submit(batch_id, wiring.clock.now() + timedelta(minutes=1))
+            except Exception as error:
+                return _all_of(error)
+        return ""
+
     @contextmanager
     def _being(self, function: str) -> Iterator[None]:
         """Be a function in this very process: its variables, its role, at a later time."""
@@ -358,6 +382,17 @@ class Scenes:
         key, _ = self._put("inbox/", rows, metadata)
         self._must(self._take(_created(self._bucket, key)))
         return self._batch_of(key)
+
+    def _past_canary(self, rows: int) -> str:
+        batch_id = self._submitted(rows)
+        self._must(self._api("POST", f"/batches/{batch_id}/approve"))
+        self._must(self._step("PollJobs", batch_id))
+        return batch_id
+
+    def _is_running(self, batch_id: str) -> bool:
+        machine = self._stack.outputs["StateMachineArn"]
+        running = self._aws.stepfunctions.list_executions(stateMachineArn=machine, statusFilter="RUNNING")
+        return any(run["name"].startswith(batch_id) for run in running["executions"])
 
     def _settled(self) -> str:
         batch_id = self._submitted()
