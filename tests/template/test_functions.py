@@ -107,6 +107,11 @@ def test_schedule_has_a_failure_queue_and_a_role_of_its_own(name: str):
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
 
 
+def test_the_recurring_schedule_is_in_utc_as_its_parameter_says():
+    tick = properties("AWS::Scheduler::Schedule", expanded())["RecurringTick"]
+    assert tick["ScheduleExpressionTimezone"] == "UTC"
+
+
 def test_asynchronous_invocations_have_retries_and_a_failure_queue():
     """Only schedules invoke a function without waiting; queues and Step Functions wait."""
     scheduled = {
