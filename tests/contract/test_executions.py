@@ -15,7 +15,12 @@ from local.aws import Aws
 from local.waiting import wait_for
 from tests.fakes.memory import MemoryExecutions
 
-ROLE = "arn:aws:iam::000000000000:role/any"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "states.amazonaws.com"}}
+    ],
+}
 SLOW, QUICK = 30, 0
 DROPPED_AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -59,9 +64,12 @@ def machine(kind: str, request: pytest.FixtureRequest) -> Machine:
 
 
 def make_machine(aws: Aws, seconds: int) -> str:
+    role = aws.iam.create_role(
+        RoleName=f"role-{uuid.uuid4().hex}", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )
     wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": seconds, "End": True}}}
     made = aws.stepfunctions.create_state_machine(
-        name=f"machine-{uuid.uuid4().hex}", definition=json.dumps(wait), roleArn=ROLE
+        name=f"machine-{uuid.uuid4().hex}", definition=json.dumps(wait), roleArn=role["Role"]["Arn"]
     )
     return made["stateMachineArn"]
 

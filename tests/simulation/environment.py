@@ -1,6 +1,6 @@
 """What AWS and people do: queue, state machines, sweeps, approvals, and all of them at the wrong moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -340,8 +340,7 @@ class Environment:
     def _failed(self, name: str, error: Exception, done: Callable[[bool, Any], None]) -> None:
         """An invocation ended with an error: one that is planned for, or it is a violation."""
         self._log(name, error)
-        causes = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
-        for cause in causes:
+        for cause in _causes(error):
             if not isinstance(cause, AdjustmentsError | AwsError):
                 fail("no error that nobody planned", f"{name}: {type(cause).__name__}: {cause}")
         if self.world.checker.calm:
@@ -361,3 +360,12 @@ class Environment:
 
 def _ignore(is_good: bool, result: Any) -> None:
     """Nobody waits for the answer."""
+
+
+def _causes(error: Exception) -> Iterator[Exception]:
+    """The single errors that an error is made of: a sweep's group may hold the group of a telling."""
+    if isinstance(error, ExceptionGroup):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    else:
+        yield error

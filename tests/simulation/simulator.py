@@ -4,7 +4,7 @@ import hashlib
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -161,10 +161,10 @@ def _short(arg: object) -> str:
             return "step"
         case bytes():
             return f"<{len(arg)} bytes {hashlib.sha256(arg).hexdigest()[:8]}>"
-        case list() | tuple():
-            return f"[{' '.join(_short(item) for item in arg)}]"
         case dict():
             return f"{{{' '.join(arg)}}}"
+        case Iterable() if not isinstance(arg, str | Iterator):
+            return f"[{' '.join(_short(item) for item in arg)}]"
         case _:
             return str(arg)[-60:]
 
