@@ -6,7 +6,10 @@ from tests.bench import growth, warm
 from tests.bench.tables import table
 
 REGION: Final = "us-east-1"
-PRICES_READ: Final = "2026-11-22"
+PRICES_CHECKED: Final = (
+    "Those of Lambda, DynamoDB, Step Functions and API Gateway were compared on 2026-11-22 with copies of "
+    "AWS's pages from 2024 to 2026; the others are as known then, and were not compared."
+)
 PRICES: Final = {
     "Lambda, GB-second, arm64": 0.0000133334,
     "Lambda, request": 0.20e-6,
@@ -104,7 +107,7 @@ def measure() -> str:
         [
             table(["a million rows", "dollars"], lines),
             table(["a thousand manual transactions", "dollars"], calls),
-            f"List prices, {REGION}, read on {PRICES_READ}, no free tier:",
+            f"List prices, {REGION}, no free tier. {PRICES_CHECKED}",
             table(["", "dollars"], prices),
         ]
     )
