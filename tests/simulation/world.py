@@ -1,6 +1,5 @@
 """The services on their in-memory ports, with bad luck at every call and the checks looking on."""
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -376,13 +375,3 @@ class _Crew:
 
 def _listed(effect: Callable[..., Any], *args: Any) -> list[Any]:
     return list(effect(*args))
-
-
-def make_world(scenario: Scenario, chance: Chance, scheduler: Scheduler) -> SimulatedWorld:
-    """Build one."""
-    return SimulatedWorld(scenario, chance, scheduler)
-
-
-def random_of(seed: int) -> random.Random:
-    """A run's only source of chance."""
-    return random.Random(seed)

@@ -7,7 +7,7 @@ from adjustments.errors import WrongState
 from adjustments.record import Record
 from adjustments.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, Outcome
 
-__all__ = ["Batch", "Chunk", "Counts", "Outcome", "Rejection", "Resolution", "Row", "Source"]
+__all__ = ["Batch", "Chunk", "Counts", "Outcome", "Prediction", "Rejection", "Resolution", "Row", "Source"]
 
 
 class Row(NamedTuple):

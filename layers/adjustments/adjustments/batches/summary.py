@@ -12,20 +12,13 @@ from adjustments.states import ChunkState
 def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
     """Write a batch as summary.json (DESIGN.md, "Names that must not change"); for ``exact_json``."""
     return {
-        "batchId": batch.batch_id,
-        "status": batch.status.value,
-        "dryRun": batch.dry_run,
-        "source": batch.source.model_dump(by_alias=True),
-        "counts": batch.counts.model_dump(by_alias=True),
-        "totals": totals_of(batch),
-        **({"prediction": batch.prediction.model_dump(by_alias=True)} if batch.prediction else {}),
+        **head_of(batch),
         "jobs": [
             {"chunk": chunk.chunk_id, "jobId": chunk.job_id, "status": job_status(chunk), "rows": chunk.rows}
             for chunk in chunks
             if chunk.state is not ChunkState.SPLIT
         ],
-        "createdAt": instant(batch.created_at),
-        "finishedAt": instant(batch.finished_at) if batch.finished_at else None,
+        **times_of(batch),
         "message": message_of(batch),
         "notes": list(batch.notes),
     }
@@ -51,9 +44,25 @@ def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[st
     return progress
 
 
-def totals_of(batch: Batch) -> dict[str, Decimal]:
-    """The exact sums of the accepted and of the applied amounts."""
-    return {"requested": Decimal(batch.total), "applied": Decimal(batch.applied_total)}
+def head_of(batch: Batch) -> dict[str, Any]:
+    """What everybody is told of a batch first: which it is, how it stands, and its numbers."""
+    return {
+        "batchId": batch.batch_id,
+        "status": batch.status.value,
+        "dryRun": batch.dry_run,
+        "source": batch.source.model_dump(by_alias=True),
+        "counts": batch.counts.model_dump(by_alias=True),
+        "totals": {"requested": Decimal(batch.total), "applied": Decimal(batch.applied_total)},
+        **({"prediction": batch.prediction.model_dump(by_alias=True)} if batch.prediction else {}),
+    }
+
+
+def times_of(batch: Batch) -> dict[str, str | None]:
+    """When a batch began and ended."""
+    return {
+        "createdAt": instant(batch.created_at),
+        "finishedAt": instant(batch.finished_at) if batch.finished_at else None,
+    }
 
 
 def job_status(chunk: Chunk) -> str:

@@ -29,7 +29,6 @@ MEANINGS: Final = {
 }
 
 _MINUTE_S: Final = 60
-_HOUR_S: Final = 3_600
 
 
 def headline(batch: Batch, prediction: Mapping[str, int]) -> str:
