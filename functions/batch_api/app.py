@@ -72,9 +72,9 @@ def resolve(batch_id: str) -> Response[str]:
     batch, rows = wiring.build_steering().resolve(batch_id, read_verdict(app.current_event.body, caller()))
     try:
         wiring.build_notifier().notify(batch_id)
-    except Exception:
+    except Exception as error:
         # The rows are settled, and the caller has to hear so; the sweep tells the others.
-        logger.exception("not told of yet", batch_id=batch_id)
+        logger.error("not told of yet", batch_id=batch_id, **wiring.facts_of_break(error))
     return reply(200, {"batchId": batch.batch_id, "status": batch.status.value, "rows": rows})
 
 
