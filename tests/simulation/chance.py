@@ -144,6 +144,10 @@ class Chance:
     is_over: bool = False
     injected: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        rates = self.rates
+        self._any_fault = rates.kill + rates.freeze + rates.error + rates.echo
+
     def hits(self, rate: float) -> bool:
         """Whether something with this rate happens now; nothing does once faults have stopped."""
         return bool(rate) and not self.is_over and self.random.random() < rate
@@ -158,9 +162,9 @@ class Chance:
 
     def fault(self, port: str, is_write: bool, can_freeze: bool) -> Fault | None:
         """What happens at this call."""
-        if self.is_over:
+        if self.is_over or (draw := self.random.random()) >= self._any_fault:
             return None
-        rates, draw = self.rates, self.random.random()
+        rates = self.rates
         if (draw := draw - rates.kill) < 0:
             return self._told(self.random.choice((Fault.KILL_BEFORE, Fault.KILL_AFTER)))
         if (draw := draw - rates.freeze) < 0:

@@ -107,7 +107,7 @@ class Checker:
             fail("final states are immutable", f"{batch.batch_id} changed after its end")
         if batch.past_deadline and self._scheduler.now < batch.deadline_at:
             fail("deadlines are kept", f"{batch.batch_id} is called late before its deadline")
-        if before.plan_id != batch.plan_id or before.source != batch.source or before.total != batch.total:
+        if _plan(before) != _plan(batch):
             fail("a plan is for ever", f"{batch.batch_id} has another plan")
         self.earlier[batch.batch_id] = before
         self._facts[batch.batch_id].add(batch.status.value)
@@ -611,6 +611,10 @@ def _result(batch: Batch) -> tuple[object, ...]:
         batch.refusal,
         batch.stop_reason,
     )
+
+
+def _plan(batch: Batch) -> tuple[object, ...]:
+    return batch.plan_id, batch.source, batch.total
 
 
 def _is_resolved(before: Batch, after: Batch) -> bool:

@@ -248,9 +248,13 @@ class Environment:
         self.scheduler.after(self.world.scenario.sweep_every_s, self._sweep)
 
     def sweep_last(self) -> None:
-        """One more sweep a day later, in good weather: what evidence can clear is cleared by then."""
+        """One more sweep a day later, in good weather, and another one where rows are in doubt: what evidence
+        can clear is cleared by then.
+        """
         self.chance.is_over = True
-        for _ in range(2):
+        for is_first in (True, False):
+            if not is_first and not any(b.counts.in_doubt for b in self.world.checker.batches.values()):
+                return
             self.scheduler.now += timedelta(days=1)
             until = self.scheduler.now + timedelta(seconds=870)
             self._invoke("sweep", lambda until=until: self.services.sweeper.sweep(until), 900, _ignore)  # type: ignore[misc]

@@ -58,13 +58,17 @@ def run_part(seeds: range) -> Summary:
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Collect garbage once at the end: to look for it within each run takes a tenth of all time."""
+    """Collect garbage once at the end: to look for it within each run takes a tenth of all time, and to look
+    at the modules each time another one.
+    """
     gc.disable()
+    gc.freeze()
     try:
         yield
     finally:
         gc.enable()
         gc.collect()
+        gc.unfreeze()
 
 
 def _run(seeds: range, summary: Summary) -> None:
@@ -75,6 +79,7 @@ def _run(seeds: range, summary: Summary) -> None:
         summary.statuses += result.statuses
         if result.violation:
             summary.violations.append((seed, str(result.violation)))
+        result.trace.clear()  # most of what a run leaves; the collector takes longer to find it
 
 
 def run_many(first: int, seeds: int, jobs: int | None = None) -> Iterator[Summary]:

@@ -164,7 +164,7 @@ class SimulatedWorld:
         self, port: str, name: str, effect: Callable[..., Any], is_conditional: bool = False
     ) -> Callable[..., Any]:
         scheduler, note, fault_of = self.scheduler, self.trace.append, self.chance.fault
-        is_sending = name == "adjust_balances"
+        is_sending, is_ours = name == "adjust_balances", port != "gameball"
 
         def call(*args: Any, **named: Any) -> Any:
             worker = scheduler.current
@@ -176,27 +176,21 @@ class SimulatedWorld:
             note((scheduler.now, worker.name, port, name, args, fault))
             if is_sending:  # nobody can look at a lease later than this
                 worker.request = self.checker.requested(*args)
+            if fault:
+                self._before(worker, fault, name)
+                knew = worker.read, worker.looked, worker.seen
+            worker.in_call = is_ours
+            try:
+                result = effect(*args, **named)
+            finally:
+                worker.in_call = False
             if fault is None:
-                return self._effect(worker, port, effect, args, named)
-            self._before(worker, fault, name)
-            knew = worker.read, worker.looked, worker.seen
-            result = self._effect(worker, port, effect, args, named)
+                return result
             if fault is Fault.ERROR_AFTER:  # it learned nothing
                 worker.read, worker.looked, worker.seen = knew
             return self._after(worker, fault, name, result)
 
         return call
-
-    def _effect(
-        self, worker: Any, port: str, effect: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
-    ) -> Any:
-        if port == "gameball":
-            return effect(*args, **named)
-        worker.in_call = True
-        try:
-            return effect(*args, **named)
-        finally:
-            worker.in_call = False
 
     def _before(self, worker: Any, fault: Fault, name: str) -> None:
         self.checker.disturbed(worker)

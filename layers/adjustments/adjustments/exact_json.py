@@ -4,6 +4,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from adjustments.totals import plain
@@ -33,17 +34,19 @@ def write(value: Any, indent: int | None = None, _depth: int = 1) -> str:
         indent: spaces a level, None for one line.
     """
     if isinstance(value, str):
-        return json.dumps(value)
-    if isinstance(value, Mapping):
-        parts = [f"{json.dumps(str(key))}: {write(item, indent, _depth + 1)}" for key, item in value.items()]
-        return _wrap("{", parts, "}", indent, _depth)
-    if isinstance(value, Sequence):
-        return _wrap("[", [write(item, indent, _depth + 1) for item in value], "]", indent, _depth)
+        return encode_basestring_ascii(value)
     if isinstance(value, Decimal):
         return plain(value)
-    if isinstance(value, float):
-        raise TypeError("a float is not exact: use a Decimal")
-    return json.dumps(value)
+    if value is None or isinstance(value, int):
+        return json.dumps(value)
+    if isinstance(value, Mapping):
+        named = ((encode_basestring_ascii(str(key)), item) for key, item in value.items())
+        return _wrap(
+            "{", [f"{name}: {write(item, indent, _depth + 1)}" for name, item in named], "}", indent, _depth
+        )
+    if isinstance(value, Sequence):
+        return _wrap("[", [write(item, indent, _depth + 1) for item in value], "]", indent, _depth)
+    raise TypeError(f"{type(value).__name__} can't be written exactly: use a Decimal for a number")
 
 
 def _wrap(opening: str, parts: list[str], closing: str, indent: int | None, depth: int) -> str:

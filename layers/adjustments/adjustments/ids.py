@@ -3,8 +3,8 @@
 import hashlib
 import re
 from datetime import datetime
-from pathlib import PurePosixPath
 
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _SLUG_CHARS_MAX = 30  # keeps an execution name, which is the batchId and a number, under Step Functions' 80
 
 
@@ -16,8 +16,8 @@ def batch_id(name: str, dropped_at: datetime, identity: tuple[str, ...]) -> str:
         dropped_at: when it was dropped (UTC), or when it was due.
         identity: what makes the drop this drop: bucket, key and version; or file version and due time.
     """
-    stem = PurePosixPath(name).name.split(".", 1)[0].lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:_SLUG_CHARS_MAX].strip("-") or "batch"
+    stem = name.rstrip("/").rpartition("/")[2].partition(".")[0].lower()
+    slug = _NOT_SLUG.sub("-", stem).strip("-")[:_SLUG_CHARS_MAX].strip("-") or "batch"
     digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:12]
     return f"{dropped_at:%Y%m%d-%H%M%S}-{slug}-{digest}"
 
