@@ -58,8 +58,12 @@ down: $(INSTALLED) ## stop what `make up` started
 
 test: lint test-fast test-e2e ## check everything: lint, then all tests
 
+# The seeds take both processors anyhow; beside other tests nobody could tell how long they take.
+SEEDS_TEST := tests/simulation/test_seeds.py
+
 test-fast: $(INSTALLED) ## only the tests that need no stack
-	@$(BIN)/python -m pytest --ignore tests/e2e -n $(UNIT_WORKERS) $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest $(SEEDS_TEST) $(PYTEST_OPTIONS)
+	@$(BIN)/python -m pytest --ignore tests/e2e --ignore $(SEEDS_TEST) -n $(UNIT_WORKERS) $(PYTEST_OPTIONS)
 
 test-e2e: $(INSTALLED) ## only the tests against the deployed local stack
 	@$(BIN)/python -m pytest tests/e2e $(PYTEST_OPTIONS)
