@@ -1,6 +1,6 @@
 """Exact sums of amounts: a digit that would be rounded away is an error, never a silent loss."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from functools import reduce
 from typing import Final
@@ -12,6 +12,11 @@ _EXACT: Final = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     """Add amounts without rounding."""
     return reduce(_EXACT.add, amounts, Decimal(0))
+
+
+def exact_sum_of_many(times: Mapping[str, int]) -> Decimal:
+    """Add amounts, each so many times, without rounding."""
+    return exact_sum(_EXACT.multiply(Decimal(amount), count) for amount, count in times.items())
 
 
 def plain(amount: Decimal) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from decimal import Decimal
+from operator import itemgetter
 
 import pytest
 from hypothesis import given, settings
@@ -192,6 +193,18 @@ def test_quick_way_decides_as_the_careful_one(
         return judge.decisions(batch).in_order()
 
     assert decisions(plain=True) == decisions(plain=False)
+
+
+@given(st.integers(0, 4), st.integers(0, 4), st.tuples(cells, cells, cells))
+def test_no_row_passes_unseen_among_clean_ones(before: int, after: int, row: tuple[str, str, str]):
+    layout = layout_of(["customerId", "amount", "reason"], delimiter=",", line=1)
+    judge = Judge(layout, IntakeRules(Decimal(0)))
+    clean = ["c1", "12.5", "gift"]
+    records = [list(record) for record in (*[clean] * before, row, *[clean] * after)]
+    alone = judge.decisions(Batch(range(2 + before, 3 + before), [list(row)], frozenset(), plain=False))
+    among = judge.decisions(Batch(range(2, 2 + len(records)), records, frozenset(), plain=True))
+    others = [Row(2 + at, "c1", "12.5", "gift", clean) for at in range(len(records)) if at != before]
+    assert among.in_order() == sorted([*others, *alone.in_order()], key=itemgetter(0))
 
 
 # --- what rows and rejections carry --------------------------------------------------------------------

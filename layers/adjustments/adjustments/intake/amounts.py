@@ -89,7 +89,7 @@ def canonical(text: str, *, amount_max: Decimal, semicolon_file: bool) -> str:
     return amount
 
 
-def clean_amount_pattern(*, amount_max: Decimal, semicolon_file: bool) -> re.Pattern[str]:
+def clean_amount_pattern(*, amount_max: Decimal, semicolon_file: bool) -> str:
     """A pattern for amounts that are canonical and within all limits as they stand: what most rows have.
 
     It may miss amounts that ``canonical`` accepts, never the reverse: with k digits before the point a
@@ -99,9 +99,9 @@ def clean_amount_pattern(*, amount_max: Decimal, semicolon_file: bool) -> re.Pat
     if amount_max:
         whole_digits_max = min(whole_digits_max, amount_max.adjusted())
     if whole_digits_max < 1:
-        return re.compile(r"(?!)")
+        return "(?!)"
     decimals_max = 2 if semicolon_file else limits.DECIMALS_MAX
-    return re.compile(rf"-?[1-9][0-9]{{0,{whole_digits_max - 1}}}(?:\.[0-9]{{0,{decimals_max - 1}}}[1-9])?")
+    return rf"-?[1-9][0-9]{{0,{whole_digits_max - 1}}}(?:\.[0-9]{{0,{decimals_max - 1}}}[1-9])?"
 
 
 def _normal_form(text: str, *, semicolon_file: bool) -> str | None:

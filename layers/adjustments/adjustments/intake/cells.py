@@ -15,6 +15,13 @@ import re
 import unicodedata
 from typing import Final
 
+CELL_END: Final = "\x1f"
+RECORD_END: Final = "\x1e"
+COLUMN_END: Final = "\x1d"
+"""ASCII's own dividers. What is joined by them can be taken apart again, because they are control characters:
+a row that holds one is rejected.
+"""
+
 TEXT_SHOWN_CHARS_MAX: Final = 40
 """Characters of offending text that a message repeats."""
 

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from adjustments import limits
 from adjustments.intake.amounts import BadAmount, canonical, clean_amount_pattern
-from adjustments.intake.cells import is_invisible, name_of, restore, shown
+from adjustments.intake.cells import RECORD_END, is_invisible, name_of, restore, shown
 from adjustments.intake.header import Layout
 from adjustments.intake.problems import Problem
 from adjustments.intake.records import CONTROL, Batch
@@ -28,6 +28,8 @@ from adjustments.model import Rejection, Row
 
 _SCIENTIFIC: Final = r"[+-]?[0-9]+(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"
 _SCIENTIFIC_ID: Final = re.compile(_SCIENTIFIC)
+_END: Final = rf"(?:{RECORD_END}|\Z)"
+_CLEAN_ID: Final = rf"(?!{_SCIENTIFIC}{_END})[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,21 @@ class _Bad(Exception):
         self.text = text
 
 
+class _Clean:
+    """Knows the clean cells of a column by a pattern: one at a time, or a whole block's in one call.
+
+    Only for cells without control characters: a block's are joined by one.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self.is_one = re.compile(pattern).fullmatch
+        self._find_other = re.compile(rf"{RECORD_END}(?!(?:{pattern}){_END})").search
+
+    def are_all(self, cells: Sequence[str]) -> bool:
+        """Whether every cell is clean."""
+        return self._find_other(RECORD_END.join(["", *cells])) is None
+
+
 class Judge:
     """Decides each record of one file.
 
@@ -89,12 +106,9 @@ class Judge:
         self._layout = layout
         self._rules = rules
         self._semicolon_file = layout.delimiter == ";"
-        self._clean_amount = clean_amount_pattern(
-            amount_max=rules.amount_max, semicolon_file=self._semicolon_file
-        )
-        self._clean_id = re.compile(
-            rf"(?!{_SCIENTIFIC}\Z)[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
-        )
+        amount = clean_amount_pattern(amount_max=rules.amount_max, semicolon_file=self._semicolon_file)
+        self._clean_amount = _Clean(amount)
+        self._clean_id = _Clean(_CLEAN_ID)
 
     def decisions(self, batch: Batch) -> Decided:
         """One decision for each record that is not blank."""
@@ -121,14 +135,14 @@ class Judge:
         reasons = (
             [""] * len(records) if layout.reason is None else list(map(str.strip, columns[layout.reason]))
         )
-        clean_id, clean_amount = self._clean_id.fullmatch, self._clean_amount.fullmatch
         chars_max = limits.REASON_CHARS_MAX
         if (
-            all(map(clean_id, ids))
-            and all(map(clean_amount, amounts))
+            self._clean_id.are_all(ids)
+            and self._clean_amount.are_all(amounts)
             and max(map(len, reasons)) <= chars_max
         ):
             return Decided(lines, ids, amounts, reasons, records, [])
+        clean_id, clean_amount = self._clean_id.is_one, self._clean_amount.is_one
         return Decided.of(
             Row(line, customer_id, amount, reason, cells)
             if clean_id(customer_id) and clean_amount(amount) and len(reason) <= chars_max

@@ -7,6 +7,7 @@ What a run that was killed or came second has written lies under its own ``plan_
 import gc
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ from adjustments.model import Batch, Chunk, Counts, Source
 from adjustments.ports import BatchStore, Clock, Files, Ids, Put, StoredObject, Writing
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
-from adjustments.totals import exact_sum, plain
+from adjustments.totals import exact_sum, exact_sum_of_many, plain
 
 PART_BYTES: Final = 192 * 1024
 """Input worked on at a time, and kept in one object of ``work/``: few objects, and little memory."""
@@ -121,8 +122,9 @@ class _Tally:
 
     def add(self, amounts: Sequence[str], rows: Sequence[bytes]) -> None:
         """Count adjustments."""
-        total = exact_sum(map(Decimal, amounts))
-        deducted = exact_sum(Decimal(amount) for amount in amounts if amount.startswith("-"))
+        times = Counter(amounts)  # the same few amounts stand in most rows: each is read once
+        total = exact_sum_of_many(times)
+        deducted = exact_sum_of_many({amount: n for amount, n in times.items() if amount.startswith("-")})
         self.total = exact_sum([self.total, total])
         self.absolute = exact_sum([self.absolute, total, -deducted, -deducted])
         self.digest.update(content_of(rows))
@@ -301,7 +303,7 @@ class _Reading:
         segments: list[_Cut] = []
         for part in self._reader.parts:
             rows = rows_json(part.customer_ids, part.amounts, part.reasons)
-            self._keep_rows(part, rows, put)
+            self._keep_rows(part, put)
             self._tally.add(part.amounts, rows)
             occurrences.add(part.customer_ids)
             if self._rules.adds_token:
@@ -315,15 +317,15 @@ class _Reading:
         numbered = zip(part.reasons, part.lines, strict=True)
         return [with_token(reason, batch_id, line) for reason, line in numbered]
 
-    def _keep_rows(self, part: Decided, rows: Sequence[bytes], put: Put) -> None:
-        """Keep a part of the input as it was read; ``rows`` are its adjustments as JSON."""
+    def _keep_rows(self, part: Decided, put: Put) -> None:
+        """Keep a part of the input as it was read."""
         tally = self._tally
-        tally.rows += len(rows) + len(part.rejections)
+        tally.rows += len(part.lines) + len(part.rejections)
         tally.parts += 1
         tally.rejected += len(part.rejections)
         if tally.rows > ROWS_MAX:
             raise FileRefused("too_many_rows", f"the file has more than {ROWS_MAX:,} rows: split it")
-        put(self._keys.rows(tally.parts), rows_part(part, rows), "application/json")
+        put(self._keys.rows(tally.parts), rows_part(part), "text/plain; charset=utf-8")
 
     def _repack(self, segments: list[_Cut], repeats: Iterable[tuple[int, int]], put: Put) -> list[_Cut]:
         """Cut the chunks anew, with repeated customers in waves of their own, or nowhere when they repeat too
