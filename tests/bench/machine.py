@@ -94,6 +94,15 @@ class CountingStore(memory.MemoryStore):
         self.read_units += max(1, ceil(size / 4096))
         return found
 
+    def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
+        found = super().chunks_at_work(batch_id, plan_id, after, untouched_max)
+        behind = sum(name > after for name in self._chunks.get((batch_id, plan_id), {}))
+        size = _bytes(table._chunk_item(batch_id, plan_id, found[-1])) if found else 0
+        for start in range(0, max(1, len(found)), table.PAGE_CHUNKS):
+            self.calls["read"] += 1
+            self.read_units += max(1, ceil(size * min(table.PAGE_CHUNKS, behind - start) / 4096))
+        return found
+
     def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
         self._wrote(table._chunk_item(batch.batch_id, batch.plan_id, chunk))
         super().save_chunk(batch, chunk)

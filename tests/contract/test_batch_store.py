@@ -426,6 +426,41 @@ def test_chunks_longer_than_a_megabyte_are_complete(store: BatchStore):
     assert {len(chunk.error) for chunk in found} == {60_000}
 
 
+def at_work(store: BatchStore, after: str, untouched_max: int) -> list[str]:
+    return names(store.chunks_at_work("b1", PLAN, after, untouched_max))
+
+
+def test_a_look_begins_behind_a_chunk_and_its_parts_and_ends_with_the_last_untouched_one(store: BatchStore):
+    states = ["settled", "split", "refused", "in_doubt", "submitted", "planned", "planned", "planned"]
+    planned = [
+        "001-00001",
+        "001-00002",
+        "001-00002.0",
+        "001-00002.1",
+        *[chunk_id(1, n) for n in (3, 4, 5, 6)],
+    ]
+    chunks = [a_chunk(name, state=state) for name, state in zip(planned, states, strict=True)]
+    chunks[5] = a_chunk(planned[5], attempts=1)  # it was tried, and put off
+    with_chunks(store, *chunks)
+    store.add_chunks("b1", "plan0", [a_chunk("000-00001")])
+    store.add_chunks("b1", "plan2", [a_chunk("002-00001")])
+    assert at_work(store, "", 2) == planned
+    assert at_work(store, "", 1) == planned[:-1]
+    assert at_work(store, "001-00001", 1) == planned[1:-1]
+    assert at_work(store, "001-00002", 5) == planned[2:]
+    assert at_work(store, "001-00002.1", 5) == planned[4:]
+    assert at_work(store, planned[-1], 5) == []
+
+
+def test_a_look_at_hundreds_of_chunks_sees_as_many_as_it_wants(store: BatchStore):
+    planned = [chunk_id(1, number) for number in range(1, 401)]
+    with_chunks(store, *[a_chunk(name, state="submitted") for name in planned[:300]])
+    store.add_chunks("b1", PLAN, [a_chunk(name) for name in planned[300:]])
+    assert at_work(store, "", 50) == planned[:350]
+    assert at_work(store, planned[9], 200) == planned[10:]
+    assert at_work(store, planned[309], 3) == planned[310:313]
+
+
 def test_the_same_plan_added_again_is_as_if_it_was_new(store: BatchStore):
     batch = with_chunks(store, a_chunk())
     store.save_chunk(batch, a_chunk().moved(ChunkState.SUBMITTING, token="t"))

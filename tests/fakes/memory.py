@@ -132,6 +132,16 @@ class MemoryStore:
         kept = self._chunks.get((batch_id, plan_id), {})
         return [kept[name] for name in sorted(kept)]
 
+    def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
+        found: list[Chunk] = []
+        kept = self._chunks.get((batch_id, plan_id), {})
+        for name in sorted(name for name in kept if name > after):
+            found.append(kept[name])
+            untouched_max -= kept[name].is_untouched
+            if not untouched_max:
+                break
+        return found
+
     def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
         kept = self._chunks.setdefault((batch.batch_id, batch.plan_id), {})
         stored = kept.get(chunk.chunk_id)

@@ -30,6 +30,7 @@ from adjustments.model import Batch, Chunk, Outcome
 from adjustments.services import (
     collecting,
     investigating,
+    looking,
     planning,
     polling,
     results,
@@ -230,6 +231,26 @@ def _no_stop() -> Sequence[Patch]:
     return [(submitting, "next_step", next_step)]
 
 
+@mutant("look only behind chunks that may still change")
+def _passed_open() -> Sequence[Patch]:
+    return [(Chunk, "is_certain", property(lambda self: self.state is not ChunkState.PLANNED))]
+
+
+@mutant("look only behind chunks that hold rows in doubt")
+def _passed_doubt() -> Sequence[Patch]:
+    return [(Chunk, "is_certain", property(lambda self: self.state.is_over))]
+
+
+@mutant("forget the failed rows behind which a look begins")
+def _passed_failures() -> Sequence[Patch]:
+    original = progress.passed_by
+
+    def passed_by(*args: Any) -> Any:
+        return original(*args).model_copy(update={"failed": 0})
+
+    return [(looking, "passed_by", passed_by)]
+
+
 # --- planning ---------------------------------------------------------------------------------------------
 
 
@@ -319,8 +340,8 @@ def _trust_counter() -> Sequence[Patch]:
 def _no_deadline() -> Sequence[Patch]:
     original = Poller._note_stop
 
-    def note_stop(self: Poller, batch_id: str) -> Batch:
-        return original(_with(self, "_clock", _Earlier(self._clock)), batch_id)
+    def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
+        return original(_with(self, "_clock", _Earlier(self._clock)), look)
 
     return [(Poller, "_note_stop", note_stop)]
 

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from adjustments.batches import chunking, occurrences
 from adjustments.batches.progress import NextStep
 from adjustments.model import Batch, Chunk
-from adjustments.services import planning, reporting, submitting, telling
+from adjustments.services import looking, planning, polling, reporting, submitting, telling
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
 from tests.simulation.chance import PROFILES, Chance
@@ -134,6 +134,8 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
         (planning, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
         (planning, "PART_BYTES", 128),
         (submitting, "ROUND_CHUNKS_MAX", 3),
+        (looking, "UNTOUCHED_MAX", 4),
+        (polling, "PASSED_KEPT_FROM", 1),
         (occurrences, "_PARTITIONS", 2),
         (reporting, "report_page", lambda batch, *_: batch.status.value),  # for people's eyes, and slow
     ]

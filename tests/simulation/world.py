@@ -25,6 +25,7 @@ STORE = (
     "batch",
     "batches",
     "chunks",
+    "chunks_at_work",
     "add_chunks",
     "claim_content",
     "note_reversal",
@@ -71,6 +72,7 @@ class SimulatedWorld:
         services = self.services
         self.checker.read_file = services.files.get
         self._hook_time()
+        self._all_chunks = services.store.chunks
         self._hook_store()
         self._hook_files()
         self._hook_gameball()
@@ -115,7 +117,7 @@ class SimulatedWorld:
                 effect = partial(self._watched, effect, watchers[name])
             elif name == "create_batch":
                 effect = partial(self._created, effect)
-            elif name in ("batch", "chunks"):
+            elif name in ("batch", "chunks", "chunks_at_work"):
                 effect = partial(self._seen, name, effect)
             self._set(store, name, self._wrapped("store", name, effect, name in CONDITIONAL))
         for name in ("open_batches", "doubtful_batches"):
@@ -253,7 +255,7 @@ class SimulatedWorld:
         elif (
             worker and worker.looked
         ):  # a decision to send rests on a batch and the chunks read right after it
-            worker.seen, worker.looked = (worker.looked, found), None
+            worker.seen, worker.looked = (worker.looked, self._all_chunks(*args[:2])), None
         return found
 
     def _called(self, effect: Callable[..., Any], *args: Any) -> Any:

@@ -7,7 +7,9 @@ from adjustments.errors import WrongState
 from adjustments.record import Record
 from adjustments.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, Outcome
 
-__all__ = ["Batch", "Chunk", "Counts", "Outcome", "Prediction", "Rejection", "Resolution", "Row", "Source"]
+__all__ = [
+    "Batch", "Chunk", "Counts", "Outcome", "Passed", "Prediction", "Rejection", "Resolution", "Row", "Source",
+]  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -84,6 +86,20 @@ class Resolution(Record):
     rows: int
 
 
+class Passed(Record):
+    """The chunks, from the first one on, that nothing can change any more: looks begin behind them.
+
+    ``through`` is the last of them; ``rows`` and ``failed`` add up what became of them; ``sent_at`` is when
+    one of them was last sent.
+    """
+
+    through: str = ""
+    chunks: int = 0
+    rows: int = 0
+    failed: int = 0
+    sent_at: datetime | None = None
+
+
 class Batch(Record):
     """One accepted file or API body, and where it stands.
 
@@ -115,6 +131,7 @@ class Batch(Record):
     applied_total: str = "0"
     chunks: int = 0
     waves: int = 0
+    passed: Passed = Passed()
     row_parts: int = 0
     has_canary: bool = False
     has_repeats: bool = False
@@ -201,6 +218,16 @@ class Chunk(Record):
     def rows(self) -> int:
         """How many adjustments the chunk holds."""
         return self.last - self.first
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has tried to send it."""
+        return self.state is ChunkState.PLANNED and not self.attempts
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether nothing can change it any more: rows in doubt may still become certain."""
+        return not (CHUNK_MOVES[self.state] or self.counts.in_doubt)
 
     def settled(self, **changes: Any) -> "Chunk":
         """This chunk with the outcomes of its rows, or, where some were in doubt, with better ones."""

@@ -93,6 +93,12 @@ class BatchStore(Protocol):
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         """The chunks of a plan, in the order of sending."""
 
+    def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
+        """The chunks of a plan behind one, in the order of sending, until there are so many untouched ones.
+
+        ``after`` is a chunk's id, or empty to begin with the first.
+        """
+
     def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
         """Keep a chunk's next version; raises WrongState where the stored one is not the version before."""
 

@@ -15,6 +15,7 @@ from adjustments.errors import (
 )
 from adjustments.limits import ERROR_CHARS_MAX
 from adjustments.ports import Lane, Resource
+from adjustments.services.looking import Look
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
@@ -90,8 +91,9 @@ def test_two_workers_send_a_chunk_once():
     batch = world.drop(THREE)
     before = [chunk.model_copy(update={"state": ChunkState.PLANNED, "version": 1})
               for chunk in stale(batch.batch_id, batch.plan_id)]  # fmt: skip
-    world.store.chunks = lambda *_: before if len(gameball.requests) < 2 else stale(*_)  # type: ignore[method-assign]
-    world.submitter._send_round(batch, before, world.clock.now() + timedelta(minutes=1))
+    world.store.chunks_at_work = lambda *_: before  # type: ignore[method-assign]
+    look = Look(world.store, batch.batch_id)
+    world.submitter._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1))
     assert len(gameball.requests) == 1
 
 

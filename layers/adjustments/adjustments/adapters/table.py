@@ -47,6 +47,9 @@ SENDERS_KEPT: Final = timedelta(days=30)
 TRANSACTION_TRIES: Final = 4
 """Tries of one transaction: a conflict lasts milliseconds, and a split that fails leaves doubt."""
 
+PAGE_CHUNKS: Final = 128
+"""Chunks read at once where only some are wanted: some 50 KB, which is little more than a look wants."""
+
 _serialise = TypeSerializer().serialize
 _deserialise = TypeDeserializer().deserialize
 
@@ -184,15 +187,21 @@ class TableBatchStore:
 
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         """See ``BatchStore``."""
-        query = {
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :plan)",
-            "ExpressionAttributeValues": {
-                ":pk": {"S": f"batch#{batch_id}"},
-                ":plan": {"S": f"chunk#{plan_id}#"},
-            },
-            "ConsistentRead": True,
-        }
-        return [Chunk.model_validate(_values(item)) for item in self._pages(query)]
+        pages = self._pages(self._chunks_query(batch_id, plan_id))
+        return [Chunk.model_validate(_values(item)) for item in pages]
+
+    def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
+        """See ``BatchStore``."""
+        query = self._chunks_query(batch_id, plan_id)
+        if after:
+            query["ExclusiveStartKey"] = _chunk_key(batch_id, plan_id, after)
+        found: list[Chunk] = []
+        for item in self._pages(query, PAGE_CHUNKS):
+            found.append(Chunk.model_validate(_values(item)))
+            untouched_max -= found[-1].is_untouched
+            if not untouched_max:
+                break
+        return found
 
     def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
         """See ``BatchStore``."""
@@ -254,8 +263,20 @@ class TableBatchStore:
             query["ExclusiveStartKey"] = {name: {"S": text} for name, text in key.items()}
         return query
 
-    def _pages(self, query: dict[str, Any]) -> Iterator[Item]:
-        pages = self._client.get_paginator("query").paginate(TableName=self._table, **query)
+    @staticmethod
+    def _chunks_query(batch_id: str, plan_id: str) -> dict[str, Any]:
+        key = _chunk_key(batch_id, plan_id, "")
+        return {
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :plan)",
+            "ExpressionAttributeValues": {":pk": key["pk"], ":plan": key["sk"]},
+            "ConsistentRead": True,
+        }
+
+    def _pages(self, query: dict[str, Any], page_items: int | None = None) -> Iterator[Item]:
+        paging: Any = {"PageSize": page_items}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table, PaginationConfig=paging, **query
+        )
         for page in pages:
             yield from page["Items"]
 
@@ -274,7 +295,11 @@ def _batch_item(batch: Batch) -> Item:
 
 
 def _chunk_item(batch_id: str, plan_id: str, chunk: Chunk) -> Item:
-    return _item({"pk": f"batch#{batch_id}", "sk": f"chunk#{plan_id}#{chunk.chunk_id}"}, chunk)
+    return {**_chunk_key(batch_id, plan_id, chunk.chunk_id), **_item({}, chunk)}
+
+
+def _chunk_key(batch_id: str, plan_id: str, chunk_id: str) -> Item:
+    return {"pk": {"S": f"batch#{batch_id}"}, "sk": {"S": f"chunk#{plan_id}#{chunk_id}"}}
 
 
 def _reasons_of(cancelled: Any) -> set[str]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import Final, NamedTuple
 
-from adjustments.model import Batch, Chunk
+from adjustments.ids import chunk_id
+from adjustments.model import Batch, Chunk, Passed
 from adjustments.states import BatchStatus, ChunkState
 
 LEASE_S: Final = 120.0
@@ -47,14 +48,15 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
 
     Args:
         batch: the batch as it stands.
-        chunks: all its chunks, in the order of sending.
+        chunks: its chunks behind ``batch.passed``, in the order of sending; untouched ones may be missing at
+            the end, where there are some before.
         now: the time, UTC.
         failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
     """
     planned = [chunk for chunk in chunks if chunk.state is ChunkState.PLANNED]
     submitted = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTED]
     submitting = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTING]
-    stop_reason = batch.stop_reason or _failure_stop(chunks, planned, failure_percent_max)
+    stop_reason = batch.stop_reason or _failure_stop(batch.passed, chunks, planned, failure_percent_max)
     may_send = not (stop_reason or batch.dry_run or batch.status is BatchStatus.AWAITING_APPROVAL)
     to_send = _sendable(batch, chunks, now) if may_send else []
     return NextStep(
@@ -79,7 +81,7 @@ def _sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chun
     wave = unfinished[0].wave
     group = [chunk for chunk in unfinished if chunk.wave == wave]
     if batch.has_canary and wave == 1:
-        canary = _family(unfinished, chunks[0].chunk_id)
+        canary = _family(unfinished, chunk_id(1, 1))
         group = canary or group
     return [
         c for c in group if c.state is ChunkState.PLANNED and (c.not_before is None or c.not_before <= now)
@@ -91,15 +93,16 @@ def _family(chunks: Iterable[Chunk], whole: str) -> list[Chunk]:
     return [c for c in chunks if c.chunk_id == whole or c.chunk_id.startswith(f"{whole}.")]
 
 
-def _failure_stop(chunks: Sequence[Chunk], planned: Sequence[Chunk], percent_max: int) -> str:
+def _failure_stop(passed: Passed, chunks: Sequence[Chunk], planned: Sequence[Chunk], percent_max: int) -> str:
     """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md)."""
     if not planned:
         return ""
     known = _known(_whole(chunks))
-    bad = known.failed + known.in_doubt
-    if not known.rows or bad * 100 <= percent_max * known.rows:
+    rows = passed.rows + known.rows
+    bad = passed.failed + known.failed + known.in_doubt
+    if not rows or bad * 100 <= percent_max * rows:
         return ""
-    share = f"{bad} of the first {known.rows} rows failed or are in doubt"
+    share = f"{bad} of the first {rows} rows failed or are in doubt"
     return f"{share}, which is more than the {percent_max} % allowed (MaxFailurePercent)"
 
 
@@ -141,6 +144,29 @@ def _known(chunks: Iterable[Chunk]) -> _Known:
     return _Known(rows, failed, in_doubt)
 
 
+def passed_by(batch: Batch, chunks: Sequence[Chunk]) -> Passed:
+    """How far a batch's chunks are certain, from the first one on: each with all parts it was split into.
+
+    Args:
+        batch: the batch as it stands.
+        chunks: its chunks behind ``batch.passed``, in the order of sending.
+    """
+    passed = batch.passed
+    for _, parts in groupby(chunks, _root):
+        family = list(parts)
+        if not all(chunk.is_certain for chunk in family):
+            break
+        known = _known(family)
+        passed = Passed(
+            through=family[-1].chunk_id,
+            chunks=passed.chunks + len(family),
+            rows=passed.rows + known.rows,
+            failed=passed.failed + known.failed,
+            sent_at=max(filter(None, (passed.sent_at, *(c.intent_at for c in family))), default=None),
+        )
+    return passed
+
+
 def turns(to_send: Sequence[Chunk], chunks: Iterable[Chunk], now: datetime, after: str) -> Sequence[Chunk]:
     """What to do while chunks wait to be sent: send one, ask for one job, send one, and so on.
 
@@ -149,7 +175,7 @@ def turns(to_send: Sequence[Chunk], chunks: Iterable[Chunk], now: datetime, afte
 
     Args:
         to_send: the chunks that may be sent, in order.
-        chunks: all chunks of the batch.
+        chunks: the chunks of which some may be asked for.
         now: the time, UTC.
         after: the chunk that was asked for last, so that all take their turn; empty for none.
     """
@@ -171,6 +197,7 @@ def lease_is_over(chunk: Chunk, now: datetime) -> bool:
 
 def _wait_s(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> int:
     """Waits grow from seconds to a minute with the time since something was last sent (DESIGN.md, "Poll")."""
-    last_sent = max((c.intent_at for c in chunks if c.intent_at), default=batch.created_at)
+    sent = filter(None, (batch.passed.sent_at, *(chunk.intent_at for chunk in chunks)))
+    last_sent = max(sent, default=batch.created_at)
     elapsed_s = (now - last_sent).total_seconds()
     return int(min(WAIT_MAX_S, max(WAIT_MIN_S, elapsed_s / 10)))

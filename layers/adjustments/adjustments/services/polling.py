@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from adjustments.batches.progress import NextStep, next_step
 from adjustments.errors import WrongState
@@ -16,11 +16,15 @@ from adjustments.ports import (
     Parallel,
 )
 from adjustments.services.collecting import Collector
+from adjustments.services.looking import Look
 from adjustments.services.predicting import Predictor
-from adjustments.services.saving import save_or_reread
+from adjustments.services.saving import save_or_reread, try_save
 from adjustments.services.stopping import Stopper
 from adjustments.services.telling import tell, warn
 from adjustments.states import BatchStatus, ChunkState
+
+PASSED_KEPT_FROM: Final = 48
+"""So many more certain chunks are worth a write of the batch: to read them again would cost as much."""
 
 DEADLINE_MESSAGE = "the batch's deadline passed before Gameball told what became of this row"
 LOST_MESSAGE = "the sender vanished between the intent and the answer: the request may have been sent"
@@ -53,36 +57,38 @@ class Poller:
 
     def poll(self, batch_id: str, until: datetime) -> tuple[Batch, NextStep]:
         """Ask for the open jobs once, settle what ended, and say what follows."""
-        batch = self._store.batch(batch_id)
+        look = Look(self._store, batch_id)
+        batch = look.batch()
         if batch.status.is_final:
-            return batch, self._step(batch)
+            return batch, self._step(look, batch)
         if batch.dry_run and not batch.refusal:
             is_over = self._predictor.look(batch, until)
-            return batch, replace(self._step(batch), is_over=is_over)
+            return batch, replace(self._step(look, batch), is_over=is_over)
         self._stopper.stop_jobs(batch, until)
-        step = self._step(batch)
+        kept = batch.passed.chunks
+        step = self._step(look, batch)
         for chunk in step.lost:
             self._doubt(batch, chunk, LOST_MESSAGE)
         self._parallel([partial(self._collector.collect, batch, chunk, until) for chunk in step.to_poll])
-        batch = self._note_stop(batch_id)
-        step = self._step(batch)
+        batch, step = self._note_stop(look)
         if not step.more_to_send and batch.status in (BatchStatus.PLANNED, BatchStatus.SUBMITTING):
-            batch = save_or_reread(self._store, batch.moved(BatchStatus.POLLING))
+            batch = save_or_reread(self._store, batch.moved(BatchStatus.POLLING, passed=look.passed))
+        elif not step.is_over and look.passed.chunks >= kept + PASSED_KEPT_FROM:
+            try_save(self._store, batch.changed(passed=look.passed))
         return batch, step
 
-    def _step(self, batch: Batch) -> NextStep:
-        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
-        return next_step(batch, chunks, self._clock.now(), self._failure_percent_max)
+    def _step(self, look: Look, batch: Batch) -> NextStep:
+        return next_step(batch, look.chunks(batch), self._clock.now(), self._failure_percent_max)
 
     def _doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
         with suppress(WrongState):  # its worker is alive after all
             self._store.save_chunk(batch, chunk.moved(ChunkState.IN_DOUBT, error=message))
             warn("chunk in doubt", batch, chunk, why=message)
 
-    def _note_stop(self, batch_id: str) -> Batch:
-        """Close what will not be sent any more: after a stop, and at the deadline."""
-        batch = self._store.batch(batch_id)
-        step = self._step(batch)
+    def _note_stop(self, look: Look) -> tuple[Batch, NextStep]:
+        """Close what will not be sent any more, after a stop and at the deadline; say what follows."""
+        batch = look.batch()
+        step = self._step(look, batch)
         is_late = self._clock.now() >= batch.deadline_at
         if is_late and not step.is_over and not batch.past_deadline:
             reason = batch.stop_reason or step.stop_reason or "the batch's deadline passed"
@@ -92,13 +98,13 @@ class Poller:
             batch = save_or_reread(self._store, batch.changed(stop_reason=step.stop_reason))
             warn("batch stopped: too many rows failed", batch)
         if not batch.stop_reason:
-            return batch
-        for chunk in self._store.chunks(batch_id, batch.plan_id):
+            return batch, step
+        for chunk in self._store.chunks(batch.batch_id, batch.plan_id):
             if chunk.state is ChunkState.PLANNED:
                 self._close(batch, chunk)
             elif chunk.state is ChunkState.SUBMITTED and batch.past_deadline:
                 self._doubt(batch, chunk, DEADLINE_MESSAGE)
-        return batch
+        return batch, self._step(look, batch)
 
     def _close(self, batch: Batch, chunk: Chunk) -> None:
         with suppress(WrongState):  # it is being sent at this moment, and will be polled

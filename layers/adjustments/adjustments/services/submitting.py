@@ -27,6 +27,7 @@ from adjustments.ports import (
 )
 from adjustments.services.collecting import Collector
 from adjustments.services.feeding import Feed
+from adjustments.services.looking import Look
 from adjustments.services.saving import kept, pause, resume, save_or_reread
 from adjustments.services.telling import facts_of, tell, warn
 from adjustments.services.turns import wait_for_turn
@@ -70,8 +71,9 @@ class Submitter:
 
     def submit(self, batch_id: str, until: datetime) -> Batch:
         """Send chunk after chunk until nothing more may be sent now, or the time is up."""
+        look = Look(self._store, batch_id)
         while True:
-            batch, chunks = self._look(batch_id, "", until)
+            batch, chunks = self._look(look, "", until)
             if not chunks:
                 return batch
             if batch.status is BatchStatus.PLANNED:
@@ -80,32 +82,32 @@ class Submitter:
             # before any intent: whoever looks for twins of a row has to see every batch that sends
             self._store.note_sending(batch_id, self._clock.now())
             # of a paused batch, one chunk tries whether our keys are right again
-            has_time = self._send_round(batch, chunks[:1] if batch.paused else chunks, until)
+            has_time = self._send_round(look, batch, chunks[:1] if batch.paused else chunks, until)
             batch = self._store.batch(batch_id)
             if batch.paused or not has_time:
                 return batch
 
-    def _look(self, batch_id: str, asked: str, until: datetime) -> tuple[Batch, Sequence[Chunk]]:
+    def _look(self, look: Look, asked: str, until: datetime) -> tuple[Batch, Sequence[Chunk]]:
         """Look at a batch, and for what may be sent of it now, and which jobs be asked for in between."""
-        batch = self._store.batch(batch_id)
+        batch = look.batch()
         now = self._clock.now()
         if batch.status not in _SENDING or now >= min(until, batch.deadline_at):
             return batch, ()
-        chunks = self._store.chunks(batch_id, batch.plan_id)
+        chunks = look.chunks(batch)
         step = next_step(batch, chunks, now, self._failure_percent_max)
         if step.stop_reason or not step.to_send:
             return batch, ()
         return batch, turns(step.to_send, chunks if self._collector else (), now, asked)
 
-    def _send_round(self, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> bool:
+    def _send_round(self, look: Look, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> bool:
         """Send with several workers until they have nothing left, or no place before the end."""
-        feed = Feed(chunks, ROUND_CHUNKS_MAX, partial(self._look_again, batch.batch_id, until))
+        feed = Feed(chunks, ROUND_CHUNKS_MAX, partial(self._look_again, look, until))
         workers = min(len(chunks), ROUND_CHUNKS_MAX)
         self._parallel([partial(self._send_from, feed, batch, until) for _ in range(workers)])
         return not feed.is_closed
 
-    def _look_again(self, batch_id: str, until: datetime, asked: str) -> Sequence[Chunk]:
-        batch, chunks = self._look(batch_id, asked, until)
+    def _look_again(self, look: Look, until: datetime, asked: str) -> Sequence[Chunk]:
+        batch, chunks = self._look(look, asked, until)
         return () if batch.paused else chunks
 
     def _send_from(self, feed: Feed, batch: Batch, until: datetime) -> None:
