@@ -176,6 +176,14 @@ def test_the_newest_version_is_read(files: Files):
     assert files.get("work/a") == b"two"
 
 
+@pytest.mark.parametrize("body", [b"", b"x", b"x" * 1_023, b"x" * 1_024, bytes(range(256)) * 999])
+def test_a_small_object_is_read_as_it_was_put(files: Files, body: bytes):
+    files.put("work/a", body, "application/json")
+    with files.putting() as put:
+        put("work/b", body, "application/json")
+    assert (files.get("work/a"), files.get("work/b")) == (body, body)
+
+
 def test_only_the_first_of_two_that_put_a_new_object_does_so(files: Files):
     assert files.put_new("inbox/api.json", b"first", "application/json")
     assert not files.put_new("inbox/api.json", b"second", "application/json")
@@ -424,6 +432,19 @@ def test_the_type_of_the_content_is_kept(aws: Aws, bucket: str, size: int):
         out.write(b"x" * size)
     head = aws.s3.head_object(Bucket=bucket, Key="results/report.html")
     assert head["ContentType"] == "text/html; charset=utf-8"
+
+
+def test_work_files_are_stored_compressed_and_what_people_read_is_not(aws: Aws, bucket: str):
+    files = BucketFiles(aws.s3, bucket)
+    row = b'{"customerId":"player-00000001","amount":10,"reason":"Spring campaign"}\n'
+    files.put("work/rows.json", row * 1_000, "application/json")
+    stored = aws.s3.get_object(Bucket=bucket, Key="work/rows.json")
+    assert stored["ContentEncoding"] == "gzip"
+    assert stored["ContentType"] == "application/json"
+    assert stored["ContentLength"] < len(row) * 100
+    with files.writing("results/r.csv", "text/csv") as out:
+        out.write(row * 1_000)
+    assert aws.s3.get_object(Bucket=bucket, Key="results/r.csv")["Body"].read() == row * 1_000
 
 
 def test_a_link_reads_the_object_without_keys(aws: Aws, bucket: str):

@@ -1,5 +1,6 @@
 """The bucket: dropped files, work files and results in S3."""
 
+import gzip
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +22,9 @@ _PART_BYTES: Final = 8 << 20
 
 _PUTS_UNDER_WAY: Final = 8
 """A put takes some 20 ms of waiting; eight at once keep up with one processor that plans."""
+
+_PACKED_FROM: Final = 1_024
+"""Bytes from which a small object is stored compressed."""
 
 _TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
@@ -59,11 +63,13 @@ class BucketFiles:
     def get(self, key: str) -> bytes:
         """See ``Files``."""
         with _absence_told(key):
-            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+        body = answer["Body"].read()
+        return gzip.decompress(body) if answer.get("ContentEncoding") == "gzip" else body
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """See ``Files``."""
-        self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=content_type)
+        self._client.put_object(Bucket=self._bucket, Key=key, ContentType=content_type, **packed(body))
 
     @contextmanager
     def putting(self) -> Iterator[Put]:
@@ -140,6 +146,13 @@ class BucketFiles:
                         modified_at,
                         metadata={},
                     )
+
+
+def packed(body: bytes) -> Any:
+    """How a small object is stored: as it is, or compressed in the fastest way and marked so."""
+    if len(body) < _PACKED_FROM:
+        return {"Body": body}
+    return {"Body": gzip.compress(body, 1, mtime=0), "ContentEncoding": "gzip"}
 
 
 class _Upload:
