@@ -1,14 +1,18 @@
 """Dollars, from counted calls and AWS's list prices."""
 
+from functools import cache
 from typing import Any, Final
 
 from tests.bench import growth, warm
 from tests.bench.tables import table
+from tests.bench.written import template
 
 REGION: Final = "us-east-1"
 PRICES_CHECKED: Final = (
-    "Those of Lambda, DynamoDB, Step Functions and API Gateway were compared on 2026-11-22 with copies of "
-    "AWS's pages from 2024 to 2026; the others are as known then, and were not compared."
+    "All were compared on 2026-11-22, none with live pages: those of Lambda, DynamoDB, Step Functions and "
+    "API Gateway with copies of AWS's own pages from 2024 to 2026; those of S3 storage and PUT, SQS, "
+    "EventBridge, Secrets Manager and CloudWatch with what others wrote of AWS's pages in 2026 (most by "
+    "February and March); that of S3 GET was not found and is as known."
 )
 PRICES: Final = {
     "Lambda, GB-second, arm64": 0.0000133334,
@@ -29,10 +33,6 @@ PRICES: Final = {
     "CloudWatch, custom metric and month": 0.30,
     "CloudWatch, dashboard and month": 3.00,
 }
-MEMORY_GB: Final = {
-    "submit_batch": 1.769, "poll_jobs": 0.512, "submit_more": 0.512, "write_report": 1.769, "notify": 0.512,
-}  # fmt: skip
-MANUAL_GB: Final = 1.024
 S3_CALL_S: Final = 0.02
 TABLE_CALL_S: Final = 0.005
 """What a call is taken to wait for, one after another: an upper bound, since many go side by side."""
@@ -42,18 +42,19 @@ LOG_LINE_BYTES: Final = 700
 RUN_LOG_BYTES: Final = 1_500
 """The lines that Lambda itself writes for a run, and its metrics."""
 
-WORK_MONTHS: Final = 400 / 30.4
+DAYS_A_MONTH: Final = 30.4
 ROW_TRANSITIONS: Final = 6
 """Of a state machine per row: start, send, wait, ask, choose, end; one round of asking."""
 
 
 def of_rows(one: dict[str, Any]) -> dict[str, float]:
     """Dollars of a million rows."""
-    memory_s = sum(seconds * MEMORY_GB[name] for name, seconds in one["seconds"].items())
+    memory_s = sum(seconds * memory_gb(name) for name, seconds in one["seconds"].items())
     waiting_s = (one["puts"] + one["gets"]) * S3_CALL_S + one["table_writes"] * TABLE_CALL_S
     runs = sum(one["invocations"].values())
+    kept_months = work_days() / DAYS_A_MONTH
     return {
-        "Lambda": (memory_s + waiting_s * 1.769) * PRICES["Lambda, GB-second, arm64"]
+        "Lambda": (memory_s + waiting_s * memory_gb("submit_batch")) * PRICES["Lambda, GB-second, arm64"]
         + runs * PRICES["Lambda, request"],
         "DynamoDB writes": one["write_units"]
         * PRICES["DynamoDB on demand, write request unit (halved in November 2024)"],
@@ -67,7 +68,32 @@ def of_rows(one: dict[str, Any]) -> dict[str, float]:
         "queue, event, secret": 4 * PRICES["SQS, request"]
         + PRICES["EventBridge, custom event"]
         + 3 * PRICES["Secrets Manager, call"],
+        f"S3, work files for {work_days()} days ({one['work_bytes'] / 1e6:.0f} MB)": one["work_bytes"]
+        / 1e9
+        * PRICES["S3 Standard, GB-month"]
+        * kept_months,
     }
+
+
+@cache
+def memory_gb(function: str) -> float:
+    """Memory of a function, as the template has it, in the gigabytes that Lambda charges."""
+    code, written = f"functions/{function}/", template()
+    [properties] = [
+        resource["Properties"]
+        for resource in written["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function" and resource["Properties"]["CodeUri"] == code
+    ]
+    megabytes = properties.get("MemorySize", written["Globals"]["Function"]["MemorySize"])
+    return float(megabytes) / 1_024
+
+
+@cache
+def work_days() -> int:
+    """How long work files are kept, as the template has it."""
+    rules = template()["Resources"]["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    [days] = [rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == "work/"]
+    return int(days)
 
 
 def of_manual(calls: dict[str, float], own_s: float) -> dict[str, float]:
@@ -82,7 +108,8 @@ def of_manual(calls: dict[str, float], own_s: float) -> dict[str, float]:
     took_s = own_s + GAMEBALL_CALL_S + (writes + reads) * TABLE_CALL_S
     each = {
         "API Gateway": PRICES["API Gateway REST, call"],
-        "Lambda": took_s * MANUAL_GB * PRICES["Lambda, GB-second, arm64"] + PRICES["Lambda, request"],
+        "Lambda": took_s * memory_gb("manual_transaction") * PRICES["Lambda, GB-second, arm64"]
+        + PRICES["Lambda, request"],
         "DynamoDB": writes * PRICES["DynamoDB on demand, write request unit (halved in November 2024)"]
         + reads * PRICES["DynamoDB on demand, read request unit"],
         "CloudWatch Logs": (LOG_LINE_BYTES + RUN_LOG_BYTES) / 1e9 * PRICES["CloudWatch Logs, GB"],
@@ -94,11 +121,12 @@ def measure() -> str:
     """The tables of the document."""
     million = next(one for one in growth.counted() if one["rows"] == 1_000_000)
     rows, manual = of_rows(million), of_manual(*warm.counted())
-    kept = million["bytes_kept"] / 1e9 * PRICES["S3 Standard, GB-month"] * WORK_MONTHS
+    kept = million["result_bytes"] / 1e9 * PRICES["S3 Standard, GB-month"]
     per_row = 1e6 * ROW_TRANSITIONS * PRICES["Step Functions standard, state transition"]
     lines = [(name, f"{dollars:.4f}") for name, dollars in rows.items()]
     lines.append(("**in all** (goal < 0.05)", f"**{sum(rows.values()):.4f}**"))
-    lines.append((f"besides, work files for 400 days ({million['bytes_kept'] / 1e6:.0f} MB)", f"{kept:.4f}"))
+    results = f"besides, results until they are deleted ({million['result_bytes'] / 1e6:.0f} MB), each month"
+    lines.append((results, f"{kept:.4f}"))
     lines.append(("one state-machine execution per row, its transitions alone", f"{per_row:.2f}"))
     calls = [(name, f"{dollars:.4f}") for name, dollars in manual.items()]
     calls.append(("**in all** (goal < 0.01)", f"**{sum(manual.values()):.4f}**"))

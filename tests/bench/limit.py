@@ -21,7 +21,6 @@ from statistics import median
 from typing import Any, BinaryIO, Final, cast
 
 import boto3
-import yaml
 from botocore.config import Config
 
 from adjustments.adapters.bucket import BucketFiles
@@ -37,6 +36,7 @@ from local.emulator import REGION, start_emulator
 from local.gameball import STANDIN_KEYS, StandInDoor, start_standin
 from tests.bench import inputs
 from tests.bench.tables import table
+from tests.bench.written import template
 
 ROWS: Final = 200_000
 LIMIT: Final = 350
@@ -229,10 +229,7 @@ def measure() -> str:
 
 
 def _table_properties() -> dict[str, Any]:
-    loader: Any = type("Loader", (yaml.SafeLoader,), {})
-    loader.add_multi_constructor("!", lambda loader, suffix, node: None)
-    template = yaml.load((Path(__file__).parents[2] / "template.yaml").read_text(), loader)  # noqa: S506
-    properties = template["Resources"]["Table"]["Properties"]
+    properties = template()["Resources"]["Table"]["Properties"]
     names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     return {name: properties[name] for name in names}
 

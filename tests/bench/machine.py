@@ -3,6 +3,7 @@
 Calls to Gameball and AWS take no time here; the places in the request budget are as they are.
 """
 
+import gzip
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO, Final, cast
 from unittest.mock import patch
 
 from adjustments import exact_json
-from adjustments.adapters import table
+from adjustments.adapters import bucket, table
 from adjustments.batches.jobs import Dialect
 from adjustments.errors import NotFound
 from adjustments.events import STEP_MARGIN
@@ -27,6 +28,8 @@ from tests.fakes.world import World
 REQUESTS_PER_30_S: Final = 350
 STEP_TIME: Final = timedelta(seconds=300)
 """Time-out of the functions that poll and send (template.yaml)."""
+
+_GZIP_MARK: Final = b"\x1f\x8b"
 
 EVENTS_OF: Final = {"Task": 5, "Choice": 2, "Wait": 2, "Succeed": 2}
 """Entries that each kind of state leaves in an execution's history."""
@@ -108,6 +111,10 @@ class CountingStore(memory.MemoryStore):
         super().save_chunk(batch, chunk)
 
 
+def _bytes_of(files: Iterable[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
+
+
 def _bytes(item: Mapping[str, Any]) -> int:
     """What DynamoDB takes for an item's size: its names, and its values as text."""
     return sum(len(name) + _value_bytes(value) for name, value in item.items())
@@ -126,6 +133,17 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
             return 3 + sum(1 + _value_bytes(part) for part in inner)
         case _:
             return 1
+
+
+class PackedFiles(FolderFiles):
+    """A folder that keeps small objects as the bucket does, compressed."""
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        super().put(key, bucket.packed(body)["Body"], content_type)
+
+    def get(self, key: str) -> bytes:
+        body = super().get(key)
+        return gzip.decompress(body) if body.startswith(_GZIP_MARK) else body
 
 
 class CountingBudget(memory.MemoryRequestBudget):
@@ -184,7 +202,7 @@ class LightGameball:
 
 def services(machine: "Machine", blocks: Blocks) -> World:
     """The services on the machine's ports, with the template's defaults."""
-    files = FolderFiles(machine.folder, blocks, machine.calls)
+    files = PackedFiles(machine.folder, blocks, machine.calls)
     with patch.multiple(
         memory,
         ManualClock=lambda: machine.clock,
@@ -221,7 +239,7 @@ class Machine:
         self.transitions = 0
         self.events = 0
         self.calls: Counter[str] = Counter()
-        self.bytes_kept = 0
+        self.work_bytes = self.result_bytes = 0
         self.folder = folder
 
     def run(self, blocks: Blocks) -> Batch:
@@ -242,7 +260,8 @@ class Machine:
         self._task("write_report", lambda: world.reporter.report(batch.batch_id))
         ended: Batch = self._task("notify", lambda: world.notifier.notify(batch.batch_id))
         self._state("Succeed")
-        self.bytes_kept += sum(path.stat().st_size for path in self.folder.iterdir())
+        self.work_bytes += _bytes_of(self.folder.glob("work~*"))
+        self.result_bytes += _bytes_of(self.folder.glob("results~*"))
         return ended
 
     def _until(self) -> datetime:
