@@ -53,16 +53,16 @@ class TableRequestBudget:
         ahead_us = int(min(AHEAD_S[lane], within_s) * _US)
         for _ in range(_TRIES_MAX):
             now_us = self._now_us()
-            place_us = self._take(resource, lane, now_us, now_us + ahead_us)
+            place_us = self._take(resource, now_us, now_us + ahead_us)
             if place_us is not None:
                 return self._answer(place_us, now_us + ahead_us)
         return False, self._gap_us / _US * (1 + self._ids.jitter())  # others were quicker, each time
 
-    def _take(self, resource: Resource, lane: Lane, now_us: int, horizon_us: int) -> int | None:
-        """Take the next place, mostly with one write: a prompt call comes seldom, and finds the places past
-        unless it is known here that others have taken some.
+    def _take(self, resource: Resource, now_us: int, horizon_us: int) -> int | None:
+        """Take the next place, mostly with one write: who knows of no place ahead finds them past, unless
+        others have taken some meanwhile.
         """
-        if lane is Lane.PROMPT and self._seen_us.get(resource, 0) < now_us:
+        if self._seen_us.get(resource, 0) < now_us:
             return now_us if self._begin(resource, now_us) else self._append(resource, now_us, horizon_us)
         place_us = self._append(resource, now_us, horizon_us)
         return now_us if place_us is None and self._begin(resource, now_us) else place_us
