@@ -154,7 +154,7 @@ def test_person_resolves_rows_in_doubt(
 def test_line_that_is_not_in_doubt_is_refused_and_nothing_is_settled():
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     ended = world.run(world.drop(THREE))
-    with pytest.raises(RequestRefused, match="9"):
+    with pytest.raises(WrongState, match="not in doubt: 9;"):
         world.steering.resolve(ended.batch_id, Verdict("ann", Finding.APPLIED, "", frozenset({2, 9})))
     assert world.store.batch(ended.batch_id).counts.in_doubt == 3
 

@@ -7,7 +7,7 @@ from typing import Final
 from adjustments.batches.decisions import Verdict
 from adjustments.batches.evidence import Finding
 from adjustments.batches.outcomes import RowOutcome, settlement_of
-from adjustments.errors import RequestRefused, WrongState
+from adjustments.errors import WrongState
 from adjustments.model import Batch, Chunk, Outcome, Resolution
 from adjustments.ports import BatchStore, Clock, Files
 from adjustments.services.reporting import Reporter
@@ -58,12 +58,12 @@ class Resolver:
     def settle_lines(self, batch: Batch, verdict: Verdict, now: datetime) -> int:
         """Settle the rows that a person speaks of, all in doubt or the lines named; how many those were.
 
-        Raises RequestRefused, and settles nothing, where a line is named that is not in doubt.
+        Raises WrongState, and settles nothing, where a line is named that is not in doubt.
         """
         found = self._in_doubt(batch, verdict.lines)
         if missing := sorted(verdict.lines - {line for lines in found.values() for line in lines.values()}):
             named = ", ".join(map(str, missing[:10]))
-            raise RequestRefused("not_in_doubt", f"lines: these are not in doubt: {named}")
+            raise WrongState(f"lines: these are not in doubt: {named}; results.csv says which are")
         message = message_for(verdict.by, now, verdict.note)
         chunks = {chunk.chunk_id: chunk for chunk in self._store.chunks(batch.batch_id, batch.plan_id)}
         return sum(

@@ -108,9 +108,7 @@ class Steering:
     def resolve(self, batch_id: str, verdict: Verdict) -> tuple[Batch, int]:
         """Settle rows in doubt by a person's word; the batch as it stands then, and how many rows those were.
 
-        Raises:
-            WrongState: the batch has nothing to resolve.
-            RequestRefused: a line is named that is not in doubt.
+        Raises WrongState where the batch has nothing to resolve, or a line is named that is not in doubt.
         """
         batch = self._store.batch(batch_id)
         if batch.status is not BatchStatus.NEEDS_ATTENTION:
