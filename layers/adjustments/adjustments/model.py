@@ -1,7 +1,10 @@
 """The words of the design page as types: rows, chunks, batches and their outcomes."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator
 
 from adjustments.errors import WrongState
 from adjustments.record import Record
@@ -66,6 +69,12 @@ class Counts(Record):
     rejected: int = 0
     not_submitted: int = 0
     in_doubt: int = 0
+
+
+@lru_cache(maxsize=1_024)
+def _shared(counts: Counts) -> Counts:
+    """One object for equal counts: of chunks there are ten thousand, and most have the same."""
+    return counts
 
 
 class Prediction(Record):
@@ -211,7 +220,7 @@ class Chunk(Record):
     stop_asked: bool = False
     error: str = ""
     outcomes_key: str = ""
-    counts: Counts = Counts()
+    counts: Annotated[Counts, AfterValidator(_shared)] = Counts()
     applied_total: str = "0"
 
     @property

@@ -1,7 +1,9 @@
 """Joins what was sent with what Gameball lists, and tells a batch's end from its rows' outcomes."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from adjustments.batches.jobs import JobStatus
@@ -19,11 +21,6 @@ class RowOutcome(NamedTuple):
     outcome: Outcome
     message: str
 
-    @classmethod
-    def stored(cls, pair: Sequence[str]) -> "RowOutcome":
-        """Read back what JSON made of one."""
-        return cls(Outcome(pair[0]), pair[1])
-
 
 class Settlement(NamedTuple):
     """What became of a whole chunk: its rows in order, their counts, and the exact sum of the applied
@@ -33,6 +30,12 @@ class Settlement(NamedTuple):
     rows: Sequence[RowOutcome]
     counts: Counts
     applied_total: Decimal
+
+
+@lru_cache(maxsize=1_024)
+def stored_outcome(outcome: str, message: str) -> RowOutcome:
+    """Read back what JSON made of a row's outcome; most rows have the same."""
+    return RowOutcome(Outcome(outcome), message)
 
 
 def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
@@ -49,17 +52,17 @@ def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
 
 def settlement_of(rows: Sequence[bytes], outcomes: Sequence[RowOutcome]) -> Settlement:
     """Put a chunk's settlement together from its rows' outcomes, in the same order."""
-    return Settlement(outcomes, count(outcomes), _applied_total(customers_and_amounts(rows), outcomes))
+    return Settlement(
+        outcomes,
+        count(row.outcome for row in outcomes),
+        _applied_total(customers_and_amounts(rows), outcomes),
+    )
 
 
-def count(rows: Iterable[RowOutcome]) -> Counts:
+def count(outcomes: Iterable[Outcome]) -> Counts:
     """Count rows by outcome."""
-    tally = dict.fromkeys(Outcome, 0)
-    total = 0
-    for row in rows:
-        tally[row.outcome] += 1
-        total += 1
-    return Counts(rows=total, **{outcome.value: rows for outcome, rows in tally.items()})
+    tally = Counter(outcomes)
+    return Counts(rows=tally.total(), **{outcome.value: tally[outcome] for outcome in Outcome})
 
 
 def shared_outcome(batch: Batch, chunk: Chunk) -> RowOutcome:

@@ -10,10 +10,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from adjustments.model import Outcome
-from adjustments.totals import exact_sum
+from adjustments.totals import exact_sum, exact_sum_of_many
 
 KINDS_MAX: Final = 1_000
 """Reasons that are told apart; rows with yet another one are counted together."""
+
+AMOUNTS_MAX: Final = 1_000
+"""Different amounts that are counted before they are added up: equal ones are added at once."""
 
 EXAMPLES_MAX: Final = 5
 """Rows of one reason that are shown."""
@@ -57,21 +60,37 @@ class Group:
 
 @dataclass(slots=True)
 class RowDigest:
-    """What the page tells of the rows.
+    """What the page tells of the rows."""
 
-    ``added`` and ``deducted`` are the exact sums of the applied amounts above and below zero.
-    """
-
-    added: Decimal = Decimal(0)
-    deducted: Decimal = Decimal(0)
+    _added: Decimal = Decimal(0)
+    _deducted: Decimal = Decimal(0)
+    _applied: Counter[str] = field(default_factory=Counter)
     _groups: dict[tuple[Outcome, str], Group] = field(default_factory=dict)
+
+    @property
+    def added(self) -> Decimal:
+        """The exact sum of the applied amounts above zero."""
+        self._add_up()
+        return self._added
+
+    @property
+    def deducted(self) -> Decimal:
+        """The exact sum of the applied amounts below zero."""
+        self._add_up()
+        return self._deducted
 
     def add_applied(self, amount: str) -> None:
         """Take in a row that was applied."""
-        if amount.startswith("-"):
-            self.deducted = exact_sum([self.deducted, Decimal(amount)])
-        else:
-            self.added = exact_sum([self.added, Decimal(amount)])
+        self._applied[amount] += 1
+        if len(self._applied) >= AMOUNTS_MAX:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        deducted = {amount: times for amount, times in self._applied.items() if amount.startswith("-")}
+        total, below = exact_sum_of_many(self._applied), exact_sum_of_many(deducted)
+        self._deducted = exact_sum([self._deducted, below])
+        self._added = exact_sum([self._added, total, -below])
+        self._applied.clear()
 
     def add_problem(self, outcome: Outcome, row: Example) -> None:
         """Take in a row that was not applied, or may not have been."""

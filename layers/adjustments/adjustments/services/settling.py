@@ -3,8 +3,9 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import starmap
 
-from adjustments.batches.outcomes import RowOutcome, Settlement, shared_outcome
+from adjustments.batches.outcomes import RowOutcome, Settlement, shared_outcome, stored_outcome
 from adjustments.batches.payloads import rows_of
 from adjustments.batches.workfiles import WorkKeys
 from adjustments.model import Batch, Chunk
@@ -30,7 +31,7 @@ class Settler:
         """The outcomes of a chunk's rows, in order."""
         if chunk.state is not ChunkState.SETTLED:
             return [shared_outcome(batch, chunk)] * chunk.rows
-        return [RowOutcome.stored(pair) for pair in json.loads(self._files.get(chunk.outcomes_key))]
+        return list(starmap(stored_outcome, json.loads(self._files.get(chunk.outcomes_key))))
 
     def settle(
         self,
