@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import adjustments.services.accepting  # noqa: F401 - with the start, not the first call
 from adjustments import api, limits, wiring
 from adjustments.batches import measures
 from adjustments.errors import AdjustmentsError, RequestRefused

@@ -7,9 +7,9 @@ from typing import Any, Final
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import adjustments.services.steering  # noqa: F401 - with the start, not the first call
 from adjustments import api, wiring
 from adjustments.errors import AdjustmentsError, RequestRefused
-from adjustments.events import read_approval, read_stop_note, read_verdict
 from adjustments.states import BatchStatus
 
 PAGE_ROWS_MAX: Final = 100
@@ -54,6 +54,8 @@ def show(batch_id: str) -> Response[str]:
 @app.post("/batches/<batch_id>/approve")
 def approve(batch_id: str) -> Response[str]:
     """Let a held batch go; the body may name what the approver believes to approve."""
+    from adjustments.steering_bodies import read_approval  # only here: it loads pydantic
+
     batch = wiring.build_steering().approve(batch_id, read_approval(app.current_event.body, caller()))
     return reply(200, {"batchId": batch.batch_id, "status": batch.status.value})
 
@@ -61,6 +63,8 @@ def approve(batch_id: str) -> Response[str]:
 @app.post("/batches/<batch_id>/stop")
 def stop(batch_id: str) -> Response[str]:
     """Send nothing more of a batch, and stop its open jobs."""
+    from adjustments.steering_bodies import read_stop_note  # only here: it loads pydantic
+
     note, stop_at = read_stop_note(app.current_event.body), wiring.clock.now() + STOP_TIME
     batch = wiring.build_steering().stop(batch_id, caller() or "", note, stop_at)
     return reply(200, {"batchId": batch.batch_id, "status": batch.status.value})
@@ -69,6 +73,8 @@ def stop(batch_id: str) -> Response[str]:
 @app.post("/batches/<batch_id>/resolve")
 def resolve(batch_id: str) -> Response[str]:
     """Settle rows in doubt by the caller's word."""
+    from adjustments.steering_bodies import read_verdict  # only here: it loads pydantic
+
     batch, rows = wiring.build_steering().resolve(batch_id, read_verdict(app.current_event.body, caller()))
     try:
         wiring.build_notifier().notify(batch_id)

@@ -1,12 +1,14 @@
 """Adds one manual transaction: asked for through the API, or by an event on the bus or of a schedule."""
 
 import traceback
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import api, manual_wiring
 from adjustments.errors import AdjustmentsError, GameballError, GameballUnauthorized
+from adjustments.events import take_each
 from adjustments.manual.discretion import loggable, names_of
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from adjustments.ports import Asking
@@ -23,7 +25,7 @@ logger = manual_wiring.function_logger()
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Answer a call, or take each message of the queue."""
     if "Records" in event:
-        return take_each(event, context)
+        return take_each(event["Records"], partial(take, lambda_context=context))
     request_id = api.request_id(event) or context.aws_request_id
     asking = Asking(api.caller(event), request_id, context.get_remaining_time_in_millis)
     logger.append_keys(request_id=request_id, caller=loggable(asking.caller))
@@ -46,15 +48,6 @@ def add(event: dict[str, Any], asking: Asking) -> dict[str, Any]:
     added = manual_wiring.build_transactor().add(transaction, asking)
     logger.info("manual transaction added", replayed=added.is_replayed)
     return api.text_answer(200, added.body, {"idempotent-replayed": "true"} if added.is_replayed else {})
-
-
-def take_each(event: dict[str, Any], context: LambdaContext) -> Any:
-    """Take each message of the queue; one that fails stays, and ends in the failure queue."""
-    # Loaded only here: it is a quarter of the whole start, and a caller of the API would wait for it.
-    from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
 
 
 def take(record: dict[str, Any], lambda_context: LambdaContext) -> None:

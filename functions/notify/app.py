@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import wiring
-from adjustments.events import BatchStep
+from adjustments.events import read_step
 
 logger = wiring.function_logger()
 
@@ -15,8 +15,8 @@ logger = wiring.function_logger()
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Tell each fact once."""
-    step = BatchStep.model_validate(event)
-    logger.append_keys(batch_id=step.batch_id)
-    batch = wiring.build_notifier().notify(step.batch_id)
+    batch_id = read_step(event)
+    logger.append_keys(batch_id=batch_id)
+    batch = wiring.build_notifier().notify(batch_id)
     logger.info("told", facts=batch.notified)
     return {"batchId": batch.batch_id, "status": batch.status.value}

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import wiring
 from adjustments.batches import measures
-from adjustments.events import BatchStep, until
+from adjustments.events import read_step, until
 from adjustments.services.polling import answer_of
 
 logger = wiring.function_logger()
@@ -18,10 +18,10 @@ logger = wiring.function_logger()
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
     """Ask once for each open job, and say what follows."""
-    step = BatchStep.model_validate(event)
-    logger.append_keys(batch_id=step.batch_id)
+    batch_id = read_step(event)
+    logger.append_keys(batch_id=batch_id)
     stop_at = until(wiring.clock.now(), context.get_remaining_time_in_millis())
-    batch, following = wiring.build_poller().poll(step.batch_id, stop_at)
+    batch, following = wiring.build_poller().poll(batch_id, stop_at)
     answer = answer_of(batch, following)
     wiring.meter().count(measures.of_step(batch, following))
     logger.info("polled", **answer, status=batch.status.value)

@@ -4,17 +4,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import adjustments.services.intake  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.batches import measures
 from adjustments.errors import RequestRefused
-from adjustments.events import ObjectCreated, read_drop
+from adjustments.events import ObjectCreated, read_drop, take_each
 from adjustments.model import Batch
 
 logger = wiring.function_logger()
-processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -22,7 +21,7 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Take each message of the queue; one that fails stays, and ends in the failure queue."""
-    return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
+    return take_each(event["Records"], take)
 
 
 def take(record: dict[str, Any]) -> None:
@@ -42,9 +41,9 @@ def batches_of(record: dict[str, Any]) -> Iterator[Batch]:
     if not isinstance(drop, ObjectCreated):
         yield from intake.take_tick(drop.time)
         return
-    if drop.detail.bucket.name != wiring.settings().bucket:
+    if drop.bucket != wiring.settings().bucket:
         raise RequestRefused("foreign_bucket", "the event names a bucket that is not ours")
-    taken = intake.take_object(drop.detail.object.key, drop.detail.object.version_id)
+    taken = intake.take_object(drop.key, drop.version_id)
     if taken:
         yield taken
 

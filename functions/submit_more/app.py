@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from adjustments import wiring
 from adjustments.batches import measures
-from adjustments.events import BatchStep, until
+from adjustments.events import read_step, until
 
 logger = wiring.function_logger()
 
@@ -16,10 +16,10 @@ logger = wiring.function_logger()
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Send chunks until nothing more may be sent, or the time is up."""
-    step = BatchStep.model_validate(event)
-    logger.append_keys(batch_id=step.batch_id)
+    batch_id = read_step(event)
+    logger.append_keys(batch_id=batch_id)
     stop_at = until(wiring.clock.now(), context.get_remaining_time_in_millis())
-    batch = wiring.build_submitter().submit(step.batch_id, stop_at)
+    batch = wiring.build_submitter().submit(batch_id, stop_at)
     wiring.meter().count(measures.of_step(batch))
     logger.info("sent what may be sent", status=batch.status.value, paused=bool(batch.paused))
     return {"batchId": batch.batch_id}

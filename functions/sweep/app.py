@@ -4,6 +4,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import adjustments.services.investigating
+import adjustments.services.sweeping  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.events import until
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import adjustments.services.reporting  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.batches import measures
-from adjustments.events import BatchStep
+from adjustments.events import read_step
 
 logger = wiring.function_logger()
 
@@ -16,10 +17,10 @@ logger = wiring.function_logger()
 @wiring.metered
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the four result files; the batch has its final status after them."""
-    step = BatchStep.model_validate(event)
-    logger.append_keys(batch_id=step.batch_id)
+    batch_id = read_step(event)
+    logger.append_keys(batch_id=batch_id)
     began_at = wiring.clock.now()
-    batch = wiring.build_reporter().report(step.batch_id)
+    batch = wiring.build_reporter().report(batch_id)
     if batch.finished_at and batch.finished_at >= began_at:  # not when the step is only repeated
         wiring.meter().count(measures.of_end(batch))
     logger.info("results written", status=batch.status.value)

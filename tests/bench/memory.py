@@ -44,12 +44,12 @@ class DiskStore(memory.MemoryStore):
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         with self._path.open("w") as file:
             for number, chunk in enumerate(chunks):
-                file.write(f"{_settled(chunk, number).model_dump_json()}\n")
+                file.write(f"{json.dumps(_settled(chunk, number).to_json())}\n")
 
     def each_chunk(self) -> Iterator[Chunk]:
         """All chunks, one at a time."""
         with self._path.open() as file:
-            yield from map(Chunk.model_validate_json, file)
+            yield from (Chunk.from_json(json.loads(line)) for line in file)
 
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         return list(self.each_chunk())
@@ -58,20 +58,18 @@ class DiskStore(memory.MemoryStore):
 def _settled(chunk: Chunk, number: int) -> Chunk:
     """A chunk as it lies there once its rows were all applied."""
     token, sent_at = f"{number:032x}", memory.START + timedelta(seconds=number / 12)
-    return chunk.model_copy(
-        update={
-            "state": ChunkState.SETTLED,
-            "version": 4,
-            "job_id": 4_711_000 + number,
-            "token": token,
-            "attempts": 1,
-            "intent_at": sent_at,
-            "ended_at": sent_at + timedelta(seconds=5),
-            "job_state": "completed",
-            "outcomes_key": WorkKeys("b", "p").outcomes(chunk.chunk_id, token),
-            "counts": Counts(rows=chunk.rows, applied=chunk.rows),
-            "applied_total": f"{number * 7}.25",
-        }
+    return chunk.replaced(
+        state=ChunkState.SETTLED,
+        version=4,
+        job_id=4_711_000 + number,
+        token=token,
+        attempts=1,
+        intent_at=sent_at,
+        ended_at=sent_at + timedelta(seconds=5),
+        job_state="completed",
+        outcomes_key=WorkKeys("b", "p").outcomes(chunk.chunk_id, token),
+        counts=Counts(rows=chunk.rows, applied=chunk.rows),
+        applied_total=f"{number * 7}.25",
     )
 
 
@@ -87,8 +85,8 @@ def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, An
         drop = Drop(files.describe("inbox/f.csv", None), "b")
         act: Callable[[], Batch] = partial(world.planner.plan, drop)
     else:
-        batch = Batch.model_validate_json((folder / "batch.json").read_text())
-        store.create_batch(batch.model_copy(update={"status": BatchStatus.POLLING}))
+        batch = Batch.from_json(json.loads((folder / "batch.json").read_text()))
+        store.create_batch(batch.replaced(status=BatchStatus.POLLING))
         for chunk in store.each_chunk():
             outcomes = [RowOutcome(Outcome.APPLIED, "Success")] * chunk.rows
             files.put(chunk.outcomes_key, json.dumps(outcomes).encode(), "application/json")
@@ -97,7 +95,7 @@ def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, An
     ended = act()
     spent_s = time.process_time() - began_s
     if what == "plan":
-        (folder / "batch.json").write_text(ended.model_dump_json())
+        (folder / "batch.json").write_text(json.dumps(ended.to_json()))
     if ended.counts.rows != rows or ended.refusal:
         raise RuntimeError(f"{what} of {rows} rows: {ended.counts}, {ended.refusal}")
     return {"mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "cpu_s": spent_s}

@@ -1,5 +1,6 @@
 """What every BatchStore does: the fake in memory, and the table."""
 
+import dataclasses
 import itertools
 import types
 import typing
@@ -15,13 +16,13 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from adjustments.adapters.table import TRANSACTION_TRIES, TableBatchStore
 from adjustments.errors import NotFound, WrongState
 from adjustments.ids import chunk_id, half_ids
 from adjustments.model import Batch, Chunk, Counts, Source
 from adjustments.ports import BatchStore
+from adjustments.record import Record
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.memory import START, MemoryStore
 
@@ -42,12 +43,12 @@ def store(kind: str, request: pytest.FixtureRequest) -> BatchStore:
 def a_batch(batch_id: str = "b1", **values: Any) -> Batch:
     fields = {"status": BatchStatus.PLANNED, "plan_id": PLAN, "source": Source(bucket="b", key="k")}
     times = {"created_at": START, "deadline_at": START + DAY}
-    return Batch.model_validate({"batch_id": batch_id, **fields, **times, **values})
+    return Batch(**{"batch_id": batch_id, **fields, **times, **values})
 
 
 def a_chunk(name: str = "001-00001", **values: Any) -> Chunk:
     fields = {"wave": 1, "payload_key": "work/rows", "last": 10, "sha256": "0" * 64}
-    return Chunk.model_validate({"chunk_id": name, **fields, **values})
+    return Chunk(**{"chunk_id": name, **fields, **values})
 
 
 def with_chunks(store: BatchStore, *chunks: Chunk) -> Batch:
@@ -72,9 +73,8 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
         return st.lists(anything(typing.get_args(kind)[0]), max_size=3).map(tuple)
     if kind is types.NoneType:
         return st.none()
-    if issubclass(kind, BaseModel):
-        fields = {name: anything(field.annotation) for name, field in kind.model_fields.items()}
-        return st.builds(kind.model_validate, st.fixed_dictionaries(fields))
+    if issubclass(kind, Record):
+        return st.builds(kind, **{field.name: anything(field.type) for field in dataclasses.fields(kind)})
     if issubclass(kind, StrEnum):
         return st.sampled_from(list(kind))
     return _SIMPLE[kind]
@@ -93,10 +93,10 @@ many = settings(max_examples=EXAMPLES_MAX, suppress_health_check=[HealthCheck.fu
 @many
 @given(batch=anything(Batch))
 def test_a_batch_comes_back_with_every_field_as_it_was(store: BatchStore, batch: Batch):
-    batch = batch.model_copy(update={"batch_id": f"{next(_counter):06}"})
+    batch = batch.replaced(batch_id=f"{next(_counter):06}")
     store.create_batch(batch)
     assert store.batch(batch.batch_id) == batch
-    after = batch.model_copy(update={"version": batch.version + 1})
+    after = batch.replaced(version=batch.version + 1)
     store.save_batch(after)
     assert store.batch(batch.batch_id) == after
 
@@ -105,10 +105,10 @@ def test_a_batch_comes_back_with_every_field_as_it_was(store: BatchStore, batch:
 @given(chunk=anything(Chunk))
 def test_a_chunk_comes_back_with_every_field_as_it_was(store: BatchStore, chunk: Chunk):
     batch = a_batch(f"{next(_counter):06}")
-    chunk = chunk.model_copy(update={"chunk_id": "001-00001"})
+    chunk = chunk.replaced(chunk_id="001-00001")
     store.add_chunks(batch.batch_id, PLAN, [chunk])
     assert store.chunks(batch.batch_id, PLAN) == [chunk]
-    after = chunk.model_copy(update={"version": chunk.version + 1})
+    after = chunk.replaced(version=chunk.version + 1)
     store.save_chunk(batch, after)
     assert store.chunks(batch.batch_id, PLAN) == [after]
 
@@ -142,7 +142,7 @@ def test_any_other_version_of_a_batch_is_refused(store: BatchStore, version: int
     store.create_batch(batch)
     store.save_batch(batch.changed(notes=("stored",)))
     with pytest.raises(WrongState):
-        store.save_batch(batch.model_copy(update={"version": version, "notes": ("late",)}))
+        store.save_batch(batch.replaced(version=version, notes=("late",)))
     assert store.batch("b1").notes == ("stored",)
 
 
@@ -481,13 +481,13 @@ def test_any_other_version_of_a_chunk_is_refused(store: BatchStore, version: int
     intent = a_chunk().moved(ChunkState.SUBMITTING, token="mine")
     store.save_chunk(batch, intent)
     with pytest.raises(WrongState):
-        store.save_chunk(batch, intent.model_copy(update={"version": version, "token": "other"}))
+        store.save_chunk(batch, intent.replaced(version=version, token="other"))
     assert store.chunks("b1", PLAN) == [intent]
 
 
 def test_a_chunk_of_another_plan_is_not_there_to_be_saved(store: BatchStore):
     batch = with_chunks(store, a_chunk())
-    other = batch.model_copy(update={"plan_id": "plan2"})
+    other = batch.replaced(plan_id="plan2")
     with pytest.raises(WrongState):
         store.save_chunk(other, a_chunk().moved(ChunkState.SUBMITTING))
     assert store.chunks("b1", "plan2") == []
@@ -533,7 +533,7 @@ def test_a_split_of_a_chunk_that_was_changed_meanwhile_leaves_everything_as_it_w
 
 @pytest.mark.parametrize("taken", [0, 1])
 def test_a_split_with_a_half_that_is_there_already_leaves_everything_as_it_was(store: BatchStore, taken: int):
-    there = halves_of(a_chunk())[taken].model_copy(update={"sha256": "there before"})
+    there = halves_of(a_chunk())[taken].replaced(sha256="there before")
     batch = with_chunks(store, a_chunk(), there)
     intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
     store.save_chunk(batch, intent)

@@ -157,7 +157,7 @@ def _lose_row() -> Sequence[Patch]:
 
     def halves(whole: Chunk, rows: Sequence[bytes]) -> Sequence[Chunk]:
         left, right = original(whole, rows)
-        return left, right.model_copy(update={"first": min(right.first + 1, right.last)})
+        return left, right.replaced(first=min(right.first + 1, right.last))
 
     return [(submitting, "_halves", halves)]
 
@@ -171,7 +171,7 @@ def _no_budget() -> Sequence[Patch]:
 def _send_lost() -> Sequence[Patch]:
     def doubt(self: Poller, batch: Batch, chunk: Chunk, message: str) -> None:
         planned = {"state": ChunkState.PLANNED, "version": chunk.version + 1, "intent_at": None}
-        self._store.save_chunk(batch, chunk.model_copy(update=planned))
+        self._store.save_chunk(batch, chunk.replaced(**planned))
 
     return [(Poller, "_doubt", doubt)]
 
@@ -211,7 +211,7 @@ def _no_canary() -> Sequence[Patch]:
     original = progress._sendable
 
     def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
-        return original(batch.model_copy(update={"has_canary": False}), chunks, now)
+        return original(batch.replaced(has_canary=False), chunks, now)
 
     return [(progress, "_sendable", sendable)]
 
@@ -226,7 +226,7 @@ def _no_stop() -> Sequence[Patch]:
     original = progress.next_step
 
     def next_step(batch: Batch, *args: Any) -> NextStep:
-        return original(batch.model_copy(update={"stop_reason": ""}), *args)
+        return original(batch.replaced(stop_reason=""), *args)
 
     return [(submitting, "next_step", next_step)]
 
@@ -246,7 +246,7 @@ def _passed_failures() -> Sequence[Patch]:
     original = progress.passed_by
 
     def passed_by(*args: Any) -> Any:
-        return original(*args).model_copy(update={"failed": 0})
+        return original(*args).replaced(failed=0)
 
     return [(looking, "passed_by", passed_by)]
 
@@ -410,7 +410,7 @@ def _no_claim() -> Sequence[Patch]:
 
     def save(self: MemoryStore, batch: Batch) -> None:
         if self._batches[batch.batch_id].status.is_final != batch.status.is_final:
-            batch = batch.model_copy(update={"version": self._batches[batch.batch_id].version + 1})
+            batch = batch.replaced(version=self._batches[batch.batch_id].version + 1)
         original(self, batch)
 
     original = MemoryStore.save_batch

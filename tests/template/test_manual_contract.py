@@ -1,5 +1,6 @@
 """The code, the template and docs/openapi.yaml say the same of the API."""
 
+import dataclasses
 import json
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from adjustments.errors import InputError
 from adjustments.manual import lookup
 from adjustments.manual.requested import DETAIL_TYPE
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
+from adjustments.record import camel
 from adjustments.services.transacting import TIME_KEPT, TIME_MAX
 from adjustments.states import BatchStatus
 from tests.template.loading import ROOT, expanded, template
@@ -36,6 +38,7 @@ TEMPLATE: dict[str, Any] = template()["Resources"]
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
 SCHEMA: dict[str, Any] = DOCUMENT["components"]["schemas"]["ManualTransaction"]
 MODELS: dict[str, Any] = TEMPLATE["Api"]["Properties"]["Models"]
+FIELDS = dataclasses.fields(ManualTransaction)
 FUNCTION: dict[str, Any] = TEMPLATE["ManualTransaction"]["Properties"]
 
 
@@ -50,11 +53,11 @@ def test_the_template_and_the_document_have_the_same_calls():
 
 
 def test_code_template_and_document_have_the_same_fields():
-    in_code = {field.alias for field in ManualTransaction.model_fields.values()}
+    in_code = {camel(field.name) for field in FIELDS}
     assert (
         set(TYPES) == in_code == set(SCHEMA["properties"]) == set(MODELS["ManualTransaction"]["properties"])
     )
-    required = {f.alias for f in ManualTransaction.model_fields.values() if f.is_required()}
+    required = {camel(field.name) for field in FIELDS if field.default is dataclasses.MISSING}
     assert required == set(SCHEMA["required"]) == set(MODELS["ManualTransaction"]["required"])
 
 

@@ -1,10 +1,10 @@
 """The words of the design page as types: rows, chunks, batches and their outcomes."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import AfterValidator
+from typing import Any, NamedTuple
 
 from adjustments.errors import WrongState
 from adjustments.record import Record
@@ -48,6 +48,7 @@ class Rejection(NamedTuple):
     message: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class Source(Record):
     """The thing that was dropped: one version of one object.
 
@@ -60,6 +61,7 @@ class Source(Record):
     sha256: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Counts(Record):
     """Rows by outcome; they add up to ``rows`` once a batch is final."""
 
@@ -71,12 +73,18 @@ class Counts(Record):
     in_doubt: int = 0
 
 
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Counts":
+        """One object for equal counts: of chunks there are ten thousand, and most have the same."""
+        return _shared(super().from_json(told))
+
+
 @lru_cache(maxsize=1_024)
 def _shared(counts: Counts) -> Counts:
-    """One object for equal counts: of chunks there are ten thousand, and most have the same."""
     return counts
 
 
+@dataclass(frozen=True, kw_only=True)
 class Prediction(Record):
     """What a real run would do to the accepted rows of a dry run; ``not_predicted`` is what is not known."""
 
@@ -86,6 +94,7 @@ class Prediction(Record):
     not_predicted: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
 class Resolution(Record):
     """Who settled rows in doubt, how many, and why."""
 
@@ -95,6 +104,7 @@ class Resolution(Record):
     rows: int
 
 
+@dataclass(frozen=True, kw_only=True)
 class Passed(Record):
     """The chunks, from the first one on, that nothing can change any more: looks begin behind them.
 
@@ -109,6 +119,7 @@ class Passed(Record):
     sent_at: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Batch(Record):
     """One accepted file or API body, and where it stands.
 
@@ -191,9 +202,10 @@ class Batch(Record):
 
     def changed(self, **changes: Any) -> "Batch":
         """This batch with other values, one version on."""
-        return self.model_copy(update={**changes, "version": self.version + 1})
+        return self.replaced(**changes, version=self.version + 1)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Chunk(Record):
     """At most 1,000 adjustments of a batch, sent in one request.
 
@@ -220,7 +232,7 @@ class Chunk(Record):
     stop_asked: bool = False
     error: str = ""
     outcomes_key: str = ""
-    counts: Annotated[Counts, AfterValidator(_shared)] = Counts()
+    counts: Counts = Counts()
     applied_total: str = "0"
 
     @property
@@ -241,15 +253,15 @@ class Chunk(Record):
     def settled(self, **changes: Any) -> "Chunk":
         """This chunk with the outcomes of its rows, or, where some were in doubt, with better ones."""
         if self.state is ChunkState.SETTLED and self.counts.in_doubt > changes["counts"].in_doubt:
-            return self.model_copy(update={**changes, "version": self.version + 1})
+            return self.changed(**changes)
         return self.moved(ChunkState.SETTLED, **changes)
 
     def changed(self, **changes: Any) -> "Chunk":
         """This chunk with other values in the same state, one version on."""
-        return self.model_copy(update={**changes, "version": self.version + 1})
+        return self.replaced(**changes, version=self.version + 1)
 
     def moved(self, state: ChunkState, **changes: Any) -> "Chunk":
         """This chunk in its next state, one version on; raises WrongState where that would not be forward."""
         if state not in CHUNK_MOVES[self.state]:
             raise WrongState(f"chunk {self.chunk_id} is {self.state} and can't become {state}")
-        return self.model_copy(update={**changes, "state": state, "version": self.version + 1})
+        return self.changed(state=state, **changes)

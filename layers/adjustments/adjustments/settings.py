@@ -1,42 +1,92 @@
 """The settings of a function, from its environment; the template sets them all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+_ZERO: Final = Decimal(0)
 
 
-class Settings(BaseModel):
+def _named(name: str, default: Any) -> Any:
+    """A setting by its name in the environment."""
+    return field(default=default, metadata={"name": name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
     """Names of resources, and the template's parameters; a function is given only what it needs."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-    table: str = Field("", alias="TABLE_NAME")
-    bucket: str = Field("", alias="BUCKET_NAME")
-    secret: str = Field("", alias="SECRET_ID")
-    stack: str = Field("", alias="STACK_NAME")
-    topic_arn: str = Field("", alias="TOPIC_ARN")
-    event_bus: str = Field("", alias="EVENT_BUS_NAME")
-    failure_queue_url: str = Field("", alias="FAILURE_QUEUE_URL")
-    masks_customer_ids: bool = Field(True, alias="MASK_CUSTOMER_IDS")
-    receives_max: int = Field(5, alias="RECEIVES_MAX")
-    state_machine_arn: str = Field("", alias="STATE_MACHINE_ARN")
-    gameball_base_url: str = Field("", alias="GAMEBALL_BASE_URL")
-    gameball_api_version: Literal["v4.0", "v4.1"] = Field("v4.0", alias="GAMEBALL_API_VERSION")
-    gameball_status_dialect: Literal["auto", "guide", "openapi"] = Field(
-        "auto", alias="GAMEBALL_STATUS_DIALECT"
-    )
-    amount_max: Decimal = Field(Decimal(0), alias="MAX_ABSOLUTE_AMOUNT")
-    approval_above_rows: int = Field(0, alias="APPROVAL_ABOVE_ROWS")
-    approval_above_total: Decimal = Field(Decimal(0), alias="APPROVAL_ABOVE_TOTAL")
-    adds_token: bool = Field(False, alias="REASON_TOKEN")
-    quiet_minutes: int = Field(60, alias="QUIET_MINUTES", ge=0)
-    canary_rows: int = Field(0, alias="CANARY_ROWS")
-    failure_percent_max: int = Field(100, alias="MAX_FAILURE_PERCENT")
-    requests_per_30_s: int = Field(350, alias="REQUESTS_PER_30_SECONDS", gt=0)
+    table: str = _named("TABLE_NAME", "")
+    bucket: str = _named("BUCKET_NAME", "")
+    secret: str = _named("SECRET_ID", "")
+    stack: str = _named("STACK_NAME", "")
+    topic_arn: str = _named("TOPIC_ARN", "")
+    event_bus: str = _named("EVENT_BUS_NAME", "")
+    failure_queue_url: str = _named("FAILURE_QUEUE_URL", "")
+    masks_customer_ids: bool = _named("MASK_CUSTOMER_IDS", True)
+    receives_max: int = _named("RECEIVES_MAX", 5)
+    state_machine_arn: str = _named("STATE_MACHINE_ARN", "")
+    gameball_base_url: str = _named("GAMEBALL_BASE_URL", "")
+    gameball_api_version: str = _named("GAMEBALL_API_VERSION", "v4.0")
+    gameball_status_dialect: str = _named("GAMEBALL_STATUS_DIALECT", "auto")
+    amount_max: Decimal = _named("MAX_ABSOLUTE_AMOUNT", _ZERO)  # noqa: RUF009 - it gives a field
+    approval_above_rows: int = _named("APPROVAL_ABOVE_ROWS", 0)
+    approval_above_total: Decimal = _named("APPROVAL_ABOVE_TOTAL", _ZERO)  # noqa: RUF009
+    adds_token: bool = _named("REASON_TOKEN", False)
+    quiet_minutes: int = _named("QUIET_MINUTES", 60)
+    canary_rows: int = _named("CANARY_ROWS", 0)
+    failure_percent_max: int = _named("MAX_FAILURE_PERCENT", 100)
+    requests_per_30_s: int = _named("REQUESTS_PER_30_SECONDS", 350)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read the settings; raises pydantic's ValidationError for what the template would not let through."""
-    return Settings.model_validate(dict(environment))
+    """Read the settings; raises ValueError for what the template would not let through."""
+    values = {}
+    for setting in fields(Settings):
+        name = setting.metadata["name"]
+        if name in environment:
+            try:
+                values[setting.name] = _READERS.get(name, _READERS[setting.type])(environment[name])
+            except (ValueError, ArithmeticError):
+                raise ValueError(f"{name} can't be {environment[name]!r}") from None
+    return Settings(**values)
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return read
+
+
+def _flag(text: str) -> bool:
+    return _one_of("true", "false")(text) == "true"
+
+
+def _number(text: str, least: int = 0) -> Decimal:
+    number = Decimal(text)
+    if not number.is_finite() or number < least:
+        raise ValueError
+    return number
+
+
+def _whole_number(text: str, least: int = 0) -> int:
+    number = _number(text, least)
+    if number != int(number):
+        raise ValueError
+    return int(number)
+
+
+_READERS: Final[Mapping[Any, Callable[[str], Any]]] = {
+    str: str,
+    int: _whole_number,
+    bool: _flag,
+    Decimal: _number,
+    "GAMEBALL_API_VERSION": _one_of("v4.0", "v4.1"),
+    "GAMEBALL_STATUS_DIALECT": _one_of("auto", "guide", "openapi"),
+    "REQUESTS_PER_30_SECONDS": lambda text: _whole_number(text, least=1),
+}
+"""How a setting is read: by its name, or by its type."""

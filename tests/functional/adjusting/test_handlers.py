@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +34,7 @@ def world(client: GameballClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     for name, port in {
         "_store": built.store, "_files": built.files, "_gameball": client, "_budget": built.budget,
         "_executions": built.executions, "clock": built.clock, "build_notifier": built.notifier,
-        "settings": Settings(bucket=built.files.bucket, amount_max="1000000"),
+        "settings": Settings(bucket=built.files.bucket, amount_max=Decimal(1_000_000)),
     }.items():  # fmt: skip
         monkeypatch.setattr(wiring, name, port if name == "clock" else lambda port=port: port)
     yield built

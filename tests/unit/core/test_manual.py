@@ -1,6 +1,7 @@
 """The seed's refusals word by word, and every other bad input with the field's name."""
 
 import base64
+import dataclasses
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from adjustments import api, exact_json
 from adjustments.errors import InputError, RequestRefused
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
+from adjustments.record import camel
 
 FUTURE = "transactionTime: must not lie in the future"
 INSTANT = "transactionTime: must be a UTC instant such as 2026-06-01T12:00:00Z"
@@ -120,6 +122,8 @@ def refusal(text: str) -> str:
         ('"points": 5, "transactionTime": "2026-13-22T12:00:00Z"', INSTANT),
         ('"points": 5, "transactionTime": "2026-11-22T12:00:06Z"', FUTURE),
         ('"points": 5, "points": 500', "points: is given twice"),
+        ('"points": 5, "\\ud800": 1', "?: is no field of a manual transaction"),
+        ('"points": 5, "": 1', "the name of a field: is no field of a manual transaction"),
         ('"points": 5, "a": 1, "b": 2', "a: is no field of a manual transaction; b: is no field"),
     ],
 )  # fmt: skip
@@ -203,7 +207,7 @@ def test_a_utc_instant_is_sent_as_it_came(time: str):
 
 @given(
     st.dictionaries(
-        st.sampled_from([*ManualTransaction.model_json_schema()["properties"], "other"]),
+        st.sampled_from([*(camel(field.name) for field in dataclasses.fields(ManualTransaction)), "other"]),
         st.none() | st.booleans() | st.integers() | st.decimals() | st.text() | st.lists(st.integers()),
     )
 )

@@ -54,7 +54,7 @@ def page_of(
     **values: Any,
 ) -> str:
     batch = make_batch(**{"finished_at": START + timedelta(seconds=70), "prediction": prediction, **values})
-    foretold = prediction.model_dump(by_alias=True) if prediction else {}
+    foretold = prediction.to_json() if prediction else {}
     return report_page(batch, list(chunks), digest or RowDigest(), foretold)
 
 

@@ -47,7 +47,7 @@ def test_a_look_that_sees_nothing_ends_it():
 
 def test_a_chunk_that_came_back_is_handed_out_again_in_its_new_version_only():
     [chunk] = chunks_of(1)
-    released = chunk.model_copy(update={"version": chunk.version + 2})
+    released = chunk.replaced(version=chunk.version + 2)
     looks = [[chunk, *chunks_of(2)], [released]]
     feed = Feed([chunk, *chunks_of(3)], 1, lambda asked: looks.pop(0) if looks else [])
     assert take_all(feed) == names(1, 2)

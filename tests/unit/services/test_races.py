@@ -65,7 +65,7 @@ def test_error_of_a_lost_race_carries_nothing_of_gameballs_answer():
     save = world.store.split_chunk
 
     def beaten(batch: Batch, whole: Chunk, halves: tuple[Chunk, ...]) -> None:
-        save(batch, whole.model_copy(update={"version": 99}), halves)
+        save(batch, whole.replaced(version=99), halves)
 
     world.store.split_chunk = beaten  # type: ignore[assignment]
     with pytest.raises(WrongState) as caught:

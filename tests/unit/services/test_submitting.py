@@ -89,7 +89,7 @@ def test_two_workers_send_a_chunk_once():
     stale = world.store.chunks
     world.files.drop("inbox/f.csv", THREE.encode())
     batch = world.drop(THREE)
-    before = [chunk.model_copy(update={"state": ChunkState.PLANNED, "version": 1})
+    before = [chunk.replaced(state=ChunkState.PLANNED, version=1)
               for chunk in stale(batch.batch_id, batch.plan_id)]  # fmt: skip
     world.store.chunks_at_work = lambda *_: before  # type: ignore[method-assign]
     look = Look(world.store, batch.batch_id)

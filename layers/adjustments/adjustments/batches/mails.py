@@ -65,8 +65,8 @@ def _numbers(batch: Batch) -> Iterator[str]:
     yield f"File: {visible(batch.source.key)}"
     if not batch.counts.rows:
         return
-    outcomes = batch.counts.model_dump(exclude={"rows"})
-    told = ", ".join(f"{rows:,} {name.replace('_', ' ')}" for name, rows in outcomes.items() if rows)
+    outcomes = {name: rows for name, rows in batch.counts.values().items() if rows and name != "rows"}
+    told = ", ".join(f"{rows:,} {name.replace('_', ' ')}" for name, rows in outcomes.items())
     yield f"Rows: {batch.counts.rows:,}" + (f"; {told}" if told else "")
     if batch.prediction:
         yield f"A real run: {foretold(batch.prediction)}"

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from pydantic.alias_generators import to_pascal
-
 from adjustments.batches.progress import NextStep
 from adjustments.model import Batch
 from adjustments.states import BatchStatus
@@ -48,7 +46,7 @@ def of_sweep(under_way: Iterable[Batch], doubtful: Iterable[Batch], now: datetim
 
 def name_of(status: BatchStatus) -> str:
     """The metric that counts batches of a status."""
-    return f"Batches{to_pascal(status)}"
+    return f"Batches{status.title().replace('_', '')}"
 
 
 def _is_late(batch: Batch, now: datetime) -> bool:

@@ -50,10 +50,10 @@ def head_of(batch: Batch) -> dict[str, Any]:
         "batchId": batch.batch_id,
         "status": batch.status.value,
         "dryRun": batch.dry_run,
-        "source": batch.source.model_dump(by_alias=True),
-        "counts": batch.counts.model_dump(by_alias=True),
+        "source": batch.source.to_json(),
+        "counts": batch.counts.to_json(),
         "totals": {"requested": Decimal(batch.total), "applied": Decimal(batch.applied_total)},
-        **({"prediction": batch.prediction.model_dump(by_alias=True)} if batch.prediction else {}),
+        **({"prediction": batch.prediction.to_json()} if batch.prediction else {}),
     }
 
 

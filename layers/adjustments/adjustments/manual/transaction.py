@@ -2,17 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Final, TypeGuard
-
-from pydantic import AfterValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from typing import Any, Final, TypeGuard
 
 from adjustments import exact_json, limits
 from adjustments.errors import RequestRefused
-from adjustments.record import Record
+from adjustments.record import Record, camel
 
 EXPIRY_NEGATIVE: Final = "Expiry cannot be negative"
 DEDUCTION_WITH_EXPIRY: Final = "Deduction cannot have expiry"
@@ -22,87 +20,26 @@ NO_METHOD: Final = "A rewarding criteria is required"
 UTC_INSTANT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|\+00:00)"
 )
-_UNREADABLE: Final = frozenset({"Cc", "Cs"})
-"""Unicode's categories of control characters, and of halves of characters that no UTF-8 can carry."""
-
 _NAME_CHARS_SHOWN: Final = 40
 _PROBLEMS_SHOWN: Final = 10
-_WORDS: Final[Mapping[str, str]] = {
-    "missing": "is required",
-    "extra_forbidden": "is no field of a manual transaction",
-    "string_type": "must be a string",
-    "string_unicode": "has characters that can't be sent",
-    "string_too_long": "must have at most {max_length} characters",
-    "int_type": "must be an integer",
-    "less_than_equal": "must be at most {le}",
-    "value_error": "{error}",
-}
-"""What we say of each kind of pydantic's problems, to stand after the name of the field."""
+
+_Read = Callable[[object], Any]
 
 
-def _check_text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    if any(unicodedata.category(char) in _UNREADABLE for char in text):
-        raise ValueError("must have no control characters")
-    return text
-
-
-_Name = Annotated[StrictStr, Field(max_length=limits.MANUAL_TEXT_CHARS_MAX), AfterValidator(_check_text)]
-_Reason = Annotated[StrictStr, Field(max_length=limits.REASON_CHARS_MAX), AfterValidator(_check_text)]
-_Email = Annotated[StrictStr, Field(max_length=limits.EMAIL_CHARS_MAX), AfterValidator(_check_text)]
-_Mobile = Annotated[StrictStr, Field(max_length=limits.MOBILE_CHARS_MAX), AfterValidator(_check_text)]
-_Days = Annotated[StrictInt, Field(le=limits.EXPIRY_DAYS_MAX)]
-
-
+@dataclass(frozen=True, kw_only=True)
 class ManualTransaction(Record):
     """One adjustment with its own ``transactionId``; exactly one of ``points`` and ``amount`` is set."""
 
-    # Only the seed's own names are taken, and no value of a customer gets into an error's text.
-    model_config = ConfigDict(extra="forbid", populate_by_name=False, hide_input_in_errors=True)
-
-    customer_id: _Name
-    transaction_id: _Name
-    username: _Name
-    reason: _Reason
-    email: _Email | None = None
-    mobile: _Mobile | None = None
-    transaction_time: StrictStr | None = None
-    points: StrictInt | None = None
+    customer_id: str
+    transaction_id: str
+    username: str
+    reason: str
+    email: str | None = None
+    mobile: str | None = None
+    transaction_time: str | None = None
+    points: int | None = None
     amount: Decimal | None = None
-    expiry_after: _Days | None = None
-
-    @field_validator("points", "expiry_after", mode="before")
-    @classmethod
-    def _take_whole_numbers(cls, value: object) -> object:
-        """JSON writes 5 also as 5.0 and 5e0."""
-        if not isinstance(value, Decimal) or not value.is_finite():
-            return value
-        if not value:
-            return 0
-        _check_size(value)
-        return int(value) if value == int(value) else value
-
-    @field_validator("amount", mode="before")
-    @classmethod
-    def _refuse_what_is_no_number(cls, value: object) -> object:
-        if value is not None and not _is_number(value):
-            raise ValueError("must be a number")
-        return value
-
-    @field_validator("points", "amount")
-    @classmethod
-    def _check_number(cls, value: int | Decimal | None) -> int | Decimal | None:
-        if value is not None:
-            _check_digits(Decimal(value))
-        return value
-
-    @field_validator("transaction_time")
-    @classmethod
-    def _check_instant(cls, text: str | None) -> str | None:
-        if text is not None:
-            _instant(text)
-        return text
+    expiry_after: int | None = None
 
     @property
     def change(self) -> Decimal:
@@ -111,7 +48,7 @@ class ManualTransaction(Record):
 
     def body(self) -> bytes:
         """The request to Gameball: what is absent, and an expiry of 0, which means the same, are left out."""
-        fields = self.model_dump(by_alias=True, exclude_none=True)
+        fields = {camel(name): value for name, value in self.values().items() if value is not None}
         if not self.expiry_after:
             fields.pop("expiryAfter", None)
         return exact_json.write(fields).encode()
@@ -125,14 +62,41 @@ def read_manual_transaction(fields: Mapping[str, Any], now: datetime) -> ManualT
         now: the time, UTC; a ``transactionTime`` may not lie after it.
     """
     _check_method(fields)
-    try:
-        transaction = ManualTransaction.model_validate(fields)
-    except ValidationError as invalid:
-        raise RequestRefused("invalid_field", _in_our_words(invalid)) from None
+    transaction = _read(fields)
     latest = now + timedelta(seconds=limits.TIME_AHEAD_S_MAX)
     if transaction.transaction_time and _instant(transaction.transaction_time) > latest:
         raise RequestRefused("future_time", "transactionTime: must not lie in the future")
     return transaction
+
+
+def _read(fields: Mapping[str, Any]) -> ManualTransaction:
+    """Read the fields one by one; no value of a customer gets into what is said of them."""
+    values, problems = {}, []
+    for name, (outside, read) in _READERS.items():
+        try:
+            if outside in fields:
+                values[name] = read(fields[outside])
+            elif name in _REQUIRED:
+                raise ValueError("is required")
+        except ValueError as bad:
+            problems.append(f"{outside}: {bad}")
+    problems += [
+        f"{_shown(name)}: is no field of a manual transaction" for name in fields if name not in _NAMES
+    ]
+    if problems:
+        raise RequestRefused("invalid_field", _told(problems))
+    return ManualTransaction(**values)
+
+
+def _shown(name: str) -> str:
+    """A name that somebody made up; it may have halves of characters, which no event can carry."""
+    return name[:_NAME_CHARS_SHOWN].encode(errors="replace").decode() or "the name of a field"
+
+
+def _told(problems: Sequence[str]) -> str:
+    """The problems in the order of the fields, unknown ones last."""
+    more = len(problems) - _PROBLEMS_SHOWN
+    return "; ".join([*problems[:_PROBLEMS_SHOWN], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _check_method(fields: Mapping[str, Any]) -> None:
@@ -185,16 +149,87 @@ def _instant(text: str) -> datetime:
     raise ValueError("must be a UTC instant such as 2026-06-01T12:00:00Z")
 
 
-def _in_our_words(invalid: ValidationError) -> str:
-    """The problems with the names of their fields, in the order of the fields, unknown ones last."""
-    problems = invalid.errors(include_url=False, include_input=False)
-    told = [_told(problem) for problem in problems[:_PROBLEMS_SHOWN]]
-    if len(problems) > len(told):
-        told.append(f"and {len(problems) - len(told)} more")
-    return "; ".join(told)
+def _text(chars_max: int) -> _Read:
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError("must be a string")
+        if not value.isascii() and any(unicodedata.category(char) == "Cs" for char in value):
+            raise ValueError("has characters that can't be sent")
+        if len(value) > chars_max:
+            raise ValueError(f"must have at most {chars_max} characters")
+        if not value.strip():
+            raise ValueError("must not be empty")
+        if not value.isprintable() and any(unicodedata.category(char) == "Cc" for char in value):
+            raise ValueError("must have no control characters")
+        return value
+
+    return read
 
 
-def _told(problem: ErrorDetails) -> str:
-    name = ".".join(str(part) for part in problem["loc"])[:_NAME_CHARS_SHOWN] or "the name of a field"
-    words = _WORDS.get(problem["type"], "is not valid")
-    return f"{name}: {words.format(**problem.get('ctx', {}))}"
+def _utc_instant(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    _instant(value)
+    return value
+
+
+def _whole_number(value: object) -> int:
+    """JSON writes 5 also as 5.0 and 5e0."""
+    if not _is_number(value):
+        raise ValueError("must be an integer")
+    if not value:
+        return 0
+    _check_size(Decimal(value))
+    if value != int(value):
+        raise ValueError("must be an integer")
+    return int(value)
+
+
+def _points(value: object) -> int:
+    points = _whole_number(value)
+    _check_digits(Decimal(points))
+    return points
+
+
+def _days(value: object) -> int:
+    days = _whole_number(value)
+    if days > limits.EXPIRY_DAYS_MAX:
+        raise ValueError(f"must be at most {limits.EXPIRY_DAYS_MAX}")
+    return days
+
+
+def _amount(value: object) -> Decimal:
+    if not _is_number(value):
+        raise ValueError("must be a number")
+    amount = Decimal(value)
+    _check_digits(amount)
+    return amount
+
+
+def _or_none(read: _Read) -> _Read:
+    return lambda value: None if value is None else read(value)
+
+
+_REQUIRED: Final[dict[str, _Read]] = {
+    "customer_id": _text(limits.MANUAL_TEXT_CHARS_MAX),
+    "transaction_id": _text(limits.MANUAL_TEXT_CHARS_MAX),
+    "username": _text(limits.MANUAL_TEXT_CHARS_MAX),
+    "reason": _text(limits.REASON_CHARS_MAX),
+}
+_OPTIONAL: Final[Mapping[str, _Read]] = {
+    "email": _text(limits.EMAIL_CHARS_MAX),
+    "mobile": _text(limits.MOBILE_CHARS_MAX),
+    "transaction_time": _utc_instant,
+    "points": _points,
+    "amount": _amount,
+    "expiry_after": _days,
+}
+_READERS: Final = {
+    name: (camel(name), read)
+    for name, read in (_REQUIRED | {name: _or_none(read) for name, read in _OPTIONAL.items()}).items()
+}
+"""Of each field the seed's own name, and how it is read: by hand, since pydantic would be a third of a cold
+start, which a caller waits for (docs/decisions.md).
+"""
+
+_NAMES: Final = frozenset(outside for outside, _ in _READERS.values())

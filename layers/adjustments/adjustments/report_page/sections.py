@@ -82,7 +82,7 @@ def outcomes(batch: Batch, prediction: Mapping[str, int]) -> Markup:
 
 
 def _counted(batch: Batch) -> list[Part]:
-    numbers = batch.counts.model_dump()
+    numbers = batch.counts.values()
     return [
         Part(outcome, _name(outcome), numbers[outcome.value], words.MEANINGS[outcome]) for outcome in Outcome
     ]

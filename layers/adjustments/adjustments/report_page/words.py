@@ -120,7 +120,7 @@ def next_steps(batch: Batch) -> Iterator[Markup]:
 
 
 def _steps_after_dry_run(batch: Batch) -> Iterator[Markup]:
-    foretold = batch.prediction.model_dump(by_alias=True) if batch.prediction else {}
+    foretold = batch.prediction.to_json() if batch.prediction else {}
     if would_not_go(batch, foretold):
         yield _step(
             "Look at the rows listed below, which are in ", _file("fix-me.csv"), " as well, and correct them."

@@ -31,7 +31,7 @@ class Look:
         if batch.passed.chunks >= self.passed.chunks:
             self.passed = batch.passed
             return batch
-        return batch.model_copy(update={"passed": self.passed})
+        return batch.replaced(passed=self.passed)
 
     def chunks(self, batch: Batch) -> list[Chunk]:
         """The chunks behind ``batch.passed``, but for untouched ones whose turn is far off."""

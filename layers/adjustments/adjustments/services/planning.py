@@ -198,7 +198,7 @@ class Planner:
         sha256 = batch.source.sha256
         reverses = self._store.reversal_of(sha256)
         if reverses:
-            batch = batch.model_copy(update={"reverses": reverses})
+            batch = batch.replaced(reverses=reverses)
             earlier, why = self._claim_reversal(reverses, batch.batch_id), _REVERSED
         elif drop.is_named:
             return batch, chunks
@@ -209,7 +209,7 @@ class Planner:
         if earlier is None:
             return batch, chunks
         blank = self._blank(drop, batch.plan_id)
-        return blank.model_copy(update={"source": batch.source, "refusal": why.format(earlier)}), []
+        return blank.replaced(source=batch.source, refusal=why.format(earlier)), []
 
     def _claim_content(self, sha256: str, batch_id: str) -> str | None:
         """Claim a content; the id of a batch that has it, unless surely nothing of that was applied."""
@@ -244,7 +244,7 @@ class Planner:
                 except NotUtf8:
                     return _Reading(self, drop, plan_id, encoding="cp1252").finish()
         except FileRefused as refused:
-            return self._blank(drop, plan_id).model_copy(update={"refusal": refused.message}), []
+            return self._blank(drop, plan_id).replaced(refusal=refused.message), []
 
     def _blank(self, drop: Drop, plan_id: str) -> Batch:
         now = self._clock.now()
@@ -359,21 +359,19 @@ class _Reading:
     def _batch(self, chunks: list[_Cut], has_repeats: bool) -> Batch:
         tally = self._tally
         held_by = tuple(self._guards())
-        return self._blank.model_copy(
-            update={
-                "status": BatchStatus.AWAITING_APPROVAL if held_by else BatchStatus.PLANNED,
-                "source": self._blank.source.model_copy(update={"sha256": tally.digest.hexdigest()}),
-                "counts": Counts(rows=tally.rows, rejected=tally.rejected),
-                "total": plain(tally.total),
-                "absolute_total": plain(tally.absolute),
-                "notes": tuple(_told(self._reader.notes)),
-                "chunks": len(chunks),
-                "waves": max((chunk.wave for chunk in chunks), default=0),
-                "row_parts": tally.parts,
-                "has_canary": self._rules.canary_rows > 0 and len(chunks) > 1,
-                "has_repeats": has_repeats,
-                "held_by": held_by,
-            }
+        return self._blank.replaced(
+            status=BatchStatus.AWAITING_APPROVAL if held_by else BatchStatus.PLANNED,
+            source=self._blank.source.replaced(sha256=tally.digest.hexdigest()),
+            counts=Counts(rows=tally.rows, rejected=tally.rejected),
+            total=plain(tally.total),
+            absolute_total=plain(tally.absolute),
+            notes=tuple(_told(self._reader.notes)),
+            chunks=len(chunks),
+            waves=max((chunk.wave for chunk in chunks), default=0),
+            row_parts=tally.parts,
+            has_canary=self._rules.canary_rows > 0 and len(chunks) > 1,
+            has_repeats=has_repeats,
+            held_by=held_by,
         )
 
     def _guards(self) -> Iterator[str]:

@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any, Final
 
-from pydantic.alias_generators import to_camel
-
 from adjustments import exact_json
 from adjustments.batches.outcomes import count, final_status
 from adjustments.batches.summary import summary_of
@@ -15,6 +13,7 @@ from adjustments.errors import WrongState
 from adjustments.intake import neutralise
 from adjustments.model import Batch, Chunk, Counts, Outcome, Prediction, Resolution
 from adjustments.ports import BatchStore, Clock, Files, Ids, Writing
+from adjustments.record import camel
 from adjustments.report_page import Example, RowDigest, report_page
 from adjustments.services.results import ResultRow, Results
 from adjustments.services.settling import Settler
@@ -86,12 +85,12 @@ class Reporter:
         self._write_status(out, ended, chunks, prediction, digest)
         self._store.save_batch(ended)
         what = "batch resolved" if batch.status.is_final else "batch ended"
-        tell(what, ended, status=ended.status.value, **counts.model_dump())
+        tell(what, ended, status=ended.status.value, **counts.values())
         return ended
 
     def _claim(self, batch: Batch) -> tuple[Batch, "_ResultFiles"]:
         """Claim the files for this run, and look at what they hold."""
-        claimed = batch.model_copy(update={"reporting": self._ids.fresh()})
+        claimed = batch.replaced(reporting=self._ids.fresh())
         self._store.save_batch(claimed)
         out = _ResultFiles(self._files, batch)
         if self._store.batch(batch.batch_id).reporting != claimed.reporting:
@@ -105,10 +104,10 @@ class Reporter:
         known: dict[str, Any] = {"counts": counts, "applied_total": applied_total}
         done: dict[str, Any] = {"reporting": "", "reporting_since": None}
         if batch.status.is_final:
-            status = final_status(batch.model_copy(update={"past_deadline": False}), counts)
+            status = final_status(batch.replaced(past_deadline=False), counts)
             return batch.resolved(status, **known, **done)
         paused = batch.paused if batch.past_deadline else ""
-        known["prediction"] = Prediction.model_validate(prediction) if prediction else None
+        known["prediction"] = Prediction.from_json(prediction) if prediction else None
         status = final_status(batch, counts)
         return batch.moved(status, finished_at=self._clock.now(), paused=paused, **known, **done)
 
@@ -142,7 +141,7 @@ class Reporter:
             )
         if not batch.dry_run or batch.refusal:
             return counts, {}, digest
-        return counts, {to_camel(name): rows for name, rows in results.forecaster.counts.items()}, digest
+        return counts, {camel(name): rows for name, rows in results.forecaster.counts.items()}, digest
 
 
 class _ResultFiles:

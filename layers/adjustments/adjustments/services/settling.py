@@ -56,5 +56,6 @@ class Settler:
             ended_at=chunk.ended_at or ended_at,
         )
         self._store.save_chunk(batch, settled)
-        told = settled.counts.model_dump(include={"applied", "failed", "in_doubt"})
+        counts = settled.counts
+        told = {"applied": counts.applied, "failed": counts.failed, "in_doubt": counts.in_doubt}
         tell("chunk settled", batch, settled, **told)

@@ -61,7 +61,7 @@ class Steering:
             "heldBy": list(batch.held_by),
             "approvedBy": batch.approved_by or None,
             "stoppedBy": batch.stopped_by or None,
-            "resolutions": [{**done.model_dump(), "at": instant(done.at)} for done in batch.resolutions],
+            "resolutions": [{**done.values(), "at": instant(done.at)} for done in batch.resolutions],
             "reverses": batch.reverses or None,
             "reversedBy": batch.reversed_by or None,
             "links": self._links(batch),

@@ -1,0 +1,70 @@
+"""What people say when they decide about a batch: the bodies of the batch API's calls.
+
+Apart from all else, since it is the only user of pydantic, which takes a fifth of a start: it is loaded with
+the first body.
+"""
+
+from decimal import Decimal
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+
+from adjustments import exact_json, limits
+from adjustments.batches.decisions import Approval, Verdict
+from adjustments.batches.evidence import Finding
+from adjustments.errors import RequestRefused, RequestTooLarge
+
+_Form = TypeVar("_Form", bound=BaseModel)
+
+
+class _Believed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str | None = None
+    rows: StrictInt | None = None
+    requested: Decimal | None = None
+
+
+class _Word(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Literal["applied", "not_applied"]
+    lines: tuple[StrictInt, ...] = ()
+    note: str = Field("", max_length=500)
+
+
+class _Stop(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    note: str = Field("", max_length=500)
+
+
+def read_approval(body: str | None, by: str | None) -> Approval:
+    """Read what an approver believes to approve, all of it optional; raises RequestRefused."""
+    believed = _read(_Believed, body)
+    return Approval(by or "", believed.sha256, believed.rows, believed.requested)
+
+
+def read_verdict(body: str | None, by: str | None) -> Verdict:
+    """Read what a person says of rows in doubt; raises RequestRefused."""
+    word = _read(_Word, body)
+    return Verdict(by or "", Finding(word.outcome), word.note, frozenset(word.lines))
+
+
+def read_stop_note(body: str | None) -> str:
+    """Read why a person stops a batch, which they need not say; raises RequestRefused."""
+    return _read(_Stop, body).note
+
+
+def _read(form: type[_Form], body: str | None) -> _Form:
+    bytes_max = limits.STEERING_BODY_BYTES_MAX
+    if body and len(body.encode(errors="surrogatepass")) > bytes_max:
+        raise RequestTooLarge("too_large", f"the body has more than {bytes_max} bytes")
+    try:
+        return form.model_validate(exact_json.read(body) if body else {})
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise RequestRefused("bad_body", f"{name}: {first['msg']}") from None
+    except (ValueError, RecursionError):
+        raise RequestRefused("no_json", "the body is no JSON") from None
