@@ -72,7 +72,6 @@ class Counts(Record):
     not_submitted: int = 0
     in_doubt: int = 0
 
-
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "Counts":
         """One object for equal counts: of chunks there are ten thousand, and most have the same."""
