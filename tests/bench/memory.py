@@ -83,7 +83,7 @@ def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, An
         world = World(MemoryGameball(), canary_rows=100)
     if what == "plan":
         drop = Drop(files.describe("inbox/f.csv", None), "b")
-        act: Callable[[], Batch] = partial(world.planner.plan, drop)
+        act: Callable[[], Batch] = lambda: world.planner.plan(drop).batch  # noqa: E731
     else:
         batch = Batch.from_json(json.loads((folder / "batch.json").read_text()))
         store.create_batch(batch.replaced(status=BatchStatus.POLLING))

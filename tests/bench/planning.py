@@ -62,7 +62,7 @@ def ours(path: Path) -> int:
     clock = ManualClock()
     files = FolderFiles(None, of_file(path))
     planner = Planner(files, MemoryStore(), clock, CountingIds(), _scratch, RULES)
-    batch = planner.plan(Drop(files.describe("inbox/file.csv", None), "batch"))
+    batch = planner.plan(Drop(files.describe("inbox/file.csv", None), "batch")).batch
     if batch.refusal or batch.counts.rejected:
         raise RuntimeError(f"the file was not planned: {batch.refusal}")
     return files.bytes_written

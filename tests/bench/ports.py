@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from adjustments.errors import NotFound
-from adjustments.ports import Put, StoredObject, Writing
+from adjustments.ports import Opened, Put, StoredObject, Writing
 from tests.fakes.memory import START
 
 Blocks = Callable[[], Iterator[bytes]]
@@ -51,6 +51,10 @@ class FolderFiles:
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         self.calls["head"] += 1
         return StoredObject(self.bucket, key, version_id or "v1", 0, START, {})
+
+    def open(self, key: str, version_id: str | None) -> Opened:
+        stored = StoredObject(self.bucket, key, version_id or "v1", 0, START, {})
+        return Opened(stored, self.blocks(stored))
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         self.calls["get"] += 1

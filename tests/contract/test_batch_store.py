@@ -426,6 +426,15 @@ def test_chunks_longer_than_a_megabyte_are_complete(store: BatchStore):
     assert {len(chunk.error) for chunk in found} == {60_000}
 
 
+def test_a_batch_is_created_with_chunks_of_its_plan_or_not_at_all(store: BatchStore):
+    planned = [a_chunk(chunk_id(1, number)) for number in range(1, 97)]
+    assert store.create_batch(a_batch(), planned)
+    assert store.chunks("b1", PLAN) == planned
+    assert not store.create_batch(a_batch(plan_id="plan2"), planned)
+    assert store.chunks("b1", "plan2") == []
+    assert store.batch("b1").plan_id == PLAN
+
+
 def at_work(store: BatchStore, after: str, untouched_max: int) -> list[str]:
     return names(store.chunks_at_work("b1", PLAN, after, untouched_max))
 

@@ -112,12 +112,30 @@ def test_what_is_written_by_us_has_no_metadata(files: Files):
     assert [dict(files.describe(key, None).metadata) for key in ("work/a", "work/b")] == [{}, {}]
 
 
+def test_an_object_is_opened_as_it_is_described_and_read_once(files: Files, drop: Dropping):
+    first = drop("inbox/a.csv", b"one" * 200_000, {"dry-run": "true"})
+    drop("inbox/a.csv", b"two")
+    for version, body in ((first.version_id, b"one" * 200_000), (None, b"two")):
+        stored, blocks = files.open("inbox/a.csv", version)
+        assert stored == files.describe("inbox/a.csv", version)
+        assert b"".join(blocks) == body
+        assert list(blocks) == []
+
+
+def test_an_opened_object_need_not_be_read(files: Files, drop: Dropping):
+    drop("inbox/a.csv", b"one" * 200_000)
+    for _ in range(40):  # more than there are connections
+        files.open("inbox/a.csv", None)
+    assert files.get("inbox/a.csv") == b"one" * 200_000
+
+
 def test_a_missing_object_is_not_found_by_any_way(files: Files, drop: Dropping):
     there = drop("inbox/there.csv", b"x")
     gone = StoredObject(there.bucket, "inbox/gone.csv", there.version_id, 1, there.modified_at, {})
     for look in (
         lambda: files.describe("inbox/gone.csv", None),
         lambda: files.get("inbox/gone.csv"),
+        lambda: files.open("inbox/gone.csv", None),
         lambda: list(files.blocks(gone)),
     ):
         with pytest.raises(NotFound, match=r"inbox/gone\.csv"):

@@ -13,7 +13,7 @@ from adjustments.adapters.budget import AHEAD_S, ASK_AGAIN_S
 from adjustments.adapters.keys import Keys, read_keys
 from adjustments.errors import ConfigurationError, NotFound, WrongState
 from adjustments.model import Batch, Chunk
-from adjustments.ports import Clock, Ids, Lane, Put, Resource, StoredObject, Writing
+from adjustments.ports import Clock, Ids, Lane, Opened, Put, Resource, StoredObject, Writing
 from adjustments.states import BatchStatus
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -57,9 +57,11 @@ class MemoryStore:
         self._contents: dict[str, tuple[str, int]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
 
-    def create_batch(self, batch: Batch) -> bool:
+    def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
         if batch.batch_id in self._batches:
             return False
+        if chunks:
+            self._chunks[(batch.batch_id, batch.plan_id)] = {chunk.chunk_id: chunk for chunk in chunks}
         self._batches[batch.batch_id] = batch
         return True
 
@@ -111,6 +113,10 @@ class MemoryStore:
 
     def note_sending(self, batch_id: str, at: datetime) -> None:
         self._senders.setdefault(at.date(), {})[batch_id] = None
+
+    def begin_sending(self, batch: Batch, at: datetime) -> None:
+        self.save_batch(batch)
+        self.note_sending(batch.batch_id, at)
 
     def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
         days = [names for day, names in sorted(self._senders.items()) if since.date() <= day <= until.date()]
@@ -186,6 +192,10 @@ class MemoryFiles:
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         return self._find(key, version_id)[0]
+
+    def open(self, key: str, version_id: str | None) -> Opened:
+        stored, body = self._find(key, version_id)
+        return Opened(stored, (body[start : start + 4096] for start in range(0, len(body), 4096)))
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         body = self._find(source.key, source.version_id)[1]

@@ -38,6 +38,7 @@ from adjustments.services import (
     submitting,
     sweeping,
 )
+from adjustments.services.looking import Seen
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner, _Reading
 from adjustments.services.polling import Poller
@@ -256,7 +257,9 @@ def _passed_failures() -> Sequence[Patch]:
 
 @mutant("start twice: the second plan replaces the first")
 def _two_plans() -> Sequence[Patch]:
-    def create(self: MemoryStore, batch: Batch) -> bool:
+    def create(self: MemoryStore, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
+        if chunks:
+            self.add_chunks(batch.batch_id, batch.plan_id, chunks)
         self._batches[batch.batch_id] = batch
         return True
 
@@ -267,7 +270,7 @@ def _two_plans() -> Sequence[Patch]:
 def _one_plan() -> Sequence[Patch]:
     original = Planner.plan
 
-    def plan(self: Planner, drop: Drop) -> Batch:
+    def plan(self: Planner, drop: Drop) -> Seen:
         return original(_with(self, "_ids", _SameName("plan")), drop)
 
     return [(Planner, "plan", plan)]

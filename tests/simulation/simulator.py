@@ -133,6 +133,7 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
         (chunking, "CHUNK_ROWS_MAX", scenario.chunk_rows_max),
         (planning, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
         (planning, "PART_BYTES", 128),
+        (planning, "UNTOUCHED_MAX", 3),
         (submitting, "ROUND_CHUNKS_MAX", 3),
         (looking, "UNTOUCHED_MAX", 4),
         (polling, "PASSED_KEPT_FROM", 1),

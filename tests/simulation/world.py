@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from adjustments.errors import WrongState
-from adjustments.model import Batch
+from adjustments.model import Batch, Chunk
 from adjustments.ports import Lane, Resource, Writing
 from tests.fakes import memory
 from tests.fakes.world import World
@@ -35,8 +35,8 @@ STORE = (
     "note_sending",
     "senders",
 )
-CONDITIONAL = ("save_batch", "save_chunk", "create_batch")
-FILES = ("describe", "blocks", "get", "put", "names", "versions", "tag")
+CONDITIONAL = ("save_batch", "begin_sending", "save_chunk", "create_batch")
+FILES = ("describe", "open", "blocks", "get", "put", "names", "versions", "tag")
 GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "transactions")
 
 
@@ -241,10 +241,15 @@ class SimulatedWorld:
         effect(*args)
         watcher(*args)
 
-    def _created(self, effect: Callable[..., Any], batch: Batch) -> Any:
-        is_new = effect(batch)
+    def _created(self, effect: Callable[..., Any], batch: Batch, chunks: Sequence[Chunk] = ()) -> Any:
+        is_new = effect(batch, chunks)
         if is_new:
+            if chunks:
+                self.checker.added_chunks(batch.batch_id, batch.plan_id, chunks)
             self.checker.created(batch)
+        worker = self.scheduler.current
+        if worker and is_new:  # who writes a batch has seen it
+            worker.seen = (batch, self._all_chunks(batch.batch_id, batch.plan_id))
         return is_new
 
     def _seen(self, name: str, effect: Callable[..., Any], *args: Any) -> Any:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # so that nobody who needs one port loads what only others speak of
     from adjustments.batches.jobs import Dialect
@@ -40,8 +40,10 @@ class Ids(Protocol):
 class BatchStore(Protocol):
     """What happened: batches and their chunks. Each write is conditional; who comes second is told so."""
 
-    def create_batch(self, batch: Batch) -> bool:
-        """Keep a new batch; False where there is one of its id already."""
+    def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
+        """Keep a new batch, and a few chunks of its plan with it; False where there is one of its id already:
+        then nothing is kept.
+        """
 
     def claim_content(
         self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
@@ -77,6 +79,9 @@ class BatchStore(Protocol):
 
     def note_sending(self, batch_id: str, at: datetime) -> None:
         """Keep that a batch is about to send at a time."""
+
+    def begin_sending(self, batch: Batch, at: datetime) -> None:
+        """Keep a batch's next version, and that it is about to send; raises WrongState as ``save_batch``."""
 
     def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
         """Each batch that was noted to send between two times; perhaps some more, but never one too few."""
@@ -118,6 +123,13 @@ class StoredObject:
     metadata: Mapping[str, str]
 
 
+class Opened(NamedTuple):
+    """An object's version, and its bytes, which can be read once; nothing is lost by leaving them."""
+
+    stored: StoredObject
+    blocks: Iterator[bytes]
+
+
 class Writing(Protocol):
     """An object that is being written; it appears whole, or not at all."""
 
@@ -134,6 +146,9 @@ class Files(Protocol):
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         """Look at an object, its newest version where none is named; raises NotFound."""
+
+    def open(self, key: str, version_id: str | None) -> Opened:
+        """Look at an object as ``describe`` does, and begin to read it; raises NotFound."""
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         """Stream exactly this version's bytes."""

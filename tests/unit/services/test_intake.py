@@ -5,7 +5,7 @@ import json
 import pytest
 
 from adjustments.batches.decisions import Approval
-from adjustments.ports import StoredObject
+from adjustments.ports import Opened
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START
@@ -113,14 +113,14 @@ def test_recurring_file_that_fails_keeps_no_other_from_being_taken():
     world = World(MemoryGameball())
     for name in "abc":
         world.files.drop(f"recurring/{name}.csv", THREE.encode())
-    describe = world.files.describe
+    open_ = world.files.open
 
-    def deny(key: str, version_id: str | None) -> StoredObject:
+    def deny(key: str, version_id: str | None) -> Opened:
         if key == "recurring/b.csv":
             raise RuntimeError("access denied")
-        return describe(key, version_id)
+        return open_(key, version_id)
 
-    world.files.describe = deny  # type: ignore[method-assign]
+    world.files.open = deny  # type: ignore[method-assign]
     taken: list[str] = []
     with pytest.raises(ExceptionGroup):
         taken.extend(batch.source.key for batch in world.intake.take_tick(START))
@@ -131,7 +131,7 @@ def test_planner_that_was_killed_leaves_nothing_that_counts():
     gameball = MemoryGameball()
     world = World(gameball)
     create = world.store.create_batch
-    world.store.create_batch = lambda batch: (_ for _ in ()).throw(RuntimeError("killed"))  # type: ignore[method-assign]
+    world.store.create_batch = lambda *_: (_ for _ in ()).throw(RuntimeError("killed"))  # type: ignore[method-assign]
     with pytest.raises(RuntimeError):
         world.drop(THREE)
     world.store.create_batch = create  # type: ignore[method-assign]
@@ -195,7 +195,7 @@ def test_dry_run_and_refused_file_claim_no_content():
 def test_file_that_was_killed_after_claiming_its_content_is_taken_again():
     world = World(MemoryGameball())
     create = world.store.create_batch
-    world.store.create_batch = lambda batch: (_ for _ in ()).throw(RuntimeError("killed"))  # type: ignore[method-assign]
+    world.store.create_batch = lambda *_: (_ for _ in ()).throw(RuntimeError("killed"))  # type: ignore[method-assign]
     with pytest.raises(RuntimeError):
         world.drop(THREE)
     world.store.create_batch = create  # type: ignore[method-assign]

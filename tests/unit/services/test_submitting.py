@@ -93,7 +93,7 @@ def test_two_workers_send_a_chunk_once():
               for chunk in stale(batch.batch_id, batch.plan_id)]  # fmt: skip
     world.store.chunks_at_work = lambda *_: before  # type: ignore[method-assign]
     look = Look(world.store, batch.batch_id)
-    world.submitter._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1))
+    world.submitter._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1), {})
     assert len(gameball.requests) == 1
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adjustments.ports import StoredObject
+from adjustments.ports import Opened
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
@@ -50,14 +50,14 @@ def test_one_that_fails_does_not_keep_the_sweep_from_the_others():
     world.files.drop("inbox/broken.csv", THREE.encode())
     world.files.drop("inbox/lost.csv", b"customerId,amount\nd,4\n")
     world.clock.sleep(3600)
-    describe = world.files.describe
+    open_ = world.files.open
 
-    def fail_once(key: str, version_id: str | None) -> StoredObject:
+    def fail_once(key: str, version_id: str | None) -> Opened:
         if key == "inbox/broken.csv":
             raise RuntimeError("no access")
-        return describe(key, version_id)
+        return open_(key, version_id)
 
-    world.files.describe = fail_once  # type: ignore[method-assign]
+    world.files.open = fail_once  # type: ignore[method-assign]
     with pytest.raises(ExceptionGroup):
         world.sweep()
     assert [batch.source.key for batch in world.store.open_batches()] == ["inbox/lost.csv"]

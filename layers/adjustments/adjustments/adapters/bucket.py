@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from adjustments.errors import NotFound, WrongState
-from adjustments.ports import Put, StoredObject, Writing
+from adjustments.ports import Opened, Put, StoredObject, Writing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,23 +41,32 @@ class BucketFiles:
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         """See ``Files``."""
-        which: Any = {"VersionId": version_id} if version_id else {}
         with _absence_told(key):
-            head = self._client.head_object(Bucket=self._bucket, Key=key, **which)
+            head = self._client.head_object(Bucket=self._bucket, Key=key, **_version(version_id))
+        return self._described(key, version_id, head)
+
+    def open(self, key: str, version_id: str | None) -> Opened:
+        """See ``Files``."""
+        with _absence_told(key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
+        return Opened(self._described(key, version_id, answer), answer["Body"].iter_chunks(_BLOCK_BYTES))
+
+    def _described(self, key: str, version_id: str | None, answer: Any) -> StoredObject:
         return StoredObject(
             bucket=self._bucket,
             key=key,
-            version_id=head.get("VersionId", version_id or ""),
-            size_bytes=head["ContentLength"],
-            modified_at=head["LastModified"],
-            metadata=head.get("Metadata", {}),
+            version_id=answer.get("VersionId", version_id or ""),
+            size_bytes=answer["ContentLength"],
+            modified_at=answer["LastModified"],
+            metadata=answer.get("Metadata", {}),
         )
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         """See ``Files``."""
-        which: Any = {"VersionId": source.version_id} if source.version_id else {}
         with _absence_told(source.key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=source.key, **which)
+            answer = self._client.get_object(
+                Bucket=self._bucket, Key=source.key, **_version(source.version_id)
+            )
         yield from answer["Body"].iter_chunks(_BLOCK_BYTES)
 
     def get(self, key: str) -> bytes:
@@ -205,6 +214,10 @@ class _Upload:
         )
         self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
         self._buffer.clear()
+
+
+def _version(version_id: str | None) -> Any:
+    return {"VersionId": version_id} if version_id else {}
 
 
 @contextmanager

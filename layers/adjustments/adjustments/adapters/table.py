@@ -18,9 +18,9 @@ Index ``listing`` (hash ``listing``, range ``batchId``) lists all batches by tim
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from boto3.dynamodb.table import BatchWriter
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from adjustments.errors import NotFound, WrongState
@@ -44,6 +44,11 @@ again by itself, as it does with single writes.
 SENDERS_KEPT: Final = timedelta(days=30)
 """How long it is kept who sent on a day: several times what the search for evidence looks back."""
 
+TOGETHER_MAX: Final = 100
+"""Items of one transaction (DynamoDB's quotas). It is charged twice, takes four times as many as a batch of
+writes, and is allowed with the permission for a single write.
+"""
+
 TRANSACTION_TRIES: Final = 4
 """Tries of one transaction: a conflict lasts milliseconds, and a split that fails leaves doubt."""
 
@@ -61,12 +66,22 @@ class TableBatchStore:
         self._client = client
         self._table = table
 
-    def create_batch(self, batch: Batch) -> bool:
+    def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
         """See ``BatchStore``."""
+        item: Any = {"TableName": self._table, "Item": _batch_item(batch), "ConditionExpression": _IS_NEW}
         try:
-            self._client.put_item(TableName=self._table, Item=_batch_item(batch), ConditionExpression=_IS_NEW)
+            if chunks:
+                self._write_together(
+                    [{"Put": item}, *self._chunk_puts(batch.batch_id, batch.plan_id, chunks)]
+                )
+            else:
+                self._client.put_item(**item)
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
+        except self._client.exceptions.TransactionCanceledException as cancelled:
+            if _FAILED_CONDITION in _reasons_of(cancelled):
+                return False
+            raise
         return True
 
     def claim_content(
@@ -155,9 +170,23 @@ class TableBatchStore:
 
     def note_sending(self, batch_id: str, at: datetime) -> None:
         """See ``BatchStore``."""
-        expires_at = str(int((at + SENDERS_KEPT).timestamp()))
-        item = {"pk": {"S": _sending(at)}, "sk": {"S": batch_id}, "expiresAt": {"N": expires_at}}
-        self._client.put_item(TableName=self._table, Item=item)
+        self._client.put_item(TableName=self._table, Item=_sender_item(batch_id, at))
+
+    def begin_sending(self, batch: Batch, at: datetime) -> None:
+        """See ``BatchStore``."""
+        next_: Any = {
+            "TableName": self._table,
+            "Item": _batch_item(batch),
+            "ConditionExpression": _IS_NEXT,
+            "ExpressionAttributeValues": _version_before(batch.version),
+        }
+        sender = {"TableName": self._table, "Item": _sender_item(batch.batch_id, at)}
+        try:
+            self._write_together([{"Put": next_}, {"Put": sender}])
+        except self._client.exceptions.TransactionCanceledException as cancelled:
+            if _FAILED_CONDITION in _reasons_of(cancelled):
+                raise WrongState(f"{batch.batch_id} was changed meanwhile") from cancelled
+            raise
 
     def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
         """See ``BatchStore``. Not by the index, which may not show yet what was written a moment ago."""
@@ -181,9 +210,13 @@ class TableBatchStore:
 
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         """See ``BatchStore``."""
-        with BatchWriter(self._table, self._client) as writer:
-            for chunk in chunks:
-                writer.put_item(Item=_chunk_item(batch_id, plan_id, chunk))
+        puts = self._chunk_puts(batch_id, plan_id, chunks)
+        while together := list(islice(puts, TOGETHER_MAX)):
+            self._write_together(together)
+
+    def _chunk_puts(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> Iterator[Any]:
+        for chunk in chunks:
+            yield {"Put": {"TableName": self._table, "Item": _chunk_item(batch_id, plan_id, chunk)}}
 
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         """See ``BatchStore``."""
@@ -283,6 +316,11 @@ class TableBatchStore:
 
 def _sending(at: datetime) -> str:
     return f"sending#{at:%Y-%m-%d}"
+
+
+def _sender_item(batch_id: str, at: datetime) -> Item:
+    expires_at = str(int((at + SENDERS_KEPT).timestamp()))
+    return {"pk": {"S": _sending(at)}, "sk": {"S": batch_id}, "expiresAt": {"N": expires_at}}
 
 
 def _batch_item(batch: Batch) -> Item:

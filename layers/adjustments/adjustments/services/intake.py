@@ -1,6 +1,7 @@
 """Takes what was dropped: plans it, sends its first chunks, and starts the state machine for the rest."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,6 +9,7 @@ from adjustments.errors import WrongState
 from adjustments.ids import batch_id, execution_name
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Executions, Files, StoredObject
+from adjustments.services.looking import Seen
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner
 from adjustments.services.saving import save_or_reread
@@ -56,7 +58,8 @@ class Intake:
         """
         if not _is_csv_in(INBOX, key):
             return None
-        return self.take(_drop_of(self._files.describe(key, version_id)))
+        opened = self._files.open(key, version_id)
+        return self.take(replace(_drop_of(opened.stored), blocks=opened.blocks))
 
     def drop_of(self, stored: StoredObject) -> Drop | None:
         """Name the batch that an object in the inbox becomes; None where its name says that it is no CSV."""
@@ -85,9 +88,9 @@ class Intake:
             raise ExceptionGroup(f"not every file could be taken for {due_at.isoformat()}", errors)
 
     def _recurring_drop(self, key: str, due_at: datetime) -> Drop:
-        stored = self._files.describe(key, None)
+        stored, blocks = self._files.open(key, None)
         identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
-        return Drop(stored, batch_id(key, due_at, identity), is_named=True)
+        return Drop(stored, batch_id(key, due_at, identity), is_named=True, blocks=blocks)
 
     def take(self, drop: Drop) -> Batch:
         """Plan a drop and set it going; for one that is going already, make sure that it is."""
@@ -98,10 +101,11 @@ class Intake:
             raise
 
     def _take(self, drop: Drop) -> Batch:
-        batch = self._planner.plan(drop)
+        planned = self._planner.plan(drop)
+        batch = planned.batch
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return self._tell_of_waiting(batch)
-        return batch if batch.status.is_final else self.set_going(batch)
+        return batch if batch.status.is_final else self.set_going(batch, planned if planned.chunks else None)
 
     def _tell_of_waiting(self, batch: Batch) -> Batch:
         """Tell that a person has to approve; where that fails the sweep tells, and the batch is taken."""
@@ -111,10 +115,15 @@ class Intake:
             warn("not told of yet", batch)
             return self._store.batch(batch.batch_id)
 
-    def set_going(self, batch: Batch) -> Batch:
-        """Send the first chunks and start the state machine; harmless when repeated."""
+    def set_going(self, batch: Batch, written: Seen | None = None) -> Batch:
+        """Send the first chunks and start the state machine; harmless when repeated.
+
+        Args:
+            batch: the batch.
+            written: the batch and its first chunks, where they were written just now.
+        """
         if batch.chunks and not batch.dry_run:
-            batch = self._submitter.submit(batch.batch_id, self._clock.now() + FIRST_SUBMIT)
+            batch = self._submitter.submit(batch.batch_id, self._clock.now() + FIRST_SUBMIT, written)
         self._executions.start(execution_name(batch.batch_id, 1), batch.batch_id)
         if batch.executions:
             return batch

@@ -8,12 +8,13 @@ import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from adjustments.batches.chunking import PackedChunk, Packer, waves
@@ -29,6 +30,7 @@ from adjustments.batches.payloads import (
 from adjustments.batches.reasons import with_token
 from adjustments.batches.workfiles import REPEAT, WorkKeys, rows_part
 from adjustments.errors import FileRefused, NotFound, NotUtf8
+from adjustments.ids import chunk_id
 from adjustments.intake import Decided, IntakeRules, Notes, Reader
 from adjustments.intake.cells import shown
 from adjustments.limits import (
@@ -39,6 +41,7 @@ from adjustments.limits import (
 )
 from adjustments.model import Batch, Chunk, Counts, Source
 from adjustments.ports import BatchStore, Clock, Files, Ids, Put, StoredObject, Writing
+from adjustments.services.looking import UNTOUCHED_MAX, Seen
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
 from adjustments.totals import exact_sum, exact_sum_of_many, plain
@@ -53,6 +56,8 @@ DEADLINE: Final = timedelta(hours=6)
 
 COLUMNS_TOLD_MAX: Final = 20
 """Ignored columns that the summary names."""
+
+_FIRST: Final = chunk_id(1, 1)
 
 _ENCODINGS: Final = {"cp1252": "Windows-1252, because its bytes are no UTF-8"}
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -91,12 +96,13 @@ class Drop:
     """One thing to plan: an object's version, and the batch that it always becomes.
 
     ``is_named`` says that the drop has a name of its own, the due time of a schedule or an idempotency key:
-    it is meant to be another one, whatever it holds.
+    it is meant to be another one, whatever it holds. ``blocks`` are its bytes where reading has begun.
     """
 
     stored: StoredObject
     batch_id: str
     is_named: bool = False
+    blocks: Iterator[bytes] | None = None
 
     @property
     def allows_duplicate(self) -> bool:
@@ -148,10 +154,11 @@ class _Cut(NamedTuple):
 
 
 class _Planned:
-    """The chunks of a plan, each made when it is asked for."""
+    """The chunks of a plan, each made when it is asked for; of the first one the body as well."""
 
-    def __init__(self, cuts: Sequence[_Cut]) -> None:
+    def __init__(self, cuts: Sequence[_Cut], bodies: Mapping[str, bytes] = MappingProxyType({})) -> None:
         self._cuts = cuts
+        self.first_body = bodies.get(cuts[0].key, b"") if cuts else b""
 
     def __iter__(self) -> Iterator[Chunk]:
         for cut in self._cuts:
@@ -164,7 +171,13 @@ class Planner:
     """Makes a batch of a dropped file."""
 
     def __init__(
-        self, files: Files, store: BatchStore, clock: Clock, ids: Ids, scratch: Scratch, rules: PlanRules
+        self,
+        files: Files,
+        store: BatchStore,
+        clock: Clock,
+        ids: Ids,
+        scratch: Scratch,
+        rules: PlanRules,
     ) -> None:
         self._files = files
         self._store = store
@@ -173,27 +186,32 @@ class Planner:
         self._scratch = scratch
         self._rules = rules
 
-    def plan(self, drop: Drop) -> Batch:
+    def plan(self, drop: Drop) -> Seen:
         """Plan a drop, or find the batch that it became before; a file that is refused becomes a batch as
-        well.
+        well. Of a new batch the first chunks are told too.
         """
-        try:
-            return self._store.batch(drop.batch_id)
-        except NotFound:
-            pass
-        plan_id = self._ids.fresh()
-        batch, chunks = self._read(drop, plan_id)
+        if drop.stored.size_bytes > PART_BYTES:  # a smaller one is planned sooner than looked for
+            with suppress(NotFound):
+                return Seen(self._store.batch(drop.batch_id))
+        batch, chunks = self._read(drop, self._ids.fresh())
         if not (batch.refusal or batch.dry_run):
             batch, chunks = self._check_content(batch, chunks, drop)
-        self._store.add_chunks(batch.batch_id, plan_id, chunks)
-        if self._store.create_batch(batch):
-            tell("batch planned", batch, **_numbers(batch))
-            return batch
-        return self._store.batch(drop.batch_id)
+        return self._create(batch, chunks)
 
-    def _check_content(
-        self, batch: Batch, chunks: Iterable[Chunk], drop: Drop
-    ) -> tuple[Batch, Iterable[Chunk]]:
+    def _create(self, batch: Batch, chunks: _Planned) -> Seen:
+        """Create a batch, of which there may be one by now, and of few chunks in one write with them."""
+        first = list(islice(chunks, UNTOUCHED_MAX))
+        if batch.chunks > len(first):
+            self._store.add_chunks(batch.batch_id, batch.plan_id, chunks)
+            is_new = self._store.create_batch(batch)
+        else:
+            is_new = self._store.create_batch(batch, first)
+        if not is_new:
+            return Seen(self._store.batch(batch.batch_id))
+        tell("batch planned", batch, **_numbers(batch))
+        return Seen(batch, first, chunks.first_body)
+
+    def _check_content(self, batch: Batch, chunks: _Planned, drop: Drop) -> tuple[Batch, _Planned]:
         """Refuse what was accepted under another name already; note which batch it reverses."""
         sha256 = batch.source.sha256
         reverses = self._store.reversal_of(sha256)
@@ -209,7 +227,7 @@ class Planner:
         if earlier is None:
             return batch, chunks
         blank = self._blank(drop, batch.plan_id)
-        return blank.replaced(source=batch.source, refusal=why.format(earlier)), []
+        return blank.replaced(source=batch.source, refusal=why.format(earlier)), _Planned([])
 
     def _claim_content(self, sha256: str, batch_id: str) -> str | None:
         """Claim a content; the id of a batch that has it, unless surely nothing of that was applied."""
@@ -236,15 +254,16 @@ class Planner:
         self._store.save_batch(reversed_batch.changed(reversed_by=batch_id))
         return None
 
-    def _read(self, drop: Drop, plan_id: str) -> tuple[Batch, Iterable[Chunk]]:
+    def _read(self, drop: Drop, plan_id: str) -> tuple[Batch, _Planned]:
         try:
             with _collector_off():
                 try:
                     return _Reading(self, drop, plan_id, encoding=None).finish()
                 except NotUtf8:
-                    return _Reading(self, drop, plan_id, encoding="cp1252").finish()
+                    anew = replace(drop, blocks=None)
+                    return _Reading(self, anew, plan_id, encoding="cp1252").finish()
         except FileRefused as refused:
-            return self._blank(drop, plan_id).replaced(refusal=refused.message), []
+            return self._blank(drop, plan_id).replaced(refusal=refused.message), _Planned([])
 
     def _blank(self, drop: Drop, plan_id: str) -> Batch:
         now = self._clock.now()
@@ -270,15 +289,16 @@ class _Reading:
         self._scratch = planner._scratch
         self._keys = WorkKeys(drop.batch_id, plan_id)
         self._reader = Reader(
-            self._files.blocks(drop.stored),
+            drop.blocks or self._files.blocks(drop.stored),
             IntakeRules(amount_max=planner._rules.amount_max),
             gzipped=drop.stored.key.lower().endswith(".gz"),
             encoding=encoding,
             block_bytes=PART_BYTES,
         )
         self._tally = _Tally()
+        self._bodies: dict[str, bytes] = {}
 
-    def finish(self) -> tuple[Batch, Iterable[Chunk]]:
+    def finish(self) -> tuple[Batch, _Planned]:
         """Read everything, check the file as a whole, and give the batch and its chunks."""
         occurrences = Occurrences(self._scratch)
         try:
@@ -293,7 +313,7 @@ class _Reading:
         finally:
             occurrences.close()
         self._check_bad_share()
-        return self._batch(chunks, has_repeats=first is not None), _Planned(chunks)
+        return self._batch(chunks, has_repeats=first is not None), _Planned(chunks, self._bodies)
 
     def _cut(self, occurrences: Occurrences, put: Put) -> list[_Cut]:
         """Stream the rows into parts and, as long as no customer repeats, chunks."""
@@ -308,9 +328,19 @@ class _Reading:
             occurrences.add(part.customer_ids)
             if self._rules.adds_token:
                 rows = rows_json(part.customer_ids, part.amounts, self._with_tokens(part))
-            segments += (_keep(cut, self._keys.segment(cut.chunk_id), put) for cut in packer.add(1, rows))
-        segments += (_keep(rest, self._keys.segment(rest.chunk_id), put) for rest in packer.rest())
+            segments += (
+                self._keep(cut, self._keys.segment(cut.chunk_id), put) for cut in packer.add(1, rows)
+            )
+        segments += (self._keep(rest, self._keys.segment(rest.chunk_id), put) for rest in packer.rest())
         return segments
+
+    def _keep(self, packed: PackedChunk, key: str, put: Put) -> _Cut:
+        """Keep a chunk's body, and that of the first one at hand as well: it is sent at once."""
+        body = body_of(packed.rows)
+        if packed.chunk_id == _FIRST:
+            self._bodies[key] = body
+        put(key, body, "application/json")
+        return _Cut(packed.chunk_id, packed.wave, key, len(packed.rows), sha256_of(body))
 
     def _with_tokens(self, part: Decided) -> list[str]:
         batch_id = self._blank.batch_id
@@ -343,8 +373,8 @@ class _Reading:
                     by_wave.setdefault(wave, []).append(row)
                 self._tally.leave_out(by_wave.pop(0, ()))
                 packed = chain.from_iterable(packer.add(wave, by_wave[wave]) for wave in by_wave)
-                chunks += (_keep(cut, self._keys.chunk(cut.chunk_id), put) for cut in packed)
-        chunks += (_keep(rest, self._keys.chunk(rest.chunk_id), put) for rest in packer.rest())
+                chunks += (self._keep(cut, self._keys.chunk(cut.chunk_id), put) for cut in packed)
+        chunks += (self._keep(rest, self._keys.chunk(rest.chunk_id), put) for rest in packer.rest())
         return sorted(chunks)
 
     def _check_bad_share(self) -> None:
@@ -417,12 +447,6 @@ def _told(notes: Notes) -> Iterator[str]:
         named = ", ".join(shown(name) for name in notes.ignored_columns[:COLUMNS_TOLD_MAX])
         more = len(notes.ignored_columns) - COLUMNS_TOLD_MAX
         yield f"ignored columns: {named}" + (f" and {more} more" if more > 0 else "")
-
-
-def _keep(packed: PackedChunk, key: str, put: Put) -> _Cut:
-    body = body_of(packed.rows)
-    put(key, body, "application/json")
-    return _Cut(packed.chunk_id, packed.wave, key, len(packed.rows), sha256_of(body))
 
 
 def _copied(pairs: Iterable[tuple[int, int]], kept: Writing) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,7 @@
 twice. While sending goes on, what became of the jobs is collected as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -27,8 +27,8 @@ from adjustments.ports import (
 )
 from adjustments.services.collecting import Collector
 from adjustments.services.feeding import Feed
-from adjustments.services.looking import Look
-from adjustments.services.saving import kept, pause, resume, save_or_reread
+from adjustments.services.looking import Look, Seen
+from adjustments.services.saving import kept, pause, resume
 from adjustments.services.telling import facts_of, tell, warn
 from adjustments.services.turns import wait_for_turn
 from adjustments.states import BatchStatus, ChunkState
@@ -69,23 +69,44 @@ class Submitter:
         self._failure_percent_max = failure_percent_max
         self._collector = collector
 
-    def submit(self, batch_id: str, until: datetime) -> Batch:
-        """Send chunk after chunk until nothing more may be sent now, or the time is up."""
-        look = Look(self._store, batch_id)
+    def submit(self, batch_id: str, until: datetime, written: Seen | None = None) -> Batch:
+        """Send chunk after chunk until nothing more may be sent now, or the time is up.
+
+        Args:
+            batch_id: the batch.
+            until: when to end.
+            written: the batch and its first chunks, where the caller has just written them.
+        """
+        look = Look(self._store, batch_id, written)
+        at_hand = (
+            {written.chunks[0].payload_key: written.first_body} if written and written.first_body else {}
+        )
         while True:
             batch, chunks = self._look(look, "", until)
             if not chunks:
                 return batch
-            if batch.status is BatchStatus.PLANNED:
-                save_or_reread(self._store, batch.moved(BatchStatus.SUBMITTING))
-                continue  # look again: somebody may have been quicker, and have stopped it
-            # before any intent: whoever looks for twins of a row has to see every batch that sends
-            self._store.note_sending(batch_id, self._clock.now())
+            if not self._begin(batch):
+                continue  # look again: somebody was quicker, and may have stopped it
             # of a paused batch, one chunk tries whether our keys are right again
-            has_time = self._send_round(look, batch, chunks[:1] if batch.paused else chunks, until)
+            has_time = self._send_round(look, batch, chunks[:1] if batch.paused else chunks, until, at_hand)
             batch = self._store.batch(batch_id)
             if batch.paused or not has_time:
                 return batch
+
+    def _begin(self, batch: Batch) -> bool:
+        """Write that a batch is sending, before any intent; False where somebody has changed it meanwhile.
+
+        Whoever looks for twins of a row has to see every batch that sends.
+        """
+        now = self._clock.now()
+        if batch.status is not BatchStatus.PLANNED:
+            self._store.note_sending(batch.batch_id, now)
+            return True
+        try:
+            self._store.begin_sending(batch.moved(BatchStatus.SUBMITTING), now)
+        except WrongState:
+            return False
+        return True
 
     def _look(self, look: Look, asked: str, until: datetime) -> tuple[Batch, Sequence[Chunk]]:
         """Look at a batch, and for what may be sent of it now, and which jobs be asked for in between."""
@@ -99,28 +120,36 @@ class Submitter:
             return batch, ()
         return batch, turns(step.to_send, chunks if self._collector else (), now, asked)
 
-    def _send_round(self, look: Look, batch: Batch, chunks: Sequence[Chunk], until: datetime) -> bool:
+    def _send_round(
+        self,
+        look: Look,
+        batch: Batch,
+        chunks: Sequence[Chunk],
+        until: datetime,
+        at_hand: Mapping[str, bytes],
+    ) -> bool:
         """Send with several workers until they have nothing left, or no place before the end."""
         feed = Feed(chunks, ROUND_CHUNKS_MAX, partial(self._look_again, look, until))
         workers = min(len(chunks), ROUND_CHUNKS_MAX)
-        self._parallel([partial(self._send_from, feed, batch, until) for _ in range(workers)])
+        self._parallel([partial(self._send_from, feed, batch, until, at_hand) for _ in range(workers)])
         return not feed.is_closed
 
     def _look_again(self, look: Look, until: datetime, asked: str) -> Sequence[Chunk]:
         batch, chunks = self._look(look, asked, until)
         return () if batch.paused else chunks
 
-    def _send_from(self, feed: Feed, batch: Batch, until: datetime) -> None:
+    def _send_from(self, feed: Feed, batch: Batch, until: datetime, at_hand: Mapping[str, bytes]) -> None:
         """Be one of the workers that do what is handed out, until nothing is or the time is up."""
         while (chunk := feed.take()) is not None:
             if self._collector and chunk.state is ChunkState.SUBMITTED:
                 self._collector.collect(batch, chunk, until)
-            elif not self._send(batch, chunk, until):
+            elif not self._send(batch, chunk, until, at_hand):
                 feed.close()
 
-    def _send(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
+    def _send(self, batch: Batch, chunk: Chunk, until: datetime, at_hand: Mapping[str, bytes]) -> bool:
         """Send one chunk, unless somebody else is quicker; False when the time is up."""
-        rows = rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
+        payload = at_hand.get(chunk.payload_key) or self._files.get(chunk.payload_key)
+        rows = rows_of(payload)[chunk.first : chunk.last]
         body = body_of(rows)
         if sha256_of(body) != chunk.sha256:
             raise WrongState(
