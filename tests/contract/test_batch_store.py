@@ -435,6 +435,26 @@ def test_a_batch_is_created_with_chunks_of_its_plan_or_not_at_all(store: BatchSt
     assert store.batch("b1").plan_id == PLAN
 
 
+def test_a_batch_begins_to_send_and_is_noted_in_one_write(store: BatchStore):
+    batch = a_batch()
+    store.create_batch(batch)
+    begun = batch.moved(BatchStatus.SUBMITTING)
+    store.begin_sending(begun, START)
+    assert store.batch("b1") == begun
+    assert [sender.batch_id for sender in store.senders(START, START)] == ["b1"]
+
+
+def test_a_batch_that_was_changed_meanwhile_does_not_begin_and_is_not_noted(store: BatchStore):
+    batch = a_batch()
+    store.create_batch(batch)
+    stopped = batch.changed(stop_reason="stopped by a person")
+    store.save_batch(stopped)
+    with pytest.raises(WrongState):
+        store.begin_sending(batch.moved(BatchStatus.SUBMITTING), START)
+    assert store.batch("b1") == stopped
+    assert list(store.senders(START, START)) == []
+
+
 def at_work(store: BatchStore, after: str, untouched_max: int) -> list[str]:
     return names(store.chunks_at_work("b1", PLAN, after, untouched_max))
 

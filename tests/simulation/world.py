@@ -117,6 +117,8 @@ class SimulatedWorld:
                 effect = partial(self._watched, effect, watchers[name])
             elif name == "create_batch":
                 effect = partial(self._created, effect)
+            elif name == "begin_sending":
+                effect = partial(self._begun, effect)
             elif name in ("batch", "chunks", "chunks_at_work"):
                 effect = partial(self._seen, name, effect)
             self._set(store, name, self._wrapped("store", name, effect, name in CONDITIONAL))
@@ -251,6 +253,14 @@ class SimulatedWorld:
         if worker and is_new:  # who writes a batch has seen it
             worker.seen = (batch, self._all_chunks(batch.batch_id, batch.plan_id))
         return is_new
+
+    def _begun(self, effect: Callable[..., Any], *args: Any) -> None:
+        try:
+            effect(*args)
+        except WrongState:  # what it has seen holds no more, and it knows
+            if worker := self.scheduler.current:
+                worker.seen = (None, ())
+            raise
 
     def _seen(self, name: str, effect: Callable[..., Any], *args: Any) -> Any:
         found = effect(*args)

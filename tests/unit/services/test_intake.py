@@ -6,6 +6,7 @@ import pytest
 
 from adjustments.batches.decisions import Approval
 from adjustments.ports import Opened
+from adjustments.services import planning
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START
@@ -125,6 +126,31 @@ def test_recurring_file_that_fails_keeps_no_other_from_being_taken():
     with pytest.raises(ExceptionGroup):
         taken.extend(batch.source.key for batch in world.intake.take_tick(START))
     assert taken == ["recurring/a.csv", "recurring/c.csv"]
+
+
+def test_what_was_just_written_is_sent_without_being_read_again(monkeypatch: pytest.MonkeyPatch):
+    gameball = MemoryGameball()
+    world = World(gameball)
+    for port, name in ((world.store, "batch"), (world.store, "chunks_at_work"), (world.files, "get")):
+        original = getattr(port, name)
+
+        def read_later(*args: str, original=original) -> object:
+            assert gameball.requests
+            return original(*args)
+
+        monkeypatch.setattr(port, name, read_later)
+    ended = world.run(world.drop(THREE))
+    assert (ended.counts.applied, len(gameball.requests)) == (3, 1)
+
+
+def test_large_drop_that_has_its_batch_already_is_not_read_again(monkeypatch: pytest.MonkeyPatch):
+    world = World(MemoryGameball())
+    monkeypatch.setattr(planning, "PART_BYTES", 8)
+    batch = world.drop(THREE)
+    puts = len(world.files.names("work/"))
+    again = world.intake.take_object("inbox/file.csv", None)
+    assert again is not None
+    assert (again.batch_id, len(world.files.names("work/"))) == (batch.batch_id, puts)
 
 
 def test_planner_that_was_killed_leaves_nothing_that_counts():
