@@ -10,7 +10,7 @@ import heapq
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, starmap
 from struct import Struct
 from typing import BinaryIO, Final, NamedTuple
 
@@ -94,13 +94,13 @@ class Occurrences:
         return entries
 
     def _kept(self, pairs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        """Hold pairs on scratch where there are many, so that not all partitions' lie in memory at once."""
+        """Hold pairs packed, on scratch where there are many: those of all partitions are held at once."""
+        packed = b"".join(starmap(_REPEAT.pack, pairs))
         if len(pairs) <= _READ_ENTRIES:
-            return iter(pairs)
+            return _REPEAT.iter_unpack(packed)
         file = self._scratch()
         self._files.append(file)
-        for pair in pairs:
-            file.write(_REPEAT.pack(*pair))
+        file.write(packed)
         file.seek(0)
         return _stored(file)
 
