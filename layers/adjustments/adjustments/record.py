@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from types import UnionType
-from typing import Any, Self, get_args
+from typing import Any, Final, NamedTuple, Self, get_args
 
 
 class Record:
@@ -18,10 +18,7 @@ class Record:
 
     def replaced(self, **changes: Any) -> Self:
         """This record with other values; ``dataclasses.replace`` takes ten times as long."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        other.__dict__.update(changes)
-        return other
+        return self._of(self.__dict__ | changes)
 
     def values(self) -> dict[str, Any]:
         """The values by the names that they have here."""
@@ -29,18 +26,33 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The values as JSON has them, by the names that they have outside."""
-        return {outside: _written(getattr(self, name)) for name, outside, _, _ in _form(type(self))}
+        told = {}
+        for field in _form(type(self)):
+            value = self.__dict__[field.name]
+            told[field.outside] = value if type(value) in _PLAIN else _written(value)
+        return told
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
         """The record that ``to_json`` told; raises ValueError where it can't have told that."""
         values = {}
-        for name, outside, read, is_required in _form(cls):
-            if outside in told:
-                values[name] = read(told[outside])
-            elif is_required:
-                raise ValueError(f"{cls.__name__}: {outside} is missing")
-        return cls(**values)
+        for field in _form(cls):
+            value = told.get(field.outside, MISSING)
+            if value is MISSING:
+                value = field.default
+                if value is MISSING:
+                    raise ValueError(f"{cls.__name__}: {field.outside} is missing")
+            elif type(value) is not field.kind:
+                value = field.read(value)
+            values[field.name] = value
+        return cls._of(values)
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> Self:
+        """A record of these values, which are all there; a frozen dataclass would set them one by one."""
+        record = object.__new__(cls)
+        record.__dict__.update(values)
+        return record
 
 
 def camel(name: str) -> str:
@@ -50,21 +62,37 @@ def camel(name: str) -> str:
 
 
 _Read = Callable[[Any], Any]
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 
-_Form = tuple[tuple[str, str, _Read, bool], ...]
-_forms: dict[type, _Form] = {}
+class _Field(NamedTuple):
+    """A field: its two names, the type whose values are taken as they are, how others are read."""
+
+    name: str
+    outside: str
+    kind: type
+    read: _Read
+    default: Any
 
 
-def _form(kind: type[Record]) -> _Form:
-    """Of each field its two names, how it is read, and whether it must be there."""
+_forms: dict[type, tuple[_Field, ...]] = {}
+
+
+def _form(kind: type[Record]) -> tuple[_Field, ...]:
+    """The fields of a kind of record, in their order."""
     if kind not in _forms:
         of: Any = kind
         _forms[kind] = tuple(
-            (field.name, camel(field.name), _reader(field.type), field.default is MISSING)
+            _Field(field.name, camel(field.name), _plain_kind(field.type), _reader(field.type), field.default)
             for field in fields(of)
         )
     return _forms[kind]
+
+
+def _plain_kind(kind: Any) -> type:
+    """The type that a field has in JSON as well as here; without one, no value is of it."""
+    parts = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    return parts[0] if parts[0] in _PLAIN else _Field
 
 
 def _reader(kind: Any) -> _Read:
