@@ -25,7 +25,7 @@ from adjustments.batches.jobs import JobStatus
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.progress import NextStep
 from adjustments.errors import GameballRefused, OutcomeUnknown
-from adjustments.intake import Decided
+from adjustments.intake.rows import Decided
 from adjustments.model import Batch, Chunk, Outcome
 from adjustments.services import (
     collecting,

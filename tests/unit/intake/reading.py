@@ -6,8 +6,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from adjustments.errors import FileRefused, NotUtf8
-from adjustments.intake import IntakeRules, Notes, Reader
 from adjustments.intake.bytes_in import BLOCK_BYTES
+from adjustments.intake.reader import Notes, Reader
+from adjustments.intake.rows import IntakeRules
 from adjustments.model import Rejection, Row
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from adjustments import limits
 from adjustments.errors import FileRefused, NotUtf8
-from adjustments.intake import IntakeRules, Reader
+from adjustments.intake.reader import Reader
+from adjustments.intake.rows import IntakeRules
 from tests.unit.intake.reading import read
 
 FILE = b"customerId,amount\nc1,5\n"

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adjustments.intake import neutralise, restore
-from adjustments.intake.cells import TEXT_SHOWN_CHARS_MAX, has_restorable, shown
+from adjustments.intake.cells import TEXT_SHOWN_CHARS_MAX, has_restorable, neutralise, restore, shown
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjustments.intake import Problem, neutralise
-from adjustments.intake.cells import is_invisible
+from adjustments.intake.cells import is_invisible, neutralise
 from adjustments.intake.header import layout_of
-from adjustments.intake.problems import Refusal
+from adjustments.intake.problems import Problem, Refusal
 from adjustments.intake.records import Batch
 from adjustments.intake.rows import IntakeRules, Judge
 from adjustments.model import Rejection, Row

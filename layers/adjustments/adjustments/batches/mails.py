@@ -8,7 +8,7 @@ from typing import Final
 from adjustments.batches.summary import message_of
 from adjustments.intake.cells import visible
 from adjustments.model import Batch, Prediction
-from adjustments.report_page import VERDICTS
+from adjustments.report_page.words import VERDICTS
 from adjustments.states import BatchStatus
 
 SUBJECT_CHARS_MAX: Final = 100

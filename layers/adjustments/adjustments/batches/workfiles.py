@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby, starmap
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from adjustments.intake import Decided
 from adjustments.intake.cells import CELL_END, COLUMN_END, RECORD_END
+
+if TYPE_CHECKING:
+    from adjustments.intake.rows import Decided
 
 REPEAT: Final = Struct("<II")
 """How (row, wave) pairs of repeated customers are kept."""
@@ -24,7 +26,7 @@ class KeptRow(NamedTuple):
     rejected_for: str
 
 
-def rows_part(part: Decided) -> bytes:
+def rows_part(part: "Decided") -> bytes:
     """Write a part of the input: its rejections as JSON, then the columns of its adjustments.
 
     Intake lets no cell through that holds what divides them, so nothing has to be escaped.

@@ -11,10 +11,3 @@ The rooms, in the order in which a file passes through them::
 
 Nothing of a row is changed but white space round its values and the form of its number.
 """
-
-from adjustments.intake.cells import neutralise, restore
-from adjustments.intake.problems import Problem
-from adjustments.intake.reader import Notes, Reader
-from adjustments.intake.rows import Decided, IntakeRules
-
-__all__ = ["Decided", "IntakeRules", "Notes", "Problem", "Reader", "neutralise", "restore"]

@@ -9,9 +9,3 @@ Bottom up::
     sections   the page's parts
     page       the page: no script, no request to anywhere
 """
-
-from adjustments.report_page.digest import Example, RowDigest
-from adjustments.report_page.page import report_page
-from adjustments.report_page.words import VERDICTS
-
-__all__ = ["VERDICTS", "Example", "RowDigest", "report_page"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from adjustments.errors import NotFound, RequestRefused, WrongState
 from adjustments.ids import batch_id
-from adjustments.intake import neutralise
+from adjustments.intake.cells import neutralise
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Files, Ids, StoredObject
 from adjustments.services.intake import Intake

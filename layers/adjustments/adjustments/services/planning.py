@@ -31,8 +31,9 @@ from adjustments.batches.reasons import with_token
 from adjustments.batches.workfiles import REPEAT, WorkKeys, rows_part
 from adjustments.errors import FileRefused, NotFound, NotUtf8
 from adjustments.ids import chunk_id
-from adjustments.intake import Decided, IntakeRules, Notes, Reader
 from adjustments.intake.cells import shown
+from adjustments.intake.reader import Notes, Reader
+from adjustments.intake.rows import Decided, IntakeRules
 from adjustments.limits import (
     BAD_ROWS_COUNTED_FROM,
     BAD_ROWS_PERCENT_MAX,

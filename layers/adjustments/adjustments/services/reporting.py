@@ -10,11 +10,12 @@ from adjustments import exact_json
 from adjustments.batches.outcomes import count, final_status
 from adjustments.batches.summary import summary_of
 from adjustments.errors import WrongState
-from adjustments.intake import neutralise
+from adjustments.intake.cells import neutralise
 from adjustments.model import Batch, Chunk, Counts, Outcome, Prediction, Resolution
 from adjustments.ports import BatchStore, Clock, Files, Ids, Writing
 from adjustments.record import camel
-from adjustments.report_page import Example, RowDigest, report_page
+from adjustments.report_page.digest import Example, RowDigest
+from adjustments.report_page.page import report_page
 from adjustments.services.results import ResultRow, Results
 from adjustments.services.settling import Settler
 from adjustments.services.telling import tell

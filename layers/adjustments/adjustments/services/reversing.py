@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from adjustments.batches.payloads import content_of, rows_json
 from adjustments.errors import NotFound, WrongState
-from adjustments.intake import neutralise
+from adjustments.intake.cells import neutralise
 from adjustments.model import Batch, Outcome
 from adjustments.ports import BatchStore, Files
 from adjustments.services.results import Results
