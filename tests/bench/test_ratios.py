@@ -14,7 +14,7 @@ def test_planning_with_all_checks_keeps_up_with_the_obvious_way_without_most_of_
     assert spent_s["ours"] < spent_s["obvious"]
 
 
-@pytest.mark.parametrize("name", ["table_writes", "puts", "gets", "posts", "polls"])
+@pytest.mark.parametrize("name", ["table_writes", "read_units", "puts", "gets", "posts", "polls"])
 def test_nothing_grows_faster_than_the_rows(name: str):
     small, large = counts(2_000), counts(20_000)
     assert large[name] <= 10 * 1.5 * small[name]
