@@ -481,6 +481,13 @@ def test_a_look_begins_behind_a_chunk_and_its_parts_and_ends_with_the_last_untou
     assert at_work(store, planned[-1], 5) == []
 
 
+def test_a_part_of_a_chunk_that_was_refused_is_no_untouched_one(store: BatchStore):
+    parts = [a_chunk("001-00001", state="split"), *map(a_chunk, half_ids("001-00001"))]
+    rest = [a_chunk("001-00002", state="in_doubt"), a_chunk("001-00003"), a_chunk("001-00004")]
+    with_chunks(store, *parts, *rest)
+    assert at_work(store, "", 1) == names([*parts, *rest[:2]])
+
+
 def test_a_look_at_hundreds_of_chunks_sees_as_many_as_it_wants(store: BatchStore):
     planned = [chunk_id(1, number) for number in range(1, 401)]
     with_chunks(store, *[a_chunk(name, state="submitted") for name in planned[:300]])

@@ -241,8 +241,8 @@ class Chunk(Record):
 
     @property
     def is_untouched(self) -> bool:
-        """Whether nobody has tried to send it."""
-        return self.state is ChunkState.PLANNED and not self.attempts
+        """Whether nobody has tried to send it, be it as a part of another one."""
+        return self.state is ChunkState.PLANNED and not self.attempts and "." not in self.chunk_id
 
     @property
     def is_certain(self) -> bool:
