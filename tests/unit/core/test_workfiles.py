@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from adjustments.batches.workfiles import KeptRow, read_rows, rows_part
 from adjustments.errors import FileRefused
-from adjustments.intake import IntakeRules, Reader
+from adjustments.intake.reader import Reader
+from adjustments.intake.rows import IntakeRules
 from adjustments.model import Rejection, Row
 
 CELLS = st.text(st.sampled_from("ac1é,;\"'\\ \t\n\r=\x1d\x1e\x1f\u2028😀"), max_size=4)
