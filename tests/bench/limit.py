@@ -231,12 +231,10 @@ def _is_unavoidable(call: Call) -> bool:
     match operation:
         case "GetObject":
             return str(asked["Key"]).startswith("inbox/")
-        case "PutObject":
-            return not str(asked["Key"]).endswith("header.json")
         case "PutItem":
             return bool(asked["Item"]["sk"]["S"] != "batch")
         case _:
-            return operation in ("TransactWriteItems", "UpdateItem")
+            return operation in ("PutObject", "TransactWriteItems", "UpdateItem")
 
 
 def _is_jobs(call: Call) -> bool:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments.batches.workfiles import KeptRow, read_rows, rows_part
+from adjustments.batches.workfiles import KeptRow, read_header, read_rows, rows_part
 from adjustments.errors import FileRefused
 from adjustments.intake.reader import Reader
 from adjustments.intake.rows import IntakeRules
@@ -30,8 +30,11 @@ def test_every_row_comes_back_in_the_order_of_the_file(rows: list[tuple[str, ...
         parts = list(Reader([file], IntakeRules(Decimal(0)), gzipped=False, block_bytes=32).parts)
     except FileRefused:
         return
+    names = header.split(",")
     for part in parts:
-        assert read_rows(rows_part(part)) == [_kept(decision) for decision in part.in_order()]
+        kept = rows_part(names, part)
+        assert read_header(kept) == names
+        assert read_rows(kept) == [_kept(decision) for decision in part.in_order()]
 
 
 def _kept(decision: Row | Rejection) -> KeptRow:

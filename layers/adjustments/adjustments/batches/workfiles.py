@@ -26,12 +26,14 @@ class KeptRow(NamedTuple):
     rejected_for: str
 
 
-def rows_part(part: "Decided") -> bytes:
-    """Write a part of the input: its rejections as JSON, then the columns of its adjustments.
+def rows_part(header: Sequence[str], part: "Decided") -> bytes:
+    """Write a part of the input: the file's header and the part's rejections as JSON, then the columns of its
+    adjustments.
 
     Intake lets no cell through that holds what divides them, so nothing has to be escaped.
     """
-    head = json.dumps({"lines": list(_runs(part.lines)), "rejections": part.rejections}, ensure_ascii=False)
+    told = {"header": header, "lines": list(_runs(part.lines)), "rejections": part.rejections}
+    head = json.dumps(told, ensure_ascii=False)
     adjustments = part.customer_ids, part.amounts, part.reasons, map(CELL_END.join, part.cells)
     return COLUMN_END.join([head, *map(RECORD_END.join, adjustments)]).encode()
 
@@ -49,6 +51,12 @@ def read_rows(part: bytes) -> list[KeptRow]:
     for line, customer_id, amount, reason, cells, *_, message in told["rejections"]:
         rows.append(KeptRow(line, customer_id, amount, reason, cells, message))
     return sorted(rows)
+
+
+def read_header(part: bytes) -> list[str]:
+    """Read the file's own header from a part of the input."""
+    head, *_ = part.decode().split(COLUMN_END, 1)
+    return list(json.loads(head)["header"])
 
 
 def _runs(lines: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -70,11 +78,6 @@ class WorkKeys:
     def rows(self, part: int) -> str:
         """A part of the input rows (``rows_part``); parts count from 1."""
         return f"{self._root}/rows/{part:05d}.txt"
-
-    @property
-    def header(self) -> str:
-        """The input's own header, for fix-me.csv."""
-        return f"{self._root}/header.json"
 
     @property
     def repeats(self) -> str:

@@ -6,7 +6,6 @@ What a run that was killed or came second has written lies under its own ``plan_
 
 import gc
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -59,6 +58,9 @@ COLUMNS_TOLD_MAX: Final = 20
 """Ignored columns that the summary names."""
 
 _FIRST: Final = chunk_id(1, 1)
+
+_KEPT_AS: Final = "text/plain; charset=utf-8"
+"""The content type of kept rows."""
 
 _ENCODINGS: Final = {"cp1252": "Windows-1252, because its bytes are no UTF-8"}
 _DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -318,8 +320,6 @@ class _Reading:
 
     def _cut(self, occurrences: Occurrences, put: Put) -> list[_Cut]:
         """Stream the rows into parts and, as long as no customer repeats, chunks."""
-        header = json.dumps(self._reader.notes.header)
-        put(self._keys.header, header.encode(), "application/json")
         packer = Packer(self._rules.canary_rows)
         segments: list[_Cut] = []
         for part in self._reader.parts:
@@ -356,7 +356,7 @@ class _Reading:
         tally.rejected += len(part.rejections)
         if tally.rows > ROWS_MAX:
             raise FileRefused("too_many_rows", f"the file has more than {ROWS_MAX:,} rows: split it")
-        put(self._keys.rows(tally.parts), rows_part(part), "text/plain; charset=utf-8")
+        put(self._keys.rows(tally.parts), rows_part(self._reader.notes.header, part), _KEPT_AS)
 
     def _repack(self, segments: list[_Cut], repeats: Iterable[tuple[int, int]], put: Put) -> list[_Cut]:
         """Cut the chunks anew, with repeated customers in waves of their own, or nowhere when they repeat too

@@ -10,7 +10,7 @@ from adjustments.batches.chunking import waves
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import customers_and_amounts, rows_of
 from adjustments.batches.prediction import Balance, Forecast, Forecaster, restore_balance
-from adjustments.batches.workfiles import REPEAT, KeptRow, WorkKeys, read_rows
+from adjustments.batches.workfiles import REPEAT, KeptRow, WorkKeys, read_header, read_rows
 from adjustments.errors import NotFound
 from adjustments.limits import CUSTOMER_ROWS_MAX
 from adjustments.model import Batch, Chunk, Outcome
@@ -83,7 +83,7 @@ class Results:
     def header(self) -> list[str]:
         """The input's own header; none when the file was refused before it was read."""
         try:
-            return list(json.loads(self._files.get(self._keys.header)))
+            return read_header(self._files.get(self._keys.rows(1)))
         except NotFound:
             return []
 
