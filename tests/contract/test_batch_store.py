@@ -46,9 +46,9 @@ def a_batch(batch_id: str = "b1", **values: Any) -> Batch:
     return Batch(**{"batch_id": batch_id, **fields, **times, **values})
 
 
-def a_chunk(name: str = "001-00001", **values: Any) -> Chunk:
+def a_chunk(name: str = "001-00001", state: str = "planned", **values: Any) -> Chunk:
     fields = {"wave": 1, "payload_key": "work/rows", "last": 10, "sha256": "0" * 64}
-    return Chunk(**{"chunk_id": name, **fields, **values})
+    return Chunk(**{"chunk_id": name, "state": ChunkState(state), **fields, **values})
 
 
 def with_chunks(store: BatchStore, *chunks: Chunk) -> Batch:

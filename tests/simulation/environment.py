@@ -248,12 +248,13 @@ class Environment:
         self.scheduler.after(self.world.scenario.sweep_every_s, self._sweep)
 
     def sweep_last(self) -> None:
-        """One more sweep a day later, in good weather, and another one where rows are in doubt: what evidence
-        can clear is cleared by then.
+        """One more sweep a day later, in good weather, and another one where something is left to do: what
+        evidence can clear is cleared by then.
         """
         self.chance.is_over = True
         for is_first in (True, False):
-            if not is_first and not any(b.counts.in_doubt for b in self.world.checker.batches.values()):
+            batches = self.world.checker.batches.values()
+            if not is_first and not any(batch.is_open or batch.counts.in_doubt for batch in batches):
                 return
             self.scheduler.now += timedelta(days=1)
             until = self.scheduler.now + timedelta(seconds=870)
