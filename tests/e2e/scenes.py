@@ -60,7 +60,10 @@ class Scenes:
         self._names: dict[str, str] = {}
         self._amount = 0
         self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
-            "SubmitBatch": (self.drop, self.drop_of_version, self.tick, self.late_tick),
+            "SubmitBatch": (
+                self.drop, self.drop_of_version, self.drop_of_repeats, self.tick, self.tick_of_old_encoding,
+                self.late_tick,
+            ),
             "PollJobs": (self.poll, self.poll_dry_run),
             "SubmitMore": (self.submit_more, self.submit_more_and_collect),
             "WriteReport": (self.write_report, self.write_report_of_dry_run),
@@ -122,8 +125,18 @@ class Scenes:
         key, version = self._put("inbox/")
         return lambda: self._take(_created(self._bucket, key, version))
 
+    def drop_of_repeats(self) -> Act:
+        """Its chunks are cut anew, from those that were kept."""
+        key, _ = self._put("inbox/", times=2)
+        return lambda: self._take(_created(self._bucket, key))
+
     def tick(self) -> Act:
         self._put("recurring/")
+        return lambda: self._take(_tick(datetime.now(UTC)))
+
+    def tick_of_old_encoding(self) -> Act:
+        """It is read once more, and the same version of it."""
+        self._put("recurring/", encoding="cp1252")
         return lambda: self._take(_tick(datetime.now(UTC)))
 
     def late_tick(self) -> Act:
@@ -413,14 +426,19 @@ class Scenes:
         self._must(self._step("WriteReport", batch_id))
         return batch_id
 
-    def _put(self, prefix: str, rows: int = 2, metadata: Mapping[str, str] | None = None) -> tuple[str, str]:
+    def _put(
+        self,
+        prefix: str,
+        rows: int = 2,
+        metadata: Mapping[str, str] | None = None,
+        times: int = 1,
+        encoding: str = "utf-8",
+    ) -> tuple[str, str]:
         """Drop a file whose content was never dropped before; its key and version."""
         key = f"{prefix}{uuid.uuid4().hex}.csv"
-        lines = [f"{name},{self._fresh()}" for name in _customers(rows)]
-        content = "\n".join(["customerId,amount", *lines, ""])
-        put = self._aws.s3.put_object(
-            Bucket=self._bucket, Key=key, Body=content.encode(), Metadata=dict(metadata or {})
-        )
+        lines = [f"{name},{self._fresh()},Café" for _ in range(times) for name in _customers(rows)]
+        body = "\n".join(["customerId,amount,reason", *lines, ""]).encode(encoding)
+        put = self._aws.s3.put_object(Bucket=self._bucket, Key=key, Body=body, Metadata=dict(metadata or {}))
         return key, put["VersionId"]
 
     def _fresh(self) -> int:
