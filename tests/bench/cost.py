@@ -11,8 +11,8 @@ REGION: Final = "us-east-1"
 PRICES_CHECKED: Final = (
     "All were compared on 2026-11-22, none with live pages: those of Lambda, DynamoDB, Step Functions and "
     "API Gateway with copies of AWS's own pages from 2024 to 2026; those of S3 storage and PUT, SQS, "
-    "EventBridge, Secrets Manager and CloudWatch with what others wrote of AWS's pages in 2026 (most by "
-    "February and March); that of S3 GET was not found and is as known."
+    "EventBridge, Secrets Manager and CloudWatch with what others wrote of AWS's pages, most of it in "
+    "2026; that of S3 GET was not found and is as known."
 )
 PRICES: Final = {
     "Lambda, GB-second, arm64": 0.0000133334,
