@@ -17,12 +17,13 @@ from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adjustments.adapters.table import TRANSACTION_TRIES, TableBatchStore
+from adjustments.adapters.table import TOGETHER_MAX, TRANSACTION_TRIES, TableBatchStore
 from adjustments.errors import NotFound, WrongState
 from adjustments.ids import chunk_id, half_ids
 from adjustments.model import Batch, Chunk, Counts, Source
 from adjustments.ports import BatchStore
 from adjustments.record import Record
+from adjustments.services.looking import UNTOUCHED_MAX
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.memory import START, MemoryStore
 
@@ -486,6 +487,13 @@ def test_a_part_of_a_chunk_that_was_refused_is_no_untouched_one(store: BatchStor
     rest = [a_chunk("001-00002", state="in_doubt"), a_chunk("001-00003"), a_chunk("001-00004")]
     with_chunks(store, *parts, *rest)
     assert at_work(store, "", 1) == names([*parts, *rest[:2]])
+
+
+def test_as_many_chunks_as_a_plan_creates_with_its_batch_fit_into_one_transaction(store: BatchStore):
+    planned = [a_chunk(chunk_id(1, number)) for number in range(1, UNTOUCHED_MAX + 1)]
+    assert 1 + len(planned) <= TOGETHER_MAX  # the batch itself is one more item
+    assert store.create_batch(a_batch(), planned)
+    assert names(store.chunks("b1", PLAN)) == names(planned)
 
 
 def test_a_look_at_hundreds_of_chunks_sees_as_many_as_it_wants(store: BatchStore):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.model import Batch, Chunk, Counts, Passed, Prediction, Resolution, Source
-from adjustments.record import Record
+from adjustments.record import Record, camel
 from adjustments.states import BatchStatus, ChunkState
 
 NOW = datetime(2026, 11, 22, 8, 30, 0, 250_000, tzinfo=UTC)
@@ -75,10 +75,17 @@ def test_whole_numbers_may_be_decimals_as_the_table_gives_them(record: Record):
 
 def test_a_record_is_told_in_camel_case_and_plain_values():
     told = BATCH.to_json()
-    assert list(told) == [_camel(field.name) for field in fields(Batch)]
+    assert list(told) == [camel(field.name) for field in fields(Batch)]
     assert (told["status"], told["createdAt"]) == ("polling", "2026-11-22T08:30:00.250000Z")
     assert told["source"] == {"bucket": "bucket", "key": "inbox/a.csv", "versionId": "", "sha256": ""}
     assert (told["finishedAt"], told["notes"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "outside"), [("rows", "rows"), ("in_doubt", "inDoubt"), ("gameball_2_id", "gameball2Id")]
+)
+def test_names_outside_are_in_camel_case(name: str, outside: str):
+    assert camel(name) == outside
 
 
 def test_fields_of_newer_versions_are_left_out_and_those_of_older_ones_get_their_defaults():
@@ -135,8 +142,3 @@ def test_a_change_of_a_field_that_does_not_exist_is_an_error():
 def test_equal_counts_of_chunks_are_one_object():
     first, second = (Counts.from_json({"rows": 1_000, "applied": 1_000}) for _ in range(2))
     assert first is second
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
