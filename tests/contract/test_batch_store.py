@@ -1,13 +1,9 @@
 """What every BatchStore does: the fake in memory, and the table."""
 
-import dataclasses
 import itertools
-import types
-import typing
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -15,17 +11,16 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from adjustments.adapters.table import TOGETHER_MAX, TRANSACTION_TRIES, TableBatchStore
 from adjustments.errors import NotFound, WrongState
 from adjustments.ids import chunk_id, half_ids
 from adjustments.model import Batch, Chunk, Counts, Source
 from adjustments.ports import BatchStore
-from adjustments.record import Record
 from adjustments.services.looking import UNTOUCHED_MAX
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.memory import START, MemoryStore
+from tests.records import anything
 
 DAY = timedelta(days=1)
 PLAN = "plan1"
@@ -66,27 +61,6 @@ def names(chunks: list[Chunk]) -> list[str]:
 # --- every field ------------------------------------------------------------------------------------------
 
 
-def anything(kind: Any) -> st.SearchStrategy[Any]:
-    """Values of a field's type, those of records within records included."""
-    if isinstance(kind, types.UnionType):
-        return st.one_of([anything(part) for part in typing.get_args(kind)])
-    if typing.get_origin(kind) is tuple:
-        return st.lists(anything(typing.get_args(kind)[0]), max_size=3).map(tuple)
-    if kind is types.NoneType:
-        return st.none()
-    if issubclass(kind, Record):
-        return st.builds(kind, **{field.name: anything(field.type) for field in dataclasses.fields(kind)})
-    if issubclass(kind, StrEnum):
-        return st.sampled_from(list(kind))
-    return _SIMPLE[kind]
-
-
-_SIMPLE: dict[type, st.SearchStrategy[Any]] = {
-    str: st.text(max_size=20),
-    int: st.integers(min_value=-(10**37), max_value=10**37),
-    bool: st.booleans(),
-    datetime: st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC)),
-}
 _counter = itertools.count(1)
 many = settings(max_examples=EXAMPLES_MAX, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
