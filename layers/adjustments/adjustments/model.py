@@ -1,7 +1,6 @@
 """The words of the design page as types: rows, chunks, batches and their outcomes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -48,7 +47,6 @@ class Rejection(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class Source(Record):
     """The thing that was dropped: one version of one object.
 
@@ -61,7 +59,6 @@ class Source(Record):
     sha256: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Counts(Record):
     """Rows by outcome; they add up to ``rows`` once a batch is final."""
 
@@ -83,7 +80,6 @@ def _shared(counts: Counts) -> Counts:
     return counts
 
 
-@dataclass(frozen=True, kw_only=True)
 class Prediction(Record):
     """What a real run would do to the accepted rows of a dry run; ``not_predicted`` is what is not known."""
 
@@ -93,7 +89,6 @@ class Prediction(Record):
     not_predicted: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
 class Resolution(Record):
     """Who settled rows in doubt, how many, and why."""
 
@@ -103,7 +98,6 @@ class Resolution(Record):
     rows: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class Passed(Record):
     """The chunks, from the first one on, that nothing can change any more: looks begin behind them.
 
@@ -118,7 +112,6 @@ class Passed(Record):
     sent_at: datetime | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Batch(Record):
     """One accepted file or API body, and where it stands.
 
@@ -204,7 +197,6 @@ class Batch(Record):
         return self.replaced(**changes, version=self.version + 1)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Chunk(Record):
     """At most 1,000 adjustments of a batch, sent in one request.
 

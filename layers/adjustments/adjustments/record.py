@@ -1,26 +1,57 @@
 """What all records are made of: immutable, camelCase outside, tolerant of fields of newer versions.
 
-Plain dataclasses: what they read was written by themselves. pydantic would be a third of each cold start
-(docs/decisions.md), so it is left to what comes from outside.
+Neither pydantic, which would be a third of each cold start, nor dataclasses, each of which compiles six methods
+at import (docs/decisions.md): what records read was written by themselves.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from types import UnionType
-from typing import Any, Final, NamedTuple, Self, get_args
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn, Self, dataclass_transform, get_args
+
+_MISSING: Final = object()
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class Record:
-    """What is kept of something; each kind is a frozen dataclass with keyword arguments."""
+    """What is kept of something. The annotations of a kind are its fields, which are given by their names."""
+
+    _defaults: ClassVar[dict[str, Any]] = {}
+    """Of each field its default, or ``_MISSING``, in their order."""
+    _required: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        cls._defaults = {name: cls.__dict__.get(name, _MISSING) for name in cls.__annotations__}
+        cls._required = frozenset(name for name, default in cls._defaults.items() if default is _MISSING)
+
+    def __init__(self, **values: Any) -> None:
+        wrong = (self._required - values.keys()) or (values.keys() - self._defaults.keys())
+        if wrong:
+            raise TypeError(f"{type(self).__name__} lacks a field, or has none: {', '.join(sorted(wrong))}")
+        self.__dict__.update({**self._defaults, **values})
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} can't be changed: {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} can't be changed: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        return f"{type(self).__name__}({shown})"
 
     def replaced(self, **changes: Any) -> Self:
-        """This record with other values; ``dataclasses.replace`` takes ten times as long.
-
-        Raises TypeError for a name that it has no field of.
-        """
+        """This record with other values; raises TypeError for a name that it has no field of."""
         if not changes.keys() <= self.__dict__.keys():
             unknown = ", ".join(sorted(changes.keys() - self.__dict__.keys()))
             raise TypeError(f"{type(self).__name__} has no field {unknown}")
@@ -43,10 +74,10 @@ class Record:
         """The record that ``to_json`` told; raises ValueError where it can't have told that."""
         values = {}
         for field in _form(cls):
-            value = told.get(field.outside, MISSING)
-            if value is MISSING:
+            value = told.get(field.outside, _MISSING)
+            if value is _MISSING:
                 value = field.default
-                if value is MISSING:
+                if value is _MISSING:
                     raise ValueError(f"{cls.__name__}: {field.outside} is missing")
             elif type(value) is not field.kind:
                 value = field.read(value)
@@ -55,7 +86,7 @@ class Record:
 
     @classmethod
     def _of(cls, values: dict[str, Any]) -> Self:
-        """A record of these values, which are all there; a frozen dataclass would set them one by one."""
+        """A record of these values, which are all there, in their order."""
         record = object.__new__(cls)
         record.__dict__.update(values)
         return record
@@ -87,10 +118,9 @@ _forms: dict[type, tuple[_Field, ...]] = {}
 def _form(kind: type[Record]) -> tuple[_Field, ...]:
     """The fields of a kind of record, in their order."""
     if kind not in _forms:
-        of: Any = kind
         _forms[kind] = tuple(
-            _Field(field.name, camel(field.name), _plain_kind(field.type), _reader(field.type), field.default)
-            for field in fields(of)
+            _Field(name, camel(name), _plain_kind(of), _reader(of), kind._defaults[name])
+            for name, of in kind.__annotations__.items()
         )
     return _forms[kind]
 

@@ -1,53 +1,49 @@
 """The settings of a function, from its environment; the template sets them all."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple, get_args
 
 _ZERO: Final = Decimal(0)
 
 
-def _named(name: str, default: Any) -> Any:
-    """A setting by its name in the environment."""
-    return field(default=default, metadata={"name": name})
+class Settings(NamedTuple):
+    """Names of resources, and the template's parameters; a function is given only what it needs.
 
+    Each is annotated with its name in the environment.
+    """
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Names of resources, and the template's parameters; a function is given only what it needs."""
-
-    table: str = _named("TABLE_NAME", "")
-    bucket: str = _named("BUCKET_NAME", "")
-    secret: str = _named("SECRET_ID", "")
-    stack: str = _named("STACK_NAME", "")
-    topic_arn: str = _named("TOPIC_ARN", "")
-    event_bus: str = _named("EVENT_BUS_NAME", "")
-    failure_queue_url: str = _named("FAILURE_QUEUE_URL", "")
-    masks_customer_ids: bool = _named("MASK_CUSTOMER_IDS", True)
-    receives_max: int = _named("RECEIVES_MAX", 5)
-    state_machine_arn: str = _named("STATE_MACHINE_ARN", "")
-    gameball_base_url: str = _named("GAMEBALL_BASE_URL", "")
-    gameball_api_version: str = _named("GAMEBALL_API_VERSION", "v4.0")
-    gameball_status_dialect: str = _named("GAMEBALL_STATUS_DIALECT", "auto")
-    amount_max: Decimal = _named("MAX_ABSOLUTE_AMOUNT", _ZERO)  # noqa: RUF009 - it gives a field
-    approval_above_rows: int = _named("APPROVAL_ABOVE_ROWS", 0)
-    approval_above_total: Decimal = _named("APPROVAL_ABOVE_TOTAL", _ZERO)  # noqa: RUF009
-    adds_token: bool = _named("REASON_TOKEN", False)
-    quiet_minutes: int = _named("QUIET_MINUTES", 60)
-    canary_rows: int = _named("CANARY_ROWS", 0)
-    failure_percent_max: int = _named("MAX_FAILURE_PERCENT", 100)
-    requests_per_30_s: int = _named("REQUESTS_PER_30_SECONDS", 350)
+    table: Annotated[str, "TABLE_NAME"] = ""
+    bucket: Annotated[str, "BUCKET_NAME"] = ""
+    secret: Annotated[str, "SECRET_ID"] = ""
+    stack: Annotated[str, "STACK_NAME"] = ""
+    topic_arn: Annotated[str, "TOPIC_ARN"] = ""
+    event_bus: Annotated[str, "EVENT_BUS_NAME"] = ""
+    failure_queue_url: Annotated[str, "FAILURE_QUEUE_URL"] = ""
+    masks_customer_ids: Annotated[bool, "MASK_CUSTOMER_IDS"] = True
+    receives_max: Annotated[int, "RECEIVES_MAX"] = 5
+    state_machine_arn: Annotated[str, "STATE_MACHINE_ARN"] = ""
+    gameball_base_url: Annotated[str, "GAMEBALL_BASE_URL"] = ""
+    gameball_api_version: Annotated[str, "GAMEBALL_API_VERSION"] = "v4.0"
+    gameball_status_dialect: Annotated[str, "GAMEBALL_STATUS_DIALECT"] = "auto"
+    amount_max: Annotated[Decimal, "MAX_ABSOLUTE_AMOUNT"] = _ZERO
+    approval_above_rows: Annotated[int, "APPROVAL_ABOVE_ROWS"] = 0
+    approval_above_total: Annotated[Decimal, "APPROVAL_ABOVE_TOTAL"] = _ZERO
+    adds_token: Annotated[bool, "REASON_TOKEN"] = False
+    quiet_minutes: Annotated[int, "QUIET_MINUTES"] = 60
+    canary_rows: Annotated[int, "CANARY_ROWS"] = 0
+    failure_percent_max: Annotated[int, "MAX_FAILURE_PERCENT"] = 100
+    requests_per_30_s: Annotated[int, "REQUESTS_PER_30_SECONDS"] = 350
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings; raises ValueError for what the template would not let through."""
     values = {}
-    for setting in fields(Settings):
-        name = setting.metadata["name"]
+    for setting, annotated in Settings.__annotations__.items():
+        kind, name = get_args(annotated)
         if name in environment:
             try:
-                values[setting.name] = _READERS.get(name, _READERS[setting.type])(environment[name])
+                values[setting] = _READERS.get(name, _READERS[kind])(environment[name])
             except (ValueError, ArithmeticError):
                 raise ValueError(f"{name} can't be {environment[name]!r}") from None
     return Settings(**values)

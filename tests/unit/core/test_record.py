@@ -1,7 +1,6 @@
 """Records come back as they were told, and what they can't have told is refused."""
 
 import json
-from dataclasses import FrozenInstanceError, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -42,7 +41,7 @@ def test_whole_numbers_may_be_decimals_as_the_table_gives_them(record: Record):
 
 def test_a_record_is_told_in_camel_case_and_plain_values():
     told = BATCH.to_json()
-    assert list(told) == [camel(field.name) for field in fields(Batch)]
+    assert list(told) == [camel(name) for name in Batch.__annotations__]
     assert (told["status"], told["createdAt"]) == ("polling", "2026-11-22T08:30:00.250000Z")
     assert told["source"] == {"bucket": "bucket", "key": "inbox/a.csv", "versionId": "", "sha256": ""}
     assert (told["finishedAt"], told["notes"]) == (None, [])
@@ -92,13 +91,39 @@ def test_a_field_without_a_default_must_be_there(field: str):
 
 
 def test_a_record_does_not_change_but_has_others_made_of_it():
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError, match="Batch can't be changed: version"):
         BATCH.version = 2  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="Batch can't be changed: version"):
+        del BATCH.version
     other = BATCH.replaced(version=2)
     assert (BATCH.version, other.version) == (1, 2)
     assert other != BATCH
     assert other.replaced(version=1) == BATCH
     assert hash(other.replaced(version=1)) == hash(BATCH)
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [({}, "bucket, key"), ({"bucket": "b"}, "key"), ({"bucket": "b", "key": "k", "kay": "k"}, "kay")],
+)
+def test_a_record_is_made_of_its_fields_and_no_others(given: dict[str, Any], wrong: str):
+    with pytest.raises(TypeError, match=f"Source lacks a field, or has none: {wrong}$"):
+        Source(**given)
+
+
+def test_a_record_is_only_equal_to_one_of_its_kind():
+    class Twin(Record):
+        rows: int = 0
+
+    class Other(Record):
+        rows: int = 0
+
+    assert (Twin(rows=5) == Twin(rows=5), Twin(rows=5) == Twin(), Twin() == Other()) == (True, False, False)
+    assert repr(Twin(rows=5)) == "Twin(rows=5)"
+
+
+def test_the_order_of_the_fields_is_that_of_their_kind():
+    assert list(Source(key="k", bucket="b").values()) == ["bucket", "key", "version_id", "sha256"]
 
 
 def test_a_change_of_a_field_that_does_not_exist_is_an_error():

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
@@ -26,7 +25,6 @@ _PROBLEMS_SHOWN: Final = 10
 _Read = Callable[[object], Any]
 
 
-@dataclass(frozen=True, kw_only=True)
 class ManualTransaction(Record):
     """One adjustment with its own ``transactionId``; exactly one of ``points`` and ``amount`` is set."""
 
