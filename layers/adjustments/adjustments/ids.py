@@ -3,8 +3,9 @@
 import hashlib
 import re
 from datetime import datetime
+from typing import Final
 
-_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_NOT_SLUG: Final = r"[^a-z0-9]+"
 _SLUG_CHARS_MAX = 30  # keeps an execution name, which is the batchId and a number, under Step Functions' 80
 
 
@@ -17,7 +18,7 @@ def batch_id(name: str, dropped_at: datetime, identity: tuple[str, ...]) -> str:
         identity: what makes the drop this drop: bucket, key and version; or file version and due time.
     """
     stem = name.rstrip("/").rpartition("/")[2].partition(".")[0].lower()
-    slug = _NOT_SLUG.sub("-", stem).strip("-")[:_SLUG_CHARS_MAX].strip("-") or "batch"
+    slug = re.sub(_NOT_SLUG, "-", stem).strip("-")[:_SLUG_CHARS_MAX].strip("-") or "batch"
     digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:12]
     return f"{dropped_at:%Y%m%d-%H%M%S}-{slug}-{digest}"
 

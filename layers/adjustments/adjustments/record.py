@@ -1,7 +1,7 @@
 """What all records are made of: immutable, camelCase outside, tolerant of fields of newer versions.
 
-Neither pydantic, which would be a third of each cold start, nor dataclasses, each of which compiles six methods
-at import (docs/decisions.md): what records read was written by themselves.
+Neither pydantic, which would be a third of each cold start, nor dataclasses, each of which compiles six
+methods at import (docs/decisions.md): what records read was written by themselves.
 """
 
 from collections.abc import Callable, Mapping

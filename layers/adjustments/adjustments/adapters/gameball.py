@@ -60,7 +60,7 @@ _BUSY_CODE: Final = 2001
 api.md).
 """
 
-_DIGITS: Final = re.compile(r"[0-9]{1,9}")
+_DIGITS: Final = r"[0-9]{1,9}"
 _NO_PROOF: Final = frozenset({408, 425, 499})
 """Client errors that a proxy gives when it can't tell what the server behind it did."""
 
@@ -347,7 +347,7 @@ def _class_of(status: int, code: int | None) -> type[GameballError]:
 
 
 def _whole_number(value: object) -> int | None:
-    if isinstance(value, str) and _DIGITS.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_DIGITS, value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -357,7 +357,9 @@ def _seconds(value: str | None) -> float | None:
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return (
-            float(text) if _DIGITS.fullmatch(text) and float(text) < RETRY_AFTER_S_MAX else RETRY_AFTER_S_MAX
+            float(text)
+            if re.fullmatch(_DIGITS, text) and float(text) < RETRY_AFTER_S_MAX
+            else RETRY_AFTER_S_MAX
         )
     try:
         at = parsedate_to_datetime(text)

@@ -14,7 +14,7 @@ from adjustments.errors import AdjustmentsError, ConfigurationError, GameballUna
 CACHE_S: Final = 300
 """How long the keys are kept; refused ones are read anew at once."""
 
-_VISIBLE: Final = re.compile(r"[!-~]+")
+_VISIBLE: Final = r"[!-~]+"
 _FOR_AN_OPERATOR: Final = frozenset(
     {"ResourceNotFoundException", "InvalidRequestException", "AccessDeniedException", "DecryptionFailure"}
 )
@@ -90,7 +90,7 @@ def read_keys(secret: str, text: object) -> Keys:
 
 def _is_sendable(key: object) -> bool:
     """Whether a key can be a header's value; an error about one that can't would show it."""
-    return isinstance(key, str) and _VISIBLE.fullmatch(key) is not None
+    return isinstance(key, str) and re.fullmatch(_VISIBLE, key) is not None
 
 
 def _unreadable(secret: str, cause: BaseException | None) -> AdjustmentsError:

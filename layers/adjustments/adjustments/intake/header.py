@@ -76,8 +76,8 @@ NAMES: Final[Mapping[Role, tuple[str, ...]]] = {
 
 NEEDED: Final = (Role.CUSTOMER_ID, Role.AMOUNT)
 
-_DROPPED_FROM_NAMES: Final = re.compile(r"[\s_.\-\u00ad\u200b-\u200f\u2060\ufeff]+")
-_SEPARATOR_LINE: Final = re.compile(r"\"?sep=([,;\t|])\"?[,;\t|]*(?:\r\n?|\n)", re.IGNORECASE)
+_DROPPED_FROM_NAMES: Final = r"[\s_.\-\u00ad\u200b-\u200f\u2060\ufeff]+"
+_SEPARATOR_LINE: Final = r"(?i)\"?sep=([,;\t|])\"?[,;\t|]*(?:\r\n?|\n)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class _Candidate(NamedTuple):
 
 def separator_line(text: str) -> tuple[str, int] | None:
     """The delimiter that a first line ``sep=;`` asks for, and where the text goes on."""
-    found = _SEPARATOR_LINE.match(text)
+    found = re.match(_SEPARATOR_LINE, text)
     return (found[1], found.end()) if found else None
 
 
@@ -236,7 +236,7 @@ def _quoted(names: list[str]) -> str:
 
 
 def _squeezed(name: str) -> str:
-    return _DROPPED_FROM_NAMES.sub("", unicodedata.normalize("NFKC", name).casefold())
+    return re.sub(_DROPPED_FROM_NAMES, "", unicodedata.normalize("NFKC", name).casefold())
 
 
 _ROLES: Final[Mapping[str, Role]] = {_squeezed(name): role for role, names in NAMES.items() for name in names}

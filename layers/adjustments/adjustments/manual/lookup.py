@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from adjustments.manual.transaction import ManualTransaction
 
-_WHOLE: Final = re.compile("[0-9]{1,40}")
+_WHOLE: Final = "[0-9]{1,40}"
 ANSWER_FIELDS: Final = ("customerId", "gameballTransactionId", "transactionId", "points", "amount")
 
 
@@ -60,7 +60,7 @@ def seed_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _whole(number: object) -> object:
     """A number that came as text."""
-    return int(number) if isinstance(number, str) and _WHOLE.fullmatch(number) else number
+    return int(number) if isinstance(number, str) and re.fullmatch(_WHOLE, number) else number
 
 
 def _entries(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:

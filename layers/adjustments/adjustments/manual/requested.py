@@ -64,7 +64,7 @@ def transaction_id(schedule: str, due_at: datetime) -> str:
 def _due_at(text: object) -> datetime:
     """When the schedule was due. It is never guessed: a guess might differ at the second firing."""
     try:
-        if isinstance(text, str) and UTC_INSTANT.fullmatch(text):
+        if isinstance(text, str) and re.fullmatch(UTC_INSTANT, text):
             return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
         pass

@@ -16,9 +16,7 @@ DEDUCTION_WITH_EXPIRY: Final = "Deduction cannot have expiry"
 TWO_METHODS: Final = "Only one rewarding method may be specified"
 NO_METHOD: Final = "A rewarding criteria is required"
 
-UTC_INSTANT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|\+00:00)"
-)
+UTC_INSTANT: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|\+00:00)"
 _NAME_CHARS_SHOWN: Final = 40
 _PROBLEMS_SHOWN: Final = 10
 
@@ -140,7 +138,7 @@ def _check_size(number: Decimal) -> None:
 
 def _instant(text: str) -> datetime:
     try:
-        if UTC_INSTANT.fullmatch(text):
+        if re.fullmatch(UTC_INSTANT, text):
             return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
         pass

@@ -24,10 +24,10 @@ EXAMPLES_MAX: Final = 5
 OTHER: Final = "other reasons"
 
 _ORDER: Final = (Outcome.IN_DOUBT, Outcome.FAILED, Outcome.REJECTED, Outcome.NOT_SUBMITTED)
-_PLACE: Final = re.compile(r'^line \d+(?:, column ("[^"]*"))?: ')
-_QUOTED: Final = re.compile(r'"[^"]*"')
-_WITH_DIGIT: Final = re.compile(r"[^\s()\[\];:,]*\d[^\s()\[\];:]*")
-_PARTICULAR: Final = re.compile(f"({_QUOTED.pattern}|{_WITH_DIGIT.pattern}|…)")
+_PLACE: Final = r'^line \d+(?:, column ("[^"]*"))?: '
+_QUOTED: Final = r'"[^"]*"'
+_WITH_DIGIT: Final = r"[^\s()\[\];:,]*\d[^\s()\[\];:]*"
+_PARTICULAR: Final = f"({_QUOTED}|{_WITH_DIGIT}|…)"
 _TEXT_CHARS_MAX: Final = 300
 """Of a message; Gameball's may be of any length."""
 _ID_CHARS_MIN: Final = 4
@@ -99,7 +99,7 @@ class RowDigest:
         key = (outcome, column + kind_of(nameless))
         if key not in self._groups and len(self._groups) >= KINDS_MAX:
             key = (outcome, OTHER)
-        pieces = _PARTICULAR.split(nameless)
+        pieces = re.split(_PARTICULAR, nameless)
         group = self._groups.setdefault(key, Group(outcome, column + message, common=pieces))
         group.rows += 1
         group.common = _in_common(group.common, pieces)
@@ -126,7 +126,7 @@ class RowDigest:
 @lru_cache(maxsize=1_024)
 def kind_of(message: str) -> str:
     """A message without what is particular to its row: quoted text and numbers."""
-    return _WITH_DIGIT.sub("…", _QUOTED.sub("…", message))
+    return re.sub(_WITH_DIGIT, "…", re.sub(_QUOTED, "…", message))
 
 
 def _in_common(some: list[str], others: list[str]) -> list[str]:
@@ -140,7 +140,7 @@ def _in_common(some: list[str], others: list[str]) -> list[str]:
 
 def _place_and_rest(message: str) -> tuple[str, str]:
     """Take the place apart that intake puts before a complaint: its column, and the complaint."""
-    found = _PLACE.match(message)
+    found = re.match(_PLACE, message)
     if not found:
         return "", message
     return f"column {found[1]}: " if found[1] else "", message[found.end() :]

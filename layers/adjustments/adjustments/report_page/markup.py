@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
-_NOT_FOR_PAGES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_FOR_PAGES: Final = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
 """Control characters and halves of characters, which no page may hold."""
 
 
-_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TURNING: Final = "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 """Unicode's marks, embeddings, overrides and isolates of the writing direction, which turn others round: they
 are shown by their names.
 """
@@ -55,8 +55,8 @@ def quoted(text: str) -> Markup:
 def _escaped(child: object) -> str:
     if isinstance(child, Markup):
         return child
-    named = _TURNING.sub(lambda found: f"<U+{ord(found[0]):04X}>", str(child))
-    return escape(_NOT_FOR_PAGES.sub("\ufffd", named))
+    named = re.sub(_TURNING, lambda found: f"<U+{ord(found[0]):04X}>", str(child))
+    return escape(re.sub(_NOT_FOR_PAGES, "\ufffd", named))
 
 
 def _written(attributes: dict[str, object]) -> str:
