@@ -16,8 +16,9 @@ APPROVAL_ABOVE_TOTAL = 1_000_000
 
 _JOB_DELAY_S = "0.5"
 _WAIT_SCALE = 0.1
-_LOG_TAIL_CHARS = 4_000
-_NOISE = ("START ", "END ", "REPORT ")
+_TROUBLE = ('"level":"ERROR"', '"level":"WARNING"', "Traceback")
+_TROUBLES_SHOWN = 3
+_TROUBLE_CHARS_MAX = 500
 
 
 @pytest.fixture(scope="session")
@@ -64,14 +65,19 @@ def customers(standin: StandInDoor) -> dict[str, Decimal]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to a failed test's report what the functions and programs logged; the whole goes to a folder."""
+    """Keep what the functions and programs logged until a test failed; its report says where.
+
+    Of each log the report shows the last troubles only: all of them would hide what failed.
+    """
     report = yield
     running = getattr(item, "funcargs", {}).get("running_stack")
     if report.failed and isinstance(running, LocalStack):
         folder = LOGS / item.name
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in {**running.program_logs(), **running.all_function_logs()}.items():
-            (folder / f"{name}.log").write_text(text)
-            if telling := "\n".join(line for line in text.splitlines() if not line.startswith(_NOISE)):
-                report.sections.append((f"log of {name}", telling[-_LOG_TAIL_CHARS:]))
+            log = folder / f"{name}.log"
+            log.write_text(text)
+            troubles = [line for line in text.splitlines() if any(word in line for word in _TROUBLE)]
+            if shown := [line[:_TROUBLE_CHARS_MAX] for line in troubles[-_TROUBLES_SHOWN:]]:
+                report.sections.append((f"last troubles in {log}", "\n".join(shown)))
     return report
