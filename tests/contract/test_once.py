@@ -15,10 +15,18 @@ from botocore.exceptions import ConnectionClosedError
 
 from adjustments.adapters.idempotency import TableOnce
 from adjustments.adapters.runtime import RandomIds, SystemClock
-from adjustments.errors import GameballRefused, GameballThrottled, IdTaken, OutcomeUnknown, StillInProgress
+from adjustments.errors import (
+    GameballRefused,
+    GameballThrottled,
+    IdTaken,
+    OutcomeUnknown,
+    StillInProgress,
+    TableUnavailable,
+)
 from adjustments.manual.transaction import read_manual_transaction
 from adjustments.ports import Asking, Attempt, Once
 from local.emulator import REGION, start_emulator
+from local.waiting import wait_for
 from tests.fakes.transacting import Killed, MemoryOnce
 
 TABLE = "records"
@@ -249,6 +257,42 @@ def test_a_failed_call_whose_record_stays_begins_in_doubt(table: TableOnce, monk
     time.sleep(0.01)
     assert do(table, answering("{}", seen), request="r2") == ("{}", False)
     assert seen == [True]
+
+
+def test_without_a_record_of_it_nothing_is_sent(table: TableOnce, monkeypatch: pytest.MonkeyPatch):
+    seen: list[bool] = []
+    with monkeypatch.context() as broken, pytest.raises(TableUnavailable, match="sent nothing"):
+        broken.setattr(table._records.client, "put_item", _lost)
+        do(table, answering("{}", seen))
+    assert seen == []
+    assert do(table, answering("{}", seen), request="r2") == ("{}", False)
+    assert seen == [False]
+
+
+def test_a_first_write_whose_answer_is_lost_leaves_the_next_call_to_wait_and_to_begin_in_doubt(
+    table: TableOnce, monkeypatch: pytest.MonkeyPatch
+):
+    seen: list[bool] = []
+    put = table._records.client.put_item
+
+    def write_and_lose(**request: Any) -> Any:
+        put(**request)
+        _lost()
+
+    with monkeypatch.context() as broken, pytest.raises(TableUnavailable):
+        broken.setattr(table._records.client, "put_item", write_and_lose)
+        do(table, answering("{}", seen), remaining_ms=3_000)
+    with pytest.raises(StillInProgress):
+        do(table, answering("{}", seen), request="r2")
+    wait_for(lambda: _ends(table, answering("{}", seen)), 10, "the time of the first call to be over")
+    assert seen == [True]
+
+
+def _ends(table: TableOnce, act: Callable[[Attempt], str]) -> bool:
+    try:
+        return do(table, act, request="r3") == ("{}", False)
+    except StillInProgress:
+        return False
 
 
 def test_a_first_write_that_boto3_repeats_is_known_as_our_own(

@@ -106,7 +106,7 @@ def test_fifty_calls_at_once_apply_once(
     stack: LocalStack, standin: StandInDoor, customers: dict[str, Decimal]
 ) -> None:
     """Each gets the one answer, or is told to come again, or waits in vain: fifty cold starts at once are too
-    much for a small machine. Whoever comes again gets the one answer.
+    much for a small machine, and for the table on it. Whoever comes again gets the one answer.
     """
     sent = body()
 
@@ -116,10 +116,11 @@ def test_fifty_calls_at_once_apply_once(
 
     assert applied(standin) == [sent["transactionId"]]
     added = [answer for answer in answers if answer.status == 200]
-    told_to_wait = [answer for answer in answers if answer.status == 409]
-    assert len(added) + len(told_to_wait) == len(answers)
+    told_to_wait = [answer for answer in answers if answer.status != 200]
+    assert {answer.status for answer in told_to_wait} <= {409, 503}
     assert all(headers(answer)["retry-after"] for answer in told_to_wait)
-    assert all("in progress" in answer.json()["message"] for answer in told_to_wait)
+    told = {409: "in progress", 503: "the table of this service can't be reached"}
+    assert all(told[answer.status] in answer.json()["message"] for answer in told_to_wait)
     assert sum("idempotent-replayed" not in headers(answer) for answer in added) <= 1
     assert {answer.body for answer in (*added, *again)} == {again[0].body}
     assert again[0].json()["points"] == 5
@@ -138,7 +139,7 @@ def replayed(stack: LocalStack, sent: object) -> ApiAnswer | None:
     answer = answered(stack, sent)
     if answer is None:
         return None
-    assert answer.status == 200 or (answer.status == 409 and headers(answer)["retry-after"])
+    assert answer.status == 200 or (answer.status in {409, 503} and headers(answer)["retry-after"])
     return answer if "idempotent-replayed" in headers(answer) else None
 
 

@@ -23,6 +23,7 @@ from adjustments.errors import (
     RequestRefused,
     RequestTooLarge,
     StillInProgress,
+    TableUnavailable,
     WrongState,
 )
 
@@ -31,6 +32,7 @@ _STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
     (InputError, 400),
     (NotFound, 404),
     (WrongState, 409),
+    (TableUnavailable, 503),
     (GameballThrottled, 503),
     (GameballUnavailable, 503),
     (GameballUnauthorized, 502),
@@ -45,6 +47,8 @@ _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
     GameballUnavailable: "Gameball can't be reached; nothing was applied: try again later",
     GameballThrottled: "Gameball is busy; nothing was applied: try again later",
     ConfigurationError: "this service is not set up: its secret is missing or malformed",
+    TableUnavailable: "the table of this service can't be reached, so this call has sent nothing: "
+    "send the same transactionId and body again, which is safe",
     OutcomeUnknown: "Gameball gave no answer in time, so the outcome is unknown: "
     "send the same transactionId and body again, which is safe",
 }

@@ -14,6 +14,7 @@
     │   ├── IdUnclear              Gameball has the transactionId, perhaps for this very transaction
     │   └── StillInProgress        another call with this transactionId has not ended
     ├── ConfigurationError         the secret or a setting is missing or malformed
+    ├── TableUnavailable           what is about to be done can't be written down; nothing was sent
     └── GameballError              a call to Gameball did not succeed
         ├── GameballRefused        understood and refused; nothing was applied
         ├── GameballThrottled      not applied; try again after a pause
@@ -79,6 +80,10 @@ class StillInProgress(WrongState):
 
 class ConfigurationError(AdjustmentsError):
     """The secret or a setting is missing or malformed; an operator has to mend it."""
+
+
+class TableUnavailable(AdjustmentsError):
+    """The table can't be reached for now, so what is to be done can't be written down; nothing was sent."""
 
 
 class GameballError(AdjustmentsError):

@@ -32,12 +32,13 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyAlreadyInProgressError,
     IdempotencyInconsistentStateError,
     IdempotencyItemAlreadyExistsError,
+    IdempotencyPersistenceLayerError,
     IdempotencyValidationError,
 )
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
-from adjustments.errors import AdjustmentsError, IdTaken, OutcomeUnknown, StillInProgress
+from adjustments.errors import AdjustmentsError, IdTaken, OutcomeUnknown, StillInProgress, TableUnavailable
 from adjustments.manual.transaction import ManualTransaction
 from adjustments.ports import Asking, Attempt, Ids
 
@@ -189,8 +190,10 @@ class TableOnce:
         call.attempt_id = self._ids.fresh()
         call.trail = _trail(transaction, asking)
         replayed: list[bool] = []
+        acted: list[bool] = []
 
         def once(asked: dict[str, str]) -> dict[str, str]:
+            acted.append(True)
             return {"body": act(attempt)}
 
         def note(response: Any, idempotent_data: DataRecord) -> Any:
@@ -216,6 +219,11 @@ class TableOnce:
         asked = {"transactionId": transaction.transaction_id, "body": transaction.body().decode()}
         try:
             answer = guarded(asked=asked)
+        except IdempotencyPersistenceLayerError as error:
+            if acted or not isinstance(error.__cause__, ClientError | BotoCoreError):
+                raise
+            _logger.warning("first record not written: %s", type(error.__cause__).__name__)
+            raise TableUnavailable("the call could not be written down, and sent nothing") from None
         except IdempotencyValidationError:
             raise IdTaken("transactionId: was sent before with another body; nothing was applied") from None
         except (IdempotencyAlreadyInProgressError, IdempotencyInconsistentStateError):
