@@ -23,6 +23,8 @@ from tests.bench.tables import table
 ROOT: Final = Path(__file__).parents[2]
 ROUNDS: Final = 15
 HEAVIEST: Final = 6
+LAYER: Final = ("aws-lambda-powertools", "pydantic", "urllib3")
+"""What the layer brings beside our own package (requirements/layer.in)."""
 EMPTY: Final = """
 import boto3
 from aws_lambda_powertools import Logger
@@ -50,26 +52,51 @@ boto3.client = lambda service, **named: print(service) or make(service, **named)
 
 
 @cache
-def packages() -> Path:
-    """A folder with the packages of the run time, and no others."""
-    folder = ROOT / ".local" / "bench" / "packages"
+def path(*, compiled: bool) -> str:
+    """A module path as Lambda's: the function's folder, the layer's, and that of what Lambda brings.
+
+    Args:
+        compiled: whether all has its bytecode; else only what Lambda brings, as ``sam build`` leaves it.
+    """
+    folder = ROOT / ".local" / "bench" / ("compiled" if compiled else "uncompiled")
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    wanted, linked = ["boto3", "aws-lambda-powertools", "pydantic", "urllib3"], set[str]()
-    while wanted:
-        name = wanted.pop()
-        if name in linked:
+    layer = {ROOT / "layers" / "adjustments" / "adjustments", *_tops_of(*LAYER)}
+    held = {"task": {ROOT / "functions"}, "layer": layer, "runtime": _tops_of("boto3") - layer}
+    for place, tops in held.items():
+        (folder / place).mkdir(parents=True)
+        for top in tops:
+            put = _link if compiled or place == "runtime" else _copy
+            put(top, folder / place / top.name)
+    return os.pathsep.join(str(folder / place) for place in held)
+
+
+def _link(top: Path, to: Path) -> None:
+    to.symlink_to(top)
+
+
+def _copy(top: Path, to: Path) -> None:
+    if top.is_dir():
+        shutil.copytree(top, to, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(top, to)
+
+
+def _tops_of(*wanted: str) -> set[Path]:
+    """The files and folders of packages and of all that they need."""
+    left, known, tops = [*wanted], set[str](), set[Path]()
+    while left:
+        name = left.pop()
+        if name in known:
             continue
-        linked.add(name)
+        known.add(name)
         needed = [text for text in metadata.requires(name) or () if ";" not in text]
-        wanted += [re.split(r"[^\w.-]", text)[0] for text in needed]
-        site = metadata.distribution(name).locate_file("")
-        for top in {file.parts[0] for file in metadata.files(name) or ()} - {"..", "__pycache__"}:
-            (folder / top).symlink_to(Path(str(site)) / top)
-    return folder
+        left += [re.split(r"[^\w.-]", text)[0] for text in needed]
+        site = Path(str(metadata.distribution(name).locate_file("")))
+        tops |= {site / file.parts[0] for file in metadata.files(name) or ()}
+    return {top for top in tops if top.name not in {"..", "__pycache__"}}
 
 
-def environment() -> dict[str, str]:
+def environment(*, compiled: bool = True) -> dict[str, str]:
     """What Lambda gives a function, as far as its start needs it."""
     settings = {
         "AWS_DEFAULT_REGION": "eu-central-1",
@@ -79,7 +106,7 @@ def environment() -> dict[str, str]:
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_METRICS_NAMESPACE": "bench",
         "POWERTOOLS_TRACE_DISABLED": "true",
-        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "layers" / "adjustments", packages()))),
+        "PYTHONPATH": path(compiled=compiled),
         "PATH": os.environ["PATH"],
     }
     names = ("TABLE_NAME", "BUCKET_NAME", "SECRET_ID", "EVENT_BUS_NAME", "STACK_NAME")
@@ -94,12 +121,13 @@ def environment() -> dict[str, str]:
     }
 
 
-def start(code: str, *options: str) -> tuple[float, subprocess.CompletedProcess[str]]:
+def start(code: str, *options: str, compiled: bool = True) -> tuple[float, subprocess.CompletedProcess[str]]:
     """Processor seconds of one interpreter that runs the code, and what it said."""
     before_s = _children_s()
+    writes_bytecode = () if compiled else ("-B",)
     done = subprocess.run(
-        [sys.executable, "-P", "-S", *options, "-c", code],
-        check=True, capture_output=True, text=True, env=environment(), cwd="/",
+        [sys.executable, "-P", "-S", *writes_bytecode, *options, "-c", code],
+        check=True, capture_output=True, text=True, env=environment(compiled=compiled), cwd="/",
     )  # fmt: skip
     return _children_s() - before_s, done
 
@@ -122,18 +150,20 @@ def rival_of(name: str) -> str:
     return EMPTY + "".join(f"boto3.client({client!r})\n" for client in sorted(set(clients)))
 
 
-def compare(pairs: dict[str, tuple[str, str]], rounds: int) -> dict[str, tuple[float, float]]:
+def compare(
+    pairs: dict[str, tuple[str, str]], rounds: int, *, compiled: bool = True
+) -> dict[str, tuple[float, float]]:
     """Of each pair of ours and a rival: median processor seconds of ours, and the median of their ratios.
 
     A bare interpreter's own time is taken off. The two are of the same round, as a machine's pace changes.
     """
     codes = {code for pair in pairs.values() for code in pair}
     for code in codes:
-        start(code)  # compiles what is not compiled yet
+        start(code, compiled=compiled)  # compiles what is not compiled yet, and reads all files once
     seconds, ratios = defaultdict(list), defaultdict(list)
     for _ in range(rounds):
         bare_s = start("")[0]
-        spent_s = {code: start(code)[0] - bare_s for code in codes}
+        spent_s = {code: start(code, compiled=compiled)[0] - bare_s for code in codes}
         for name, (ours, rival) in pairs.items():
             seconds[name].append(spent_s[ours])
             ratios[name].append(spent_s[ours] / spent_s[rival])
