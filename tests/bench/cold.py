@@ -22,6 +22,7 @@ from tests.bench.tables import table
 
 ROOT: Final = Path(__file__).parents[2]
 ROUNDS: Final = 15
+ROUNDS_UNCOMPILED: Final = 5
 HEAVIEST: Final = 6
 LAYER: Final = ("aws-lambda-powertools", "pydantic", "urllib3")
 """What the layer brings beside our own package (requirements/layer.in)."""
@@ -200,9 +201,9 @@ def _own_us(code: str) -> dict[str, int]:
 def measure() -> str:
     """The tables of the document."""
     codes = {name: code_of(name, wired=False) for name in WIRED}
-    pairs = {name: (code, EMPTY) for name, code in codes.items()}
-    pairs |= {f"{name} wired": (code_of(name, wired=True), rival_of(name)) for name in WIRED}
-    told = compare({"": (EMPTY, EMPTY), **pairs}, ROUNDS)
+    imports = {name: (code, EMPTY) for name, code in codes.items()}
+    wired = {f"{name} wired": (code_of(name, wired=True), rival_of(name)) for name in WIRED}
+    told = compare({"": (EMPTY, EMPTY), **imports, **wired}, ROUNDS)
     lines = [("empty handler", f"{told[''][0] * 1e3:.0f}", "1.00", "", "")]
     for name in WIRED:
         (import_s, ratio), (wired_s, wired_ratio) = told[name], told[f"{name} wired"]
@@ -215,6 +216,11 @@ def measure() -> str:
         "with its clients, ms",
         "ratio (rival has the same)",
     ]
+    uncompiled = compare({"": (EMPTY, EMPTY), **imports}, ROUNDS_UNCOMPILED, compiled=False)
+    lacking = [
+        (f"`{name}`" if name else "empty handler", f"{told[name][0] * 1e3:.0f}", f"{import_s * 1e3:.0f}")
+        for name, (import_s, _) in uncompiled.items()
+    ]
     weights = [("empty handler, all in all", heaviest(EMPTY))]
     weights += [(f"`{name}`, beside those", heaviest(code, EMPTY)) for name, code in codes.items()]
     return "\n".join(
@@ -222,6 +228,10 @@ def measure() -> str:
             f"Median of {ROUNDS} starts in turns, processor milliseconds, less those of a bare interpreter.",
             "",
             table(heading, lines),
+            "",
+            f"The imports with bytecode, and as `sam build` leaves the code, median of {ROUNDS_UNCOMPILED} starts:",
+            "",
+            table(["", "with bytecode, ms", "without, ms"], lacking),
             "",
             "The heaviest imports (`-X importtime`, ms of a package's own modules):",
             "",

@@ -7,7 +7,7 @@ build folders, and the packages that Lambda's own runtime has.
 
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,12 @@ import app, pydantic, urllib3
 assert callable(app.handler)
 print(pydantic.__file__, urllib3.__file__)
 """
+
+
+def test_what_is_built_carries_its_bytecode_for_a_function_cannot_keep_any(running_stack: LocalStack) -> None:
+    sources = [path for path in BUILD.rglob("*.py") if "__pycache__" not in path.parts]
+    missing = [str(path) for path in sources if not Path(cache_from_source(path)).is_file()]
+    assert (len(sources) > 100, missing) == (True, [])
 
 
 @pytest.fixture(scope="session")

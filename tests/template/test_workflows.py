@@ -101,6 +101,15 @@ def test_nothing_is_deployed_that_was_not_tested_nor_to_prod_what_was_not_in_dev
     assert WORKFLOWS["deploy.yaml"]["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
 
 
+@pytest.mark.parametrize("job", ["dev", "plan"])
+def test_what_is_deployed_is_compiled_after_its_build(job: str):
+    lines = commands(job).splitlines()
+    compiled = "python -m compileall -q --invalidation-mode checked-hash .aws-sam/build"
+    [build] = [number for number, line in enumerate(lines) if "sam build" in line]
+    [deploy] = [number for number, line in enumerate(lines) if "sam deploy" in line]
+    assert build < lines.index(compiled) < deploy
+
+
 def test_dev_and_plan_use_the_environments_of_samconfig():
     assert ".venv/bin/sam build --config-env dev" in commands("dev")
     assert ".venv/bin/sam deploy --config-env dev --no-confirm-changeset" in commands("dev")
