@@ -1,39 +1,47 @@
 """The batch API: list batches, look at one, approve, stop, resolve and reverse it."""
 
-import re
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import adjustments.services.steering  # noqa: F401 - with the start, not the first call
-from adjustments import api, wiring
-from adjustments.errors import AdjustmentsError, RequestRefused
+from adjustments import api, ids, wiring
+from adjustments.errors import AdjustmentsError, NotFound, RequestRefused
+from adjustments.model import Batch
 from adjustments.states import BatchStatus
 
 PAGE_ROWS_MAX: Final = 100
 BATCH_ID_CHARS_MAX: Final = 80
-BATCH_PATH: Final = re.compile(r"/batches/([0-9]{8}-[0-9]{6}-[a-z0-9-]{1,60})(?:/|$)")
 STOP_TIME: Final = timedelta(seconds=15)
 """How long a call asks for jobs to stop; the state machine asks for the rest."""
 
+Event = Mapping[str, Any]
 logger = wiring.function_logger()
-app = APIGatewayRestResolver()
 
 
 @logger.inject_lambda_context(clear_state=True)
 @wiring.metered
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
     """Answer one call."""
-    logger.append_keys(request_id=api.request_id(event), batch_id=named_batch(event))
-    return app.resolve(event, context)
+    named = api.path_parameter(event, "batchId")
+    logger.append_keys(request_id=api.request_id(event), batch_id=named if ids.is_batch_id(named) else None)
+    try:
+        if (route := ROUTES.get(api.route(event))) is None:
+            raise NotFound("there is nothing at this path")
+        return api.answer(200, route(event))
+    except AdjustmentsError as error:
+        logger.warning("call refused", error=type(error).__name__)
+        return api.answer_to(error)
+    except Exception as error:  # whatever happens, nothing inside gets out
+        logger.error("call broke", **wiring.facts_of_break(error))
+        return api.error_answer(500, "something broke here; the log has it")
 
 
-@app.get("/batches")
-def page() -> Response[str]:
+def page(event: Event) -> Mapping[str, Any]:
     """A page of batches, newest first; ``status``, ``limit`` and ``after`` choose."""
-    query = app.current_event.query_string_parameters or {}
+    query = api.query(event)
     status, limit = query.get("status"), query.get("limit", "20")
     if status is not None and status not in set(BatchStatus):
         raise RequestRefused("unknown_status", f"status: {status[:40]!r} is none of {', '.join(BatchStatus)}")
@@ -42,90 +50,68 @@ def page() -> Response[str]:
     after = query.get("after")
     if after and len(after) > BATCH_ID_CHARS_MAX:
         raise RequestRefused("bad_after", "after: is no batchId")
-    return reply(200, wiring.build_steering().page(status, int(limit), after))
+    return wiring.build_steering().page(status, int(limit), after)
 
 
-@app.get("/batches/<batch_id>")
-def show(batch_id: str) -> Response[str]:
+def show(event: Event) -> Mapping[str, Any]:
     """One batch with its jobs."""
-    return reply(200, wiring.build_steering().show(batch_id))
+    return wiring.build_steering().show(batch_of(event))
 
 
-@app.post("/batches/<batch_id>/approve")
-def approve(batch_id: str) -> Response[str]:
+def approve(event: Event) -> Mapping[str, Any]:
     """Let a held batch go; the body may name what the approver believes to approve."""
     from adjustments.steering_bodies import read_approval  # only here: it loads pydantic
 
-    batch = wiring.build_steering().approve(batch_id, read_approval(app.current_event.body, caller()))
-    return reply(200, {"batchId": batch.batch_id, "status": batch.status.value})
+    approval = read_approval(event.get("body"), api.caller(event))
+    return standing(wiring.build_steering().approve(batch_of(event), approval))
 
 
-@app.post("/batches/<batch_id>/stop")
-def stop(batch_id: str) -> Response[str]:
+def stop(event: Event) -> Mapping[str, Any]:
     """Send nothing more of a batch, and stop its open jobs."""
     from adjustments.steering_bodies import read_stop_note  # only here: it loads pydantic
 
-    note, stop_at = read_stop_note(app.current_event.body), wiring.clock.now() + STOP_TIME
-    batch = wiring.build_steering().stop(batch_id, caller() or "", note, stop_at)
-    return reply(200, {"batchId": batch.batch_id, "status": batch.status.value})
+    note, stop_at = read_stop_note(event.get("body")), wiring.clock.now() + STOP_TIME
+    return standing(wiring.build_steering().stop(batch_of(event), api.caller(event), note, stop_at))
 
 
-@app.post("/batches/<batch_id>/resolve")
-def resolve(batch_id: str) -> Response[str]:
+def resolve(event: Event) -> Mapping[str, Any]:
     """Settle rows in doubt by the caller's word."""
     from adjustments.steering_bodies import read_verdict  # only here: it loads pydantic
 
-    batch, rows = wiring.build_steering().resolve(batch_id, read_verdict(app.current_event.body, caller()))
+    verdict = read_verdict(event.get("body"), api.caller(event))
+    batch, rows = wiring.build_steering().resolve(batch_of(event), verdict)
     try:
-        wiring.build_notifier().notify(batch_id)
+        wiring.build_notifier().notify(batch.batch_id)
     except Exception as error:
         # The rows are settled, and the caller has to hear so; the sweep tells the others.
-        logger.error("not told of yet", batch_id=batch_id, **wiring.facts_of_break(error))
-    return reply(200, {"batchId": batch.batch_id, "status": batch.status.value, "rows": rows})
+        logger.error("not told of yet", batch_id=batch.batch_id, **wiring.facts_of_break(error))
+    return {**standing(batch), "rows": rows}
 
 
-@app.post("/batches/<batch_id>/reversal")
-def reverse(batch_id: str) -> Response[str]:
+def reverse(event: Event) -> Mapping[str, Any]:
     """Make the file that takes a batch back; a person drops it."""
-    return reply(200, wiring.build_steering().reverse(batch_id))
+    return wiring.build_steering().reverse(batch_of(event))
 
 
-def named_batch(event: dict[str, Any]) -> str | None:
-    """The batch that a call is about, for the log; None where its path names nothing like one."""
-    found = BATCH_PATH.match(event.get("path") or "")
-    return found[1] if found else None
+def batch_of(event: Event) -> str:
+    """The batch that a call is about; raises NotFound where no batch is ever called so."""
+    named = api.path_parameter(event, "batchId")
+    if not ids.is_batch_id(named):
+        raise NotFound(f"there is no batch {named[:BATCH_ID_CHARS_MAX]}")
+    return named
 
 
-def caller() -> str | None:
-    """Who calls, as IAM knows them."""
-    return app.current_event.request_context.identity.user_arn
+def standing(batch: Batch) -> dict[str, Any]:
+    """What is told of a batch that somebody decided about."""
+    return {"batchId": batch.batch_id, "status": batch.status.value}
 
 
-@app.exception_handler(AdjustmentsError)
-def tell(error: AdjustmentsError) -> Response[str]:
-    """Map an error to its answer."""
-    logger.warning("call refused", error=type(error).__name__)
-    return told(api.answer_to(error))
-
-
-@app.exception_handler(Exception)
-def break_silently(error: Exception) -> Response[str]:
-    """Tell a caller nothing of an error that nobody foresaw; the log has it all."""
-    logger.error("call broke", **wiring.facts_of_break(error))
-    return told(api.error_answer(500, "something broke here; the log has it"))
-
-
-@app.not_found
-def miss(error: Exception) -> Response[str]:
-    """Answer a call to a path that is none of ours."""
-    return told(api.error_answer(404, "there is nothing at this path"))
-
-
-def told(answer: dict[str, Any]) -> Response[str]:
-    """Turn an error answer into the resolver's form."""
-    return Response(answer["statusCode"], "application/json", answer["body"])
-
-
-def reply(status: int, fields: Any) -> Response[str]:
-    """Put an answer together."""
-    return Response(status, "application/json", api.answer(status, fields)["body"])
+ROUTES: Final[Mapping[tuple[str, str], Callable[[Event], Mapping[str, Any]]]] = {
+    ("GET", "/batches"): page,
+    ("GET", "/batches/{batchId}"): show,
+    ("POST", "/batches/{batchId}/approve"): approve,
+    ("POST", "/batches/{batchId}/stop"): stop,
+    ("POST", "/batches/{batchId}/resolve"): resolve,
+    ("POST", "/batches/{batchId}/reversal"): reverse,
+}
+"""What each method and resource of the template does; API Gateway has matched a call with them."""

@@ -22,6 +22,7 @@ from adjustments import wiring
 from adjustments.adapters.bucket import BucketFiles
 from local.stack import LocalStack
 from local.waiting import wait_for
+from tests.fakes.gateway import proxy_event
 
 Act = Callable[[], str]
 
@@ -577,19 +578,9 @@ def _records(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _request(method: str, path: str, body: object = None) -> dict[str, Any]:
-    return {
-        "resource": path,
-        "path": path,
-        "httpMethod": method,
-        "headers": {},
-        "queryStringParameters": None,
-        "requestContext": {
-            "requestId": str(uuid.uuid4()),
-            "identity": {"userArn": "arn:aws:iam::1:user/ops"},
-        },
-        "body": json.dumps(body) if body is not None else None,
-        "isBase64Encoded": False,
-    }
+    event = proxy_event(method, path, json.dumps(body) if body is not None else None)
+    event["requestContext"]["requestId"] = str(uuid.uuid4())
+    return event
 
 
 def _told(answer: object) -> str:

@@ -69,6 +69,24 @@ def caller(event: Mapping[str, Any]) -> str:
     return str(((event.get("requestContext") or {}).get("identity") or {}).get("userArn") or "")
 
 
+def route(event: Mapping[str, Any]) -> tuple[str, str]:
+    """What the gateway has matched a call with: a method, and a resource as the template writes its path."""
+    return str(event.get("httpMethod") or ""), str(event.get("resource") or "")
+
+
+def path_parameter(event: Mapping[str, Any], name: str) -> str:
+    """What stands in the path for a ``{name}`` of the resource; for names that need no percent-encoding.
+
+    AWS leaves that encoding as it came, and the emulator decodes it.
+    """
+    return str((event.get("pathParameters") or {}).get(name) or "")
+
+
+def query(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """The values of the address's query by name."""
+    return event.get("queryStringParameters") or {}
+
+
 def read_body(event: Mapping[str, Any], bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mapping[str, Any]:
     """Read the JSON object in an API event's body; raises RequestRefused."""
     text = event.get("body") or ""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 _NOT_SLUG: Final = r"[^a-z0-9]+"
+_BATCH_ID: Final = r"[0-9]{8}-[0-9]{6}-[a-z0-9-]{1,60}"
 _SLUG_CHARS_MAX = 30  # keeps an execution name, which is the batchId and a number, under Step Functions' 80
 
 
@@ -21,6 +22,11 @@ def batch_id(name: str, dropped_at: datetime, identity: tuple[str, ...]) -> str:
     slug = re.sub(_NOT_SLUG, "-", stem).strip("-")[:_SLUG_CHARS_MAX].strip("-") or "batch"
     digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:12]
     return f"{dropped_at:%Y%m%d-%H%M%S}-{slug}-{digest}"
+
+
+def is_batch_id(text: str) -> bool:
+    """Whether a batch may be called so."""
+    return re.fullmatch(_BATCH_ID, text) is not None
 
 
 def chunk_id(wave: int, number: int) -> str:

@@ -39,16 +39,16 @@ class _Stop(BaseModel):
     note: str = Field("", max_length=500)
 
 
-def read_approval(body: str | None, by: str | None) -> Approval:
+def read_approval(body: str | None, by: str) -> Approval:
     """Read what an approver believes to approve, all of it optional; raises RequestRefused."""
     believed = _read(_Believed, body)
-    return Approval(by or "", believed.sha256, believed.rows, believed.requested)
+    return Approval(by, believed.sha256, believed.rows, believed.requested)
 
 
-def read_verdict(body: str | None, by: str | None) -> Verdict:
+def read_verdict(body: str | None, by: str) -> Verdict:
     """Read what a person says of rows in doubt; raises RequestRefused."""
     word = _read(_Word, body)
-    return Verdict(by or "", Finding(word.outcome), word.note, frozenset(word.lines))
+    return Verdict(by, Finding(word.outcome), word.note, frozenset(word.lines))
 
 
 def read_stop_note(body: str | None) -> str:

@@ -7,13 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from adjustments import wiring
 from adjustments.adapters.gameball import GameballClient
+from adjustments.errors import GameballThrottled
 from adjustments.settings import Settings
 from local.standin.server import StandIn
+from tests.fakes.gateway import proxy_event
 from tests.fakes.world import World
 from tests.functional.adjusting.test_client import BATCH, applied, control
 
@@ -114,16 +117,23 @@ def get(path: str, **query: str) -> tuple[int, dict[str, Any]]:
 
 
 def request(method: str, path: str, body: Any = None, **query: str) -> tuple[int, dict[str, Any]]:
-    event = {
-        "httpMethod": method,
-        "path": path,
-        "queryStringParameters": query or None,
-        "headers": {},
-        "requestContext": {"requestId": "r", "identity": {"userArn": "arn:ann"}},
-        "body": None if body is None else json.dumps(body),
-    }
-    answer = call("batch_api", event)
+    text = None if body is None else json.dumps(body)
+    answer = call("batch_api", proxy_event(method, path, text, query))
     return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_answers_of_the_batch_api_have_the_form_that_the_gateway_wants(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    headers = {"content-type": "application/json"}
+    answer = call("batch_api", proxy_event("GET", "/batches"))
+    assert answer == {"statusCode": 200, "headers": headers, "body": '{"batches": [], "next": null}'}
+    answer = call("batch_api", proxy_event("GET", "/batches/none"))
+    body = '{"error": 404, "message": "there is no batch none"}'
+    assert answer == {"statusCode": 404, "headers": headers, "body": body}
+    monkeypatch.setattr(world.store, "batches", Mock(side_effect=GameballThrottled("busy", retry_after_s=7)))
+    answer = call("batch_api", proxy_event("GET", "/batches"))
+    assert (answer["statusCode"], answer["headers"]) == (503, {**headers, "retry-after": "7"})
 
 
 def test_sweep_answers_what_it_did(world: World):
@@ -167,7 +177,8 @@ def test_batch_from_the_api_is_taken_or_refused(
 
 def accept(body: Any, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
     text = body if isinstance(body, str) else json.dumps(body)
-    answer = call("accept_batch", {"httpMethod": "POST", "headers": headers, "body": text})
+    event = proxy_event("POST", "/batch/balance-adjustment", text, headers=headers)
+    answer = call("accept_batch", event)
     return answer["statusCode"], json.loads(answer["body"])
 
 

@@ -157,6 +157,20 @@ def test_a_call_that_is_refused_is_found_by_its_batch(world: World, log: Log):
     assert (line["batch_id"], line["request_id"], line["error"]) == (batch_id, "r", "WrongState")
 
 
+def test_a_call_that_breaks_says_why_in_the_log_and_nothing_of_it_to_its_caller(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch
+):
+    batch_id = go(world)
+    monkeypatch.setattr(world.store, "batch", lambda batch_id: int(f"very private {batch_id}"))
+    told = {"error": 500, "message": "something broke here; the log has it"}
+    assert request("GET", f"/batches/{batch_id}") == (500, told)
+    [line] = [line for line in log.lines() if line["message"] == "call broke"]
+    assert (line["level"], line["error"], line["request_id"]) == ("ERROR", "ValueError", "r")
+    assert line["batch_id"] == batch_id
+    assert any("lambda batch_id" in place for place in line["stack"])
+    assert "very private 2" not in log.getvalue()
+
+
 def test_a_path_that_names_no_batch_is_not_logged_as_one(world: World, log: Log):
     assert request("POST", "/batches/jo@customer.example/approve", {})[0] == 404
     assert "jo@customer.example" not in log.getvalue()

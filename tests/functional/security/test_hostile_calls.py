@@ -10,6 +10,7 @@ import pytest
 
 from adjustments import limits
 from local.standin.server import StandIn
+from tests.fakes.gateway import proxy_event
 from tests.fakes.world import World
 from tests.functional.adjusting import test_handlers, test_manual
 from tests.functional.adjusting.test_client import control
@@ -40,15 +41,7 @@ BODIES = {
 
 
 def post(function: str, path: str, body: str, headers: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    event = {
-        "httpMethod": "POST",
-        "path": path,
-        "headers": headers or {},
-        "queryStringParameters": None,
-        "requestContext": {"requestId": "r", "identity": {"userArn": "arn:ann"}},
-        "body": body,
-    }
-    answer: dict[str, Any] = call(function, event)
+    answer: dict[str, Any] = call(function, proxy_event("POST", path, body, headers=headers))
     return answer
 
 
@@ -178,3 +171,43 @@ def test_address_leads_to_a_batch_or_nowhere(world: World, path: str, query: dic
     status, told = test_handlers.get(path, **query)
     assert status in (400, 404)
     assert told["error"] == status
+
+
+NAMES = ["", "..", "a/b", "%2e%2e", f"{BATCH_ID}\n", BATCH_ID.upper(), "x" * 5_000, "x\0", "\ud800", "٢"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+@pytest.mark.parametrize(
+    ("method", "act"), [("GET", ""), ("POST", "/approve"), ("POST", "/stop"), ("POST", "/reversal")]
+)
+def test_name_that_no_batch_has_leads_nowhere(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, act: str, name: str
+):
+    """Decoded or not: the table is not even asked, which would break on some of them."""
+    monkeypatch.setattr(world.store, "batch", lambda batch_id: 1 // 0)
+    event = proxy_event(method, f"/batches/b{act}")
+    event["pathParameters"] = {"batchId": name}
+    assert_refused(call("batch_api", event), 404)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"httpMethod": "GET", "resource": "/batches/{batchId}"},
+        {"httpMethod": "GET", "resource": "/batches/{batchId}", "pathParameters": None},
+        {"httpMethod": "GET", "resource": f"/batches/{BATCH_ID}", "pathParameters": {"batchId": BATCH_ID}},
+        proxy_event("DELETE", f"/batches/{BATCH_ID}"),
+        proxy_event("GET", f"/batches/{BATCH_ID}/stop"),
+        proxy_event("POST", f"/batches/{BATCH_ID}/nothing"),
+        {**proxy_event("GET", "/batches"), "resource": "/{proxy+}"},
+        {**proxy_event("GET", "/batches"), "httpMethod": None, "requestContext": None},
+    ],
+    ids=range(9),
+)
+def test_call_that_is_none_of_ours_leads_nowhere(
+    world: World, monkeypatch: pytest.MonkeyPatch, event: dict[str, Any]
+):
+    for asked in ("batch", "batches"):
+        monkeypatch.setattr(world.store, asked, lambda *_: 1 // 0)
+    assert_refused(call("batch_api", event), 404)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adjustments.ids import batch_id, chunk_id, execution_name, half_ids
+from adjustments.ids import batch_id, chunk_id, execution_name, half_ids, is_batch_id
 
 AT = datetime(2026, 11, 21, 9, 5, 7, tzinfo=UTC)
 
@@ -32,6 +32,16 @@ def test_name_reads_well_whatever_the_key(key: str, slug: str):
     name = batch_id(key, AT, ("b", key, "v1"))
     assert name.startswith(f"20261121-090507-{slug}-")
     assert len(execution_name(name, 999)) <= 80
+    assert is_batch_id(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "none", "..", "20261121-090507-", "20261121-090507-a/b", "20261121-090507-A", "20261121-090507-a\n",
+     "\n20261121-090507-a", "2026112\u0661-090507-a", "20261121-090507-%61", "20261121-090507-" + "a" * 61],
+)  # fmt: skip
+def test_name_of_something_else_is_no_batchs(text: str):
+    assert not is_batch_id(text)
 
 
 def test_chunks_sort_in_the_order_of_sending():

@@ -1,0 +1,53 @@
+"""What API Gateway makes of a call before a function gets it: the event of a REST API's proxy integration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+CALLER = "arn:ann"
+REQUEST_ID = "r"
+_BATCHES = "/batches/"
+
+
+def proxy_event(
+    method: str,
+    path: str,
+    body: str | None = None,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The event of a call, whose path is matched with a resource and its parameters.
+
+    The gateway itself refuses a path that is no resource's; here it is passed on as a resource of its own.
+    """
+    resource, parameters = _matched(path)
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": dict(headers or {}),
+        "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
+        "queryStringParameters": dict(query) if query else None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()}
+        if query
+        else None,
+        "pathParameters": parameters,
+        "stageVariables": None,
+        "requestContext": {
+            "requestId": REQUEST_ID,
+            "httpMethod": method,
+            "path": f"/prod{path}",
+            "resourcePath": resource,
+            "stage": "prod",
+            "identity": {"userArn": CALLER},
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def _matched(path: str) -> tuple[str, dict[str, str] | None]:
+    """A path's resource, and what stands for its parameter; batches are the only ones that have one."""
+    if not path.startswith(_BATCHES):
+        return path, None
+    batch_id, slash, act = path.removeprefix(_BATCHES).partition("/")
+    return f"{_BATCHES}{{batchId}}{slash}{act}", {"batchId": batch_id}
