@@ -36,6 +36,7 @@ from adjustments.adapters.table import TableBatchStore
 from adjustments.services.intake import Intake
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner, PlanRules
+from adjustments.services.starting import Starter
 from adjustments.services.submitting import Submitter
 from local.aws import ACCESS_KEY, SECRET_KEY
 from local.emulator import REGION, start_emulator
@@ -116,7 +117,8 @@ class Site:
         planner = Planner(files, store, clock, ids, _scratch, rules)
         submitter = Submitter(store, files, gameball, budget, clock, ids, run_in_threads, 100)
         notifier = Notifier(store, MemoryNotices(), clock, PLACE)
-        intake = Intake(files, store, planner, submitter, MemoryExecutions(), notifier, clock)
+        starter = Starter(store, submitter, MemoryExecutions(), clock)
+        intake = Intake(files, store, planner, starter, notifier, clock)
         return Desk(files, planner, submitter, intake, s3, dynamodb, gameball, calls, bodies, sent_at_s)
 
     def _client(self, service: str, calls: list[Call] | None = None) -> Any:

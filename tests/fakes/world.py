@@ -21,6 +21,7 @@ from adjustments.services.reporting import Reporter
 from adjustments.services.resolving import Resolver
 from adjustments.services.reversing import Reverser
 from adjustments.services.settling import Settler
+from adjustments.services.starting import Starter
 from adjustments.services.steering import Steering
 from adjustments.services.stopping import Stopper
 from adjustments.services.submitting import Submitter
@@ -82,15 +83,8 @@ class World:
         )
         self.reporter = Reporter(self.store, self.files, self.settler, self.clock, self.ids)
         self.notifier = Notifier(self.store, self.notices, self.clock, PLACE)
-        self.intake = Intake(
-            self.files,
-            self.store,
-            self.planner,
-            Submitter(*sending, failure_percent_max),
-            self.executions,
-            self.notifier,
-            self.clock,
-        )
+        starter = Starter(self.store, Submitter(*sending, failure_percent_max), self.executions, self.clock)
+        self.intake = Intake(self.files, self.store, self.planner, starter, self.notifier, self.clock)
         self.resolver = Resolver(self.store, self.files, self.settler, self.reporter, self.clock)
         self.investigator = Investigator(
             self.store,
@@ -114,7 +108,7 @@ class World:
 
         reverser = Reverser(self.store, self.files, self.settler)
         self.steering = Steering(
-            self.store, self.files, self.intake, self.stopper, self.resolver, reverser, self.clock
+            self.store, self.files, starter, self.stopper, self.resolver, reverser, self.clock
         )
         self.acceptor = Acceptor(self.store, self.files, self.intake, self.ids)
 

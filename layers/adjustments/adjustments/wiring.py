@@ -28,6 +28,7 @@ from adjustments.services.asking import JobAsker
 from adjustments.services.collecting import Collector
 from adjustments.services.notifying import Notifier
 from adjustments.services.settling import Settler
+from adjustments.services.starting import Starter
 from adjustments.services.stopping import Stopper
 from adjustments.services.submitting import Submitter
 
@@ -112,6 +113,11 @@ def _submitter(collector: Collector | None = None) -> Submitter:
 
 
 @lru_cache(maxsize=1)
+def _starter() -> Starter:
+    return Starter(_store(), _submitter(), _executions(), clock)
+
+
+@lru_cache(maxsize=1)
 def _collector() -> Collector:
     return Collector(_store(), _settler(), _asker(), clock)
 
@@ -182,7 +188,7 @@ def build_intake() -> "Intake":
         adds_token=settings().adds_token,
     )
     planner = Planner(_files(), _store(), clock, ids, _scratch, rules)
-    return Intake(_files(), _store(), planner, _submitter(), _executions(), build_notifier(), clock)
+    return Intake(_files(), _store(), planner, _starter(), build_notifier(), clock)
 
 
 @lru_cache(maxsize=1)
@@ -193,7 +199,7 @@ def build_steering() -> "Steering":
     from adjustments.services.steering import Steering
 
     reverser = Reverser(_store(), _files(), _settler())
-    return Steering(_store(), _files(), build_intake(), _stopper(), _resolver(), reverser, clock)
+    return Steering(_store(), _files(), _starter(), _stopper(), _resolver(), reverser, clock)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Takes what was dropped: plans it, sends its first chunks, and starts the state machine for the rest."""
+"""Takes what was dropped: plans it, and sets it going."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,19 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adjustments.errors import WrongState
-from adjustments.ids import batch_id, execution_name
+from adjustments.ids import batch_id
 from adjustments.model import Batch
-from adjustments.ports import BatchStore, Clock, Executions, Files, StoredObject
-from adjustments.services.looking import Seen
+from adjustments.ports import BatchStore, Clock, Files, StoredObject
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner
-from adjustments.services.saving import save_or_reread
-from adjustments.services.submitting import Submitter
+from adjustments.services.starting import Starter
 from adjustments.services.telling import broke, warn
 from adjustments.states import BatchStatus
-
-FIRST_SUBMIT: Final = timedelta(seconds=10)
-"""How long intake itself sends before the state machine takes over: a small file is on its way at once."""
 
 TICK_LATE_MAX: Final = timedelta(hours=6)
 """How late a tick of the recurring schedule may come; retries of the queue are within it."""
@@ -36,16 +31,14 @@ class Intake:
         files: Files,
         store: BatchStore,
         planner: Planner,
-        submitter: Submitter,
-        executions: Executions,
+        starter: Starter,
         notifier: Notifier,
         clock: Clock,
     ) -> None:
         self._files = files
         self._store = store
         self._planner = planner
-        self._submitter = submitter
-        self._executions = executions
+        self._starter = starter
         self._notifier = notifier
         self._clock = clock
 
@@ -105,7 +98,9 @@ class Intake:
         batch = planned.batch
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return self._tell_of_waiting(batch)
-        return batch if batch.status.is_final else self.set_going(batch, planned if planned.chunks else None)
+        if batch.status.is_final:
+            return batch
+        return self._starter.set_going(batch, planned if planned.chunks else None)
 
     def _tell_of_waiting(self, batch: Batch) -> Batch:
         """Tell that a person has to approve; where that fails the sweep tells, and the batch is taken."""
@@ -114,20 +109,6 @@ class Intake:
         except (WrongState, ExceptionGroup):
             warn("not told of yet", batch)
             return self._store.batch(batch.batch_id)
-
-    def set_going(self, batch: Batch, written: Seen | None = None) -> Batch:
-        """Send the first chunks and start the state machine; harmless when repeated.
-
-        Args:
-            batch: the batch.
-            written: the batch and its first chunks, where they were written just now.
-        """
-        if batch.chunks and not batch.dry_run:
-            batch = self._submitter.submit(batch.batch_id, self._clock.now() + FIRST_SUBMIT, written)
-        self._executions.start(execution_name(batch.batch_id, 1), batch.batch_id)
-        if batch.executions:
-            return batch
-        return save_or_reread(self._store, batch.changed(executions=1))
 
 
 def _is_csv_in(folder: str, key: str) -> bool:

@@ -10,10 +10,10 @@ from adjustments.batches.summary import instant, progress_of, summary_of
 from adjustments.errors import NotFound, WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Files
-from adjustments.services.intake import Intake
 from adjustments.services.resolving import Resolver
 from adjustments.services.reversing import Reverser
 from adjustments.services.saving import change
+from adjustments.services.starting import Starter
 from adjustments.services.stopping import Stopper
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
@@ -32,7 +32,7 @@ class Steering:
         self,
         store: BatchStore,
         files: Files,
-        intake: Intake,
+        starter: Starter,
         stopper: Stopper,
         resolver: Resolver,
         reverser: Reverser,
@@ -40,7 +40,7 @@ class Steering:
     ) -> None:
         self._store = store
         self._files = files
-        self._intake = intake
+        self._starter = starter
         self._stopper = stopper
         self._resolver = resolver
         self._reverser = reverser
@@ -82,7 +82,7 @@ class Steering:
         """
         approved = change(self._store, batch_id, lambda batch: self._approved(batch, approval))
         tell("batch approved", approved)
-        return self._intake.set_going(approved)
+        return self._starter.set_going(approved)
 
     def _approved(self, batch: Batch, approval: Approval) -> Batch:
         if batch.status is not BatchStatus.AWAITING_APPROVAL:
@@ -103,7 +103,7 @@ class Steering:
         batch = change(self._store, batch_id, lambda batch: _stopped(batch, by, reason))
         tell("batch stopped by a person", batch)
         self._stopper.stop_jobs(batch, until)
-        return self._intake.set_going(batch)
+        return self._starter.set_going(batch)
 
     def resolve(self, batch_id: str, verdict: Verdict) -> tuple[Batch, int]:
         """Settle rows in doubt by a person's word; the batch as it stands then, and how many rows those were.
