@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+import adjustments.services.notifying  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.events import read_step
 

@@ -22,11 +22,9 @@ from adjustments.adapters.runtime import run_in_threads
 from adjustments.adapters.table import TableBatchStore
 from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, settings
 from adjustments.batches.jobs import Dialect
-from adjustments.batches.mails import Place
 from adjustments.ports import RequestBudget
 from adjustments.services.asking import JobAsker
 from adjustments.services.collecting import Collector
-from adjustments.services.notifying import Notifier
 from adjustments.services.settling import Settler
 from adjustments.services.starting import Starter
 from adjustments.services.stopping import Stopper
@@ -35,6 +33,7 @@ from adjustments.services.submitting import Submitter
 if TYPE_CHECKING:
     from adjustments.services.accepting import Acceptor
     from adjustments.services.intake import Intake
+    from adjustments.services.notifying import Notifier
     from adjustments.services.polling import Poller
     from adjustments.services.reporting import Reporter
     from adjustments.services.resolving import Resolver
@@ -164,8 +163,12 @@ def build_reporter() -> "Reporter":
 
 
 @lru_cache(maxsize=1)
-def build_notifier() -> Notifier:
+def build_notifier() -> "Notifier":
     """Tells people and machines."""
+
+    from adjustments.batches.mails import Place
+    from adjustments.services.notifying import Notifier
+
     notices = TopicAndBusNotices(
         _client("sns"), settings().topic_arn, _client("events"), settings().event_bus
     )
