@@ -229,7 +229,7 @@ def measure() -> str:
             "",
             table(heading, lines),
             "",
-            f"The imports with bytecode, and as `sam build` leaves the code, median of {ROUNDS_UNCOMPILED} starts:",
+            f"Imports with bytecode, and as `sam build` leaves the code; {ROUNDS_UNCOMPILED} starts each:",
             "",
             table(["", "with bytecode, ms", "without, ms"], lacking),
             "",
