@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -34,10 +34,10 @@ def left_by(stack: LocalStack) -> Iterator[tuple[str, bytes]]:
     yield from _settings(stack)
 
 
-def places_of(stack: LocalStack, keys: Keys) -> list[str]:
-    """Where one of the keys lies."""
+def places_of(keys: Keys, left: Mapping[str, bytes]) -> list[str]:
+    """Where, in what was left, one of the keys lies."""
     forms = forms_of(keys)
-    return [name for name, content in left_by(stack) if any(form in content for form in forms)]
+    return [name for name, content in left.items() if any(form in content for form in forms)]
 
 
 def _logs(stack: LocalStack) -> Iterator[tuple[str, bytes]]:
@@ -67,7 +67,7 @@ def _objects(stack: LocalStack) -> Iterator[tuple[str, bytes]]:
             which: Any = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
             found = stack.aws.s3.get_object(**which)
             about = json.dumps([version["Key"], found["Metadata"]]).encode()
-            yield f"object {version['Key']}", about + found["Body"].read()
+            yield f"object {version['Key']} {version['VersionId']}", about + found["Body"].read()
 
 
 def _records(stack: LocalStack) -> Iterator[tuple[str, bytes]]:
