@@ -79,7 +79,7 @@ def resolve(event: Event) -> Mapping[str, Any]:
     from adjustments.steering_bodies import read_verdict  # only here: it loads pydantic
 
     verdict = read_verdict(event.get("body"), api.caller(event))
-    batch, rows = wiring.build_steering().resolve(batch_of(event), verdict)
+    batch, rows = wiring.build_resolver().resolve(batch_of(event), verdict)
     try:
         wiring.build_notifier().notify(batch.batch_id)
     except Exception as error:
@@ -90,7 +90,7 @@ def resolve(event: Event) -> Mapping[str, Any]:
 
 def reverse(event: Event) -> Mapping[str, Any]:
     """Make the file that takes a batch back; a person drops it."""
-    return wiring.build_steering().reverse(batch_of(event))
+    return wiring.build_reverser().reverse(batch_of(event))
 
 
 def batch_of(event: Event) -> str:

@@ -106,10 +106,8 @@ class World:
             self.clock,
         )
 
-        reverser = Reverser(self.store, self.files, self.settler)
-        self.steering = Steering(
-            self.store, self.files, starter, self.stopper, self.resolver, reverser, self.clock
-        )
+        self.reverser = Reverser(self.store, self.files, self.settler)
+        self.steering = Steering(self.store, self.files, starter, self.stopper, self.clock)
         self.acceptor = Acceptor(self.store, self.files, self.intake, self.ids)
 
     def drop(self, text: str, name: str = "file.csv", **metadata: str) -> Batch:

@@ -317,7 +317,7 @@ class Environment:
                     self._invoke("batch_api", partial(self._resolve, batch.batch_id, verdict), 30, _ignore)
 
     def _resolve(self, batch_id: str, verdict: Verdict) -> None:
-        batch, _ = self.services.steering.resolve(batch_id, verdict)
+        batch, _ = self.services.resolver.resolve(batch_id, verdict)
         self.services.notifier.notify(batch.batch_id)
 
     # --- one invocation -----------------------------------------------------------------------------------

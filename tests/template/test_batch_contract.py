@@ -57,7 +57,7 @@ def rejected() -> tuple[World, Batch]:
 def partly_resolved() -> tuple[World, Batch]:
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     batch = world.run(world.drop(TWO))
-    world.steering.resolve(batch.batch_id, Verdict("ann", Finding.APPLIED, "seen", frozenset({2})))
+    world.resolver.resolve(batch.batch_id, Verdict("ann", Finding.APPLIED, "seen", frozenset({2})))
     return world, batch
 
 

@@ -73,3 +73,7 @@ STEERING_BODY_BYTES_MAX: Final = 1024**2
 
 IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
 """Characters of an Idempotency-Key, ours."""
+
+# --- Results, ours ------------------------------------------------------------------------------------------
+LINK_S: Final = 900
+"""How long a link to a result file works: long enough to click, too short to be passed round."""

@@ -2,7 +2,7 @@
 
 Services that only some functions need are loaded where they are built: what plans a file and what draws a
 report took a tenth of every other function's start. A function that does need one loads it at its own start,
-in which Lambda gives it a whole processor.
+in which Lambda gives it a whole processor; but what only a rare call of the API needs, with the first one.
 """
 
 import tempfile
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from adjustments.services.polling import Poller
     from adjustments.services.reporting import Reporter
     from adjustments.services.resolving import Resolver
+    from adjustments.services.reversing import Reverser
     from adjustments.services.steering import Steering
     from adjustments.services.sweeping import Sweeper
 
@@ -196,13 +197,11 @@ def build_intake() -> "Intake":
 
 @lru_cache(maxsize=1)
 def build_steering() -> "Steering":
-    """Shows batches, and lets people decide."""
+    """Shows batches, and lets people approve and stop them."""
 
-    from adjustments.services.reversing import Reverser
     from adjustments.services.steering import Steering
 
-    reverser = Reverser(_store(), _files(), _settler())
-    return Steering(_store(), _files(), _starter(), _stopper(), _resolver(), reverser, clock)
+    return Steering(_store(), _files(), _starter(), _stopper(), clock)
 
 
 @lru_cache(maxsize=1)
@@ -215,10 +214,21 @@ def build_acceptor() -> "Acceptor":
 
 
 @lru_cache(maxsize=1)
-def _resolver() -> "Resolver":
+def build_resolver() -> "Resolver":
+    """Settles rows in doubt."""
+
     from adjustments.services.resolving import Resolver
 
     return Resolver(_store(), _files(), _settler(), build_reporter(), clock)
+
+
+@lru_cache(maxsize=1)
+def build_reverser() -> "Reverser":
+    """Makes reversals."""
+
+    from adjustments.services.reversing import Reverser
+
+    return Reverser(_store(), _files(), _settler())
 
 
 @lru_cache(maxsize=1)
@@ -230,7 +240,7 @@ def build_sweeper() -> "Sweeper":
 
     quiet = timedelta(minutes=settings().quiet_minutes)
     investigator = Investigator(
-        _store(), _settler(), _resolver(), _asker(), _gameball(), _budget(), clock, quiet
+        _store(), _settler(), build_resolver(), _asker(), _gameball(), _budget(), clock, quiet
     )
     return Sweeper(_store(), _files(), _executions(), build_intake(), investigator, build_notifier(), clock)
 

@@ -1,6 +1,9 @@
 """Imports point one way, and the pure core does no I/O (DESIGN.md, "Shape")."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,22 @@ def test_idempotency_is_loaded_by_manual_transactions_only():
         room_of(path) for path in ALL if any("adapters.idempotency" in name for name in imports_of(path))
     }
     assert users == {"manual_wiring"}
+
+
+def test_batch_api_starts_without_what_none_or_few_of_its_calls_need():
+    program = "import sys, functions.batch_api.app; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "adjustments.services.steering" in done.stdout.split()
+    assert not set(done.stdout.split()) & {
+        "aws_lambda_powertools.event_handler",
+        "pydantic",
+        "adjustments.batches.decisions",
+        "adjustments.services.notifying",
+        "adjustments.services.planning",
+        "adjustments.services.reporting",
+        "adjustments.services.resolving",
+        "adjustments.services.reversing",
+    }

@@ -94,7 +94,7 @@ def needs_attention() -> World:
 def resolved() -> World:
     world = needs_attention()
     [(_, detail)] = world.notices.events
-    world.steering.resolve(detail["batchId"], Verdict("ann", Finding.APPLIED, "seen", frozenset()))
+    world.resolver.resolve(detail["batchId"], Verdict("ann", Finding.APPLIED, "seen", frozenset()))
     world.notifier.notify(detail["batchId"])
     return world
 

@@ -65,7 +65,7 @@ def interrupt(world: World, number: int, meanwhile: Callable[[], None]) -> list[
 
 
 def resolve(world: World, batch: Batch) -> None:
-    world.steering.resolve(batch.batch_id, Verdict("a person", Finding.NOT_APPLIED, "looked up"))
+    world.resolver.resolve(batch.batch_id, Verdict("a person", Finding.NOT_APPLIED, "looked up"))
 
 
 def report(world: World, batch: Batch) -> None:

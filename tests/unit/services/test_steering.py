@@ -144,7 +144,7 @@ def test_person_resolves_rows_in_doubt(
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     ended = world.run(world.drop(THREE))
     verdict = Verdict("ann", finding, "asked Gameball", frozenset(lines))
-    after, rows = world.steering.resolve(ended.batch_id, verdict)
+    after, rows = world.resolver.resolve(ended.batch_id, verdict)
     assert (after.status, after.counts.applied, after.counts.failed) == (status, applied, failed)
     assert rows == applied + failed
     assert after.resolutions[-1].by == "ann"
@@ -155,7 +155,7 @@ def test_line_that_is_not_in_doubt_is_refused_and_nothing_is_settled():
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     ended = world.run(world.drop(THREE))
     with pytest.raises(WrongState, match="not in doubt: 9;"):
-        world.steering.resolve(ended.batch_id, Verdict("ann", Finding.APPLIED, "", frozenset({2, 9})))
+        world.resolver.resolve(ended.batch_id, Verdict("ann", Finding.APPLIED, "", frozenset({2, 9})))
     assert world.store.batch(ended.batch_id).counts.in_doubt == 3
 
 
@@ -164,7 +164,7 @@ def test_reversal_negates_exactly_what_was_applied_and_works_once():
     gameball.unknown_customers = {"b"}
     world = World(gameball)
     first = world.run(world.drop("customerId,amount,reason\na,1.5,x\nb,2,x\nc,-3,x\n"))
-    made = world.steering.reverse(first.batch_id)
+    made = world.reverser.reverse(first.batch_id)
     assert (made["rows"], made["total"]) == (2, Decimal("1.5"))
     text = world.files.get(made["key"]).decode()
     second = world.run(world.drop(text, name="take-back.csv"))
@@ -173,19 +173,19 @@ def test_reversal_negates_exactly_what_was_applied_and_works_once():
     third = world.run(world.drop(text, name="again.csv", allow_duplicate="true"))
     assert (third.status, second.batch_id in third.refusal) == (BatchStatus.REJECTED, True)
     with pytest.raises(WrongState, match="reversed already"):
-        world.steering.reverse(first.batch_id)
+        world.reverser.reverse(first.batch_id)
 
 
 def test_reversal_that_applied_nothing_does_not_count_as_one():
     gameball = MemoryGameball()
     world = World(gameball, approval_above_rows=2)
     first = world.run(world.drop("customerId,amount\na,1\nb,2\n"))
-    text = world.files.get(world.steering.reverse(first.batch_id)["key"]).decode()
+    text = world.files.get(world.reverser.reverse(first.batch_id)["key"]).decode()
     gameball.unknown_customers = {"a", "b"}
     failed = world.run(world.drop(text, name="take-back.csv"))
     assert (failed.counts.failed, failed.reverses) == (2, first.batch_id)
     gameball.unknown_customers = set()
-    world.steering.reverse(first.batch_id)
+    world.reverser.reverse(first.batch_id)
     again = world.run(world.drop(text, name="again.csv"))
     assert (again.status, again.counts.applied) == (BatchStatus.COMPLETED, 2)
     assert world.store.batch(first.batch_id).reversed_by == again.batch_id
@@ -196,11 +196,11 @@ def test_reversal_that_applied_nothing_does_not_count_as_one():
 def test_reversal_in_doubt_counts_until_it_is_known_that_nothing_was_applied(outcome: Finding):
     world = World(MemoryGameball([None, OutcomeUnknown("lost")]))
     first = world.run(world.drop("customerId,amount\na,1\n"))
-    text = world.files.get(world.steering.reverse(first.batch_id)["key"]).decode()
+    text = world.files.get(world.reverser.reverse(first.batch_id)["key"]).decode()
     doubtful = world.run(world.drop(text, name="take-back.csv"))
     with pytest.raises(WrongState, match=doubtful.batch_id):
-        world.steering.reverse(first.batch_id)
-    world.steering.resolve(doubtful.batch_id, Verdict("ann", outcome, "looked", frozenset()))
+        world.reverser.reverse(first.batch_id)
+    world.resolver.resolve(doubtful.batch_id, Verdict("ann", outcome, "looked", frozenset()))
     third = world.run(world.drop(text, name="third.csv"))
     assert (third.status is BatchStatus.COMPLETED) == (outcome is Finding.NOT_APPLIED)
 
@@ -217,7 +217,7 @@ def test_who_decided_what_is_shown():
     batch = world.drop(THREE)
     world.steering.approve(batch.batch_id, Approval("ann"))
     world.run(batch)
-    world.steering.resolve(batch.batch_id, Verdict("bob", Finding.APPLIED, "seen", frozenset({2})))
+    world.resolver.resolve(batch.batch_id, Verdict("bob", Finding.APPLIED, "seen", frozenset({2})))
     shown = world.steering.show(batch.batch_id)
     assert (shown["approvedBy"], shown["stoppedBy"], shown["reversedBy"]) == ("ann", None, None)
     [resolution] = shown["resolutions"]
@@ -252,7 +252,7 @@ def test_only_an_ended_batch_with_applied_rows_is_reversed(script: list[OutcomeU
     if script:
         world.run(batch)
     with pytest.raises(WrongState, match=told):
-        world.steering.reverse(batch.batch_id)
+        world.reverser.reverse(batch.batch_id)
 
 
 BODY = {

@@ -55,7 +55,17 @@ class Resolver:
             self._settler.settle(batch, chunk, settlement, chunk.job_state)
         return changed
 
-    def settle_lines(self, batch: Batch, verdict: Verdict, now: datetime) -> int:
+    def resolve(self, batch_id: str, verdict: Verdict) -> tuple[Batch, int]:
+        """Settle rows in doubt by a person's word; the batch as it stands then, and how many rows those were.
+
+        Raises WrongState where the batch has nothing to resolve, or a line is named that is not in doubt.
+        """
+        batch = self._store.batch(batch_id)
+        _check(batch)
+        rows = self._settle_lines(batch, verdict, self._clock.now())
+        return self.finish(batch_id, verdict.by, verdict.note, rows), rows
+
+    def _settle_lines(self, batch: Batch, verdict: Verdict, now: datetime) -> int:
         """Settle the rows that a person speaks of, all in doubt or the lines named; how many those were.
 
         Raises WrongState, and settles nothing, where a line is named that is not in doubt.
@@ -83,10 +93,14 @@ class Resolver:
     def finish(self, batch_id: str, by: str, note: str, rows: int) -> Batch:
         """Write the results anew after rows were settled, and note who settled them and why."""
         batch = self._store.batch(batch_id)
-        if batch.status is not BatchStatus.NEEDS_ATTENTION:
-            raise WrongState(f"the batch is {batch.status}; only one that needs_attention can be resolved")
+        _check(batch)
         resolution = Resolution(at=self._clock.now(), by=by, note=note, rows=rows)
         return self._reporter.report_again(batch, resolution)
+
+
+def _check(batch: Batch) -> None:
+    if batch.status is not BatchStatus.NEEDS_ATTENTION:
+        raise WrongState(f"the batch is {batch.status}; only one that needs_attention can be resolved")
 
 
 def message_for(by: str, at: datetime, note: str) -> str:

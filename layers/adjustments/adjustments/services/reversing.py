@@ -7,12 +7,14 @@ date, and a customer who has spent them meanwhile can't give them back.
 import csv
 import hashlib
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from adjustments.batches.payloads import content_of, rows_json
 from adjustments.errors import NotFound, WrongState
 from adjustments.intake.cells import neutralise
+from adjustments.limits import LINK_S
 from adjustments.model import Batch, Outcome
 from adjustments.ports import BatchStore, Files
 from adjustments.services.results import Results
@@ -24,15 +26,6 @@ _ENDS = "completed, completed_with_errors, stopped, needs_attention"
 """The final states in which something may have been applied."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reversal:
-    """The file that was made: where it lies, its rows, and the exact sum of its amounts."""
-
-    key: str
-    rows: int
-    total: Decimal
-
-
 class Reverser:
     """Makes reversals."""
 
@@ -41,9 +34,11 @@ class Reverser:
         self._files = files
         self._settler = settler
 
-    def reverse(self, batch_id: str) -> Reversal:
-        """Make the file; raises WrongState while the batch is open, when nothing was applied, or when it was
-        reversed before, by a batch that may have applied something.
+    def reverse(self, batch_id: str) -> Mapping[str, Any]:
+        """Make the file, and tell where it lies, its rows, and the exact sum of its amounts.
+
+        Raises WrongState while the batch is open, when nothing was applied, or when it was reversed before,
+        by a batch that may have applied something.
         """
         batch = self._store.batch(batch_id)
         if not batch.status.is_final:
@@ -64,7 +59,7 @@ class Reverser:
         except NotFound:
             return False  # it is being planned at this moment
 
-    def _write(self, batch: Batch) -> Reversal:
+    def _write(self, batch: Batch) -> Mapping[str, Any]:
         chunks = self._store.chunks(batch.batch_id, batch.plan_id)
         results = Results(self._files, self._settler, batch, chunks)
         key = f"results/{batch.batch_id}/{NAME}"
@@ -79,7 +74,8 @@ class Reverser:
                     digest.update(content_of(rows_json([customer_id], [plain(amount)], [reason])))
                     rows, total = rows + 1, exact_sum([total, amount])
         self._store.note_reversal(digest.hexdigest(), batch.batch_id)
-        return Reversal(key, rows, total)
+        url = self._files.link(key, LINK_S)
+        return {"batchId": batch.batch_id, "key": key, "rows": rows, "total": total, "url": url}
 
 
 def _line(cells: list[str]) -> bytes:

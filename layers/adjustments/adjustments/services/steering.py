@@ -1,25 +1,23 @@
-"""What people do with batches: list them, look at one, approve, stop, resolve and reverse it."""
+"""What people do with batches: list them, look at one, approve and stop it."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from adjustments.batches.decisions import Approval, Verdict
 from adjustments.batches.summary import instant, progress_of, summary_of
 from adjustments.errors import NotFound, WrongState
+from adjustments.limits import LINK_S
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Files
-from adjustments.services.resolving import Resolver
-from adjustments.services.reversing import Reverser
 from adjustments.services.saving import change
 from adjustments.services.starting import Starter
 from adjustments.services.stopping import Stopper
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
 
-LINK_S: Final = 900
-"""How long a link to a result file works: long enough to click, too short to be passed round."""
+if TYPE_CHECKING:  # it is loaded with the first approval
+    from adjustments.batches.decisions import Approval
 
 RESULT_FILES: Final = ("results.csv", "fix-me.csv", "summary.json", "report.html")
 _UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
@@ -29,21 +27,12 @@ class Steering:
     """Shows batches, and lets a person decide."""
 
     def __init__(
-        self,
-        store: BatchStore,
-        files: Files,
-        starter: Starter,
-        stopper: Stopper,
-        resolver: Resolver,
-        reverser: Reverser,
-        clock: Clock,
+        self, store: BatchStore, files: Files, starter: Starter, stopper: Stopper, clock: Clock
     ) -> None:
         self._store = store
         self._files = files
         self._starter = starter
         self._stopper = stopper
-        self._resolver = resolver
-        self._reverser = reverser
         self._clock = clock
 
     def page(self, status: str | None, rows_max: int, after: str | None) -> Mapping[str, Any]:
@@ -73,7 +62,7 @@ class Steering:
         folder = f"results/{batch.batch_id}"
         return {name: self._files.link(f"{folder}/{name}", LINK_S) for name in RESULT_FILES}
 
-    def approve(self, batch_id: str, approval: Approval) -> Batch:
+    def approve(self, batch_id: str, approval: "Approval") -> Batch:
         """Let a batch go that was held.
 
         An approval is bound to the object's version, the content's hash, the rows and the total: raises
@@ -84,7 +73,7 @@ class Steering:
         tell("batch approved", approved)
         return self._starter.set_going(approved)
 
-    def _approved(self, batch: Batch, approval: Approval) -> Batch:
+    def _approved(self, batch: Batch, approval: "Approval") -> Batch:
         if batch.status is not BatchStatus.AWAITING_APPROVAL:
             raise WrongState(
                 f"the batch is {batch.status}; only one that is awaiting_approval can be approved"
@@ -105,24 +94,7 @@ class Steering:
         self._stopper.stop_jobs(batch, until)
         return self._starter.set_going(batch)
 
-    def resolve(self, batch_id: str, verdict: Verdict) -> tuple[Batch, int]:
-        """Settle rows in doubt by a person's word; the batch as it stands then, and how many rows those were.
-
-        Raises WrongState where the batch has nothing to resolve, or a line is named that is not in doubt.
-        """
-        batch = self._store.batch(batch_id)
-        if batch.status is not BatchStatus.NEEDS_ATTENTION:
-            raise WrongState(f"the batch is {batch.status}; only one that needs_attention can be resolved")
-        rows = self._resolver.settle_lines(batch, verdict, self._clock.now())
-        return self._resolver.finish(batch_id, verdict.by, verdict.note, rows), rows
-
-    def reverse(self, batch_id: str) -> Mapping[str, Any]:
-        """Make the file that takes a batch back, and tell where it lies; raises WrongState."""
-        made = self._reverser.reverse(batch_id)
-        url = self._files.link(made.key, LINK_S)
-        return {"batchId": batch_id, "key": made.key, "rows": made.rows, "total": made.total, "url": url}
-
-    def _changed(self, batch: Batch, approval: Approval) -> str:
+    def _changed(self, batch: Batch, approval: "Approval") -> str:
         """What is not as the approver believes, or nothing."""
         believed = {
             "the content's sha256": (approval.sha256, batch.source.sha256),
