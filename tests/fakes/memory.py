@@ -4,7 +4,6 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -241,7 +240,7 @@ class MemoryFiles:
         for key in self.names(prefix):
             for stored, _ in reversed(self._versions[key]):
                 if since <= stored.modified_at < until:
-                    yield replace(stored, metadata={})
+                    yield stored._replace(metadata={})
 
     def _tag(self, key: str) -> str:
         versions = self._versions.get(key)

@@ -8,7 +8,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -333,8 +333,8 @@ def _trust_counter() -> Sequence[Patch]:
         job = original(dialect, answer)
         if answer.get("errorCount", answer.get("failedItems")):
             return job
-        rows = {name: replace(row, outcome=Outcome.APPLIED) for name, row in job.rows.items()}
-        return replace(job, rows=rows)
+        rows = {name: row._replace(outcome=Outcome.APPLIED) for name, row in job.rows.items()}
+        return job._replace(rows=rows)
 
     return [(collecting, "read_status", read_status)]
 
@@ -358,7 +358,7 @@ def _early_report() -> Sequence[Patch]:
 
     def next_step(*args: Any) -> NextStep:
         step = original(*args)
-        return replace(step, is_over=not step.more_to_send)
+        return step._replace(is_over=not step.more_to_send)
 
     return [(polling, "next_step", next_step), (states, "_CHUNK_OPEN", frozenset({ChunkState.PLANNED}))]
 
@@ -459,7 +459,7 @@ def _no_senders() -> Sequence[Patch]:
 @mutant("ignore a row's twins")
 def _no_rivals() -> Sequence[Patch]:
     def judged(doubt: Doubt, *args: Any) -> Finding:
-        return judge(replace(doubt, rivals=0), *args)
+        return judge(doubt._replace(rivals=0), *args)
 
     return [(investigating, "judge", judged)]
 

@@ -1,9 +1,8 @@
 """What the functions receive from AWS's services and from the state machine."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from adjustments.errors import RequestRefused
 
@@ -13,8 +12,7 @@ request.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectCreated:
+class ObjectCreated(NamedTuple):
     """S3's event that an object was created (source ``aws.s3``, detail type ``Object Created``)."""
 
     bucket: str
@@ -22,8 +20,7 @@ class ObjectCreated:
     version_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """A schedule's own event; ``time`` is when it was due."""
 
     time: datetime

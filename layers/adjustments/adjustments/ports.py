@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -111,8 +110,7 @@ class BatchStore(Protocol):
         """Replace a chunk by its halves, all or nothing; raises WrongState as ``save_chunk`` does."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(NamedTuple):
     """One version of one object, as it lies in the bucket."""
 
     bucket: str
@@ -254,8 +252,7 @@ class Notices(Protocol):
         """Tell machines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """Who asks for a manual transaction, in which request, and how long the function still runs."""
 
     caller: str
@@ -263,11 +260,11 @@ class Asking:
     remaining_ms: Callable[[], int]
 
 
-@dataclass(slots=True)
 class Attempt:
     """``in_doubt``: an earlier request of ours with this transactionId may have been applied."""
 
-    in_doubt: bool = False
+    def __init__(self) -> None:
+        self.in_doubt = False
 
 
 class Once(Protocol):

@@ -6,7 +6,6 @@ far as they matter; or ``refused`` with a code and what the message has to say.
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,5 +57,5 @@ def _check_rows(reading: Reading, expected: dict[str, Any]) -> None:
         assert all(part in bad.message for part in parts), bad.message
     lines = [decision.line for decision in reading.decisions]
     assert lines == sorted(set(lines))
-    notes = json.loads(json.dumps(asdict(reading.notes))) if reading.notes else {}
+    notes = json.loads(json.dumps(reading.notes._asdict())) if reading.notes else {}
     assert expected.get("notes", {}).items() <= notes.items()

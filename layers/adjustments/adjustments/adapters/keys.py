@@ -3,7 +3,6 @@
 import json
 import re
 import threading
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from aws_lambda_powertools.utilities.parameters import GetParameterError, SecretsProvider
@@ -21,12 +20,25 @@ _FOR_AN_OPERATOR: Final = frozenset(
 """Why a secret can't be read until somebody mends it: gone, marked for deletion, or not ours."""
 
 
-@dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that every call to Gameball carries; never shown by ``repr``."""
+    """The keys that every call to Gameball carries; no text is made of them, nor JSON.
 
-    api_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
+    No tuple: whatever writes JSON or a line of a log takes a tuple apart.
+    """
+
+    __slots__ = ("api_key", "secret_key")
+
+    def __init__(self, api_key: str, secret_key: str) -> None:
+        self.api_key: Final = api_key
+        self.secret_key: Final = secret_key
+
+    def __repr__(self) -> str:
+        return "Keys()"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Keys):
+            return NotImplemented
+        return (self.api_key, self.secret_key) == (other.api_key, other.secret_key)
 
 
 class KeySource(Protocol):

@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,11 +18,11 @@ from urllib.parse import urlsplit
 _HEADER: Final = b'{"format": "json", "version": 1}\n'
 
 
-@dataclass(slots=True)
 class Exchange:
     """A request under way; ``status`` is Gameball's answer, None as long as there is none."""
 
-    status: int | None = None
+    def __init__(self) -> None:
+        self.status: int | None = None
 
 
 Trace = Callable[[str, str], AbstractContextManager[Exchange]]

@@ -1,14 +1,13 @@
 """Puts rows together to chunks: at most 1,000, no customer twice, a customer's rows in order by waves."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from adjustments.ids import chunk_id
 from adjustments.limits import CHUNK_ROWS_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class PackedChunk:
+class PackedChunk(NamedTuple):
     """The rows of one chunk, as JSON, in the order of the file."""
 
     chunk_id: str

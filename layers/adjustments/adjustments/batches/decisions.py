@@ -1,13 +1,12 @@
 """What a person decides about a batch."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from adjustments.batches.evidence import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(NamedTuple):
     """Who approves, and what they believe to approve; None for what they did not say."""
 
     by: str
@@ -16,8 +15,7 @@ class Approval:
     requested: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Who says what became of rows in doubt, and why; no lines means: of all of them."""
 
     by: str

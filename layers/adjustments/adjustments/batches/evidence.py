@@ -6,11 +6,10 @@ whose reason carried a token, once the quiet time has passed. Everything else st
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 CLOCK_SKEW: Final = timedelta(0)
 """How far Gameball's clock may be behind ours: none is granted, a row that is missed stays in doubt."""
@@ -24,8 +23,7 @@ class Finding(StrEnum):
     UNCERTAIN = "uncertain"
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """A row in doubt; ``rivals`` says how many other rows of ours, in whatever batch, look the same."""
 
     customer_id: str
@@ -36,8 +34,7 @@ class Doubt:
     rivals: int
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """A transaction that no manual transaction explains: its signed amount, its reason, and when it was."""
 
     amount: Decimal

@@ -4,9 +4,8 @@ The counters are never read: the documents' own examples don't add up. Only a ro
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from adjustments.states import Outcome
 
@@ -30,20 +29,18 @@ def dialects_to_try(setting: Dialect | None, noted: str) -> list[Dialect]:
     return [known] if known else list(Dialect)
 
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
+class RowResult(NamedTuple):
     """One row of a job as Gameball lists it."""
 
     outcome: Outcome
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobStatus:
+class JobStatus(NamedTuple):
     """A job as Gameball reports it: its state in small letters, and its listed rows by customer."""
 
     state: str
-    rows: Mapping[str, RowResult] = field(default_factory=dict)
+    rows: Mapping[str, RowResult]
 
     @property
     def has_ended(self) -> bool:

@@ -1,9 +1,8 @@
 """What people are told of a batch by mail: the verdict, the numbers, what to do, and where to look."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from adjustments.batches.summary import message_of
 from adjustments.intake.cells import visible
@@ -30,8 +29,7 @@ _NEXT: Final[Mapping[BatchStatus, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where results lie: the bucket, and the region and partition of its console."""
 
     bucket: str
@@ -39,8 +37,7 @@ class Place:
     partition: str = "aws"
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """A mail in plain text."""
 
     subject: str

@@ -1,7 +1,6 @@
 """Foretells what a real run would do to each row, from the balances that Gameball tells (dry run only)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -50,16 +49,16 @@ def restore_balance(text: str) -> Balance:
     return Forecast(text) if text in set(Forecast) else Decimal(text)
 
 
-@dataclass(slots=True)
 class Forecaster:
     """Judges a file's rows in order.
 
     ``repeated`` are the customers with more than one row, whose balance has to be carried from row to row.
     """
 
-    repeated: set[str]
-    carried: dict[str, Balance] = field(default_factory=dict)
-    counts: dict[Forecast, int] = field(default_factory=lambda: dict.fromkeys(Forecast, 0))
+    def __init__(self, repeated: set[str]) -> None:
+        self.repeated = repeated
+        self.carried: dict[str, Balance] = {}
+        self.counts = dict.fromkeys(Forecast, 0)
 
     def judge(self, customer_id: str, amount: Decimal, balance: Balance) -> tuple[Forecast, str]:
         """Say what would become of a row.

@@ -1,7 +1,6 @@
 """Decides a batch's next step from what is known of its chunks: what to send, what to poll, when to stop."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, zip_longest
 from typing import Final, NamedTuple
@@ -23,8 +22,7 @@ WAIT_MIN_S: Final = 2
 WAIT_MAX_S: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class NextStep:
+class NextStep(NamedTuple):
     """What to do now.
 
     ``to_send`` and ``to_poll`` are in order; ``lost`` are chunks whose worker vanished between intent and

@@ -12,7 +12,6 @@ characters in a header mean that the file is no text.
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -80,8 +79,7 @@ _DROPPED_FROM_NAMES: Final = r"[\s_.\-\u00ad\u200b-\u200f\u2060\ufeff]+"
 _SEPARATOR_LINE: Final = r"(?i)\"?sep=([,;\t|])\"?[,;\t|]*(?:\r\n?|\n)"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Where the roles stand; all but ``fields`` and ``error_columns`` count without ``error`` columns."""
 
     delimiter: str

@@ -1,8 +1,8 @@
 """The rooms of intake joined: blocks of bytes in, a ``Row`` or ``Rejection`` for each row out."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from adjustments.errors import FileRefused
 from adjustments.intake import header
@@ -14,8 +14,7 @@ from adjustments.intake.rows import Decided, IntakeRules, Judge
 from adjustments.model import Rejection, Row
 
 
-@dataclass
-class Notes:
+class Notes(NamedTuple):
     """What the batch's summary says of the file as it was read; ``error`` columns are not in it."""
 
     encoding: str

@@ -13,7 +13,6 @@ there is nothing in it to lose.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -32,8 +31,7 @@ _END: Final = rf"(?:{RECORD_END}|\Z)"
 _CLEAN_ID: Final = rf"(?!{_SCIENTIFIC}{_END})[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
 
 
-@dataclass(frozen=True, slots=True)
-class IntakeRules:
+class IntakeRules(NamedTuple):
     """What an operator sets for intake. ``amount_max``: MaxAbsoluteAmount, inclusive; 0 = off."""
 
     amount_max: Decimal

@@ -7,9 +7,8 @@ was due. From those comes a ``transactionId`` where the body has none, so that f
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from adjustments import api
 from adjustments.errors import RequestRefused
@@ -22,8 +21,7 @@ FAILED: Final = "Manual Transaction Failed"
 _NAME_CHARS_MAX: Final = 130
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """The seed's body, and who sent it."""
 
     fields: Mapping[str, Any]

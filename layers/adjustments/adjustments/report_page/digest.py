@@ -4,7 +4,7 @@ however large the file is.
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -42,7 +42,6 @@ class Example(NamedTuple):
     message: str
 
 
-@dataclass(slots=True)
 class Group:
     """Rows with one outcome and one reason.
 
@@ -50,22 +49,23 @@ class Group:
     ``common`` is that in pieces, of which each second one may be particular to a row.
     """
 
-    outcome: Outcome
-    reason: str
-    rows: int = 0
-    examples: list[Example] = field(default_factory=list)
-    is_shared: bool = True
-    common: list[str] = field(default_factory=list)
+    def __init__(self, outcome: Outcome, reason: str, rows: int = 0, common: Sequence[str] = ()) -> None:
+        self.outcome = outcome
+        self.reason = reason
+        self.rows = rows
+        self.examples: list[Example] = []
+        self.is_shared = True
+        self.common = common
 
 
-@dataclass(slots=True)
 class RowDigest:
     """What the page tells of the rows."""
 
-    _added: Decimal = Decimal(0)
-    _deducted: Decimal = Decimal(0)
-    _applied: Counter[str] = field(default_factory=Counter)
-    _groups: dict[tuple[Outcome, str], Group] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._added = Decimal(0)
+        self._deducted = Decimal(0)
+        self._applied: Counter[str] = Counter()
+        self._groups: dict[tuple[Outcome, str], Group] = {}
 
     @property
     def added(self) -> Decimal:
@@ -129,7 +129,7 @@ def kind_of(message: str) -> str:
     return re.sub(_WITH_DIGIT, "…", re.sub(_QUOTED, "…", message))
 
 
-def _in_common(some: list[str], others: list[str]) -> list[str]:
+def _in_common(some: Sequence[str], others: Sequence[str]) -> Sequence[str]:
     """The pieces that two messages share, dots for the others; none where they are not built alike."""
     if some == others:
         return some

@@ -3,7 +3,6 @@ nobody needs to tell colours apart.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import Final, NamedTuple
@@ -125,8 +124,7 @@ def _key(part: Part, whole: int) -> Markup:
     return element("li", name, number, meaning, class_=None if part.rows else "none")
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """One bar of the timeline: a job, or several that were sent one after another.
 
     ``end`` is None where nobody saw the job's end; ``parts`` are its rows by outcome.

@@ -1,7 +1,6 @@
 """The parts of the page, one function each; a part that has nothing to say is empty."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -149,10 +148,9 @@ def _groups(groups: Sequence[Group], *, is_dry_run: bool) -> Iterator[Markup]:
     """The groups as far as there is room: with examples, without, and then added up."""
     left, rest = GROUPS_BYTES_MAX, dict.fromkeys(Outcome, 0)
     for group in groups:
-        short = replace(group, reason=group.reason[:REASON_CHARS_MAX])
-        made = _group(short, short.examples, is_dry_run)
+        made = _group(group, group.examples, is_dry_run)
         if len(made.encode()) > left:
-            made = _group(short, (), is_dry_run)
+            made = _group(group, (), is_dry_run)
         if len(made.encode()) > left:
             rest[group.outcome] += group.rows
             continue
@@ -166,7 +164,8 @@ def _groups(groups: Sequence[Group], *, is_dry_run: bool) -> Iterator[Markup]:
 def _group(group: Group, examples: Sequence[Example], is_dry_run: bool) -> Markup:
     would_fail = is_dry_run and group.outcome is Outcome.NOT_SUBMITTED
     look, name = (Outcome.FAILED, "would fail") if would_fail else (group.outcome, _name(group.outcome))
-    reason = group.reason.removeprefix(_FORETOLD) if would_fail else group.reason
+    reason = group.reason[:REASON_CHARS_MAX]
+    reason = reason.removeprefix(_FORETOLD) if would_fail else reason
     told = element(
         "h3",
         swatch(look),

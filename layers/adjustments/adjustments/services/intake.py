@@ -1,7 +1,6 @@
 """Takes what was dropped: plans it, and sets it going."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -52,7 +51,7 @@ class Intake:
         if not _is_csv_in(INBOX, key):
             return None
         opened = self._files.open(key, version_id)
-        return self.take(replace(_drop_of(opened.stored), blocks=opened.blocks))
+        return self.take(_drop_of(opened.stored)._replace(blocks=opened.blocks))
 
     def drop_of(self, stored: StoredObject) -> Drop | None:
         """Name the batch that an object in the inbox becomes; None where its name says that it is no CSV."""

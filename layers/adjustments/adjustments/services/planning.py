@@ -9,7 +9,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, islice
@@ -79,8 +78,7 @@ _REVERSED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRules:
+class PlanRules(NamedTuple):
     """The settings that decide what may be sent.
 
     ``approval_above_total`` compares with the sum of the amounts' magnitudes; 0 turns a rule off.
@@ -94,8 +92,7 @@ class PlanRules:
     adds_token: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(NamedTuple):
     """One thing to plan: an object's version, and the batch that it always becomes.
 
     ``is_named`` says that the drop has a name of its own, the due time of a schedule or an idempotency key:
@@ -118,16 +115,16 @@ class Drop:
         return _says_true(self.stored, "dry-run")
 
 
-@dataclass(slots=True)
 class _Tally:
     """What one reading of a file adds up to."""
 
-    rows: int = 0
-    rejected: int = 0
-    parts: int = 0
-    total: Decimal = Decimal(0)
-    absolute: Decimal = Decimal(0)
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    def __init__(self) -> None:
+        self.rows = 0
+        self.rejected = 0
+        self.parts = 0
+        self.total = Decimal(0)
+        self.absolute = Decimal(0)
+        self.digest = hashlib.sha256()
 
     def add(self, amounts: Sequence[str], rows: Sequence[bytes]) -> None:
         """Count adjustments."""
@@ -263,7 +260,7 @@ class Planner:
                 try:
                     return _Reading(self, drop, plan_id, encoding=None).finish()
                 except NotUtf8:
-                    anew = replace(drop, blocks=None)
+                    anew = drop._replace(blocks=None)
                     return _Reading(self, anew, plan_id, encoding="cp1252").finish()
         except FileRefused as refused:
             return self._blank(drop, plan_id).replaced(refusal=refused.message), _Planned([])

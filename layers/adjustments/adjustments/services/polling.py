@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -63,7 +62,7 @@ class Poller:
             return batch, self._step(look, batch)
         if batch.dry_run and not batch.refusal:
             is_over = self._predictor.look(batch, until)
-            return batch, replace(self._step(look, batch), is_over=is_over)
+            return batch, self._step(look, batch)._replace(is_over=is_over)
         self._stopper.stop_jobs(batch, until)
         kept = batch.passed.chunks
         step = self._step(look, batch)

@@ -1,8 +1,7 @@
 """Takes requests for manual transactions that came as events: nobody waits, so an event tells the outcome."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from adjustments import api, exact_json, limits
 from adjustments.errors import AdjustmentsError, GameballRefused, IdTaken, InputError
@@ -19,8 +18,7 @@ _FOR_GOOD: Final = (InputError, GameballRefused, IdTaken)
 Hear = Callable[[ManualTransaction, Asking], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A message of the queue, and whether it will not come again."""
 
     text: str

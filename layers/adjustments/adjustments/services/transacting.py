@@ -1,9 +1,8 @@
 """Adds one manual transaction: once, within the caller's time, and to the true answer."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from adjustments import answers, exact_json
 from adjustments.errors import (
@@ -64,8 +63,7 @@ class Transactions(Protocol):
         """A page of a customer's transactions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(NamedTuple):
     """A transaction that is applied: the answer's body, and whether an earlier call gave it already."""
 
     body: str
