@@ -1,9 +1,7 @@
 """Takes a batch from the API, in the seed's form (seed, balance-adjustment-batch)."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 import adjustments.services.accepting  # noqa: F401 - with the start, not the first call
 from adjustments import api, limits, wiring
@@ -11,12 +9,15 @@ from adjustments.batches import measures
 from adjustments.errors import AdjustmentsError, RequestRefused
 from adjustments.model import Batch
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
 logger = wiring.function_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
 @wiring.metered
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Answer one call: the jobId where the batch fits one chunk, else the batchId alone."""
     logger.append_keys(request_id=api.request_id(event))
     try:

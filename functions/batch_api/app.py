@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any, Final
 
 import adjustments.services.steering  # noqa: F401 - with the start, not the first call
 from adjustments import api, ids, wiring
 from adjustments.errors import AdjustmentsError, NotFound, RequestRefused
 from adjustments.model import Batch
 from adjustments.states import BatchStatus
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 PAGE_ROWS_MAX: Final = 100
 BATCH_ID_CHARS_MAX: Final = 80
@@ -23,7 +24,7 @@ logger = wiring.function_logger()
 
 @logger.inject_lambda_context(clear_state=True)
 @wiring.metered
-def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
+def handler(event: Event, context: "LambdaContext") -> dict[str, Any]:
     """Answer one call."""
     named = api.path_parameter(event, "batchId")
     logger.append_keys(request_id=api.request_id(event), batch_id=named if ids.is_batch_id(named) else None)

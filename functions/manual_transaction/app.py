@@ -2,9 +2,7 @@
 
 import traceback
 from functools import partial
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from adjustments import api, manual_wiring
 from adjustments.errors import AdjustmentsError, GameballError, GameballUnauthorized
@@ -15,6 +13,9 @@ from adjustments.ports import Asking
 from adjustments.services.requesting import message_of
 from adjustments.services.telling import facts_of
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
 BROKEN = "something broke here; repeating the call with the same transactionId is safe"
 
 logger = manual_wiring.function_logger()
@@ -22,7 +23,7 @@ logger = manual_wiring.function_logger()
 
 @logger.inject_lambda_context(clear_state=True)
 @manual_wiring.metered
-def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
     """Answer a call, or take each message of the queue."""
     if "Records" in event:
         return take_each(event["Records"], partial(take, lambda_context=context))
@@ -50,7 +51,7 @@ def add(event: dict[str, Any], asking: Asking) -> dict[str, Any]:
     return api.text_answer(200, added.body, {"idempotent-replayed": "true"} if added.is_replayed else {})
 
 
-def take(record: dict[str, Any], lambda_context: LambdaContext) -> None:
+def take(record: dict[str, Any], lambda_context: "LambdaContext") -> None:
     """Take one message; what is raised makes it come again."""
     request_id = lambda_context.aws_request_id
     logger.append_keys(request_id=request_id, message_id=record["messageId"])

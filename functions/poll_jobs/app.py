@@ -1,14 +1,15 @@
 """Step of the state machine: asks Gameball for a batch's open jobs."""
 
 from collections.abc import Mapping
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from adjustments import wiring
 from adjustments.batches import measures
 from adjustments.events import read_step, until
 from adjustments.services.polling import answer_of
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = wiring.function_logger()
 
@@ -16,7 +17,7 @@ logger = wiring.function_logger()
 @logger.inject_lambda_context(clear_state=True)
 @wiring.telling_breaks(logger)
 @wiring.metered
-def handler(event: dict[str, Any], context: LambdaContext) -> Mapping[str, Any]:
+def handler(event: dict[str, Any], context: "LambdaContext") -> Mapping[str, Any]:
     """Ask once for each open job, and say what follows."""
     batch_id = read_step(event)
     logger.append_keys(batch_id=batch_id)

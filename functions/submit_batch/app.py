@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 import adjustments.services.intake  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
@@ -13,13 +11,16 @@ from adjustments.errors import RequestRefused
 from adjustments.events import ObjectCreated, read_drop, take_each
 from adjustments.model import Batch
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
 logger = wiring.function_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
 @wiring.telling_breaks(logger)
 @wiring.metered
-def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
     """Take each message of the queue; one that fails stays, and ends in the failure queue."""
     return take_each(event["Records"], take)
 

@@ -1,12 +1,13 @@
 """Step of the state machine: sends what may be sent of a batch now."""
 
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 from adjustments import wiring
 from adjustments.batches import measures
 from adjustments.events import read_step, until
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = wiring.function_logger()
 
@@ -14,7 +15,7 @@ logger = wiring.function_logger()
 @logger.inject_lambda_context(clear_state=True)
 @wiring.telling_breaks(logger)
 @wiring.metered
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Send chunks until nothing more may be sent, or the time is up."""
     batch_id = read_step(event)
     logger.append_keys(batch_id=batch_id)

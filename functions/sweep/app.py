@@ -1,13 +1,14 @@
 """Runs by schedule: resumes what stalled, finds what was missed, clears doubts by evidence."""
 
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 import adjustments.services.investigating
 import adjustments.services.sweeping  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.events import until
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = wiring.function_logger()
 
@@ -15,7 +16,7 @@ logger = wiring.function_logger()
 @logger.inject_lambda_context(clear_state=True)
 @wiring.telling_breaks(logger)
 @wiring.metered
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[str]]:
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, list[str]]:
     """Look once at everything that is open."""
     stop_at = until(wiring.clock.now(), context.get_remaining_time_in_millis())
     done = wiring.build_sweeper().sweep(stop_at)

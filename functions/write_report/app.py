@@ -1,13 +1,14 @@
 """Step of the state machine: writes a batch's results and ends it."""
 
-from typing import Any
-
-from aws_lambda_powertools.utilities.typing import LambdaContext
+from typing import TYPE_CHECKING, Any
 
 import adjustments.services.reporting  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.batches import measures
 from adjustments.events import read_step
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = wiring.function_logger()
 
@@ -15,7 +16,7 @@ logger = wiring.function_logger()
 @logger.inject_lambda_context(clear_state=True)
 @wiring.telling_breaks(logger)
 @wiring.metered
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Write the four result files; the batch has its final status after them."""
     batch_id = read_step(event)
     logger.append_keys(batch_id=batch_id)

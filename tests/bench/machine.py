@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from adjustments import exact_json
 from adjustments.adapters import bucket, table
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.errors import NotFound
 from adjustments.events import STEP_MARGIN
 from adjustments.model import Batch, Chunk

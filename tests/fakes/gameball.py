@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from adjustments import exact_json
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.errors import GameballError, GameballRefused
 
 Applied = tuple[int, str, Decimal]

@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.batches.mails import Place
 from adjustments.model import Batch
 from adjustments.ports import Gameball

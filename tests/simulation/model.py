@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from adjustments import exact_json
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.errors import (
     GameballError,
     GameballRefused,

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:  # so that nobody who needs one port loads what only others speak of
-    from adjustments.batches.jobs import Dialect
+    from adjustments.batches.dialects import Dialect
     from adjustments.manual.transaction import ManualTransaction
     from adjustments.model import Batch, Chunk
 

@@ -21,7 +21,7 @@ from adjustments.adapters.notices import TopicAndBusNotices
 from adjustments.adapters.runtime import run_in_threads
 from adjustments.adapters.table import TableBatchStore
 from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, settings
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.ports import RequestBudget
 from adjustments.services.asking import JobAsker
 from adjustments.services.collecting import Collector

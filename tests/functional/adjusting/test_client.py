@@ -10,7 +10,8 @@ import pytest
 import urllib3
 
 from adjustments.adapters.gameball import GameballClient
-from adjustments.batches.jobs import Dialect, read_status
+from adjustments.batches.dialects import Dialect
+from adjustments.batches.jobs import read_status
 from adjustments.batches.payloads import body_of, rows_json
 from adjustments.errors import (
     GameballError,

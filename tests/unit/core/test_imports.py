@@ -91,3 +91,22 @@ def test_batch_api_starts_without_what_none_or_few_of_its_calls_need():
         "adjustments.services.resolving",
         "adjustments.services.reversing",
     }
+
+
+@pytest.mark.parametrize(
+    ("wiring", "others"),
+    [
+        ("manual_wiring", {"batches.jobs", "model", "states", "wiring", "intake", "report_page"}),
+        ("wiring", {"manual", "manual_wiring", "report_page", "steering_bodies"}),
+    ],
+)
+def test_nobody_starts_with_what_only_others_need(wiring: str, others: set[str]):
+    """Each module costs every cold start that loads it."""
+    code = f"import sys\nimport adjustments.{wiring}\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True, capture_output=True, text=True, env={"PYTHONPATH": str(PACKAGE.parent)},
+    )  # fmt: skip
+    loaded = {name.removeprefix("adjustments.") for name in done.stdout.split()}
+    assert wiring in loaded
+    assert not loaded & others

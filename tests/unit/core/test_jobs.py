@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.jobs import Dialect, read_status
+from adjustments.batches.dialects import Dialect
+from adjustments.batches.jobs import read_status
 from adjustments.model import Outcome
 
 GUIDE, OPENAPI = Dialect.GUIDE, Dialect.OPENAPI

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from adjustments.batches.mails import VERDICTS
 from adjustments.model import Chunk, Counts, Outcome, Prediction, Resolution, Source
 from adjustments.report_page.digest import EXAMPLES_MAX, KINDS_MAX, OTHER, Example, RowDigest
 from adjustments.report_page.page import report_page
 from adjustments.report_page.pictures import LANES_MAX, lanes_of
-from adjustments.report_page.words import VERDICTS, duration, percent, points
+from adjustments.report_page.words import duration, percent, points
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.memory import START
 from tests.unit.making import make_batch, make_chunk

@@ -1,6 +1,6 @@
 """Polling settles what Gameball lists, and says of the rest that it is not known."""
 
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.errors import GameballUnauthorized, OutcomeUnknown
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball

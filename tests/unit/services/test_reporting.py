@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.errors import OutcomeUnknown
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.errors import ConfigurationError
 from adjustments.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball

@@ -25,7 +25,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from adjustments import exact_json
 from adjustments.adapters.keys import Keys, KeySource
 from adjustments.adapters.tracing import Trace, untraced
-from adjustments.batches.jobs import Dialect
+from adjustments.batches.dialects import Dialect
 from adjustments.errors import (
     GameballError,
     GameballRefused,

@@ -4,9 +4,9 @@ The counters are never read: the documents' own examples don't add up. Only a ro
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from adjustments.batches.dialects import Dialect
 from adjustments.states import Outcome
 
 _ENDED: Final = frozenset({"completed", "failed", "stopped"})
@@ -14,19 +14,6 @@ _ENDED: Final = frozenset({"completed", "failed", "stopped"})
 
 Row = Mapping[str, Any]
 """One row of a job as Gameball lists it."""
-
-
-class Dialect(StrEnum):
-    """Which of the two documented status calls an account answers."""
-
-    GUIDE = "guide"
-    OPENAPI = "openapi"
-
-
-def dialects_to_try(setting: Dialect | None, noted: str) -> list[Dialect]:
-    """The one dialect that is set or was noted of a batch; all of them while it is not known."""
-    known = setting or (Dialect(noted) if noted else None)
-    return [known] if known else list(Dialect)
 
 
 class RowResult(NamedTuple):

@@ -7,11 +7,21 @@ from typing import Final, NamedTuple
 from adjustments.batches.summary import message_of
 from adjustments.intake.cells import visible
 from adjustments.model import Batch, Prediction
-from adjustments.report_page.words import VERDICTS
 from adjustments.states import BatchStatus
 
 SUBJECT_CHARS_MAX: Final = 100
 """SNS refuses a longer subject (API reference of Publish)."""
+
+VERDICTS: Final = {
+    BatchStatus.COMPLETED: "Every row was applied.",
+    BatchStatus.COMPLETED_WITH_ERRORS: "Done, but some rows were not applied: see fix-me.csv.",
+    BatchStatus.VALIDATED: "Dry run: the file was checked and nothing was sent.",
+    BatchStatus.REJECTED: "The whole file was refused. Nothing was sent.",
+    BatchStatus.STOPPED: "Stopped before everything was sent. The rest is in fix-me.csv.",
+    BatchStatus.NEEDS_ATTENTION: "Some rows were sent and their outcome is unknown. Do not send them again: "
+    "look them up at Gameball first.",
+}
+"""The verdict where there is room for one sentence, as in a mail."""
 
 _HELD: Final = "A person has to approve this batch before anything is sent."
 _CONSOLES: Final = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}

@@ -5,7 +5,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from adjustments.batches.jobs import Dialect, listed_rows
+from adjustments.batches.dialects import Dialect
+from adjustments.batches.jobs import listed_rows
 from adjustments.totals import exact_sum, plain
 
 _BALANCE_FIELDS: Final = ("availablePointsBalance", "totalPointsBalance", "pointsBalance", "balance")

@@ -5,20 +5,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from adjustments.batches.mails import VERDICTS
 from adjustments.model import Batch, Counts, Outcome
 from adjustments.report_page.markup import Markup, element, joined
 from adjustments.states import BatchStatus
-
-VERDICTS: Final = {
-    BatchStatus.COMPLETED: "Every row was applied.",
-    BatchStatus.COMPLETED_WITH_ERRORS: "Done, but some rows were not applied: see fix-me.csv.",
-    BatchStatus.VALIDATED: "Dry run: the file was checked and nothing was sent.",
-    BatchStatus.REJECTED: "The whole file was refused. Nothing was sent.",
-    BatchStatus.STOPPED: "Stopped before everything was sent. The rest is in fix-me.csv.",
-    BatchStatus.NEEDS_ATTENTION: "Some rows were sent and their outcome is unknown. Do not send them again: "
-    "look them up at Gameball first.",
-}
-"""The verdict where there is room for one sentence, as in a mail."""
 
 MEANINGS: Final = {
     Outcome.APPLIED: "the customer's balance was changed",

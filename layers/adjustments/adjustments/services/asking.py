@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from adjustments.batches.jobs import Dialect, dialects_to_try
+from adjustments.batches.dialects import Dialect, dialects_to_try
 from adjustments.errors import GameballRefused
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from adjustments.batches.decisions import Verdict
 from adjustments.batches.evidence import Finding
 from adjustments.batches.outcomes import RowOutcome, settlement_of
 from adjustments.errors import WrongState
@@ -14,6 +13,9 @@ from adjustments.services.reporting import Reporter
 from adjustments.services.results import Results
 from adjustments.services.settling import Settler
 from adjustments.states import BatchStatus
+
+if TYPE_CHECKING:
+    from adjustments.batches.decisions import Verdict
 
 _OUTCOMES: Final = {Finding.APPLIED: Outcome.APPLIED, Finding.NOT_APPLIED: Outcome.FAILED}
 
@@ -55,7 +57,7 @@ class Resolver:
             self._settler.settle(batch, chunk, settlement, chunk.job_state)
         return changed
 
-    def resolve(self, batch_id: str, verdict: Verdict) -> tuple[Batch, int]:
+    def resolve(self, batch_id: str, verdict: "Verdict") -> tuple[Batch, int]:
         """Settle rows in doubt by a person's word; the batch as it stands then, and how many rows those were.
 
         Raises WrongState where the batch has nothing to resolve, or a line is named that is not in doubt.
@@ -65,7 +67,7 @@ class Resolver:
         rows = self._settle_lines(batch, verdict, self._clock.now())
         return self.finish(batch_id, verdict.by, verdict.note, rows), rows
 
-    def _settle_lines(self, batch: Batch, verdict: Verdict, now: datetime) -> int:
+    def _settle_lines(self, batch: Batch, verdict: "Verdict", now: datetime) -> int:
         """Settle the rows that a person speaks of, all in doubt or the lines named; how many those were.
 
         Raises WrongState, and settles nothing, where a line is named that is not in doubt.

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from datetime import datetime
 
-from adjustments.batches.jobs import Dialect, dialects_to_try
+from adjustments.batches.dialects import Dialect, dialects_to_try
 from adjustments.errors import GameballError, WrongState
 from adjustments.model import Batch, Chunk
 from adjustments.ports import BatchStore, Clock, Gameball, Lane, RequestBudget, Resource

@@ -2,11 +2,15 @@
 (docs/runbook.md). Ids and numbers only: what customers or Gameball wrote may hold anything.
 """
 
+from __future__ import annotations
+
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from adjustments.errors import GameballError
-from adjustments.model import Batch, Chunk
+
+if TYPE_CHECKING:  # what adds manual transactions tells of errors only, and loads no batches
+    from adjustments.model import Batch, Chunk
 
 _log: Final = logging.getLogger(__name__)
 _ID_CHARS_MAX: Final = 100
