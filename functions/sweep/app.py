@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import adjustments.services.investigating
 import adjustments.services.sweeping  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.events import until

@@ -101,7 +101,7 @@ class World:
             self.files,
             self.executions,
             self.intake,
-            self.investigator,
+            lambda: self.investigator,
             self.notifier,
             self.clock,
         )

@@ -33,6 +33,7 @@ from adjustments.services.submitting import Submitter
 if TYPE_CHECKING:
     from adjustments.services.accepting import Acceptor
     from adjustments.services.intake import Intake
+    from adjustments.services.investigating import Investigator
     from adjustments.services.notifying import Notifier
     from adjustments.services.polling import Poller
     from adjustments.services.reporting import Reporter
@@ -235,14 +236,23 @@ def build_reverser() -> "Reverser":
 def build_sweeper() -> "Sweeper":
     """Resumes what stalled."""
 
-    from adjustments.services.investigating import Investigator
     from adjustments.services.sweeping import Sweeper
 
+    return Sweeper(
+        _store(), _files(), _executions(), build_intake(), build_investigator, build_notifier(), clock
+    )
+
+
+@lru_cache(maxsize=1)
+def build_investigator() -> "Investigator":
+    """Clears doubts by evidence."""
+
+    from adjustments.services.investigating import Investigator
+
     quiet = timedelta(minutes=settings().quiet_minutes)
-    investigator = Investigator(
+    return Investigator(
         _store(), _settler(), build_resolver(), _asker(), _gameball(), _budget(), clock, quiet
     )
-    return Sweeper(_store(), _files(), _executions(), build_intake(), investigator, build_notifier(), clock)
 
 
 def _scratch() -> BinaryIO:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from adjustments.batches.measures import of_sweep
 from adjustments.errors import NotFound, WrongState
@@ -10,12 +10,14 @@ from adjustments.ids import execution_name
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Executions, Files
 from adjustments.services.intake import INBOX, Intake
-from adjustments.services.investigating import Investigator
 from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop
 from adjustments.services.saving import try_save
 from adjustments.services.telling import broke, warn
 from adjustments.states import BatchStatus
+
+if TYPE_CHECKING:  # few sweeps find a doubt
+    from adjustments.services.investigating import Investigator
 
 EVENTS_MAY_TAKE: Final = timedelta(minutes=30)
 """An object younger than this may still be on its way through the queue, its retries included."""
@@ -33,7 +35,11 @@ _Item = TypeVar("_Item", Batch, Drop)
 
 
 class Sweeper:
-    """Looks for stalled batches and for missed objects."""
+    """Looks for stalled batches and for missed objects.
+
+    Args:
+        build_investigator: gives what looks for evidence; asked for where there is a doubt.
+    """
 
     def __init__(
         self,
@@ -41,7 +47,7 @@ class Sweeper:
         files: Files,
         executions: Executions,
         intake: Intake,
-        investigator: Investigator,
+        build_investigator: "Callable[[], Investigator]",
         notifier: Notifier,
         clock: Clock,
     ) -> None:
@@ -49,7 +55,7 @@ class Sweeper:
         self._files = files
         self._executions = executions
         self._intake = intake
-        self._investigator = investigator
+        self._build_investigator = build_investigator
         self._notifier = notifier
         self._clock = clock
 
@@ -86,7 +92,7 @@ class Sweeper:
         batch = batch.changed(investigated_at=now)
         if not try_save(self._store, batch):
             return False  # somebody is resolving it
-        after = self._investigator.investigate(batch.batch_id, until)
+        after = self._build_investigator().investigate(batch.batch_id, until)
         if after.status is not batch.status:
             self._notifier.notify(batch.batch_id)
         return after.counts != batch.counts
