@@ -16,13 +16,13 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.bench.tables import table
 
 ROOT: Final = Path(__file__).parents[2]
-ROUNDS: Final = 15
-ROUNDS_UNCOMPILED: Final = 5
+ROUNDS: Final = 13
+ROUNDS_UNCOMPILED: Final = 7
 HEAVIEST: Final = 6
 LAYER: Final = ("aws-lambda-powertools", "pydantic", "urllib3")
 """What the layer brings beside our own package (requirements/layer.in)."""
@@ -151,23 +151,33 @@ def rival_of(name: str) -> str:
     return EMPTY + "".join(f"boto3.client({client!r})\n" for client in sorted(set(clients)))
 
 
-def compare(
-    pairs: dict[str, tuple[str, str]], rounds: int, *, compiled: bool = True
-) -> dict[str, tuple[float, float]]:
+class Start(NamedTuple):
+    """Code that an interpreter runs, with or without bytecode of what the layer brings."""
+
+    code: str
+    compiled: bool = True
+
+    def seconds(self) -> float:
+        """Processor seconds that it takes once."""
+        return start(self.code, compiled=self.compiled)[0]
+
+
+def compare(pairs: dict[str, tuple[Start, Start]], rounds: int) -> dict[str, tuple[float, float]]:
     """Of each pair of ours and a rival: median processor seconds of ours, and the median of their ratios.
 
-    A bare interpreter's own time is taken off. The two are of the same round, as a machine's pace changes.
+    A bare interpreter's own time is taken off. The two of a pair run one right after the other, in turns
+    first and second, as a machine's pace changes within seconds.
     """
-    codes = {code for pair in pairs.values() for code in pair}
-    for code in codes:
-        start(code, compiled=compiled)  # compiles what is not compiled yet, and reads all files once
+    for one in {one for pair in pairs.values() for one in pair}:
+        one.seconds()  # compiles what is not compiled yet, and reads all files once
     seconds, ratios = defaultdict(list), defaultdict(list)
-    for _ in range(rounds):
-        bare_s = start("")[0]
-        spent_s = {code: start(code, compiled=compiled)[0] - bare_s for code in codes}
-        for name, (ours, rival) in pairs.items():
-            seconds[name].append(spent_s[ours])
-            ratios[name].append(spent_s[ours] / spent_s[rival])
+    for number in range(rounds):
+        bare_s = Start("").seconds()
+        for name, pair in pairs.items():
+            in_turn = pair[:: 1 if number % 2 else -1]
+            spent_s = {one: one.seconds() - bare_s for one in in_turn}
+            seconds[name].append(spent_s[pair[0]])
+            ratios[name].append(spent_s[pair[0]] / spent_s[pair[1]])
     return {name: (median(seconds[name]), median(ratios[name])) for name in pairs}
 
 
@@ -201,9 +211,10 @@ def _own_us(code: str) -> dict[str, int]:
 def measure() -> str:
     """The tables of the document."""
     codes = {name: code_of(name, wired=False) for name in WIRED}
-    imports = {name: (code, EMPTY) for name, code in codes.items()}
-    wired = {f"{name} wired": (code_of(name, wired=True), rival_of(name)) for name in WIRED}
-    told = compare({"": (EMPTY, EMPTY), **imports, **wired}, ROUNDS)
+    empty = Start(EMPTY)
+    imports = {name: (Start(code), empty) for name, code in codes.items()}
+    wired = {f"{name} wired": (Start(code_of(name, wired=True)), Start(rival_of(name))) for name in WIRED}
+    told = compare({"": (empty, empty), **imports, **wired}, ROUNDS)
     lines = [("empty handler", f"{told[''][0] * 1e3:.0f}", "1.00", "", "")]
     for name in WIRED:
         (import_s, ratio), (wired_s, wired_ratio) = told[name], told[f"{name} wired"]
@@ -216,10 +227,13 @@ def measure() -> str:
         "with its clients, ms",
         "ratio (rival has the same)",
     ]
-    uncompiled = compare({"": (EMPTY, EMPTY), **imports}, ROUNDS_UNCOMPILED, compiled=False)
-    lacking = [
-        (f"`{name}`" if name else "empty handler", f"{told[name][0] * 1e3:.0f}", f"{import_s * 1e3:.0f}")
-        for name, (import_s, _) in uncompiled.items()
+    lacking = compare(
+        {name: (Start(code, compiled=False), Start(code)) for name, code in {"": EMPTY, **codes}.items()},
+        ROUNDS_UNCOMPILED,
+    )
+    without = [
+        (f"`{name}`" if name else "empty handler", f"{without_s * 1e3:.0f}", f"{ratio:.2f}")
+        for name, (without_s, ratio) in lacking.items()
     ]
     weights = [("empty handler, all in all", heaviest(EMPTY))]
     weights += [(f"`{name}`, beside those", heaviest(code, EMPTY)) for name, code in codes.items()]
@@ -229,9 +243,9 @@ def measure() -> str:
             "",
             table(heading, lines),
             "",
-            f"Imports with bytecode, and as `sam build` leaves the code; {ROUNDS_UNCOMPILED} starts each:",
+            f"Imports of the code as `sam build` leaves it, {ROUNDS_UNCOMPILED} starts each in turns:",
             "",
-            table(["", "with bytecode, ms", "without, ms"], lacking),
+            table(["", "without bytecode, ms", "times that with it"], without),
             "",
             "The heaviest imports (`-X importtime`, ms of a package's own modules):",
             "",
