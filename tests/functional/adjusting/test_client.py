@@ -2,8 +2,10 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from adjustments.errors import (
     OutcomeUnknown,
 )
 from adjustments.model import Outcome
+from local.certificate import make_certificate
 from local.standin.server import StandIn
 from local.waiting import wait_for
 from tests.functional.conftest import SettableKeys
@@ -129,6 +132,39 @@ def test_each_batch_request_has_a_connection_of_its_own(gameball: StandIn, clien
     assert applied(gameball) == 20
 
 
+@pytest.mark.parametrize("once", [False, True])
+def test_over_tls_only_a_host_with_a_trusted_certificate_hears_of_it(
+    keys: SettableKeys, once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def call() -> object:
+        client = GameballClient(base_url, "v4.0", keys)
+        return client.adjust_balances(ONE_ROW) if once else client.job_status(Dialect.GUIDE, 7)["jobId"]
+
+    certificate = make_certificate(tmp_path)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate.path, certificate.key)
+    listening, counted = socket.create_server(("127.0.0.1", 0)), list[int]()
+    with serving.wrap_socket(listening, server_side=True) as server:
+        base_url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        thread = threading.Thread(target=_answer_at_last, args=(server, counted), daemon=True)
+        thread.start()
+        with pytest.raises(GameballUnavailable):
+            call()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+        assert call() == 7
+        thread.join(timeout=10)
+    assert counted == [1]
+
+
+def _answer_at_last(server: ssl.SSLSocket, counted: list[int]) -> None:
+    """Answer one request over the first connection whose handshake the client does not break off."""
+    while True:
+        try:
+            return _answer(server, 1, counted, requests=1)
+        except ssl.SSLError:
+            continue
+
+
 @pytest.mark.parametrize(("once", "connections"), [(False, 1), (True, 3)])
 def test_other_calls_keep_their_connection(keys: SettableKeys, once: bool, connections: int):
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -143,13 +179,13 @@ def test_other_calls_keep_their_connection(keys: SettableKeys, once: bool, conne
     assert (len(counted), sum(counted)) == (connections, 3)
 
 
-def _answer(server: socket.socket, connections: int, counted: list[int]) -> None:
-    """Answer three requests over so many connections, and count how many each had."""
+def _answer(server: socket.socket, connections: int, counted: list[int], requests: int = 3) -> None:
+    """Answer requests over so many connections, and count how many each had."""
     for _ in range(connections):
         connection, _ = server.accept()
         counted.append(0)
         with connection, connection.makefile("rb") as stream:
-            while counted[-1] < 3 // connections:
+            while counted[-1] < requests // connections:
                 length = 0
                 while (line := stream.readline()) not in (b"\r\n", b""):
                     if line.lower().startswith(b"content-length:"):

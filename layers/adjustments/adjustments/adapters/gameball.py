@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -128,12 +128,13 @@ class GameballClient:
         trace: Trace = untraced,
     ) -> None:
         self._root = f"{base_url.rstrip('/')}/api/{version}/integrations"
+        self._root_path = urlsplit(self._root).path
         self._keys = keys
         self._read_timeout_s = read_timeout_s
         self._watch = watch
         self._trace = trace
         self._tls = _tls_context()
-        self._kept_alive = _pool(read_timeout_s, self._tls)
+        self._kept_alive = _pool(self._root, read_timeout_s, self._tls)
 
     def adjust_balances(self, body: bytes) -> int:
         """See ``Gameball``.
@@ -218,14 +219,14 @@ class GameballClient:
         if body is not None:
             headers["content-type"] = "application/json"
         timeout = _timeout(self._read_timeout_s, ends_at_s)
-        pool = _pool(self._read_timeout_s, self._tls) if once else self._kept_alive
+        pool = _pool(self._root, self._read_timeout_s, self._tls) if once else self._kept_alive
         _mark.sent = False
         url = self._root + path
         with self._trace(method, url) as exchange:
             try:
                 answer = pool.request(
                     method,
-                    url,
+                    self._root_path + path,
                     body=body,
                     headers=headers,
                     timeout=timeout,
@@ -238,7 +239,7 @@ class GameballClient:
                 raise _no_answer(error) from error
             finally:
                 if once:
-                    pool.clear()
+                    pool.close()
         return _read_answer(answer.status, answer.headers, text)
 
 
@@ -256,15 +257,16 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def _pool(read_timeout_s: float, tls: ssl.SSLContext) -> urllib3.PoolManager:
-    pool = urllib3.PoolManager(
+def _pool(root: str, read_timeout_s: float, tls: ssl.SSLContext) -> HTTPConnectionPool:
+    """The connections to one host: a manager of hosts would look for it anew with each request."""
+    manager = urllib3.PoolManager(
         maxsize=CONNECTIONS_MAX,
         retries=False,
         ssl_context=tls,
         timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
     )
-    pool.pool_classes_by_scheme = {"http": _MarkingPool, "https": _MarkingTlsPool}
-    return pool
+    manager.pool_classes_by_scheme = {"http": _MarkingPool, "https": _MarkingTlsPool}
+    return manager.connection_from_url(root)
 
 
 def _timeout(read_timeout_s: float, ends_at_s: float | None) -> urllib3.Timeout:
