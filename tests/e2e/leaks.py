@@ -57,11 +57,12 @@ def _logs(stack: LocalStack) -> Iterator[tuple[str, bytes]]:
 
 
 def _files_of_tests() -> Iterator[tuple[str, bytes]]:
-    """What failed tests and the demo have kept."""
-    for path in places.STATE.rglob("*"):
-        is_running = path.relative_to(places.STATE).parts[0].startswith("stack-")
-        if path.is_file() and path.stem not in RECEIVERS and not is_running:
-            yield f"file {path}", path.read_bytes()
+    """What failed tests and the demo have kept; the folder of a stack that runs changes while one looks."""
+    for top in places.STATE.iterdir():
+        kept = [] if top.name.startswith("stack-") else [top, *top.rglob("*")]
+        for path in kept:
+            if path.is_file() and path.stem not in RECEIVERS:
+                yield f"file {path}", path.read_bytes()
 
 
 def _objects(stack: LocalStack) -> Iterator[tuple[str, bytes]]:
