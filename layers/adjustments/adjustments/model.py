@@ -188,9 +188,13 @@ class Batch(Record):
 
     def resolved(self, status: BatchStatus, **changes: Any) -> "Batch":
         """This batch after rows in doubt were settled: the one way out of a final status (DESIGN.md)."""
+        self.check_resolvable()
+        return self.changed(status=status, **changes)
+
+    def check_resolvable(self) -> None:
+        """Raise WrongState unless it needs attention: only then can rows in doubt be resolved."""
         if self.status is not BatchStatus.NEEDS_ATTENTION:
             raise WrongState(f"the batch is {self.status}; only one that needs_attention can be resolved")
-        return self.changed(status=status, **changes)
 
     def changed(self, **changes: Any) -> "Batch":
         """This batch with other values, one version on."""

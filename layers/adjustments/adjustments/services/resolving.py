@@ -12,7 +12,6 @@ from adjustments.ports import BatchStore, Clock, Files
 from adjustments.services.reporting import Reporter
 from adjustments.services.results import Results
 from adjustments.services.settling import Settler
-from adjustments.states import BatchStatus
 
 if TYPE_CHECKING:
     from adjustments.batches.decisions import Verdict
@@ -63,7 +62,7 @@ class Resolver:
         Raises WrongState where the batch has nothing to resolve, or a line is named that is not in doubt.
         """
         batch = self._store.batch(batch_id)
-        _check(batch)
+        batch.check_resolvable()
         rows = self._settle_lines(batch, verdict, self._clock.now())
         return self.finish(batch_id, verdict.by, verdict.note, rows), rows
 
@@ -95,14 +94,9 @@ class Resolver:
     def finish(self, batch_id: str, by: str, note: str, rows: int) -> Batch:
         """Write the results anew after rows were settled, and note who settled them and why."""
         batch = self._store.batch(batch_id)
-        _check(batch)
+        batch.check_resolvable()
         resolution = Resolution(at=self._clock.now(), by=by, note=note, rows=rows)
         return self._reporter.report_again(batch, resolution)
-
-
-def _check(batch: Batch) -> None:
-    if batch.status is not BatchStatus.NEEDS_ATTENTION:
-        raise WrongState(f"the batch is {batch.status}; only one that needs_attention can be resolved")
 
 
 def message_for(by: str, at: datetime, note: str) -> str:
