@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import urllib3
 
 from adjustments import exact_json, limits, manual_wiring
 from adjustments.adapters.gameball import GameballClient
+from adjustments.errors import TableUnavailable
 from adjustments.manual.discretion import masked
 from adjustments.settings import Settings
 from local.standin.server import StandIn
@@ -303,6 +305,20 @@ def test_what_breaks_inside_stays_inside(desk: Desk, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(desk.once, "do", lambda *_: 1 / 0)
     status, body, headers = desk.post(BODY)
     assert (status, "division" in body["message"], bool(headers["x-request-id"])) == (500, False, True)
+
+
+def test_a_table_out_of_reach_is_told_with_the_time_to_wait_and_comes_again_from_the_queue(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(desk.once, "do", Mock(side_effect=TableUnavailable("lost")))
+    status, body, headers = desk.post(BODY)
+    assert (status, headers["retry-after"], "sent nothing" in body["message"]) == (503, "5", True)
+    event = {"detail-type": REQUESTED, "detail": BODY}
+    assert len(desk.take(event, receives=2)) == 1
+    assert (desk.failures.kept, desk.applied, desk.requests) == ([], [], 0)
+    assert desk.take(event, receives=3) == []
+    [(_, attributes)] = desk.failures.kept
+    assert (attributes["status"], attributes["outcome"]) == ("503", "unknown")
 
 
 @pytest.mark.parametrize("breaks", [False, True])
