@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-import adjustments.services.notifying  # noqa: F401 - with the start, not the first call
+import adjustments.results.notifications  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.events import read_step
 

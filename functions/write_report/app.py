@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-import adjustments.services.reporting  # noqa: F401 - with the start, not the first call
+import adjustments.results.report_writer  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
 from adjustments.batches import measures
 from adjustments.events import read_step
@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     batch_id = read_step(event)
     logger.append_keys(batch_id=batch_id)
     began_at = wiring.clock.now()
-    batch = wiring.build_reporter().report(batch_id)
+    batch = wiring.build_report_writer().report(batch_id)
     if batch.finished_at and batch.finished_at >= began_at:  # not when the step is only repeated
         wiring.meter().count(measures.of_end(batch))
     logger.info("results written", status=batch.status.value)

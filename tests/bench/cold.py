@@ -36,7 +36,7 @@ WIRED: Final = {
     "submit_batch": "wiring.build_intake()",
     "poll_jobs": "wiring.build_poller()",
     "submit_more": "wiring.build_submitter()",
-    "write_report": "wiring.build_reporter()",
+    "write_report": "wiring.build_report_writer()",
     "notify": "wiring.build_notifier()",
     "manual_transaction": "manual_wiring.build_transactor()",
     "accept_batch": "wiring.build_acceptor()",

@@ -33,8 +33,8 @@ from adjustments.adapters.gameball import GameballClient
 from adjustments.adapters.keys import Keys
 from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.adapters.table import TableBatchStore
+from adjustments.results.notifications import Notifier
 from adjustments.services.intake import Intake
-from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner, PlanRules
 from adjustments.services.starting import Starter
 from adjustments.services.submitting import Submitter

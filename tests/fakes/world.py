@@ -5,19 +5,19 @@ from decimal import Decimal
 from typing import Protocol
 
 from adjustments.batches.dialects import Dialect
-from adjustments.batches.mails import Place
 from adjustments.model import Batch
 from adjustments.ports import Gameball
+from adjustments.results.emails import ResultsLocation
+from adjustments.results.notifications import Notifier
+from adjustments.results.report_writer import ReportWriter
 from adjustments.services.accepting import Acceptor
 from adjustments.services.asking import JobAsker
 from adjustments.services.collecting import Collector
 from adjustments.services.intake import Intake
 from adjustments.services.investigating import Investigator, TransactionList
-from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Planner, PlanRules
 from adjustments.services.polling import Poller
 from adjustments.services.predicting import Inquirer, Predictor
-from adjustments.services.reporting import Reporter
 from adjustments.services.resolving import Resolver
 from adjustments.services.reversing import Reverser
 from adjustments.services.settling import Settler
@@ -28,7 +28,7 @@ from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
 from tests.fakes import memory
 
-PLACE = Place("memory", "eu-central-1")
+PLACE = ResultsLocation("memory", "eu-central-1")
 
 
 class AnyGameball(Gameball, Inquirer, TransactionList, Protocol):
@@ -81,7 +81,7 @@ class World:
             memory.one_by_one,
             failure_percent_max,
         )
-        self.reporter = Reporter(self.store, self.files, self.settler, self.clock, self.ids)
+        self.reporter = ReportWriter(self.store, self.files, self.settler, self.clock, self.ids)
         self.notifier = Notifier(self.store, self.notices, self.clock, PLACE)
         starter = Starter(self.store, Submitter(*sending, failure_percent_max), self.executions, self.clock)
         self.intake = Intake(self.files, self.store, self.planner, starter, self.notifier, self.clock)

@@ -27,23 +27,23 @@ from adjustments.batches.progress import NextStep
 from adjustments.errors import GameballRefused, OutcomeUnknown
 from adjustments.intake.rows import Decided
 from adjustments.model import Batch, Chunk, Outcome
+from adjustments.results import result_rows
+from adjustments.results.notifications import Notifier
+from adjustments.results.report_writer import ReportWriter, _ResultFiles
+from adjustments.results.result_rows import ResultRow, ResultRows
 from adjustments.services import (
     collecting,
     investigating,
     looking,
     planning,
     polling,
-    results,
     settling,
     submitting,
     sweeping,
 )
 from adjustments.services.looking import Seen
-from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop, Planner, _Reading
 from adjustments.services.polling import Poller
-from adjustments.services.reporting import Reporter, _ResultFiles
-from adjustments.services.results import ResultRow, Results
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
 from adjustments.states import ChunkState
@@ -376,18 +376,18 @@ def _doubt_is_failed() -> Sequence[Patch]:
 
 @mutant("put rows in doubt into fix-me.csv")
 def _fix_doubt() -> Sequence[Patch]:
-    again = results._CAN_BE_DROPPED_AGAIN | {Outcome.IN_DOUBT}
-    return [(results, "_CAN_BE_DROPPED_AGAIN", again)]
+    again = result_rows._CAN_BE_DROPPED_AGAIN | {Outcome.IN_DOUBT}
+    return [(result_rows, "_CAN_BE_DROPPED_AGAIN", again)]
 
 
 @mutant("leave rejected rows out of the results")
 def _hide_rejected() -> Sequence[Patch]:
-    original = Results.rows
+    original = ResultRows.rows
 
-    def rows(self: Results) -> Iterator[ResultRow]:
+    def rows(self: ResultRows) -> Iterator[ResultRow]:
         return (row for row in original(self) if row.outcome is not Outcome.REJECTED)
 
-    return [(Results, "rows", rows)]
+    return [(ResultRows, "rows", rows)]
 
 
 @mutant("add failed amounts to the applied total")
@@ -408,7 +408,7 @@ def _write_over() -> Sequence[Patch]:
 
 @mutant("write results whoever has claimed them")
 def _no_claim() -> Sequence[Patch]:
-    def claim(self: Reporter, batch: Batch) -> tuple[Batch, _ResultFiles]:
+    def claim(self: ReportWriter, batch: Batch) -> tuple[Batch, _ResultFiles]:
         return batch, _ResultFiles(self._files, batch)
 
     def save(self: MemoryStore, batch: Batch) -> None:
@@ -417,7 +417,7 @@ def _no_claim() -> Sequence[Patch]:
         original(self, batch)
 
     original = MemoryStore.save_batch
-    return [(Reporter, "_claim", claim), (MemoryStore, "save_batch", save)]
+    return [(ReportWriter, "_claim", claim), (MemoryStore, "save_batch", save)]
 
 
 @mutant("tell a fact twice")

@@ -14,7 +14,8 @@ from unittest.mock import patch
 from adjustments.batches import chunking, occurrences
 from adjustments.batches.progress import NextStep
 from adjustments.model import Batch, Chunk
-from adjustments.services import looking, planning, polling, reporting, submitting, telling
+from adjustments.results import report_writer
+from adjustments.services import looking, planning, polling, submitting, telling
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
 from tests.simulation.chance import PROFILES, Chance
@@ -138,7 +139,7 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
         (looking, "UNTOUCHED_MAX", 4),
         (polling, "PASSED_KEPT_FROM", 1),
         (occurrences, "_PARTITIONS", 2),
-        (reporting, "report_page", lambda batch, *_: batch.status.value),  # for people's eyes, and slow
+        (report_writer, "render_report", lambda batch, *_: batch.status.value),  # for people's eyes, and slow
     ]
     real = [(module, name, getattr(module, name)) for module, name, _ in small]
     try:

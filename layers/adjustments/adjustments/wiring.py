@@ -31,12 +31,12 @@ from adjustments.services.stopping import Stopper
 from adjustments.services.submitting import Submitter
 
 if TYPE_CHECKING:
+    from adjustments.results.notifications import Notifier
+    from adjustments.results.report_writer import ReportWriter
     from adjustments.services.accepting import Acceptor
     from adjustments.services.intake import Intake
     from adjustments.services.investigating import Investigator
-    from adjustments.services.notifying import Notifier
     from adjustments.services.polling import Poller
-    from adjustments.services.reporting import Reporter
     from adjustments.services.resolving import Resolver
     from adjustments.services.reversing import Reverser
     from adjustments.services.steering import Steering
@@ -156,26 +156,26 @@ def build_poller() -> "Poller":
 
 
 @lru_cache(maxsize=1)
-def build_reporter() -> "Reporter":
+def build_report_writer() -> "ReportWriter":
     """Writes results."""
 
-    from adjustments.services.reporting import Reporter
+    from adjustments.results.report_writer import ReportWriter
 
-    return Reporter(_store(), _files(), _settler(), clock, ids)
+    return ReportWriter(_store(), _files(), _settler(), clock, ids)
 
 
 @lru_cache(maxsize=1)
 def build_notifier() -> "Notifier":
     """Tells people and machines."""
 
-    from adjustments.batches.mails import Place
-    from adjustments.services.notifying import Notifier
+    from adjustments.results.emails import ResultsLocation
+    from adjustments.results.notifications import Notifier
 
     notices = TopicAndBusNotices(
         _client("sns"), settings().topic_arn, _client("events"), settings().event_bus
     )
     _, partition, _, region, *_ = settings().topic_arn.split(":")
-    return Notifier(_store(), notices, clock, Place(settings().bucket, region, partition))
+    return Notifier(_store(), notices, clock, ResultsLocation(settings().bucket, region, partition))
 
 
 @lru_cache(maxsize=1)
@@ -220,7 +220,7 @@ def build_resolver() -> "Resolver":
 
     from adjustments.services.resolving import Resolver
 
-    return Resolver(_store(), _files(), _settler(), build_reporter(), clock)
+    return Resolver(_store(), _files(), _settler(), build_report_writer(), clock)
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from adjustments.errors import WrongState
 from adjustments.ids import batch_id
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Files, StoredObject
-from adjustments.services.notifying import Notifier
+from adjustments.results.notifications import Notifier
 from adjustments.services.planning import Drop, Planner
 from adjustments.services.starting import Starter
 from adjustments.services.telling import broke, warn

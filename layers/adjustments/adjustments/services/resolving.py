@@ -9,8 +9,8 @@ from adjustments.batches.outcomes import RowOutcome, settlement_of
 from adjustments.errors import WrongState
 from adjustments.model import Batch, Chunk, Outcome, Resolution
 from adjustments.ports import BatchStore, Clock, Files
-from adjustments.services.reporting import Reporter
-from adjustments.services.results import Results
+from adjustments.results.report_writer import ReportWriter
+from adjustments.results.result_rows import ResultRows
 from adjustments.services.settling import Settler
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Resolver:
     """Turns rows in doubt into rows that are known."""
 
     def __init__(
-        self, store: BatchStore, files: Files, settler: Settler, reporter: Reporter, clock: Clock
+        self, store: BatchStore, files: Files, settler: Settler, reporter: ReportWriter, clock: Clock
     ) -> None:
         self._store = store
         self._files = files
@@ -86,7 +86,7 @@ class Resolver:
         """The places in their chunks, and the lines, of the rows in doubt that are meant."""
         chunks = self._store.chunks(batch.batch_id, batch.plan_id)
         found: dict[str, dict[int, int]] = {}
-        for result in Results(self._files, self._settler, batch, chunks).rows():
+        for result in ResultRows(self._files, self._settler, batch, chunks).rows():
             if result.outcome is Outcome.IN_DOUBT and (not lines or result.row.line in lines):
                 found.setdefault(result.chunk_id, {})[result.place] = result.row.line
         return found

@@ -17,7 +17,7 @@ from adjustments.intake.cells import neutralise
 from adjustments.limits import LINK_S
 from adjustments.model import Batch, Outcome
 from adjustments.ports import BatchStore, Files
-from adjustments.services.results import Results
+from adjustments.results.result_rows import ResultRows
 from adjustments.services.settling import Settler
 from adjustments.totals import exact_sum, plain
 
@@ -61,7 +61,7 @@ class Reverser:
 
     def _write(self, batch: Batch) -> Mapping[str, Any]:
         chunks = self._store.chunks(batch.batch_id, batch.plan_id)
-        results = Results(self._files, self._settler, batch, chunks)
+        results = ResultRows(self._files, self._settler, batch, chunks)
         key = f"results/{batch.batch_id}/{NAME}"
         reason = f"reversal of {batch.batch_id}"
         rows, total, digest = 0, Decimal(0), hashlib.sha256()

@@ -5,11 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from adjustments.batches.summary import instant, progress_of, summary_of
 from adjustments.errors import NotFound, WrongState
 from adjustments.limits import LINK_S
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Files
+from adjustments.results.summary import instant, progress_of, summary_of
 from adjustments.services.saving import change
 from adjustments.services.starting import Starter
 from adjustments.services.stopping import Stopper

@@ -9,8 +9,8 @@ from adjustments.errors import NotFound, WrongState
 from adjustments.ids import execution_name
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Executions, Files
+from adjustments.results.notifications import Notifier
 from adjustments.services.intake import INBOX, Intake
-from adjustments.services.notifying import Notifier
 from adjustments.services.planning import Drop
 from adjustments.services.saving import try_save
 from adjustments.services.telling import broke, warn

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from adjustments.batches.summary import message_of
 from adjustments.intake.cells import visible
 from adjustments.model import Batch, Prediction
+from adjustments.results.summary import message_of
 from adjustments.states import BatchStatus
 
 SUBJECT_CHARS_MAX: Final = 100
@@ -39,7 +39,7 @@ _NEXT: Final[Mapping[BatchStatus, str]] = {
 }
 
 
-class Place(NamedTuple):
+class ResultsLocation(NamedTuple):
     """Where results lie: the bucket, and the region and partition of its console."""
 
     bucket: str
@@ -47,18 +47,18 @@ class Place(NamedTuple):
     partition: str = "aws"
 
 
-class Mail(NamedTuple):
+class Email(NamedTuple):
     """A mail in plain text."""
 
     subject: str
     text: str
 
 
-def mail_of(batch: Batch, place: Place) -> Mail:
+def batch_email(batch: Batch, place: ResultsLocation) -> Email:
     """Write the mail on a batch's present status."""
     subject = f"{batch.status.value.replace('_', ' ')}: {batch.batch_id}"
     parts = ("\n".join(part) for part in (_verdict(batch), _numbers(batch), _what_to_do(batch, place)))
-    return Mail(subject[:SUBJECT_CHARS_MAX], "\n\n".join(part for part in parts if part))
+    return Email(subject[:SUBJECT_CHARS_MAX], "\n\n".join(part for part in parts if part))
 
 
 def _verdict(batch: Batch) -> Iterator[str]:
@@ -83,7 +83,7 @@ def _numbers(batch: Batch) -> Iterator[str]:
     yield f"Amounts: requested {_signed(batch.total)}{applied}"
 
 
-def _what_to_do(batch: Batch, place: Place) -> Iterator[str]:
+def _what_to_do(batch: Batch, place: ResultsLocation) -> Iterator[str]:
     if step := _NEXT.get(batch.status):
         yield step.format(batch=batch.batch_id)
     if batch.status.is_final:
@@ -104,13 +104,13 @@ def foretold(prediction: Prediction) -> str:
     return ", ".join(f"{rows:,} {name}" for name, rows in told.items() if rows) or "no row could be sent"
 
 
-def missed_tick_mail(due: str) -> Mail:
+def missed_tick_email(due: str) -> Email:
     """Write the mail on a tick of the recurring schedule that came too late to be acted on."""
     text = (
         f"The recurring schedule was due at {due} and came so late that nothing was submitted for it. "
         "To make up for it, copy the files from recurring/ into inbox/."
     )
-    return Mail("recurring schedule missed", text)
+    return Email("recurring schedule missed", text)
 
 
 def _signed(amount: str) -> str:

@@ -50,7 +50,7 @@ class _Sent(NamedTuple):
     place: int
 
 
-class Results:
+class ResultRows:
     """The results of one batch.
 
     Args:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from adjustments.batches.announcements import announcement_of
-from adjustments.batches.mails import Place, mail_of, missed_tick_mail
 from adjustments.errors import WrongState
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Notices
+from adjustments.results.batch_events import batch_event
+from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
 from adjustments.services.saving import change
 from adjustments.states import BatchStatus
 
@@ -31,7 +31,7 @@ class Notifier:
         place: where the results lie, for the mail.
     """
 
-    def __init__(self, store: BatchStore, notices: Notices, clock: Clock, place: Place) -> None:
+    def __init__(self, store: BatchStore, notices: Notices, clock: Clock, place: ResultsLocation) -> None:
         self._store = store
         self._notices = notices
         self._clock = clock
@@ -70,7 +70,7 @@ class Notifier:
         due, now = due_at.isoformat(), self._clock.now()
         fact = f"missed-tick-{due}"
         if self._store.claim_fact(fact, now, now + TELLING_MAY_TAKE):
-            mail = missed_tick_mail(due)
+            mail = missed_tick_email(due)
             self._notices.mail(mail.subject, mail.text)
             self._store.note_fact(fact)
 
@@ -90,10 +90,10 @@ class Notifier:
         return told, errors
 
     def _parts(self, batch: Batch) -> Iterator[tuple[str, Callable[[], None]]]:
-        mail = mail_of(batch, self._place)
+        mail = batch_email(batch, self._place)
         yield f"{batch.status.value} (mail)", lambda: self._notices.mail(mail.subject, mail.text)
         if batch.status.is_final:
-            yield f"{batch.status.value} (event)", lambda: self._notices.announce(*announcement_of(batch))
+            yield f"{batch.status.value} (event)", lambda: self._notices.announce(*batch_event(batch))
 
     def _note(self, batch_id: str, told: list[str]) -> Batch:
         """Keep what was told, whatever else happens to the batch meanwhile, and let others tell again."""

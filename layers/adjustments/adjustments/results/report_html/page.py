@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adjustments.model import Batch, Chunk
-from adjustments.report_page import sections
-from adjustments.report_page.digest import RowDigest
-from adjustments.report_page.markup import Markup, element, joined, void
-from adjustments.report_page.pictures import patterns
-from adjustments.report_page.style import STYLE
+from adjustments.results.report_html import sections
+from adjustments.results.report_html.charts import patterns
+from adjustments.results.report_html.markup import Markup, element, joined, void
+from adjustments.results.report_html.style import STYLE
+from adjustments.results.report_html.view_model import RowsView
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -16,8 +16,8 @@ _POLICY: Final = (
 """What a browser may do for this page: show it."""
 
 
-def report_page(
-    batch: Batch, chunks: Sequence[Chunk], digest: RowDigest, prediction: Mapping[str, int]
+def render_report(
+    batch: Batch, chunks: Sequence[Chunk], digest: RowsView, prediction: Mapping[str, int]
 ) -> str:
     """Write the page for a batch that has ended.
 

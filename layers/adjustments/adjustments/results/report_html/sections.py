@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from adjustments.batches.summary import job_status
 from adjustments.intake.cells import shown
 from adjustments.model import Batch, Chunk, Outcome
-from adjustments.report_page import words
-from adjustments.report_page.digest import OTHER, Example, Group, RowDigest
-from adjustments.report_page.markup import Markup, element, isolated, joined, quoted
-from adjustments.report_page.pictures import Part, failed_in, in_doubt_in, outcome_bar, swatch, timeline
-from adjustments.report_page.words import moment, points, rows_of, sentence
+from adjustments.results.report_html import texts
+from adjustments.results.report_html.charts import Part, failed_in, in_doubt_in, outcome_bar, swatch, timeline
+from adjustments.results.report_html.markup import Markup, element, isolated, joined, quoted
+from adjustments.results.report_html.texts import moment, points, rows_of, sentence
+from adjustments.results.report_html.view_model import OTHER, Example, Group, RowsView
+from adjustments.results.summary import job_status
 from adjustments.states import BatchStatus, ChunkState
 
 GROUPS_MAX: Final = 50
@@ -46,7 +46,7 @@ _MARKS: Final = {
 def head(batch: Batch, prediction: Mapping[str, int]) -> Markup:
     """The verdict, and what the page is about."""
     finished = batch.finished_at
-    took = words.duration(finished - batch.created_at) if finished else ""
+    took = texts.duration(finished - batch.created_at) if finished else ""
     about = sentence(
         "This page tells what became of the file ",
         element("code", isolated(batch.source.key)),
@@ -57,14 +57,14 @@ def head(batch: Batch, prediction: Mapping[str, int]) -> Markup:
     )
     named = sentence("Batch ", element("code", batch.batch_id))
     why = batch.refusal or batch.stop_reason
-    has_findings = batch.dry_run and words.not_sure_to_go(batch, prediction)
+    has_findings = batch.dry_run and texts.not_sure_to_go(batch, prediction)
     look = BatchStatus.COMPLETED_WITH_ERRORS if has_findings else batch.status
     mark = element("span", _MARKS.get(look, "·"), class_="mark", aria_hidden="true")
     return element(
         "header",
         element("p", batch.status.value.replace("_", " "), class_="status"),
-        element("h1", mark, words.headline(batch, prediction)),
-        element("p", words.explanation(batch), class_="lead"),
+        element("h1", mark, texts.headline(batch, prediction)),
+        element("p", texts.explanation(batch), class_="lead"),
         element("p", element("b", "Why: "), quoted(why), class_="why") if why else "",
         element("div", about, named, class_="about"),
         class_=f"verdict {look.value}",
@@ -83,7 +83,7 @@ def outcomes(batch: Batch, prediction: Mapping[str, int]) -> Markup:
 def _counted(batch: Batch) -> list[Part]:
     numbers = batch.counts.values()
     return [
-        Part(outcome, _name(outcome), numbers[outcome.value], words.MEANINGS[outcome]) for outcome in Outcome
+        Part(outcome, _name(outcome), numbers[outcome.value], texts.MEANINGS[outcome]) for outcome in Outcome
     ]
 
 
@@ -105,10 +105,10 @@ def _predicted(batch: Batch, prediction: Mapping[str, int]) -> list[Part]:
 
 def next_steps(batch: Batch) -> Markup:
     """What to do now."""
-    return _section("What to do next", element("ol", *words.next_steps(batch)))
+    return _section("What to do next", element("ol", *texts.next_steps(batch)))
 
 
-def totals(batch: Batch, digest: RowDigest) -> Markup:
+def totals(batch: Batch, digest: RowsView) -> Markup:
     """The sums in points."""
     if not batch.counts.rows:
         return _NOTHING
@@ -129,7 +129,7 @@ def totals(batch: Batch, digest: RowDigest) -> Markup:
     return _section("Points", element("dl", *made, class_="tiles"))
 
 
-def problems(batch: Batch, digest: RowDigest) -> Markup:
+def problems(batch: Batch, digest: RowsView) -> Markup:
     """The rows that were not applied, or may not have been, by reason."""
     groups = digest.groups(GROUPS_MAX)
     if not groups:
@@ -230,7 +230,7 @@ def _job(chunk: Chunk) -> list[object]:
         f"{failed_in(chunk):,}",
         f"{in_doubt_in(chunk):,}" if sent else "0",
         f"{sent:%H:%M:%S}" if sent else "not sent",
-        words.duration(ended - sent) if sent and ended else "",
+        texts.duration(ended - sent) if sent and ended else "",
     ]
 
 

@@ -58,7 +58,7 @@ class Group:
         self.common = common
 
 
-class RowDigest:
+class RowsView:
     """What the page tells of the rows."""
 
     def __init__(self) -> None:

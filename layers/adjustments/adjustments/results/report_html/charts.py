@@ -8,8 +8,8 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from adjustments.model import Batch, Chunk, Outcome
-from adjustments.report_page.markup import Markup, element
-from adjustments.report_page.words import duration, percent, rows_of
+from adjustments.results.report_html.markup import Markup, element
+from adjustments.results.report_html.texts import duration, percent, rows_of
 from adjustments.states import ChunkState
 
 LANES_MAX: Final = 40

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from adjustments.batches.mails import VERDICTS
 from adjustments.model import Batch, Counts, Outcome
-from adjustments.report_page.markup import Markup, element, joined
+from adjustments.results.emails import VERDICTS
+from adjustments.results.report_html.markup import Markup, element, joined
 from adjustments.states import BatchStatus
 
 MEANINGS: Final = {

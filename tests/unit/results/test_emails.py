@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.mails import Place, mail_of, missed_tick_mail
 from adjustments.model import Counts, Prediction
+from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
 from adjustments.states import BatchStatus
 from tests.unit.making import make_batch
 
-PLACE = Place("bucket", "eu-central-1")
+PLACE = ResultsLocation("bucket", "eu-central-1")
 
 
-def text(status: BatchStatus, place: Place = PLACE, **values: Any) -> str:
+def text(status: BatchStatus, place: ResultsLocation = PLACE, **values: Any) -> str:
     fields = {"counts": Counts(rows=2600, applied=2590, failed=5, rejected=5), "total": "232475.5"}
-    return mail_of(
+    return batch_email(
         make_batch(status=status, batch_id="b1", **{**fields, "applied_total": "-1237200", **values}), place
     ).text
 
@@ -65,7 +65,7 @@ def test_batch_that_waits_names_the_command_and_no_results():
     ],
 )
 def test_results_are_a_link_into_the_console(partition: str, host: str):
-    told = text(BatchStatus.COMPLETED, Place("bucket", "eu-central-1", partition)).splitlines()
+    told = text(BatchStatus.COMPLETED, ResultsLocation("bucket", "eu-central-1", partition)).splitlines()
     assert f"Results: https://{host}/s3/buckets/bucket?region=eu-central-1&prefix=results/b1/" in told
     assert "or: adjust results b1" in told
 
@@ -90,13 +90,13 @@ def test_dry_run_tells_what_a_real_run_would_do(prediction: Prediction, told: st
 @pytest.mark.parametrize("status", [s for s in BatchStatus if s.is_final] + [BatchStatus.AWAITING_APPROVAL])
 def test_subject_is_one_that_sns_takes(status: BatchStatus):
     longest = "20261122-101500-" + "a" * 30 + "-0f3c9a1b2d4e"
-    subject = mail_of(make_batch(status=status, batch_id=longest), PLACE).subject
+    subject = batch_email(make_batch(status=status, batch_id=longest), PLACE).subject
     assert subject.endswith(longest)
     assert len(subject) <= 100
     assert subject.isascii()
 
 
 def test_missed_tick_says_when_it_was_due_and_how_to_make_up_for_it():
-    mail = missed_tick_mail("2026-11-01T06:00:00+00:00")
+    mail = missed_tick_email("2026-11-01T06:00:00+00:00")
     assert "2026-11-01T06:00:00+00:00" in mail.text
     assert "from recurring/ into inbox/" in mail.text

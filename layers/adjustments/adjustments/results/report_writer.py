@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from adjustments import exact_json
 from adjustments.batches.outcomes import count, final_status
-from adjustments.batches.summary import summary_of
 from adjustments.errors import WrongState
 from adjustments.intake.cells import neutralise
 from adjustments.model import Batch, Chunk, Counts, Outcome, Prediction, Resolution
 from adjustments.ports import BatchStore, Clock, Files, Ids, Writing
 from adjustments.record import camel
-from adjustments.report_page.digest import Example, RowDigest
-from adjustments.report_page.page import report_page
-from adjustments.services.results import ResultRow, Results
+from adjustments.results.report_html.page import render_report
+from adjustments.results.report_html.view_model import Example, RowsView
+from adjustments.results.result_rows import ResultRow, ResultRows
+from adjustments.results.summary import summary_of
 from adjustments.services.settling import Settler
 from adjustments.services.telling import tell
 from adjustments.totals import exact_sum, plain
@@ -39,7 +39,7 @@ _CONTENT_TYPES: Final = {
 }
 
 
-class Reporter:
+class ReportWriter:
     """Writes the four result files, and then lets the batch end.
 
     So that a run which outlives its time, or a second one at once, leaves no file that disagrees with the
@@ -118,21 +118,21 @@ class Reporter:
         batch: Batch,
         chunks: Sequence[Chunk],
         prediction: Mapping[str, int],
-        digest: RowDigest,
+        digest: RowsView,
     ) -> None:
         """Write the two files that tell the status."""
         summary = exact_json.write(summary_of(batch, chunks), indent=2)
-        page = report_page(batch, chunks, digest, prediction)
+        page = render_report(batch, chunks, digest, prediction)
         for name, text in (("report.html", page), ("summary.json", summary)):
             with out.writing(name) as file:
                 file.write(text.encode())
 
     def _write_rows(
         self, out: "_ResultFiles", batch: Batch, chunks: Sequence[Chunk]
-    ) -> tuple[Counts, Mapping[str, int], RowDigest]:
+    ) -> tuple[Counts, Mapping[str, int], RowsView]:
         """Stream results.csv and fix-me.csv; the counts must add up, or the batch is not called done."""
-        results = Results(self._files, self._settler, batch, chunks)
-        digest = RowDigest()
+        results = ResultRows(self._files, self._settler, batch, chunks)
+        digest = RowsView()
         rows = _digested(results.rows(), digest)
         with out.writing("results.csv") as every_row, out.writing("fix-me.csv") as to_fix:
             counts = count(_written(rows, _CsvFile(every_row), _CsvFile(to_fix), results.header()))
@@ -162,7 +162,7 @@ def _applied_total(chunks: Iterable[Chunk]) -> str:
     return plain(exact_sum(Decimal(chunk.applied_total) for chunk in chunks))
 
 
-def _digested(rows: Iterable[ResultRow], digest: RowDigest) -> Iterator[ResultRow]:
+def _digested(rows: Iterable[ResultRow], digest: RowsView) -> Iterator[ResultRow]:
     """Pass rows on, and let the digest see them on the way."""
     for result in rows:
         row = result.row

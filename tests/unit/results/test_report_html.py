@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.mails import VERDICTS
 from adjustments.model import Chunk, Counts, Outcome, Prediction, Resolution, Source
-from adjustments.report_page.digest import EXAMPLES_MAX, KINDS_MAX, OTHER, Example, RowDigest
-from adjustments.report_page.page import report_page
-from adjustments.report_page.pictures import LANES_MAX, lanes_of
-from adjustments.report_page.words import duration, percent, points
+from adjustments.results.emails import VERDICTS
+from adjustments.results.report_html.charts import LANES_MAX, lanes_of
+from adjustments.results.report_html.page import render_report
+from adjustments.results.report_html.texts import duration, percent, points
+from adjustments.results.report_html.view_model import EXAMPLES_MAX, KINDS_MAX, OTHER, Example, RowsView
 from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.memory import START
 from tests.unit.making import make_batch, make_chunk
@@ -49,14 +49,14 @@ class Tags(HTMLParser):
 
 
 def page_of(
-    digest: RowDigest | None = None,
+    digest: RowsView | None = None,
     chunks: Iterable[Chunk] = (),
     prediction: Prediction | None = None,
     **values: Any,
 ) -> str:
     batch = make_batch(**{"finished_at": START + timedelta(seconds=70), "prediction": prediction, **values})
     foretold = prediction.to_json() if prediction else {}
-    return report_page(batch, list(chunks), digest or RowDigest(), foretold)
+    return render_report(batch, list(chunks), digest or RowsView(), foretold)
 
 
 def text_of(page: str) -> str:
@@ -124,7 +124,7 @@ def test_rows_in_doubt_are_never_asked_to_be_sent_again():
 
 
 def test_nothing_hostile_gets_out_of_its_text():
-    digest = RowDigest()
+    digest = RowsView()
     for outcome in (Outcome.FAILED, Outcome.REJECTED, Outcome.IN_DOUBT, Outcome.NOT_SUBMITTED):
         digest.add_problem(outcome, Example(2, HOSTILE, HOSTILE, HOSTILE))
         digest.add_problem(outcome, Example(3, "x", "1", HOSTILE + "7"))
@@ -161,14 +161,14 @@ def test_page_asks_nobody_for_anything():
 
 
 def test_customers_cannot_turn_the_text_around_them():
-    digest = RowDigest()
+    digest = RowsView()
     digest.add_problem(Outcome.FAILED, Example(2, "عميل", "1", "Customer not found"))
     page = page_of(digest, status=BatchStatus.COMPLETED_WITH_ERRORS, counts=Counts(rows=1, failed=1))
     assert "<bdi>عميل</bdi>" in page
 
 
 def test_sentences_stay_ours_whatever_they_repeat():
-    digest = RowDigest()
+    digest = RowsView()
     for text in ("عشرة", "ten"):
         digest.add_problem(
             Outcome.REJECTED, Example(2, "c", text, f'line 2, column "a": "{text}" is no number')
@@ -194,7 +194,7 @@ def test_marks_that_turn_text_round_are_shown_by_their_names(mark: str):
 
 
 def test_ten_thousand_rejections_of_one_kind_are_one_group():
-    digest = RowDigest()
+    digest = RowsView()
     for line in range(10_000):
         message = f'line {line}, column "amount": "x{line}" is not a number; write digits only, such as 250'
         digest.add_problem(Outcome.REJECTED, Example(line, f"c{line}", f"x{line}", message))
@@ -204,21 +204,21 @@ def test_ten_thousand_rejections_of_one_kind_are_one_group():
 
 
 def test_one_message_that_all_rows_share_is_shown_as_it_is():
-    digest = RowDigest()
+    digest = RowsView()
     for line in range(3):
         digest.add_problem(Outcome.FAILED, Example(line, "c", "1", "Gameball answered 422: no such plan"))
     assert [group.reason for group in digest.groups(50)] == ["Gameball answered 422: no such plan"]
 
 
 def test_customers_named_in_messages_do_not_make_groups():
-    digest = RowDigest()
+    digest = RowsView()
     for name in ("anna", "berta", "clara"):
         digest.add_problem(Outcome.FAILED, Example(2, name, "1", f"Customer {name} was not found"))
     assert [(group.reason, group.rows) for group in digest.groups(50)] == [("Customer … was not found", 3)]
 
 
 def test_what_is_kept_of_rows_is_bounded_and_no_row_is_lost():
-    digest = RowDigest()
+    digest = RowsView()
     letters = random.Random(1)
     for line in range(3 * KINDS_MAX):
         message = "".join(letters.choices("abcdefgh", k=12))
@@ -230,14 +230,14 @@ def test_what_is_kept_of_rows_is_bounded_and_no_row_is_lost():
 
 
 def test_added_and_deducted_are_exact():
-    digest = RowDigest()
+    digest = RowsView()
     for amount in ("0.1", "0.2", "-0.3", "1000000"):
         digest.add_applied(amount)
     assert (digest.added, digest.deducted) == (Decimal("1000000.3"), Decimal("-0.3"))
 
 
 def test_page_stays_small_whatever_the_batch_holds():
-    digest = RowDigest()
+    digest = RowsView()
     letters = random.Random(2)
     for line in range(400):
         message = "".join(letters.choices("<>&\"'é漢", k=400)) + chr(97 + line % 26) * (line % 60)
@@ -303,7 +303,7 @@ def test_dry_run_looks_well_only_where_every_row_surely_goes(
 
 
 def test_dry_run_says_once_what_would_fail():
-    digest = RowDigest()
+    digest = RowsView()
     for amount in ("-5", "-7"):
         message = f"would fail: {amount} overdraws the balance of 3"
         digest.add_problem(Outcome.NOT_SUBMITTED, Example(2, "c", amount, message))

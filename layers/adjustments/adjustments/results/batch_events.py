@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from adjustments.batches.summary import head_of, message_of, times_of
 from adjustments.model import Batch
+from adjustments.results.summary import head_of, message_of, times_of
 from adjustments.states import BatchStatus
 
 SETTLED: Final = "Batch Settled"
 NEEDS_ATTENTION: Final = "Batch Needs Attention"
 
 
-def announcement_of(batch: Batch) -> tuple[str, Mapping[str, Any]]:
+def batch_event(batch: Batch) -> tuple[str, Mapping[str, Any]]:
     """The detail type and the detail of a batch that has ended; for ``exact_json``."""
     needs_attention = batch.status is BatchStatus.NEEDS_ATTENTION
     return NEEDS_ATTENTION if needs_attention else SETTLED, {

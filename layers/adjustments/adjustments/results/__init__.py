@@ -1,0 +1,1 @@
+"""What people and programs learn of a batch: result files, the report page, notifications."""
