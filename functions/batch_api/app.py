@@ -68,11 +68,15 @@ def approve(event: Event) -> Mapping[str, Any]:
 
 
 def stop(event: Event) -> Mapping[str, Any]:
-    """Send nothing more of a batch, and stop its open jobs."""
-    from adjustments.steering_bodies import read_stop_note  # only here: it loads pydantic
+    """Send nothing more of a batch, and stop its running jobs unless the body says to keep them."""
+    from adjustments.steering_bodies import read_stop  # only here: it loads pydantic
 
-    note, stop_at = read_stop_note(event.get("body")), wiring.clock.now() + STOP_TIME
-    return standing(wiring.build_steering().stop(batch_of(event), api.caller(event), note, stop_at))
+    wanted, stop_at = read_stop(event.get("body")), wiring.clock.now() + STOP_TIME
+    steering = wiring.build_steering()
+    batch = steering.stop(
+        batch_of(event), api.caller(event), wanted.note, stop_at, keep_jobs=wanted.keep_jobs
+    )
+    return standing(batch)
 
 
 def resolve(event: Event) -> Mapping[str, Any]:

@@ -118,7 +118,8 @@ class Batch(Record):
     ``plan_id`` names the one planning run whose chunks count; ``total`` is the exact sum of the accepted
     amounts and ``absolute_total`` the sum of their magnitudes, as decimal text; ``refusal`` says why the
     whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now;
-    ``approved_by`` and ``stopped_by`` are the identities of who did so; ``reverses`` and ``reversed_by`` name
+    ``approved_by`` and ``stopped_by`` are the identities of who did so; ``keeps_jobs`` says that the stopped
+    batch's running jobs may end; ``reverses`` and ``reversed_by`` name
     the other half of a reversal; ``executions`` counts the starts of the state machine;
     ``notified`` holds the facts that were told already; ``telling_since`` is when a run began
     to tell one more; ``investigated_at`` is when evidence was last looked for; ``reporting`` names the one
@@ -152,6 +153,7 @@ class Batch(Record):
     refusal: str = ""
     stop_reason: str = ""
     stopped_by: str = ""
+    keeps_jobs: bool = False
     reverses: str = ""
     reversed_by: str = ""
     past_deadline: bool = False

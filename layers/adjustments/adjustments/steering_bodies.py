@@ -7,7 +7,7 @@ the first body.
 from decimal import Decimal
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from adjustments import exact_json, limits
 from adjustments.batches.decisions import Approval, Verdict
@@ -33,10 +33,13 @@ class _Word(BaseModel):
     note: str = Field("", max_length=500)
 
 
-class _Stop(BaseModel):
+class StopBody(BaseModel):
+    """Why a batch is stopped, and whether its running jobs may end; both may be left out."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     note: str = Field("", max_length=500)
+    keep_jobs: StrictBool = Field(False, alias="keepJobs")
 
 
 def read_approval(body: str | None, by: str) -> Approval:
@@ -51,9 +54,9 @@ def read_verdict(body: str | None, by: str) -> Verdict:
     return Verdict(by, Finding(word.outcome), word.note, frozenset(word.lines))
 
 
-def read_stop_note(body: str | None) -> str:
-    """Read why a person stops a batch, which they need not say; raises RequestRefused."""
-    return _read(_Stop, body).note
+def read_stop(body: str | None) -> StopBody:
+    """Read how and why a person stops a batch; raises RequestRefused."""
+    return _read(StopBody, body)
 
 
 def _read(form: type[_Form], body: str | None) -> _Form:

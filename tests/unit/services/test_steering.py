@@ -118,6 +118,36 @@ def test_job_that_was_stopped_without_lists_is_in_doubt():
     assert world.run(batch).counts.in_doubt == 3
 
 
+def test_running_jobs_that_are_kept_end_and_nothing_more_is_sent():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball, canary_rows=2)
+    rows = "".join(f"c{number},1\n" for number in range(1500))
+    batch = world.drop(f"customerId,amount\n{rows}")
+    world.steering.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
+    world.poller.poll(batch.batch_id, until(world))
+    assert gameball.stopped == []
+    assert world.steering.show(batch.batch_id)["keepJobs"] is True
+    gameball.job_state = "completed"
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.applied, ended.counts.not_submitted) == (BatchStatus.STOPPED, 2, 1498)
+    assert (len(gameball.requests), gameball.stopped) == (1, [])
+
+
+def test_jobs_that_were_kept_can_be_stopped_later_but_not_the_other_way_round():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
+    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
+    assert gameball.stopped == []
+    after = world.steering.stop(batch.batch_id, "bob", "hurry", until(world))
+    assert (gameball.stopped, after.stop_reason) == ([1], "stopped by ann: wrong file")
+    with pytest.raises(WrongState, match="keepJobs comes too late"):
+        world.steering.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
+
+
 def test_batch_that_waits_for_approval_can_be_stopped(world: World, gameball: MemoryGameball, batch: Batch):
     ended = world.run(world.steering.stop(batch.batch_id, "ann", "", until(world)))
     assert (ended.status, ended.counts.not_submitted, gameball.requests) == (BatchStatus.STOPPED, 3, [])

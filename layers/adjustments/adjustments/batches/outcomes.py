@@ -12,7 +12,9 @@ from adjustments.model import Batch, Chunk, Counts, Outcome
 from adjustments.states import BatchStatus, ChunkState
 from adjustments.totals import exact_sum
 
-UNLISTED: Final = "Gameball finished the job without listing this row: look it up before sending it again"
+_LOOK_UP: Final = "without listing this row: look it up before sending it again"
+UNLISTED: Final = f"Gameball finished the job {_LOOK_UP}"
+UNLISTED_AS_STOPPED: Final = f"Gameball stopped the job {_LOOK_UP}"
 
 
 class RowOutcome(NamedTuple):
@@ -43,10 +45,8 @@ def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
     (DESIGN.md).
     """
     found = [job.rows.get(customer) for customer, _ in customers_and_amounts(rows)]
-    outcomes = [
-        RowOutcome(result.outcome, result.message) if result else RowOutcome(Outcome.IN_DOUBT, UNLISTED)
-        for result in found
-    ]
+    unlisted = RowOutcome(Outcome.IN_DOUBT, UNLISTED_AS_STOPPED if job.state == "stopped" else UNLISTED)
+    outcomes = [RowOutcome(result.outcome, result.message) if result else unlisted for result in found]
     return settlement_of(rows, outcomes)
 
 

@@ -50,6 +50,7 @@ class Steering:
             "heldBy": list(batch.held_by),
             "approvedBy": batch.approved_by or None,
             "stoppedBy": batch.stopped_by or None,
+            "keepJobs": batch.keeps_jobs,
             "resolutions": [{**done.values(), "at": instant(done.at)} for done in batch.resolutions],
             "reverses": batch.reverses or None,
             "reversedBy": batch.reversed_by or None,
@@ -83,13 +84,23 @@ class Steering:
         deadline_at = batch.deadline_at + (self._clock.now() - batch.created_at)
         return batch.moved(BatchStatus.SUBMITTING, approved_by=approval.by, deadline_at=deadline_at)
 
-    def stop(self, batch_id: str, by: str, note: str, until: datetime) -> Batch:
-        """Send nothing more of a batch, and ask Gameball to stop its open jobs; raises WrongState.
+    def stop(self, batch_id: str, by: str, note: str, until: datetime, *, keep_jobs: bool = False) -> Batch:
+        """Send nothing more of a batch, and ask Gameball to stop its running jobs.
 
         What was applied already stays applied: the results tell, once every job has said what it did.
+
+        Args:
+            batch_id: the batch.
+            by: who stops it.
+            note: why; may be empty.
+            until: when to end asking; the state machine asks for the rest.
+            keep_jobs: let running jobs end, so that Gameball lists what became of their rows.
+
+        Raises:
+            WrongState: the batch can't be stopped, or its jobs were asked to stop and can't be kept.
         """
         reason = f"stopped by {by}" + (f": {note}" if note else "")
-        batch = change(self._store, batch_id, lambda batch: _stopped(batch, by, reason))
+        batch = change(self._store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs))
         tell("batch stopped by a person", batch)
         self._stopper.stop_jobs(batch, until)
         return self._starter.set_going(batch)
@@ -115,14 +126,19 @@ class Steering:
         )
 
 
-def _stopped(batch: Batch, by: str, reason: str) -> Batch:
+def _stopped(batch: Batch, by: str, reason: str, keep_jobs: bool) -> Batch:
     """A batch that sends nothing more; one that waits for approval gets under way to its end by it."""
     if batch.dry_run:
         raise WrongState(f"the batch is {batch.status}, a dry run, which sends nothing that could be stopped")
     if batch.status.is_final:
         raise WrongState(f"the batch is {batch.status}; only one under way can be stopped ({_UNDER_WAY})")
+    if batch.stopped_by and keep_jobs and not batch.keeps_jobs:
+        raise WrongState(
+            "keepJobs comes too late: the batch was stopped, and Gameball was asked to stop its running jobs"
+        )
     if batch.stopped_by:
         by, reason = batch.stopped_by, batch.stop_reason
+    decided = {"stop_reason": reason, "stopped_by": by, "keeps_jobs": keep_jobs}
     if batch.status is BatchStatus.AWAITING_APPROVAL:
-        return batch.moved(BatchStatus.SUBMITTING, stop_reason=reason, stopped_by=by)
-    return batch.changed(stop_reason=reason, stopped_by=by)
+        return batch.moved(BatchStatus.SUBMITTING, **decided)
+    return batch.changed(**decided)

@@ -1,4 +1,4 @@
-"""Stops a batch: nothing more is sent, and Gameball is asked to stop what it has not done yet."""
+"""Stops the running jobs of a batch that a person stopped."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -13,7 +13,7 @@ from adjustments.states import ChunkState
 
 
 class Stopper:
-    """Asks Gameball to stop the open jobs of a batch that a person stopped, each once.
+    """Asks Gameball to stop the running jobs of a stopped batch, each once, unless they are kept.
 
     Whether a job stopped in time is not concluded from the asking: its rows are polled as ever, and tell.
     """
@@ -34,7 +34,7 @@ class Stopper:
 
     def stop_jobs(self, batch: Batch, until: datetime) -> None:
         """Ask for each open job that was not asked for yet, as far as time and request budget allow."""
-        if not batch.stopped_by:
+        if not batch.stopped_by or batch.keeps_jobs:
             return
         for chunk in self._store.chunks(batch.batch_id, batch.plan_id):
             if chunk.state is not ChunkState.SUBMITTED or chunk.stop_asked:
