@@ -1,4 +1,4 @@
-"""Records with anything in every field, for tests that hold for all of them."""
+"""Stored models with anything in every field, for tests that hold for all of them."""
 
 import types
 import typing
@@ -8,19 +8,20 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from adjustments.record import Record
+from adjustments.model import StoredModel
 
 
 def anything(kind: Any) -> st.SearchStrategy[Any]:
-    """Values of a field's type, those of records within records included."""
+    """Values of a field's type, those of models within models included."""
     if isinstance(kind, types.UnionType):
         return st.one_of([anything(part) for part in typing.get_args(kind)])
     if typing.get_origin(kind) is tuple:
         return st.lists(anything(typing.get_args(kind)[0]), max_size=3).map(tuple)
     if kind is types.NoneType:
         return st.none()
-    if issubclass(kind, Record):
-        return st.builds(kind, **{name: anything(of) for name, of in kind.__annotations__.items()})
+    if issubclass(kind, StoredModel):
+        fields = {name: anything(field.annotation) for name, field in kind.model_fields.items()}
+        return st.builds(kind, **fields)
     if issubclass(kind, StrEnum):
         return st.sampled_from(list(kind))
     return _SIMPLE[kind]

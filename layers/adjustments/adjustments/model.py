@@ -1,17 +1,54 @@
-"""The words of the design page as types: rows, chunks, batches and their outcomes."""
+"""Rows, chunks and batches, and the form in which the table keeps them."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 from adjustments.errors import WrongState
-from adjustments.record import Record
 from adjustments.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, Outcome
 
 __all__ = [
     "Batch", "Chunk", "Counts", "Outcome", "Passed", "Prediction", "Rejection", "Resolution", "Row", "Source",
 ]  # fmt: skip
+
+
+class StoredModel(BaseModel):
+    """The base of what the table keeps: immutable, with camelCase names in storage.
+
+    Fields that a newer version of this package has added are ignored when read, and fields that an older
+    version did not write get their defaults, so that both can work on one table during a deployment.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        extra="ignore",
+    )
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read the stored form; raises pydantic's ValidationError, a ValueError, where it is malformed."""
+        return cls.model_validate(stored)
+
+    def to_json(self) -> dict[str, Any]:
+        """The stored form: camelCase names, and values as JSON has them."""
+        return self.model_dump(mode="json")
+
+    def values(self) -> dict[str, Any]:
+        """The fields and their values."""
+        return dict(self)
+
+    def replaced(self, **changes: Any) -> Self:
+        """This record with other values; raises TypeError for a name that is no field."""
+        if unknown := changes.keys() - type(self).model_fields.keys():
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        return self.model_copy(update=changes)
 
 
 class Row(NamedTuple):
@@ -47,7 +84,7 @@ class Rejection(NamedTuple):
     message: str
 
 
-class Source(Record):
+class Source(StoredModel):
     """The thing that was dropped: one version of one object.
 
     ``sha256`` is the hash of the file's normalised rows, not of its bytes.
@@ -59,7 +96,7 @@ class Source(Record):
     sha256: str = ""
 
 
-class Counts(Record):
+class Counts(StoredModel):
     """Rows by outcome; they add up to ``rows`` once a batch is final."""
 
     rows: int = 0
@@ -69,18 +106,8 @@ class Counts(Record):
     not_submitted: int = 0
     in_doubt: int = 0
 
-    @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> "Counts":
-        """One object for equal counts: of chunks there are ten thousand, and most have the same."""
-        return _shared(super().from_json(told))
 
-
-@lru_cache(maxsize=1_024)
-def _shared(counts: Counts) -> Counts:
-    return counts
-
-
-class Prediction(Record):
+class Prediction(StoredModel):
     """What a real run would do to the accepted rows of a dry run; ``not_predicted`` is what is not known."""
 
     would_apply: int = 0
@@ -89,7 +116,7 @@ class Prediction(Record):
     not_predicted: int = 0
 
 
-class Resolution(Record):
+class Resolution(StoredModel):
     """Who settled rows in doubt, how many, and why."""
 
     at: datetime
@@ -98,7 +125,7 @@ class Resolution(Record):
     rows: int
 
 
-class Passed(Record):
+class Passed(StoredModel):
     """The chunks, from the first one on, that nothing can change any more: looks begin behind them.
 
     ``through`` is the last of them; ``rows`` and ``failed`` add up what became of them; ``sent_at`` is when
@@ -112,7 +139,7 @@ class Passed(Record):
     sent_at: datetime | None = None
 
 
-class Batch(Record):
+class Batch(StoredModel):
     """One accepted file or API body, and where it stands.
 
     ``plan_id`` names the one planning run whose chunks count; ``total`` is the exact sum of the accepted
@@ -203,7 +230,7 @@ class Batch(Record):
         return self.replaced(**changes, version=self.version + 1)
 
 
-class Chunk(Record):
+class Chunk(StoredModel):
     """At most 1,000 adjustments of a batch, sent in one request.
 
     The request's body is lines ``first`` to ``last`` (exclusive) of the rows in object ``payload_key``;

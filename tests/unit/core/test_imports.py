@@ -1,9 +1,6 @@
-"""Imports point one way, and the pure core does no I/O (DESIGN.md, "Shape")."""
+"""Imports point one way, and the pure core does no I/O."""
 
 import ast
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -65,49 +62,3 @@ def test_imports_point_one_way(path: Path):
         if len(parts := name.split(".")) > 1 and parts[0] == "adjustments"
     }
     assert reached & EDGE <= allowed
-
-
-def test_idempotency_is_loaded_by_manual_transactions_only():
-    """Powertools' module costs every cold start that loads it."""
-    users = {
-        room_of(path) for path in ALL if any("adapters.idempotency" in name for name in imports_of(path))
-    }
-    assert users == {"manual_wiring"}
-
-
-def test_batch_api_starts_without_what_none_or_few_of_its_calls_need():
-    program = "import sys, functions.batch_api.app; print(*sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-    )
-    assert "adjustments.services.steering" in done.stdout.split()
-    assert not set(done.stdout.split()) & {
-        "aws_lambda_powertools.event_handler",
-        "pydantic",
-        "adjustments.batches.decisions",
-        "adjustments.results.notifications",
-        "adjustments.services.planning",
-        "adjustments.results.report_writer",
-        "adjustments.services.resolving",
-        "adjustments.services.reversing",
-    }
-
-
-@pytest.mark.parametrize(
-    ("wiring", "others"),
-    [
-        ("manual_wiring", {"batches.jobs", "model", "states", "wiring", "intake", "results.report_html"}),
-        ("wiring", {"manual", "manual_wiring", "results.report_html", "steering_bodies"}),
-    ],
-)
-def test_nobody_starts_with_what_only_others_need(wiring: str, others: set[str]):
-    """Each module costs every cold start that loads it."""
-    code = f"import sys\nimport adjustments.{wiring}\nprint(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True, capture_output=True, text=True, env={"PYTHONPATH": str(PACKAGE.parent)},
-    )  # fmt: skip
-    loaded = {name.removeprefix("adjustments.") for name in done.stdout.split()}
-    assert wiring in loaded
-    assert not loaded & others

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from adjustments.errors import NotFound, WrongState
-from adjustments.model import Batch, Chunk
-from adjustments.record import Record
+from adjustments.model import Batch, Chunk, StoredModel
 from adjustments.states import BatchStatus
 
 if TYPE_CHECKING:
@@ -346,7 +345,7 @@ def _reasons_of(cancelled: Any) -> set[str]:
     return {reason.get("Code", "") for reason in reasons} - {"None"}
 
 
-def _item(keys: dict[str, str], record: Record) -> Item:
+def _item(keys: dict[str, str], record: StoredModel) -> Item:
     values = {**keys, **record.to_json()}
     return {name: _serialise(value) for name, value in values.items()}
 
