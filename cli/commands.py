@@ -2,7 +2,7 @@
 
 import shlex
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -216,17 +216,59 @@ def approve(desk: Desk, batch: str, yes: bool) -> int:
 
 @click.command(
     short_help="Send nothing more of a batch.",
-    epilog=examples(f"adjust stop {EXAMPLE}", f"adjust stop {EXAMPLE} --note 'wrong month'"),
+    epilog=examples(
+        f"adjust stop {EXAMPLE}",
+        f"adjust stop {EXAMPLE} --keep-jobs --note 'wrong month'",
+        f"adjust stop {EXAMPLE} --yes",
+    ),
 )
 @_batch
 @click.option("--note", default="", help="Why; it is told in the results.")
+@click.option("--keep-jobs", is_flag=True, help="Let running jobs end; only nothing more is sent.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
 @at_a_desk
-def stop(desk: Desk, batch: str, note: str) -> int:
-    """Send nothing more of a batch, and ask Gameball to stop its open jobs.
+def stop(desk: Desk, batch: str, note: str, keep_jobs: bool, yes: bool) -> int:
+    """Send nothing more of a batch, and ask Gameball to stop its running jobs.
 
-    What was applied already stays applied; the results tell what that is. Nothing starts the batch again.
+    What was applied already stays applied; the results tell what that is. Gameball may list no row of a job
+    that was stopped: those rows are in doubt until they are looked up. With --keep-jobs the running jobs end
+    and list their rows. A stopped batch never starts again.
     """
-    return _decided(desk, desk.api.decide(batch, "stop", {"note": note} if note else {}), "stopped")
+    found = desk.api.batch(batch)
+    if found.get("status") not in FINAL:  # of one that has ended, the API says why it can't be stopped
+        if not desk.output.is_json:
+            for line in _cost_of_stop(desk, found, keep_jobs):
+                desk.output.say(line)
+        confirm(desk, "Stop this batch?", yes)
+    fields: dict[str, Any] = {"note": note} if note else {}
+    if keep_jobs:
+        fields["keepJobs"] = True
+    return _decided(desk, desk.api.decide(batch, "stop", fields), "stopped")
+
+
+def _cost_of_stop(desk: Desk, batch: Mapping[str, Any], keep_jobs: bool) -> Iterator[str]:
+    """Say what a stop changes for the rows of a batch, and what not."""
+    progress = batch.get("progress") or {}
+    accepted, sent = progress.get("acceptedRows", 0), progress.get("sentRows", 0)
+    rows, jobs = progress.get("runningRows", 0), (progress.get("jobs") or {}).get("running", 0)
+    if not sent:
+        yield f"nothing of it was sent yet, and nothing will be ({number(accepted)} rows)"
+        return
+    yield f"sent so far: {number(sent)} of {number(accepted)} rows; what Gameball has applied stays applied"
+    if accepted > sent:
+        yield f"will not be sent: {number(accepted - sent)} rows"
+    if not jobs:
+        return
+    running = f"in running jobs ({number(jobs)}): {number(rows)} rows"
+    if keep_jobs:
+        yield f"{running}; these jobs may end, and list what became of each row"
+        return
+    yield (
+        f"{running}; Gameball is asked to stop these jobs and may then list none of their rows, which stay "
+        "in doubt until they are looked up"
+    )
+    keep = desk.hint(f"stop {batch.get('batchId')} --keep-jobs")
+    yield f"to let running jobs end: {keep}"
 
 
 @click.command(

@@ -122,3 +122,18 @@ def test_a_batch_under_way_is_stopped_and_tells_the_truth(
     # Gameball lists no row of a job that was stopped, so nobody knows whether it had begun.
     assert (ended["status"], ended["counts"]["inDoubt"]) == ("needs_attention", 2)
     assert standin.audit()["applied"] == []
+
+
+def test_running_jobs_of_a_stopped_batch_end_where_they_are_kept(
+    stack: LocalStack, batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+) -> None:
+    standin.change_settings({"job_delay_s": 10})
+    batches.drop("inbox/keep.csv", b"customerId,amount\nplayer-01,23\nplayer-02,29\n")
+    batch_id = batches.wait_for_first("inbox/keep.csv")
+    stopped = stack.call_api("POST", f"/batches/{batch_id}/stop", {"note": "enough", "keepJobs": True})
+    assert stopped.status == 200
+    ended = batches.wait_until_ended(batch_id)
+
+    assert (ended["status"], ended["counts"]["applied"]) == ("completed", 2)
+    assert ended["message"].endswith(": enough")
+    assert len(standin.audit()["applied"]) == 2

@@ -342,10 +342,70 @@ def test_batch_that_can_not_be_resolved_is_told_so_before_anybody_is_asked(
 
 def test_wrong_state_is_told_in_the_apis_words(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
     message = "the batch is completed; only one under way can be stopped"
+    api.answer(f"GET /batches/{ID}", (200, batch()))
     api.answer(f"POST /batches/{ID}/stop", (409, {"error": 409, "message": message}))
     assert main(["stop", ID, "--note", "wrong month"]) == 3
-    assert capsys.readouterr().err == f"adjust: {message}\n"
-    assert api.calls == [("POST", f"/batches/{ID}/stop", {"note": "wrong month"})]
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("", f"adjust: {message}\n")
+    assert api.calls[-1] == ("POST", f"/batches/{ID}/stop", {"note": "wrong month"})
+
+
+def under_way(sent: int, running: int, jobs: int) -> dict[str, Any]:
+    progress = {
+        "settledRows": sent - running,
+        "acceptedRows": 5000,
+        "sentRows": sent,
+        "runningRows": running,
+        "jobs": {"settled": 1, "running": jobs, "total": 6},
+    }
+    return batch("submitting", progress=progress)
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "told", "not_told"),
+    [
+        (under_way(0, 0, 0), [], ["nothing of it was sent yet, and nothing will be (5,000 rows)"],
+         ["doubt", "--keep"]),
+        (under_way(2100, 2000, 2), [],
+         ["sent so far: 2,100 of 5,000 rows; what Gameball has applied stays applied",
+          "will not be sent: 2,900 rows", "in running jobs (2): 2,000 rows; Gameball is asked to stop",
+          "in doubt until they are looked up", f"adjust stop {ID} --keep-jobs"], []),
+        (under_way(5000, 2000, 1), [], ["in running jobs (1): 2,000 rows"], ["will not be sent"]),
+        (under_way(2100, 2000, 2), ["--keep-jobs"], ["2,000 rows; these jobs may end"], ["doubt", "asked"]),
+        (under_way(100, 0, 0), [], ["sent so far: 100 of 5,000 rows"], ["doubt", "running", "--keep"]),
+    ],
+)  # fmt: skip
+def test_stop_says_what_it_may_cost(
+    api: FakeBatchApi,
+    capsys: pytest.CaptureFixture[str],
+    found: dict[str, Any],
+    options: list[str],
+    told: list[str],
+    not_told: list[str],
+) -> None:
+    api.answer(f"GET /batches/{ID}", (200, found))
+    api.answer(f"POST /batches/{ID}/stop", (200, {"batchId": ID, "status": "polling"}))
+    assert main(["stop", ID, "--yes", *options]) == 0
+    assert api.calls[-1] == ("POST", f"/batches/{ID}/stop", {"keepJobs": True} if options else {})
+    output = capsys.readouterr().out
+    assert [line for line in told if line not in output] == []
+    assert [line for line in not_told if line in output] == []
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--keep-jobs"]])
+def test_stop_needs_a_yes(api: FakeBatchApi, options: list[str]) -> None:
+    api.answer(f"GET /batches/{ID}", (200, under_way(2100, 2000, 2)))
+    assert main(["stop", ID, *options]) == 2
+    assert [method for method, *_ in api.calls] == ["GET"]
+
+
+def test_stop_in_a_script_tells_nothing_but_json(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer(f"GET /batches/{ID}", (200, under_way(2100, 2000, 2)))
+    api.answer(f"POST /batches/{ID}/stop", (200, {"batchId": ID, "status": "polling"}))
+    assert main(["stop", ID, "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"batchId": ID, "status": "polling"}
 
 
 def test_rows_in_doubt_are_resolved_line_by_line(api: FakeBatchApi) -> None:

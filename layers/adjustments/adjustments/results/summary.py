@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from adjustments.model import Batch, Chunk
 from adjustments.states import ChunkState
+
+_RUNNING: Final = frozenset({ChunkState.SUBMITTING, ChunkState.SUBMITTED})
+"""A chunk whose job runs, or that is being sent at this moment."""
+
+_UNSENT: Final = frozenset({ChunkState.PLANNED, ChunkState.NOT_SUBMITTED})
 
 
 def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
@@ -29,11 +34,14 @@ def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[st
     # a dry run's chunks are never sent, so they are no jobs
     whole = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT and not batch.dry_run]
     over = [chunk for chunk in whole if chunk.state.is_over]
+    running = [chunk for chunk in whole if chunk.state in _RUNNING]
     settled = sum(chunk.rows for chunk in over)
     progress: dict[str, Any] = {
         "settledRows": settled,
         "acceptedRows": batch.accepted_rows,
-        "jobs": {"settled": len(over), "total": len(whole)},
+        "sentRows": sum(chunk.rows for chunk in whole if chunk.state not in _UNSENT),
+        "runningRows": sum(chunk.rows for chunk in running),
+        "jobs": {"settled": len(over), "running": len(running), "total": len(whole)},
     }
     first_sent = min((chunk.intent_at for chunk in whole if chunk.intent_at), default=None)
     if settled and first_sent and not batch.status.is_final and now > first_sent:
