@@ -8,7 +8,7 @@ from adjustments import exact_json
 from adjustments.batches.decisions import Approval
 from adjustments.errors import OutcomeUnknown
 from adjustments.model import Batch
-from adjustments.states import BatchStatus
+from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -123,6 +123,78 @@ def test_job_that_was_open_at_the_deadline_is_asked_again():
     world.sweep()
     assert world.store.batch(ended.batch_id).status is BatchStatus.COMPLETED
     assert gameball.looked_up == []
+
+
+def late_job(gameball: MemoryGameball, **settings: bool) -> tuple[World, Batch]:
+    """A world with one ended batch whose sender was frozen: its jobId came on record after the end."""
+    world = World(gameball, **settings)  # type: ignore[arg-type]
+    adjust = gameball.adjust_balances
+
+    def frozen(body: bytes) -> int:
+        job_id = adjust(body)
+        [batch] = world.store.open_batches()
+        world.clock.sleep(300)
+        world.run(batch)
+        return job_id
+
+    gameball.adjust_balances = frozen  # type: ignore[method-assign]
+    ended = world.store.batch(world.drop(TWO).batch_id)
+    [chunk] = world.store.chunks(ended.batch_id, ended.plan_id)
+    assert (ended.status, ended.counts.in_doubt) == (BatchStatus.NEEDS_ATTENTION, 2)
+    assert (chunk.state, chunk.job_id) == (ChunkState.SUBMITTED, 1)
+    return world, ended
+
+
+def test_rows_of_a_job_that_came_after_the_end_are_looked_up_while_its_state_is_undocumented():
+    gameball = MemoryGameball()
+    gameball.job_state = "archived"
+    world, ended = late_job(gameball)
+    gameball.list_transaction("a", "5", "gift", world.clock.now())
+    gameball.list_transaction("b", "-2", "gift", world.clock.now())
+    world.sweep()
+    assert world.store.batch(ended.batch_id).status is BatchStatus.COMPLETED
+
+
+def test_job_of_a_chunk_that_was_found_in_part_is_asked_until_it_has_ended():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world, ended = late_job(gameball)
+    gameball.list_transaction("a", "5", "gift", world.clock.now())
+    world.sweep()
+    assert world.store.batch(ended.batch_id).counts.in_doubt == 1
+    gameball.job_state, gameball.unknown_customers = "completed", {"b"}
+    world.clock.sleep(3600)
+    world.sweep()
+    after = world.store.batch(ended.batch_id)
+    assert (after.status, after.counts.applied) == (BatchStatus.COMPLETED_WITH_ERRORS, 1)
+    assert [line.split(",")[4] for line in world.result(after, "results.csv").splitlines()[1:]] == [
+        "applied",
+        "failed",
+    ]
+
+
+def test_absence_proves_nothing_while_the_job_has_not_ended():
+    gameball = MemoryGameball()
+    gameball.job_state = "queued"
+    world, ended = late_job(gameball, adds_token=True)
+    world.clock.sleep(36_000)
+    world.sweep()
+    assert world.store.batch(ended.batch_id).counts.in_doubt == 2
+
+
+def test_absence_counts_again_once_the_job_has_ended_without_the_row():
+    gameball = MemoryGameball()
+    gameball.job_state, gameball.unlisted = "running", {"a", "b"}
+    world, ended = late_job(gameball, adds_token=True)
+    found = exact_json.read(gameball.requests[0])["body"][0]
+    gameball.list_transaction("a", "5", found["reason"], world.clock.now())
+    world.sweep()
+    assert world.store.batch(ended.batch_id).counts.in_doubt == 1
+    gameball.job_state = "failed"
+    world.clock.sleep(36_000)
+    world.sweep()
+    after = world.store.batch(ended.batch_id)
+    assert (after.counts.applied, after.counts.failed) == (1, 1)
 
 
 def test_looks_become_rarer_and_end():

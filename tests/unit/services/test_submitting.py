@@ -14,6 +14,7 @@ from adjustments.errors import (
     WrongState,
 )
 from adjustments.limits import ERROR_CHARS_MAX
+from adjustments.model import Batch, Chunk
 from adjustments.ports import Lane, Resource
 from adjustments.services.looking import Look
 from adjustments.states import BatchStatus, ChunkState
@@ -130,6 +131,22 @@ def test_answer_that_comes_after_the_lease_clears_the_doubt():
     gameball.adjust_balances = slow  # type: ignore[method-assign]
     ended = world.run(world.drop(THREE))
     assert ended.status is BatchStatus.COMPLETED
+
+
+def test_job_id_whose_write_took_effect_and_said_that_it_was_too_late_is_no_error():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    save = world.store.save_chunk
+
+    def echo(batch: Batch, chunk: Chunk) -> None:
+        save(batch, chunk)
+        if chunk.state is ChunkState.SUBMITTED:
+            raise WrongState("it was changed meanwhile")
+
+    world.store.save_chunk = echo  # type: ignore[method-assign]
+    batch = world.drop(THREE)
+    assert states(world, batch.batch_id) == [("001-00001", "submitted")]
+    assert world.run(batch).status is BatchStatus.COMPLETED
 
 
 def test_payload_that_was_changed_is_not_sent():

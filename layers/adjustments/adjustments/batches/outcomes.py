@@ -50,6 +50,13 @@ def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
     return settlement_of(rows, outcomes)
 
 
+def settle_doubts(rows: Sequence[bytes], known: Sequence[RowOutcome], job: JobStatus) -> Settlement:
+    """Settle the rows in doubt by an ended job that lists them; what was known of the others stays."""
+    listed = settle(rows, job).rows
+    pairs = zip(known, listed, strict=True)
+    return settlement_of(rows, [new if old.outcome is Outcome.IN_DOUBT else old for old, new in pairs])
+
+
 def settlement_of(rows: Sequence[bytes], outcomes: Sequence[RowOutcome]) -> Settlement:
     """Put a chunk's settlement together from its rows' outcomes, in the same order."""
     return Settlement(

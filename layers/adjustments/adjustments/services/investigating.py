@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 
 from adjustments import exact_json
 from adjustments.batches.evidence import Doubt, Finding, Transaction, judge, read_transactions
-from adjustments.batches.jobs import read_status
-from adjustments.batches.outcomes import settle
+from adjustments.batches.jobs import JobStatus, read_status
+from adjustments.batches.outcomes import settle_doubts
 from adjustments.batches.reasons import has_token
 from adjustments.errors import GameballError, WrongState
 from adjustments.model import Batch, Chunk, Outcome
@@ -32,6 +32,10 @@ PAGES_MAX: Final = 25
 """Pages of 200 transactions read of one customer; of a longer list nothing is concluded."""
 
 BY: Final = "sweep"
+
+_WHOLE_DOUBT: Final = frozenset({ChunkState.IN_DOUBT, ChunkState.SUBMITTED})
+"""States of a chunk of an ended batch in which all its rows are in doubt."""
+
 _Twin = tuple[str, str, str]
 _List = list[Transaction]
 
@@ -76,7 +80,7 @@ class Investigator:
         if batch.status is not BatchStatus.NEEDS_ATTENTION:
             return batch
         for chunk in self._chunks(batch):
-            if chunk.job_id is not None and chunk.state in (ChunkState.SUBMITTED, ChunkState.IN_DOUBT):
+            if _may_tell_more(chunk):
                 self._ask_for_job(batch, chunk, until)
         settled = self._look_for_rows(batch, until)
         known = self._in_doubt(batch)
@@ -96,7 +100,16 @@ class Investigator:
         with suppress(GameballError, WrongState):  # the next sweep asks again
             asked = self._asker.ask(batch, chunk.job_id or 0, until)
             if asked and (job := read_status(*asked)).has_ended:
-                self._settler.settle(batch, chunk, settle(self._settler.rows(chunk), job), job.state)
+                self._settle_by_job(batch, chunk, job)
+
+    def _settle_by_job(self, batch: Batch, chunk: Chunk, job: JobStatus) -> None:
+        """Settle the rows in doubt that an ended job lists; of the others, it will tell no more."""
+        known = self._settler.outcomes(batch, chunk)
+        settlement = settle_doubts(self._settler.rows(chunk), known, job)
+        if chunk.state is ChunkState.SETTLED and settlement.counts == chunk.counts:
+            self._store.save_chunk(batch, chunk.changed(job_state=job.state))
+        else:
+            self._settler.settle(batch, chunk, settlement, job.state)
 
     def _look_for_rows(self, batch: Batch, until: datetime) -> int:
         doubts = [(chunk, places) for chunk in self._chunks(batch) if (places := self._places(batch, chunk))]
@@ -112,9 +125,12 @@ class Investigator:
         return settled
 
     def _places(self, batch: Batch, chunk: Chunk) -> dict[int, Mapping[str, Any]]:
-        """The rows in doubt of a chunk that are still looked for, by their place in it."""
-        is_whole = chunk.state is ChunkState.IN_DOUBT
-        if not (is_whole or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt)):
+        """The rows in doubt of a chunk that are still looked for, by their place in it.
+
+        A chunk whose jobId came after the batch had ended is submitted once more, and all its rows are in
+        doubt: its job may say for ever that it is in a state that nobody documented.
+        """
+        if not (chunk.state in _WHOLE_DOUBT or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt)):
             return {}
         if chunk.intent_at is None or self._clock.now() > chunk.intent_at + LOOK_FOR:
             return {}
@@ -156,7 +172,10 @@ class Investigator:
             has_token=has_token(reason),
             rivals=rivals[twin] - 1,
         )
-        return judge(doubt, transactions, self._clock.now(), self._quiet)
+        finding = judge(doubt, transactions, self._clock.now(), self._quiet)
+        # a job that was not seen to end may still come to a row, however late
+        is_early = finding is Finding.NOT_APPLIED and _may_tell_more(chunk)
+        return Finding.UNCERTAIN if is_early else finding
 
     def _lists_of(
         self, doubts: Sequence[tuple[Chunk, Mapping[int, Mapping[str, Any]]]], until: datetime
@@ -191,6 +210,12 @@ class Investigator:
             if start_after is None:
                 return None
         return None
+
+
+def _may_tell_more(chunk: Chunk) -> bool:
+    """Whether a chunk's job was never seen to have ended, so that it may still tell of rows in doubt."""
+    is_doubtful = chunk.state in _WHOLE_DOUBT or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt)
+    return bool(chunk.job_id is not None and is_doubtful and not chunk.job_state)
 
 
 def _twin(row: Mapping[str, Any]) -> _Twin:

@@ -197,9 +197,15 @@ class Submitter:
             resume(self._store, batch.batch_id)
 
     def _keep_late_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
-        """The answer came after the lease had run out: what was in doubt has a jobId after all."""
+        """The answer came after the lease had run out: what was in doubt has a jobId after all.
+
+        Or the jobId is on record already: a write that took effect and whose answer was lost is repeated by
+        the AWS client, and the second time it is too late.
+        """
         chunks = self._store.chunks(batch.batch_id, batch.plan_id)
         stored = next(chunk for chunk in chunks if chunk.chunk_id == intent.chunk_id)
+        if (stored.token, stored.job_id) == (intent.token, job_id):
+            return
         if stored.state is not ChunkState.IN_DOUBT or stored.token != intent.token:
             raise WrongState(
                 f"chunk {intent.chunk_id} of {batch.batch_id} has job {job_id} and is {stored.state}"
