@@ -35,9 +35,9 @@ from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.adapters.table import TableBatchStore
 from adjustments.results.notifications import Notifier
 from adjustments.services.intake import Intake
-from adjustments.services.planning import Drop, Planner, PlanRules
 from adjustments.services.starting import Starter
 from adjustments.services.submitting import Submitter
+from adjustments.submission.planner import Drop, Planner, PlanRules
 from local.aws import ACCESS_KEY, SECRET_KEY
 from local.emulator import REGION, start_emulator
 from local.gameball import STANDIN_KEYS, StandInDoor, start_standin

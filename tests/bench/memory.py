@@ -20,8 +20,8 @@ from unittest.mock import patch
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.workfiles import WorkKeys
 from adjustments.model import Batch, Chunk, Counts, Outcome
-from adjustments.services.planning import Drop
 from adjustments.states import BatchStatus, ChunkState
+from adjustments.submission.planner import Drop
 from tests.bench import inputs
 from tests.bench.ports import FolderFiles
 from tests.bench.tables import table

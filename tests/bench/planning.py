@@ -18,7 +18,7 @@ from typing import Annotated, BinaryIO, Final, cast
 
 from pydantic import BaseModel, Field
 
-from adjustments.services.planning import Drop, Planner, PlanRules
+from adjustments.submission.planner import Drop, Planner, PlanRules
 from tests.bench import inputs
 from tests.bench.ports import FolderFiles, of_file
 from tests.bench.tables import table
@@ -28,12 +28,12 @@ ROWS: Final = 1_000_000
 ROUNDS: Final = 2
 CHUNK_ROWS: Final = 1_000
 STAGES: Final = {
-    "intake/records.py": "read CSV records",
-    "intake/bytes_in.py": "read CSV records",
-    "intake/rows.py": "judge rows",
+    "submission/csv/parser.py": "read CSV records",
+    "submission/csv/decoding.py": "read CSV records",
+    "submission/csv/row_validator.py": "judge rows",
     "batches/payloads.py": "write bodies",
     "batches/workfiles.py": "keep the input rows",
-    "batches/occurrences.py": "find repeated customers",
+    "submission/duplicates.py": "find repeated customers",
 }
 """What the planner does in which module."""
 

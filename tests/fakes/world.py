@@ -15,7 +15,6 @@ from adjustments.services.asking import JobAsker
 from adjustments.services.collecting import Collector
 from adjustments.services.intake import Intake
 from adjustments.services.investigating import Investigator, TransactionList
-from adjustments.services.planning import Planner, PlanRules
 from adjustments.services.polling import Poller
 from adjustments.services.predicting import Inquirer, Predictor
 from adjustments.services.resolving import Resolver
@@ -26,6 +25,7 @@ from adjustments.services.steering import Steering
 from adjustments.services.stopping import Stopper
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
+from adjustments.submission.planner import Planner, PlanRules
 from tests.fakes import memory
 
 PLACE = ResultsLocation("memory", "eu-central-1")

@@ -25,7 +25,6 @@ from adjustments.batches.jobs import JobStatus
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.progress import NextStep
 from adjustments.errors import GameballRefused, OutcomeUnknown
-from adjustments.intake.rows import Decided
 from adjustments.model import Batch, Chunk, Outcome
 from adjustments.results import result_rows
 from adjustments.results.notifications import Notifier
@@ -35,18 +34,19 @@ from adjustments.services import (
     collecting,
     investigating,
     looking,
-    planning,
     polling,
     settling,
     submitting,
     sweeping,
 )
 from adjustments.services.looking import Seen
-from adjustments.services.planning import Drop, Planner, _Reading
 from adjustments.services.polling import Poller
 from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
 from adjustments.states import ChunkState
+from adjustments.submission import planner
+from adjustments.submission.csv.row_validator import Decided
+from adjustments.submission.planner import Drop, Planner, _Reading
 from tests.fakes.memory import MemoryStore
 from tests.simulation.crashes import CLASSES, cases
 from tests.simulation.simulator import run_seed
@@ -186,7 +186,7 @@ def _one_wave() -> Sequence[Patch]:
         list(repeats)
         return iter([1] * row_count)
 
-    return [(planning, "waves", all_in_one)]
+    return [(planner, "waves", all_in_one)]
 
 
 @mutant("ignore waves")

@@ -11,11 +11,12 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from adjustments.batches import chunking, occurrences
+from adjustments.batches import chunking
 from adjustments.batches.progress import NextStep
 from adjustments.model import Batch, Chunk
 from adjustments.results import report_writer
-from adjustments.services import looking, planning, polling, submitting, telling
+from adjustments.services import looking, polling, submitting, telling
+from adjustments.submission import duplicates, planner
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
 from tests.simulation.chance import PROFILES, Chance
@@ -132,13 +133,13 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
     """Make chunks, parts and rounds so small that a few rows show what ten million would."""
     small: list[tuple[Any, str, Any]] = [
         (chunking, "CHUNK_ROWS_MAX", scenario.chunk_rows_max),
-        (planning, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
-        (planning, "PART_BYTES", 128),
-        (planning, "UNTOUCHED_MAX", 3),
+        (planner, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
+        (planner, "PART_BYTES", 128),
+        (planner, "UNTOUCHED_MAX", 3),
         (submitting, "ROUND_CHUNKS_MAX", 3),
         (looking, "UNTOUCHED_MAX", 4),
         (polling, "PASSED_KEPT_FROM", 1),
-        (occurrences, "_PARTITIONS", 2),
+        (duplicates, "_PARTITIONS", 2),
         (report_writer, "render_report", lambda batch, *_: batch.status.value),  # for people's eyes, and slow
     ]
     real = [(module, name, getattr(module, name)) for module, name, _ in small]

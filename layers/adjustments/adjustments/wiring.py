@@ -183,7 +183,7 @@ def build_intake() -> "Intake":
     """Takes drops."""
 
     from adjustments.services.intake import Intake
-    from adjustments.services.planning import Planner, PlanRules
+    from adjustments.submission.planner import Planner, PlanRules
 
     rules = PlanRules(
         amount_max=settings().amount_max,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from adjustments import limits
-from adjustments.intake.cells import restore
+from adjustments.submission.csv.csv_injection import restore
 from local.standin.server import StandIn
 from tests.fakes.world import World
 from tests.functional.adjusting import test_handlers

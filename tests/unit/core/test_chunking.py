@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.batches.chunking import PackedChunk, Packer, waves
-from adjustments.batches.occurrences import Occurrences
+from adjustments.submission.duplicates import Occurrences
 
 
 def cut(customers: list[str], canary_rows: int = 0, most: int = 50) -> list[PackedChunk]:

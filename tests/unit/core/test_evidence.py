@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adjustments.batches.evidence import Doubt, Finding, Transaction, judge, read_transactions
-from adjustments.batches.reasons import has_token, with_token
+from adjustments.submission.reason_token import has_token, with_token
 from tests.fakes.memory import START as INTENT
 
 QUIET = timedelta(hours=1)

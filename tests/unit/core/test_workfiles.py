@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from adjustments.batches.workfiles import KeptRow, read_header, read_rows, rows_part
 from adjustments.errors import FileRefused
-from adjustments.intake.reader import Reader
-from adjustments.intake.rows import IntakeRules
 from adjustments.model import Rejection, Row
+from adjustments.submission.csv.reader import Reader
+from adjustments.submission.csv.row_validator import IntakeRules
 
 CELLS = st.text(st.sampled_from("ac1é,;\"'\\ \t\n\r=\x1d\x1e\x1f\u2028😀"), max_size=4)
 ROWS = st.lists(

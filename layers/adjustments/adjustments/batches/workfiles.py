@@ -6,10 +6,10 @@ from itertools import chain, groupby, starmap
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from adjustments.intake.cells import CELL_END, COLUMN_END, RECORD_END
+from adjustments.submission.csv.csv_injection import CELL_END, COLUMN_END, RECORD_END
 
 if TYPE_CHECKING:
-    from adjustments.intake.rows import Decided
+    from adjustments.submission.csv.row_validator import Decided
 
 REPEAT: Final = Struct("<II")
 """How (row, wave) pairs of repeated customers are kept."""

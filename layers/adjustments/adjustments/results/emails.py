@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from adjustments.intake.cells import visible
 from adjustments.model import Batch, Prediction
 from adjustments.results.summary import message_of
 from adjustments.states import BatchStatus
+from adjustments.submission.csv.csv_injection import visible
 
 SUBJECT_CHARS_MAX: Final = 100
 """SNS refuses a longer subject (API reference of Publish)."""

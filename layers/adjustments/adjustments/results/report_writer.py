@@ -9,7 +9,6 @@ from typing import Any, Final
 from adjustments import exact_json
 from adjustments.batches.outcomes import count, final_status
 from adjustments.errors import WrongState
-from adjustments.intake.cells import neutralise
 from adjustments.model import Batch, Chunk, Counts, Outcome, Prediction, Resolution
 from adjustments.ports import BatchStore, Clock, Files, Ids, Writing
 from adjustments.record import camel
@@ -19,6 +18,7 @@ from adjustments.results.result_rows import ResultRow, ResultRows
 from adjustments.results.summary import summary_of
 from adjustments.services.settling import Settler
 from adjustments.services.telling import tell
+from adjustments.submission.csv.csv_injection import neutralise
 from adjustments.totals import exact_sum, plain
 
 RESULT_COLUMNS: Final = ("line", "customerId", "amount", "reason", "status", "message", "jobId")

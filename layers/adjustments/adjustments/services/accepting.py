@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from adjustments.errors import NotFound, RequestRefused, WrongState
 from adjustments.ids import batch_id
-from adjustments.intake.cells import neutralise
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Files, Ids, StoredObject
 from adjustments.services.intake import Intake
-from adjustments.services.planning import Drop
+from adjustments.submission.csv.csv_injection import neutralise
+from adjustments.submission.planner import Drop
 from adjustments.totals import plain
 
 FOLDER: Final = "work/api/"

@@ -9,10 +9,10 @@ from adjustments.ids import batch_id
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Files, StoredObject
 from adjustments.results.notifications import Notifier
-from adjustments.services.planning import Drop, Planner
 from adjustments.services.starting import Starter
 from adjustments.services.telling import broke, warn
 from adjustments.states import BatchStatus
+from adjustments.submission.planner import Drop, Planner
 
 TICK_LATE_MAX: Final = timedelta(hours=6)
 """How late a tick of the recurring schedule may come; retries of the queue are within it."""

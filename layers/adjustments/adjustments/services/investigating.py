@@ -11,7 +11,6 @@ from adjustments import exact_json
 from adjustments.batches.evidence import Doubt, Finding, Transaction, judge, read_transactions
 from adjustments.batches.jobs import JobStatus, read_status
 from adjustments.batches.outcomes import settle_doubts
-from adjustments.batches.reasons import has_token
 from adjustments.errors import GameballError, WrongState
 from adjustments.model import Batch, Chunk, Outcome
 from adjustments.ports import BatchStore, Clock, Lane, RequestBudget, Resource
@@ -20,6 +19,7 @@ from adjustments.services.resolving import Resolver
 from adjustments.services.settling import Settler
 from adjustments.services.turns import wait_for_turn
 from adjustments.states import BatchStatus, ChunkState
+from adjustments.submission.reason_token import has_token
 from adjustments.totals import plain
 
 LOOK_FOR: Final = timedelta(days=3)

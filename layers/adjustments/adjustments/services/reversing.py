@@ -13,12 +13,12 @@ from typing import Any
 
 from adjustments.batches.payloads import content_of, rows_json
 from adjustments.errors import NotFound, WrongState
-from adjustments.intake.cells import neutralise
 from adjustments.limits import LINK_S
 from adjustments.model import Batch, Outcome
 from adjustments.ports import BatchStore, Files
 from adjustments.results.result_rows import ResultRows
 from adjustments.services.settling import Settler
+from adjustments.submission.csv.csv_injection import neutralise
 from adjustments.totals import exact_sum, plain
 
 NAME = "reversal.csv"

@@ -11,10 +11,10 @@ from adjustments.model import Batch
 from adjustments.ports import BatchStore, Clock, Executions, Files
 from adjustments.results.notifications import Notifier
 from adjustments.services.intake import INBOX, Intake
-from adjustments.services.planning import Drop
 from adjustments.services.saving import try_save
 from adjustments.services.telling import broke, warn
 from adjustments.states import BatchStatus
+from adjustments.submission.planner import Drop
 
 if TYPE_CHECKING:  # few sweeps find a doubt
     from adjustments.services.investigating import Investigator

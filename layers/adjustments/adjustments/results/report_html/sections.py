@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from adjustments.intake.cells import shown
 from adjustments.model import Batch, Chunk, Outcome
 from adjustments.results.report_html import texts
 from adjustments.results.report_html.charts import Part, failed_in, in_doubt_in, outcome_bar, swatch, timeline
@@ -13,6 +12,7 @@ from adjustments.results.report_html.texts import moment, points, rows_of, sente
 from adjustments.results.report_html.view_model import OTHER, Example, Group, RowsView
 from adjustments.results.summary import job_status
 from adjustments.states import BatchStatus, ChunkState
+from adjustments.submission.csv.csv_injection import shown
 
 GROUPS_MAX: Final = 50
 GROUPS_BYTES_MAX: Final = 40_000

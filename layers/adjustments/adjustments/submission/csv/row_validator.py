@@ -18,12 +18,12 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from adjustments import limits
-from adjustments.intake.amounts import BadAmount, canonical, clean_amount_pattern
-from adjustments.intake.cells import RECORD_END, is_invisible, name_of, restore, shown
-from adjustments.intake.header import Layout
-from adjustments.intake.problems import Problem
-from adjustments.intake.records import CONTROL, Batch
 from adjustments.model import Rejection, Row
+from adjustments.submission.csv.amounts import BadAmount, canonical, clean_amount_pattern
+from adjustments.submission.csv.csv_injection import RECORD_END, is_invisible, name_of, restore, shown
+from adjustments.submission.csv.header import Layout
+from adjustments.submission.csv.parser import CONTROL, Batch
+from adjustments.submission.csv.problems import Problem
 
 _SCIENTIFIC: Final = r"[+-]?[0-9]+(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"
 _SCIENTIFIC_ID: Final = re.compile(_SCIENTIFIC)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.intake.reading import Reading, read
+from tests.unit.submission.csv.reading import Reading, read
 
-CORPUS = Path(__file__).parents[2] / "corpus"
+CORPUS = Path(__file__).parents[3] / "corpus"
 FILES = sorted(path for path in CORPUS.iterdir() if path.name.endswith((".csv", ".csv.gz")))
 
 

@@ -5,13 +5,13 @@ from itertools import chain
 from typing import NamedTuple
 
 from adjustments.errors import FileRefused
-from adjustments.intake import header
-from adjustments.intake.bytes_in import BLOCK_BYTES, text_of
-from adjustments.intake.header import Layout
-from adjustments.intake.problems import Refusal
-from adjustments.intake.records import Records
-from adjustments.intake.rows import Decided, IntakeRules, Judge
 from adjustments.model import Rejection, Row
+from adjustments.submission.csv import header
+from adjustments.submission.csv.decoding import BLOCK_BYTES, text_of
+from adjustments.submission.csv.header import Layout
+from adjustments.submission.csv.parser import Records
+from adjustments.submission.csv.problems import Refusal
+from adjustments.submission.csv.row_validator import Decided, IntakeRules, Judge
 
 
 class Notes(NamedTuple):

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjustments.intake.cells import is_invisible, neutralise
-from adjustments.intake.header import layout_of
-from adjustments.intake.problems import Problem, Refusal
-from adjustments.intake.records import Batch
-from adjustments.intake.rows import IntakeRules, Judge
 from adjustments.model import Rejection, Row
-from tests.unit.intake.reading import Reading, cut, read
+from adjustments.submission.csv.csv_injection import is_invisible, neutralise
+from adjustments.submission.csv.header import layout_of
+from adjustments.submission.csv.parser import Batch
+from adjustments.submission.csv.problems import Problem, Refusal
+from adjustments.submission.csv.row_validator import IntakeRules, Judge
+from tests.unit.submission.csv.reading import Reading, cut, read
 
 # --- rows that can be sent, as people write them -------------------------------------------------------
 printable = st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp", "Zs"))

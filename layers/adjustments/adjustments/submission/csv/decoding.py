@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 
 from adjustments import limits
 from adjustments.errors import FileRefused, NotUtf8
-from adjustments.intake.problems import Refusal
+from adjustments.submission.csv.problems import Refusal
 
 BLOCK_BYTES: Final = 128 * 1024
 """Bytes worked on at a time; more is no faster."""

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from adjustments import limits
 from adjustments.errors import FileRefused, NotUtf8
-from adjustments.intake.reader import Reader
-from adjustments.intake.rows import IntakeRules
-from tests.unit.intake.reading import read
+from adjustments.submission.csv.reader import Reader
+from adjustments.submission.csv.row_validator import IntakeRules
+from tests.unit.submission.csv.reading import read
 
 FILE = b"customerId,amount\nc1,5\n"
 BLANK_LINE = b" " * 1_000 + b"\n"

@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from adjustments.batches.chunking import PackedChunk, Packer, waves
-from adjustments.batches.occurrences import Occurrences, Scratch
 from adjustments.batches.payloads import (
     body_of,
     content_of,
@@ -25,13 +24,9 @@ from adjustments.batches.payloads import (
     rows_of,
     sha256_of,
 )
-from adjustments.batches.reasons import with_token
 from adjustments.batches.workfiles import REPEAT, WorkKeys, rows_part
 from adjustments.errors import FileRefused, NotFound, NotUtf8
 from adjustments.ids import chunk_id
-from adjustments.intake.cells import shown
-from adjustments.intake.reader import Notes, Reader
-from adjustments.intake.rows import Decided, IntakeRules
 from adjustments.limits import (
     BAD_ROWS_COUNTED_FROM,
     BAD_ROWS_PERCENT_MAX,
@@ -43,6 +38,11 @@ from adjustments.ports import BatchStore, Clock, Files, Ids, Put, StoredObject, 
 from adjustments.services.looking import UNTOUCHED_MAX, Seen
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
+from adjustments.submission.csv.csv_injection import shown
+from adjustments.submission.csv.reader import Notes, Reader
+from adjustments.submission.csv.row_validator import Decided, IntakeRules
+from adjustments.submission.duplicates import Occurrences, Scratch
+from adjustments.submission.reason_token import with_token
 from adjustments.totals import exact_sum, exact_sum_of_many, plain
 
 PART_BYTES: Final = 192 * 1024

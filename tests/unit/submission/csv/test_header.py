@@ -3,9 +3,9 @@
 import pytest
 
 from adjustments.errors import FileRefused
-from adjustments.intake import header
-from adjustments.intake.header import Role, layout_of, role_of
-from tests.unit.intake.reading import read
+from adjustments.submission.csv import header
+from adjustments.submission.csv.header import Role, layout_of, role_of
+from tests.unit.submission.csv.reading import read
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adjustments.intake.cells import TEXT_SHOWN_CHARS_MAX, has_restorable, neutralise, restore, shown
+from adjustments.submission.csv.csv_injection import (
+    TEXT_SHOWN_CHARS_MAX,
+    has_restorable,
+    neutralise,
+    restore,
+    shown,
+)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,8 @@ from typing import Final, NamedTuple
 
 from adjustments import limits
 from adjustments.errors import FileRefused
-from adjustments.intake.cells import restore, shown
-from adjustments.intake.problems import Refusal
-from adjustments.intake.records import (
+from adjustments.submission.csv.csv_injection import restore, shown
+from adjustments.submission.csv.parser import (
     CONTROL,
     OpenQuote,
     TextAfterQuote,
@@ -29,6 +28,7 @@ from adjustments.intake.records import (
     row_too_long,
     unclosed_quote,
 )
+from adjustments.submission.csv.problems import Refusal
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 NAMES_SHOWN_MAX: Final = 12

@@ -30,8 +30,8 @@ from typing import Final, NamedTuple, NoReturn
 
 from adjustments import limits
 from adjustments.errors import FileRefused
-from adjustments.intake.cells import has_restorable
-from adjustments.intake.problems import Refusal
+from adjustments.submission.csv.csv_injection import has_restorable
+from adjustments.submission.csv.problems import Refusal
 
 LINES_MAX: Final = 5 * limits.ROWS_MAX
 """Physical lines of one file: blank lines are no rows, so that nobody else would ever stop counting them."""

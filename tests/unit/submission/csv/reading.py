@@ -6,10 +6,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from adjustments.errors import FileRefused, NotUtf8
-from adjustments.intake.bytes_in import BLOCK_BYTES
-from adjustments.intake.reader import Notes, Reader
-from adjustments.intake.rows import IntakeRules
 from adjustments.model import Rejection, Row
+from adjustments.submission.csv.decoding import BLOCK_BYTES
+from adjustments.submission.csv.reader import Notes, Reader
+from adjustments.submission.csv.row_validator import IntakeRules
 
 
 class Reading(NamedTuple):

@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 
 from adjustments import limits
 from adjustments.errors import FileRefused
-from adjustments.intake import records
-from adjustments.intake.records import Batch, OpenQuote, Records, TextAfterQuote, field_pattern, read_record
+from adjustments.submission.csv import parser
+from adjustments.submission.csv.parser import (
+    Batch,
+    OpenQuote,
+    Records,
+    TextAfterQuote,
+    field_pattern,
+    read_record,
+)
 
 # Few letters, many marks: most examples have something to trip over.
 snippets = st.text(alphabet='ab,"\r\n ;', max_size=40)
@@ -83,7 +90,7 @@ def test_field_limit_of_the_process_makes_no_difference():
 
 
 def test_endless_blank_lines_are_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(records, "LINES_MAX", 100)
+    monkeypatch.setattr(parser, "LINES_MAX", 100)
     assert len(records_of("a\n", "\n" * 98, "b\n")) == 100
     with pytest.raises(FileRefused, match="more than 100 lines"):
         records_of("a\n", "\n" * 100, "b\n")

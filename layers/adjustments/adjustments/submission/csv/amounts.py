@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Final, NoReturn
 
 from adjustments import limits
-from adjustments.intake.problems import Problem
+from adjustments.submission.csv.problems import Problem
 
 # Compiled when they are met first, which is seldom: most amounts are found clean a column at a time.
 _PLAIN: Final = r"([+-]?)([0-9]*)(?:\.([0-9]+))?"

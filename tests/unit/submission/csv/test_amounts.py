@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments.intake.amounts import BadAmount, canonical, clean_amount_pattern
-from adjustments.intake.problems import Problem
+from adjustments.submission.csv.amounts import BadAmount, canonical, clean_amount_pattern
+from adjustments.submission.csv.problems import Problem
 
 
 def amount_of(text: str, *, amount_max: str = "0", semicolon_file: bool = False) -> str:

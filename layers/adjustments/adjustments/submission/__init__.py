@@ -1,0 +1,1 @@
+"""Submitting a batch: reading its file, planning it, and sending its chunks."""
