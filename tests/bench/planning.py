@@ -30,7 +30,7 @@ CHUNK_ROWS: Final = 1_000
 STAGES: Final = {
     "submission/csv/parser.py": "read CSV records",
     "submission/csv/decoding.py": "read CSV records",
-    "submission/csv/row_validator.py": "judge rows",
+    "submission/csv/row_validator.py": "validate rows",
     "batches/payloads.py": "write bodies",
     "batches/workfiles.py": "keep the input rows",
     "submission/duplicates.py": "find repeated customers",

@@ -24,6 +24,7 @@ from adjustments.batches.evidence import Doubt, Finding, judge
 from adjustments.batches.jobs import JobStatus
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.progress import NextStep
+from adjustments.batches.workfiles import ValidatedRows
 from adjustments.errors import GameballRefused, OutcomeUnknown
 from adjustments.model import Batch, Chunk, Outcome
 from adjustments.results import result_rows
@@ -45,7 +46,6 @@ from adjustments.services.submitting import Submitter
 from adjustments.services.sweeping import Sweeper
 from adjustments.states import ChunkState
 from adjustments.submission import planner
-from adjustments.submission.csv.row_validator import Decided
 from adjustments.submission.planner import Drop, Planner, _Reading
 from tests.fakes.memory import MemoryStore
 from tests.simulation.crashes import CLASSES, cases
@@ -280,7 +280,7 @@ def _one_plan() -> Sequence[Patch]:
 def _no_rejections() -> Sequence[Patch]:
     original = _Reading._keep_rows
 
-    def keep(self: _Reading, part: Decided, *args: Any) -> None:
+    def keep(self: _Reading, part: ValidatedRows, *args: Any) -> None:
         original(self, part._replace(rejections=[]), *args)
 
     return [(_Reading, "_keep_rows", keep)]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from adjustments import limits
-from adjustments.submission.csv.csv_injection import restore
+from adjustments.submission.csv.csv_injection import unescape_formula
 from local.standin.server import StandIn
 from tests.fakes.world import World
 from tests.functional.adjusting import test_handlers
@@ -85,7 +85,7 @@ def test_programs_get_every_cell_back_as_it_was_sent(world: World, gameball: Sta
     customers = {"customers": [{"customerId": formula, "balance": 5} for formula in known]}
     control(gameball, "customers", customers)
     batch_id = go(world, csv_of([["customerId", "amount"], *([formula, "1"] for formula in known)]))
-    assert [restore(row[1]) for row in sheet(world, batch_id, "results.csv")[1:]] == known
+    assert [unescape_formula(row[1]) for row in sheet(world, batch_id, "results.csv")[1:]] == known
     assert [entry["customerId"] for entry in control(gameball, "audit")["applied"]] == known
 
 

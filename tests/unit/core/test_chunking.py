@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.batches.chunking import PackedChunk, Packer, waves
-from adjustments.submission.duplicates import Occurrences
+from adjustments.submission.duplicates import DuplicateFinder
 
 
 def cut(customers: list[str], canary_rows: int = 0, most: int = 50) -> list[PackedChunk]:
     """Chunk rows that are named ``customer:number``."""
-    occurrences = Occurrences(BytesIO)
+    occurrences = DuplicateFinder(BytesIO)
     occurrences.add(customers)
     packer = Packer(canary_rows)
     chunks = []
@@ -73,7 +73,7 @@ def test_customer_that_appears_too_often_goes_nowhere():
 
 @given(st.lists(st.integers(0, 40), max_size=400))
 def test_large_files_are_counted_on_scratch_as_small_ones_in_memory(keys: list[int]):
-    small, large = Occurrences(BytesIO), Occurrences(BytesIO)
+    small, large = DuplicateFinder(BytesIO), DuplicateFinder(BytesIO)
     for key in keys:
         small.add([str(key)])
         large.add([str(key)])

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from adjustments.batches.workfiles import KeptRow, read_header, read_rows, rows_part
 from adjustments.errors import FileRefused
 from adjustments.model import Rejection, Row
-from adjustments.submission.csv.reader import Reader
-from adjustments.submission.csv.row_validator import IntakeRules
+from adjustments.submission.csv.reader import CsvReader
 
 CELLS = st.text(st.sampled_from("ac1é,;\"'\\ \t\n\r=\x1d\x1e\x1f\u2028😀"), max_size=4)
 ROWS = st.lists(
@@ -27,7 +26,7 @@ def test_every_row_comes_back_in_the_order_of_the_file(rows: list[tuple[str, ...
     csv.writer(text).writerows(rows)
     file = f"{header}\n{text.getvalue()}".encode()
     try:
-        parts = list(Reader([file], IntakeRules(Decimal(0)), gzipped=False, block_bytes=32).parts)
+        parts = list(CsvReader([file], amount_max=Decimal(0), gzipped=False, block_bytes=32).parts)
     except FileRefused:
         return
     names = header.split(",")

@@ -58,7 +58,7 @@ def waves(row_count: int, repeats: Iterable[tuple[int, int]]) -> Iterator[int]:
 
     Args:
         row_count: accepted rows of the file.
-        repeats: (row, n) in order, for rows that are not their customer's first (``Occurrences.repeats``).
+        repeats: (row, n) in order, as ``DuplicateFinder.repeats`` yields them.
     """
     upcoming = iter(repeats)
     row, wave = next(upcoming, (row_count, 1))

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from adjustments.model import Batch, Prediction
 from adjustments.results.summary import message_of
 from adjustments.states import BatchStatus
-from adjustments.submission.csv.csv_injection import visible
+from adjustments.submission.csv.printable import visible
 
 SUBJECT_CHARS_MAX: Final = 100
 """SNS refuses a longer subject (API reference of Publish)."""

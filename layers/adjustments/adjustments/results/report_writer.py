@@ -18,7 +18,7 @@ from adjustments.results.result_rows import ResultRow, ResultRows
 from adjustments.results.summary import summary_of
 from adjustments.services.settling import Settler
 from adjustments.services.telling import tell
-from adjustments.submission.csv.csv_injection import neutralise
+from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.totals import exact_sum, plain
 
 RESULT_COLUMNS: Final = ("line", "customerId", "amount", "reason", "status", "message", "jobId")
@@ -179,15 +179,15 @@ def _written(
 ) -> Iterator[Outcome]:
     """Write each row where it belongs, and pass its outcome on."""
     every_row.write(RESULT_COLUMNS)
-    to_fix.write([*map(neutralise, header), "error"])
+    to_fix.write([*map(escape_formula, header), "error"])
     for result in rows:
         row = result.row
-        texts = map(neutralise, (row.customer_id, row.amount, row.reason))
-        message = neutralise(result.message)
+        texts = map(escape_formula, (row.customer_id, row.amount, row.reason))
+        message = escape_formula(result.message)
         every_row.write([row.line, *texts, result.outcome, message, result.job_id or ""])
         if result.is_to_fix:
             missing = [""] * (len(header) - len(row.cells))
-            to_fix.write([*map(neutralise, row.cells), *missing, message])
+            to_fix.write([*map(escape_formula, row.cells), *missing, message])
         yield result.outcome
     every_row.flush()
     to_fix.flush()

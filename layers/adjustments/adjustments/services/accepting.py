@@ -12,7 +12,7 @@ from adjustments.ids import batch_id
 from adjustments.model import Batch
 from adjustments.ports import BatchStore, Files, Ids, StoredObject
 from adjustments.services.intake import Intake
-from adjustments.submission.csv.csv_injection import neutralise
+from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.submission.planner import Drop
 from adjustments.totals import plain
 
@@ -107,5 +107,5 @@ def _as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer.writerow(["customerId", "amount", "reason"])
     for row in rows:
         amount = plain(Decimal(row["amount"]))
-        writer.writerow([neutralise(row["customerId"]), amount, neutralise(row.get("reason", ""))])
+        writer.writerow([escape_formula(row["customerId"]), amount, escape_formula(row.get("reason", ""))])
     return text.getvalue().encode()

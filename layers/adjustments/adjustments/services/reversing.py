@@ -18,7 +18,7 @@ from adjustments.model import Batch, Outcome
 from adjustments.ports import BatchStore, Files
 from adjustments.results.result_rows import ResultRows
 from adjustments.services.settling import Settler
-from adjustments.submission.csv.csv_injection import neutralise
+from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.totals import exact_sum, plain
 
 NAME = "reversal.csv"
@@ -70,7 +70,7 @@ class Reverser:
             for result in results.rows():
                 if result.outcome is Outcome.APPLIED:
                     customer_id, amount = result.row.customer_id, -Decimal(result.row.amount)
-                    out.write(_line([neutralise(customer_id), plain(amount), reason]))
+                    out.write(_line([escape_formula(customer_id), plain(amount), reason]))
                     digest.update(content_of(rows_json([customer_id], [plain(amount)], [reason])))
                     rows, total = rows + 1, exact_sum([total, amount])
         self._store.note_reversal(digest.hexdigest(), batch.batch_id)

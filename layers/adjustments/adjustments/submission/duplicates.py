@@ -32,7 +32,7 @@ class _Run(NamedTuple):
     ends: "array[int]"
 
 
-class Occurrences:
+class DuplicateFinder:
     """Counts the n-th appearance of each key.
 
     Args:

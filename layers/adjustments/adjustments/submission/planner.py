@@ -24,7 +24,7 @@ from adjustments.batches.payloads import (
     rows_of,
     sha256_of,
 )
-from adjustments.batches.workfiles import REPEAT, WorkKeys, rows_part
+from adjustments.batches.workfiles import REPEAT, ValidatedRows, WorkKeys, rows_part
 from adjustments.errors import FileRefused, NotFound, NotUtf8
 from adjustments.ids import chunk_id
 from adjustments.limits import (
@@ -38,10 +38,9 @@ from adjustments.ports import BatchStore, Clock, Files, Ids, Put, StoredObject, 
 from adjustments.services.looking import UNTOUCHED_MAX, Seen
 from adjustments.services.telling import tell
 from adjustments.states import BatchStatus
-from adjustments.submission.csv.csv_injection import shown
-from adjustments.submission.csv.reader import Notes, Reader
-from adjustments.submission.csv.row_validator import Decided, IntakeRules
-from adjustments.submission.duplicates import Occurrences, Scratch
+from adjustments.submission.csv.printable import shown
+from adjustments.submission.csv.reader import CsvReader, FileFormat
+from adjustments.submission.duplicates import DuplicateFinder, Scratch
 from adjustments.submission.reason_token import with_token
 from adjustments.totals import exact_sum, exact_sum_of_many, plain
 
@@ -288,9 +287,9 @@ class _Reading:
         self._blank = planner._blank(drop, plan_id)
         self._scratch = planner._scratch
         self._keys = WorkKeys(drop.batch_id, plan_id)
-        self._reader = Reader(
+        self._reader = CsvReader(
             drop.blocks or self._files.blocks(drop.stored),
-            IntakeRules(amount_max=planner._rules.amount_max),
+            amount_max=planner._rules.amount_max,
             gzipped=drop.stored.key.lower().endswith(".gz"),
             encoding=encoding,
             block_bytes=PART_BYTES,
@@ -300,7 +299,7 @@ class _Reading:
 
     def finish(self) -> tuple[Batch, _Planned]:
         """Read everything, check the file as a whole, and give the batch and its chunks."""
-        occurrences = Occurrences(self._scratch)
+        occurrences = DuplicateFinder(self._scratch)
         try:
             with self._files.putting() as put:
                 segments = self._cut(occurrences, put)
@@ -315,7 +314,7 @@ class _Reading:
         self._check_bad_share()
         return self._batch(chunks, has_repeats=first is not None), _Planned(chunks, self._bodies)
 
-    def _cut(self, occurrences: Occurrences, put: Put) -> list[_Cut]:
+    def _cut(self, occurrences: DuplicateFinder, put: Put) -> list[_Cut]:
         """Stream the rows into parts and, as long as no customer repeats, chunks."""
         packer = Packer(self._rules.canary_rows)
         segments: list[_Cut] = []
@@ -340,12 +339,12 @@ class _Reading:
         put(key, body, "application/json")
         return _Cut(packed.chunk_id, packed.wave, key, len(packed.rows), sha256_of(body))
 
-    def _with_tokens(self, part: Decided) -> list[str]:
+    def _with_tokens(self, part: ValidatedRows) -> list[str]:
         batch_id = self._blank.batch_id
         numbered = zip(part.reasons, part.lines, strict=True)
         return [with_token(reason, batch_id, line) for reason, line in numbered]
 
-    def _keep_rows(self, part: Decided, put: Put) -> None:
+    def _keep_rows(self, part: ValidatedRows, put: Put) -> None:
         """Keep a part of the input as it was read."""
         tally = self._tally
         tally.rows += len(part.lines) + len(part.rejections)
@@ -353,7 +352,7 @@ class _Reading:
         tally.rejected += len(part.rejections)
         if tally.rows > ROWS_MAX:
             raise FileRefused("too_many_rows", f"the file has more than {ROWS_MAX:,} rows: split it")
-        put(self._keys.rows(tally.parts), rows_part(self._reader.notes.header, part), _KEPT_AS)
+        put(self._keys.rows(tally.parts), rows_part(self._reader.format.header, part), _KEPT_AS)
 
     def _repack(self, segments: list[_Cut], repeats: Iterable[tuple[int, int]], put: Put) -> list[_Cut]:
         """Cut the chunks anew, with repeated customers in waves of their own, or nowhere when they repeat too
@@ -393,7 +392,7 @@ class _Reading:
             counts=Counts(rows=tally.rows, rejected=tally.rejected),
             total=plain(tally.total),
             absolute_total=plain(tally.absolute),
-            notes=tuple(_told(self._reader.notes)),
+            notes=tuple(_told(self._reader.format)),
             chunks=len(chunks),
             waves=max((chunk.wave for chunk in chunks), default=0),
             row_parts=tally.parts,
@@ -437,7 +436,7 @@ def _says_true(stored: StoredObject, name: str) -> bool:
     return stored.metadata.get(name, "").strip().lower() == "true"
 
 
-def _told(notes: Notes) -> Iterator[str]:
+def _told(notes: FileFormat) -> Iterator[str]:
     """What a person should know of how the file was read."""
     encoding = _ENCODINGS.get(notes.encoding, notes.encoding.upper())
     yield f"read as {encoding}, columns divided by {_DELIMITERS[notes.delimiter]}"

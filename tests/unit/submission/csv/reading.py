@@ -8,14 +8,13 @@ from typing import NamedTuple
 from adjustments.errors import FileRefused, NotUtf8
 from adjustments.model import Rejection, Row
 from adjustments.submission.csv.decoding import BLOCK_BYTES
-from adjustments.submission.csv.reader import Notes, Reader
-from adjustments.submission.csv.row_validator import IntakeRules
+from adjustments.submission.csv.reader import CsvReader, FileFormat
 
 
 class Reading(NamedTuple):
     """What came of a file. ``refused``: code and message; then the rows before it count for nothing."""
 
-    notes: Notes | None
+    notes: FileFormat | None
     decisions: list[Row | Rejection]
     refused: tuple[str, str] | None
 
@@ -38,11 +37,12 @@ def read(
 ) -> Reading:
     """Read a whole file, again as Windows-1252 when it is not UTF-8."""
     given = [data] if blocks is None else blocks
-    rules = IntakeRules(Decimal(amount_max))
 
     def once(encoding: str | None) -> Reading:
-        reader = Reader(given, rules, gzipped=gzipped, encoding=encoding, block_bytes=block_bytes)
-        return Reading(reader.notes, list(reader), None)
+        reader = CsvReader(
+            given, amount_max=Decimal(amount_max), gzipped=gzipped, encoding=encoding, block_bytes=block_bytes
+        )
+        return Reading(reader.format, list(reader), None)
 
     try:
         try:

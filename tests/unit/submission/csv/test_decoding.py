@@ -12,19 +12,17 @@ from hypothesis import strategies as st
 
 from adjustments import limits
 from adjustments.errors import FileRefused, NotUtf8
-from adjustments.submission.csv.reader import Reader
-from adjustments.submission.csv.row_validator import IntakeRules
+from adjustments.submission.csv.reader import CsvReader
 from tests.unit.submission.csv.reading import read
 
 FILE = b"customerId,amount\nc1,5\n"
 BLANK_LINE = b" " * 1_000 + b"\n"
-RULES = IntakeRules(Decimal(0))
 
 
 def peak_mb_of(blocks: Iterator[bytes], *, gzipped: bool) -> float:
     tracemalloc.start()
     try:
-        for _ in Reader(blocks, RULES, gzipped=gzipped):
+        for _ in CsvReader(blocks, amount_max=Decimal(0), gzipped=gzipped):
             pass
     except FileRefused:
         pass
@@ -35,20 +33,20 @@ def peak_mb_of(blocks: Iterator[bytes], *, gzipped: bool) -> float:
 
 
 def test_not_utf8_is_said_even_far_into_the_file():
-    reader = Reader([FILE, b"c,5\n" * 100_000, b"caf\xe9,5\n"], RULES, gzipped=False)
+    reader = CsvReader([FILE, b"c,5\n" * 100_000, b"caf\xe9,5\n"], amount_max=Decimal(0), gzipped=False)
     with pytest.raises(NotUtf8):
         list(reader)
 
 
 def test_not_utf8_in_the_first_bytes_is_said_at_once():
     with pytest.raises(NotUtf8):
-        Reader([b"caf\xe9,amount\n"], RULES, gzipped=False)
+        CsvReader([b"caf\xe9,amount\n"], amount_max=Decimal(0), gzipped=False)
 
 
 def test_encoding_asked_for_is_obeyed():
-    reader = Reader([FILE, b"caf\xe9,5\n"], RULES, gzipped=False, encoding="cp1252")
+    reader = CsvReader([FILE, b"caf\xe9,5\n"], amount_max=Decimal(0), gzipped=False, encoding="cp1252")
     assert [row.customer_id for row in reader] == ["c1", "café"]
-    assert reader.notes.encoding == "cp1252"
+    assert reader.format.encoding == "cp1252"
 
 
 def test_expansion_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""Records are what csv says they are, each with its own line, wherever the blocks end."""
+"""CsvParser are what csv says they are, each with its own line, wherever the blocks end."""
 
 import csv
 import io
@@ -11,9 +11,9 @@ from adjustments import limits
 from adjustments.errors import FileRefused
 from adjustments.submission.csv import parser
 from adjustments.submission.csv.parser import (
-    Batch,
+    CsvParser,
     OpenQuote,
-    Records,
+    RecordBlock,
     TextAfterQuote,
     field_pattern,
     read_record,
@@ -23,8 +23,8 @@ from adjustments.submission.csv.parser import (
 snippets = st.text(alphabet='ab,"\r\n ;', max_size=40)
 
 
-def batches_of(texts: list[str], delimiter: str = ",") -> list[Batch]:
-    return list(Records(iter(texts)).batches(delimiter))
+def batches_of(texts: list[str], delimiter: str = ",") -> list[RecordBlock]:
+    return list(CsvParser(iter(texts)).blocks(delimiter))
 
 
 def records_of(*texts: str) -> list[tuple[int, list[str]]]:
@@ -95,7 +95,7 @@ def test_endless_blank_lines_are_refused(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(FileRefused, match="more than 100 lines"):
         records_of("a\n", "\n" * 100, "b\n")
     with pytest.raises(FileRefused, match="more than 100 lines"):
-        Records(iter(["\n" * 101, "a"])).beginning()
+        CsvParser(iter(["\n" * 101, "a"])).beginning()
 
 
 @pytest.mark.parametrize("excess", [0, 1])

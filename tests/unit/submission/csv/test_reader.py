@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adjustments.model import Rejection, Row
-from adjustments.submission.csv.csv_injection import is_invisible, neutralise
+from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.submission.csv.header import layout_of
-from adjustments.submission.csv.parser import Batch
-from adjustments.submission.csv.problems import Problem, Refusal
-from adjustments.submission.csv.row_validator import IntakeRules, Judge
+from adjustments.submission.csv.parser import RecordBlock
+from adjustments.submission.csv.printable import is_invisible
+from adjustments.submission.csv.problems import FileProblem, RowProblem
+from adjustments.submission.csv.row_validator import RowValidator
 from tests.unit.submission.csv.reading import Reading, cut, read
 
 # --- rows that can be sent, as people write them -------------------------------------------------------
@@ -58,7 +59,7 @@ def written(rows: list[tuple[str, str, str]], layout: tuple[str, str, str, int, 
 def test_rows_written_in_any_way_are_read_as_they_were(
     rows: list[tuple[str, str, str]], layout: tuple[str, str, str, int, bool]
 ):
-    safe = [(customer_id, amount, neutralise(reason)) for customer_id, amount, reason in rows]
+    safe = [(customer_id, amount, escape_formula(reason)) for customer_id, amount, reason in rows]
     reading = read(written(safe, layout), gzipped=layout[4])
     assert [row[1:4] for row in reading.decisions] == [
         (id_, amount, reason.strip()) for id_, amount, reason in rows
@@ -88,7 +89,7 @@ def check_decision(reading: Reading) -> None:
     """What holds for every file, however odd."""
     if reading.refused:
         code, message = reading.refused
-        assert code in set(Refusal) - {Refusal.NOT_UTF8}
+        assert code in set(FileProblem) - {FileProblem.NOT_UTF8}
         assert not any(map(is_invisible, message))
         return
     assert reading.decisions
@@ -98,7 +99,7 @@ def check_decision(reading: Reading) -> None:
         assert row.customer_id == row.customer_id.strip() != ""
         assert json.loads(row.amount, parse_int=Decimal, parse_float=Decimal) == Decimal(row.amount) != 0
     for rejection in reading.rejections:
-        assert rejection.problem in set(Problem)
+        assert rejection.problem in set(RowProblem)
         assert rejection.message.startswith(f"line {rejection.line}")
         assert not any(map(is_invisible, rejection.message))
 
@@ -181,15 +182,15 @@ cells = st.one_of(
         [["customerId", "amount", "reason"], ["error", "amount", "customerId"], ["points", "player id"]]
     ),
 )
-def test_quick_way_decides_as_the_careful_one(
+def test_fast_path_gives_the_same_result_as_the_careful_one(
     records: list[list[str]], delimiter: str, amount_max: str, names: list[str]
 ):
-    judge = Judge(layout_of(names, delimiter=delimiter, line=1), IntakeRules(Decimal(amount_max)))
+    validator = RowValidator(layout_of(names, delimiter=delimiter, line=1), amount_max=Decimal(amount_max))
     lines = range(2, 2 + len(records))
 
     def decisions(*, plain: bool) -> list[Row | Rejection]:
-        batch = Batch(lines, [list(record) for record in records], frozenset(), plain)
-        return judge.decisions(batch).in_order()
+        block = RecordBlock(lines, [list(record) for record in records], frozenset(), plain)
+        return validator.validate(block).in_order()
 
     assert decisions(plain=True) == decisions(plain=False)
 
@@ -197,11 +198,13 @@ def test_quick_way_decides_as_the_careful_one(
 @given(st.integers(0, 4), st.integers(0, 4), st.tuples(cells, cells, cells))
 def test_no_row_passes_unseen_among_clean_ones(before: int, after: int, row: tuple[str, str, str]):
     layout = layout_of(["customerId", "amount", "reason"], delimiter=",", line=1)
-    judge = Judge(layout, IntakeRules(Decimal(0)))
+    validator = RowValidator(layout, amount_max=Decimal(0))
     clean = ["c1", "12.5", "gift"]
     records = [list(record) for record in (*[clean] * before, row, *[clean] * after)]
-    alone = judge.decisions(Batch(range(2 + before, 3 + before), [list(row)], frozenset(), plain=False))
-    among = judge.decisions(Batch(range(2, 2 + len(records)), records, frozenset(), plain=True))
+    alone = validator.validate(
+        RecordBlock(range(2 + before, 3 + before), [list(row)], frozenset(), plain=False)
+    )
+    among = validator.validate(RecordBlock(range(2, 2 + len(records)), records, frozenset(), plain=True))
     others = [Row(2 + at, "c1", "12.5", "gift", clean) for at in range(len(records)) if at != before]
     assert among.in_order() == sorted([*others, *alone.in_order()], key=itemgetter(0))
 
@@ -245,7 +248,7 @@ def test_rejected_rows_come_back_and_are_decided_the_same():
     writer = csv.writer(file)
     writer.writerow(["customerId", "amount", "reason", "error"])
     for rejection in first.rejections:
-        writer.writerow([*map(neutralise, rejection.cells), neutralise(rejection.message)])
+        writer.writerow([*map(escape_formula, rejection.cells), escape_formula(rejection.message)])
     again = read(file.getvalue().encode())
     assert [bad.problem for bad in again.rejections] == [bad.problem for bad in first.rejections]
     assert [bad.cells for bad in again.rejections] == [bad.cells for bad in first.rejections]

@@ -12,7 +12,7 @@ from adjustments.results.report_html.texts import moment, points, rows_of, sente
 from adjustments.results.report_html.view_model import OTHER, Example, Group, RowsView
 from adjustments.results.summary import job_status
 from adjustments.states import BatchStatus, ChunkState
-from adjustments.submission.csv.csv_injection import shown
+from adjustments.submission.csv.printable import shown
 
 GROUPS_MAX: Final = 50
 GROUPS_BYTES_MAX: Final = 40_000

@@ -1,13 +1,15 @@
-"""Pure CSV intake: bytes in, one decision per row out; no files, no network, no clock.
+"""Reads CSV files: bytes in, one validated row or rejection per record out; no I/O and no clock.
 
-The rooms, in the order in which a file passes through them::
+The modules, in the order in which a file passes through them:
 
-    bytes_in   blocks of bytes → blocks of text     (gzip, marks, encodings, "this is no text")
-    records    blocks of text  → batches of records (line ends, quotes, the length of a record)
-    header     the first record → which column is what, and the delimiter
-    rows       a record → ``Row`` or ``Rejection``  (calling ``amounts`` for the number)
-    cells      the apostrophe that keeps a spreadsheet from running a cell; text shown in messages
-    reader     the rooms joined, in constant memory
+- ``decoding``: blocks of bytes to blocks of text (gzip, byte-order marks, encodings).
+- ``parser``: blocks of text to records (line ends, quotes, the length of a record).
+- ``header``: which column is what, and the delimiter.
+- ``row_validator``: a record to a ``Row`` or a ``Rejection``; ``amounts`` parses the number.
+- ``csv_injection``: the apostrophe that keeps a spreadsheet from running a cell as a formula.
+- ``printable``: text from a file as messages repeat it.
+- ``problems``: codes of what can be wrong.
+- ``reader``: all of these together.
 
-Nothing of a row is changed but white space round its values and the form of its number.
+A row's values stay as they are but for white space around them and the form of its number.
 """

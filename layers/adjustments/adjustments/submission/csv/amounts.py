@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Final, NoReturn
 
 from adjustments import limits
-from adjustments.submission.csv.problems import Problem
+from adjustments.submission.csv.problems import RowProblem
 
 # Compiled when they are met first, which is seldom: most amounts are found clean a column at a time.
 _PLAIN: Final = r"([+-]?)([0-9]*)(?:\.([0-9]+))?"
@@ -39,7 +39,7 @@ _CURRENCY_SIGNS: Final = dict.fromkeys(
 )
 
 
-class BadAmount(Exception):
+class InvalidAmount(Exception):
     """The text is no amount that can be sent.
 
     Args:
@@ -47,44 +47,44 @@ class BadAmount(Exception):
         complaint: what is wrong and what to do, to stand after the offending text.
     """
 
-    def __init__(self, problem: Problem, complaint: str) -> None:
+    def __init__(self, problem: RowProblem, complaint: str) -> None:
         super().__init__(complaint)
         self.problem = problem
         self.complaint = complaint
 
 
-def canonical(text: str, *, amount_max: Decimal, semicolon_file: bool) -> str:
-    """The amount as canonical JSON-number text (issue 3, points 2 and 5).
+def canonicalise(text: str, *, amount_max: Decimal, semicolon_file: bool) -> str:
+    """The amount as canonical JSON-number text.
 
     Args:
         text: the cell, white space stripped.
         amount_max: the largest absolute amount, inclusive; 0 switches the check off.
         semicolon_file: whether the delimiter is a semicolon, which allows a decimal comma.
     Raises:
-        BadAmount: the text is not exactly one finite, non-zero number within the limits.
+        InvalidAmount: the text is not exactly one finite, non-zero number within the limits.
     """
     amount = _normal_form(text, semicolon_file=semicolon_file)
     if amount is None:
         _diagnose(text, semicolon_file=semicolon_file)
     if amount == "0":
-        raise BadAmount(
-            Problem.AMOUNT_ZERO, "is zero and would change nothing; write another amount or remove the row"
+        raise InvalidAmount(
+            RowProblem.AMOUNT_ZERO, "is zero and would change nothing; write another amount or remove the row"
         )
     whole, _, fraction = amount.removeprefix("-").partition(".")
     if len(fraction) > limits.DECIMALS_MAX:
-        raise BadAmount(
-            Problem.AMOUNT_TOO_MANY_DECIMALS,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_TOO_MANY_DECIMALS,
             f"has {len(fraction)} decimals; write at most {limits.DECIMALS_MAX}",
         )
     digits = len((whole + fraction).lstrip("0"))
     if digits > limits.SIGNIFICANT_DIGITS_MAX:
-        raise BadAmount(
-            Problem.AMOUNT_TOO_MANY_DIGITS,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_TOO_MANY_DIGITS,
             f"has {digits} significant digits; write at most {limits.SIGNIFICANT_DIGITS_MAX}",
         )
     if amount_max and Decimal(amount).copy_abs() > amount_max:
-        raise BadAmount(
-            Problem.AMOUNT_BEYOND_LIMIT,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_BEYOND_LIMIT,
             f"is beyond the limit of {amount_max:f} for one row; "
             "correct it, or have MaxAbsoluteAmount raised",
         )
@@ -124,39 +124,39 @@ def _normal_form(text: str, *, semicolon_file: bool) -> str | None:
 def _diagnose(text: str, *, semicolon_file: bool) -> NoReturn:
     """Say what people most often mean by a text that is no number, the surest signs first."""
     if not text:
-        raise BadAmount(
-            Problem.AMOUNT_MISSING,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_MISSING,
             "the amount is empty; write how much to add, or with a minus how much to deduct",
         )
     hyphened = text.translate(_MINUS_LOOKALIKES)
     if hyphened != text:
-        raise BadAmount(
-            Problem.AMOUNT_TYPOGRAPHIC_MINUS,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_TYPOGRAPHIC_MINUS,
             f"has a typographic minus or dash; write {_number_or(hyphened, 'it')} "
             "with the plain minus of the keyboard",
         )
     if re.fullmatch(_NOT_FINITE, text):
-        raise BadAmount(Problem.AMOUNT_NOT_FINITE, "is no finite number; write the amount in digits")
+        raise InvalidAmount(RowProblem.AMOUNT_NOT_FINITE, "is no finite number; write the amount in digits")
     if re.fullmatch(_SCIENTIFIC, text):
-        raise BadAmount(
-            Problem.AMOUNT_SCIENTIFIC,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_SCIENTIFIC,
             "is in scientific notation, where digits may be lost; write all digits of the original amount",
         )
     bare = text.translate(_CURRENCY_SIGNS)
     if bare != text or re.fullmatch(_CURRENCY_CODE, text):
-        raise BadAmount(
-            Problem.AMOUNT_CURRENCY_SIGN,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_CURRENCY_SIGN,
             f"has a currency sign or unit; write {_number_or(bare.strip(), 'the number alone')}",
         )
     _diagnose_separators(text, semicolon_file=semicolon_file)
-    raise BadAmount(Problem.AMOUNT_NOT_A_NUMBER, _advice_on_no_number(text))
+    raise InvalidAmount(RowProblem.AMOUNT_NOT_A_NUMBER, _advice_on_no_number(text))
 
 
 def _diagnose_separators(text: str, *, semicolon_file: bool) -> None:
     either = re.fullmatch(_THOUSAND_OR_FRACTION, text)
     if semicolon_file and either:
-        raise BadAmount(
-            Problem.AMOUNT_THOUSANDS_SEPARATOR,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_THOUSANDS_SEPARATOR,
             f"has a thousands separator or three decimals; write {either[1]}{either[2]}, "
             f"or {either[1]}.{either[2]}0 if decimals are meant",
         )
@@ -164,15 +164,15 @@ def _diagnose_separators(text: str, *, semicolon_file: bool) -> None:
     if grouped and grouped[3]:
         digits = re.sub("[^0-9]", "", grouped[2])
         number = grouped[1] + digits + (f".{grouped[4]}" if grouped[4] else "")
-        raise BadAmount(
-            Problem.AMOUNT_THOUSANDS_SEPARATOR,
+        raise InvalidAmount(
+            RowProblem.AMOUNT_THOUSANDS_SEPARATOR,
             f"has a thousands separator; write {_number_or(number, 'it without')}",
         )
     if re.fullmatch(_DECIMAL_COMMA, text):
         write = f"write {_number_or(text.replace(',', '.'), 'it with a decimal point')}"
         allowed = "with one or two decimals" if semicolon_file else "in semicolon files"
-        raise BadAmount(
-            Problem.AMOUNT_DECIMAL_COMMA, f"has a decimal comma, which is accepted only {allowed}; {write}"
+        raise InvalidAmount(
+            RowProblem.AMOUNT_DECIMAL_COMMA, f"has a decimal comma, which is accepted only {allowed}; {write}"
         )
 
 

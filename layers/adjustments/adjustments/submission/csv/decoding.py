@@ -1,17 +1,17 @@
-"""From blocks of bytes to blocks of text, in constant memory.
+"""Decodes blocks of bytes to blocks of text, in constant memory.
 
-Whatever the caller's blocks are, everything here works on pieces of one fixed size, so that a decision
-never depends on where a block happened to end. A gzip member is expanded piece by piece: a bomb costs
-time up to ``EXPANDED_BYTES_MAX``, never memory. Members may follow one another, zeros may follow the last
-one (tapes and some uploaders pad with them); anything else after the end is refused, as is a file that
-ends too early, because either means that rows may be missing.
+Whatever the size of the caller's blocks, everything here works on pieces of one fixed size, so that no
+result depends on where a block ended. A gzip member is decompressed piece by piece: a zip bomb costs time
+up to ``EXPANDED_BYTES_MAX``, never memory. Several members may follow one another, and zeros may follow the
+last one (tapes and some uploaders pad with them). Anything else after the end refuses the file, and so does
+a file that ends too early: either means that rows may be missing.
 
-The encoding: by mark (UTF-8, UTF-16, UTF-32), else UTF-8. Without a mark, bytes that are no UTF-8 raise
-``NotUtf8``, and the caller reads the object again as Windows-1252. With a mark, they refuse the file: it
-has said what it is.
+The encoding is that of the byte-order mark (UTF-8, UTF-16, UTF-32), or else UTF-8. Without a mark, bytes that
+are not valid UTF-8 raise ``NotUtf8``, and the caller reads the object again as Windows-1252. With a mark they
+refuse the file, because the mark states the encoding.
 
-Text or not: by the first bytes of what people drop by mistake, and by control characters in the header
-(``header``). A NUL further down rejects its row only.
+Files that are not text are recognised by the first bytes of what people drop by mistake, and by control
+characters in the header (``header``). A NUL further down rejects its row only.
 """
 
 import codecs
@@ -21,10 +21,10 @@ from typing import Final, NoReturn
 
 from adjustments import limits
 from adjustments.errors import FileRefused, NotUtf8
-from adjustments.submission.csv.problems import Refusal
+from adjustments.submission.csv.problems import FileProblem
 
 BLOCK_BYTES: Final = 128 * 1024
-"""Bytes worked on at a time; more is no faster."""
+"""Bytes processed at a time; more is no faster."""
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS
@@ -55,35 +55,39 @@ _NO_TEXT: Final = (
 )
 
 
-def text_of(
+def decode_blocks(
     blocks: Iterable[bytes], *, gzipped: bool, encoding: str | None, block_bytes: int
 ) -> tuple[str, Iterator[str]]:
-    """The encoding's name, and the text in blocks of bounded size.
+    """Decode the bytes of a file.
 
     Args:
         blocks: the object's bytes, in pieces of any size.
         gzipped: whether they are compressed.
         encoding: None to find it out.
         block_bytes: the size of the pieces worked on.
+
+    Returns:
+        The encoding's name, and the text in blocks of bounded size.
+
     Raises:
-        FileRefused: at once or while iterating; empty, no text, broken or too large gzip.
+        FileRefused: at once or while iterating; the file is empty, not text, damaged gzip or too large.
         NotUtf8: at once or while iterating; only with ``encoding=None`` and no mark.
     """
-    pieces = _evenly(blocks, block_bytes)
+    pieces = _rechunk(blocks, block_bytes)
     if gzipped:
-        pieces = _evenly(_expanded(pieces, block_bytes), block_bytes)
+        pieces = _rechunk(_decompress(pieces, block_bytes), block_bytes)
     first = next(pieces, b"")
     if not first:
-        raise FileRefused(Refusal.EMPTY, "the file is empty; export it again and drop it anew")
+        raise FileRefused(FileProblem.EMPTY, "the file is empty; export it again and drop it anew")
     for magic, advice in _NO_TEXT:
         if first.startswith(magic):
-            raise FileRefused(Refusal.NOT_TEXT, f"the file is no CSV text: it {advice}")
+            raise FileRefused(FileProblem.NOT_TEXT, f"the file is no CSV text: it {advice}")
     name, codec, marked = _encoding_of(first, encoding)
     may_be_windows = encoding is None and not marked
     return name, _decoded(first, pieces, codec, name, may_be_windows=may_be_windows)
 
 
-def _evenly(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+def _rechunk(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The same bytes in pieces of exactly one size (the last may be shorter)."""
     waiting = bytearray()
     for block in blocks:
@@ -99,7 +103,7 @@ def _evenly(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def _expanded(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+def _decompress(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
     """Gzip members expanded into pieces of at most ``size`` bytes."""
     member: zlib._Decompress | None = None
     members = total = 0
@@ -111,14 +115,14 @@ def _expanded(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
                 if not data:
                     break
                 member, members = zlib.decompressobj(_GZIP_WINDOW_BITS), members + 1
-            out = _expand(member, data, size, after_end=members > 1)
+            out = _decompress_piece(member, data, size, after_end=members > 1)
             total += len(out)
             _check_total(total)
             if out:
                 yield out
             data = member.unused_data if member.eof else member.unconsumed_tail
             member = None if member.eof else member
-    while member is not None and (out := _expand(member, b"", size, after_end=False)):
+    while member is not None and (out := _decompress_piece(member, b"", size, after_end=False)):
         total += len(out)
         _check_total(total)
         yield out
@@ -126,7 +130,7 @@ def _expanded(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
         _refuse_gzip("ends too early, so rows are missing; compress and upload it again")
 
 
-def _expand(member: "zlib._Decompress", data: bytes, size: int, *, after_end: bool) -> bytes:
+def _decompress_piece(member: "zlib._Decompress", data: bytes, size: int, *, after_end: bool) -> bytes:
     try:
         return member.decompress(data, size)
     except zlib.error:
@@ -138,13 +142,13 @@ def _expand(member: "zlib._Decompress", data: bytes, size: int, *, after_end: bo
 def _check_total(total: int) -> None:
     if total > limits.EXPANDED_BYTES_MAX:
         raise FileRefused(
-            Refusal.GZIP_TOO_LARGE,
+            FileProblem.GZIP_TOO_LARGE,
             f"the file expands to more than {limits.EXPANDED_BYTES_MAX:,} bytes; split it into smaller files",
         )
 
 
 def _refuse_gzip(fault: str) -> NoReturn:
-    raise FileRefused(Refusal.BROKEN_GZIP, f"the gzip file {fault}")
+    raise FileRefused(FileProblem.BROKEN_GZIP, f"the gzip file {fault}")
 
 
 def _encoding_of(first: bytes, encoding: str | None) -> tuple[str, str, bool]:
@@ -168,9 +172,9 @@ def _decoded(
     except UnicodeDecodeError:
         if may_be_windows:
             raise NotUtf8(
-                Refusal.NOT_UTF8, "the file is not UTF-8; it is read again as Windows-1252"
+                FileProblem.NOT_UTF8, "the file is not UTF-8; it is read again as Windows-1252"
             ) from None
         raise FileRefused(
-            Refusal.NOT_TEXT,
+            FileProblem.NOT_TEXT,
             f'the file holds bytes that are no {name} text; save it again as "CSV UTF-8" and drop that file',
         ) from None

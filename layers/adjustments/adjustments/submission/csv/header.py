@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from adjustments import limits
 from adjustments.errors import FileRefused
-from adjustments.submission.csv.csv_injection import restore, shown
+from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.parser import (
     CONTROL,
     OpenQuote,
@@ -28,14 +28,15 @@ from adjustments.submission.csv.parser import (
     row_too_long,
     unclosed_quote,
 )
-from adjustments.submission.csv.problems import Refusal
+from adjustments.submission.csv.printable import shown
+from adjustments.submission.csv.problems import FileProblem
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 NAMES_SHOWN_MAX: Final = 12
 
 
 class Role(StrEnum):
-    """What a column is for, named as in Gameball's request (seed, "Balance Adjustment Batch Job")."""
+    """What a column is for, named as in Gameball's request (Gameball API, "Balance Adjustment Batch Job")."""
 
     CUSTOMER_ID = "customerId"
     AMOUNT = "amount"
@@ -135,12 +136,12 @@ def read_header(text: str, *, line: int, delimiters: tuple[str, ...]) -> tuple[L
 
 
 def layout_of(cells: list[str], *, delimiter: str, line: int) -> Layout:
-    """Find the roles in a header (issue 3, points 1 and 3).
+    """Find the roles in a header.
 
     Raises:
         FileRefused: a needed column is missing, or two columns claim the same role.
     """
-    names = [restore(cell).strip() for cell in cells]
+    names = [unescape_formula(cell).strip() for cell in cells]
     roles = [role_of(name) for name in names]
     kept = [index for index, role in enumerate(roles) if role is not Role.ERROR]
     places = _places([roles[index] for index in kept], [names[index] for index in kept], line)
@@ -186,7 +187,7 @@ def _places(roles: list[Role | None], names: list[str], line: int) -> dict[Role,
         if role in places:
             both = _quoted([names[places[role]], names[index]])
             raise FileRefused(
-                Refusal.DUPLICATE_COLUMN,
+                FileProblem.DUPLICATE_COLUMN,
                 f"line {line}: the columns {both} both stand for {role}; "
                 "remove or rename one of them and drop the file again",
             )
@@ -198,7 +199,7 @@ def _require_needed(places: Mapping[Role, int], names: list[str], line: int) -> 
     missing = [role for role in NEEDED if role not in places]
     if not missing:
         return
-    code = Refusal.MISSING_COLUMN if places else Refusal.NO_HEADER
+    code = FileProblem.MISSING_COLUMN if places else FileProblem.NO_HEADER
     wanted = " and ".join(f"{role} (or: {', '.join(NAMES[role])})" for role in missing)
     raise FileRefused(
         code,
@@ -211,13 +212,13 @@ def _require_text(beginning: str) -> None:
     """Refuse control characters where a header should be: a picture, a program, UTF-16 without a mark."""
     if beginning.count("\0") * 3 >= len(beginning):
         raise FileRefused(
-            Refusal.NOT_TEXT,
+            FileProblem.NOT_TEXT,
             "the file looks like UTF-16 without a mark, or like no text; "
             'save it again as "CSV UTF-8" and drop that file',
         )
     if CONTROL.search(beginning):
         raise FileRefused(
-            Refusal.NOT_TEXT,
+            FileProblem.NOT_TEXT,
             "the file is no CSV text: it begins with control characters; "
             'export it as "CSV UTF-8" and drop that file',
         )

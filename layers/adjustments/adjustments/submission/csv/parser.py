@@ -1,6 +1,6 @@
-"""From blocks of text to CSV records with the physical line on which each starts.
+"""Splits blocks of text into CSV records, each with the physical line on which it starts.
 
-The grammar, which is what spreadsheets write plus what hands do to it:
+The grammar, which is what spreadsheets write and what people edit by hand:
 
 - LF, CRLF and CR end a line, in any mixture; each counts once. Nothing else ends a line (not U+2028, not
   form feed).
@@ -15,11 +15,10 @@ The grammar, which is what spreadsheets write plus what hands do to it:
   file rather than the row: it is no row of a balance file, and it could not be given back whole in
   fix-me.csv.
 
-The csv module's reader does the work for every block in which each line is one record. A block in which
-it stumbles, or which has line ends within quotes, is read by ``read_record``, slower and with exact
-positions; a property test holds the two together. csv's ``field_size_limit`` is global to the process, so
-nothing depends on it: the limit here is lower than its default, and if somebody lowers it, the slow way
-takes over.
+The csv module's reader parses every block in which each line is one record. A block in which it fails, or
+which has line ends within quotes, is parsed by ``read_record``, slower and with exact positions; a property
+test holds the two together. csv's ``field_size_limit`` is global to the process, so nothing depends on it:
+the limit here is lower than its default, and if somebody lowers it, the slow path takes over.
 """
 
 import csv
@@ -30,8 +29,8 @@ from typing import Final, NamedTuple, NoReturn
 
 from adjustments import limits
 from adjustments.errors import FileRefused
-from adjustments.submission.csv.csv_injection import has_restorable
-from adjustments.submission.csv.problems import Refusal
+from adjustments.submission.csv.csv_injection import may_have_escaped_formula
+from adjustments.submission.csv.problems import FileProblem
 
 LINES_MAX: Final = 5 * limits.ROWS_MAX
 """Physical lines of one file: blank lines are no rows, so that nobody else would ever stop counting them."""
@@ -46,8 +45,11 @@ _BLANK_LINES: Final = re.compile(r"(?:[ \t]*(?:\r\n|\r(?!\Z)|\n))+")
 _QUOTED: Final = re.compile(r' *"[^"]*(?:""[^"]*)*"(?!") *')
 
 
-class Batch(NamedTuple):
-    """Records of one block. ``plain``: good quotes, no control characters, nothing to restore in any cell."""
+class RecordBlock(NamedTuple):
+    """The records of one block, and the line on which each starts.
+
+    ``plain``: all quotes are well-formed, and no cell has a control character or an escaped formula.
+    """
 
     lines: Sequence[int]
     records: list[list[str]]
@@ -110,7 +112,7 @@ def _raise_fault(text: str, position: int) -> NoReturn:
     raise TextAfterQuote(quote, closed.end())
 
 
-class Records:
+class CsvParser:
     """The records of a text that comes in blocks; holds one block and one unfinished record at a time."""
 
     def __init__(self, texts: Iterator[str]) -> None:
@@ -126,7 +128,7 @@ class Records:
             self._skip_blank_lines()
         if not self._rest.strip():
             raise FileRefused(
-                Refusal.EMPTY, "the file has nothing but blank lines; export it again and drop it"
+                FileProblem.EMPTY, "the file has nothing but blank lines; export it again and drop it"
             )
         return self._rest, self._line
 
@@ -135,13 +137,13 @@ class Records:
         self._line += line_ends(self._rest[:chars])
         self._rest = self._rest[chars:]
 
-    def batches(self, delimiter: str) -> Iterator[Batch]:
+    def blocks(self, delimiter: str) -> Iterator[RecordBlock]:
         """All records from here on, blank ones included.
 
         Raises:
             FileRefused: a quote never closes, a record is too long, or there are too many lines.
         """
-        parser = _Parser(delimiter, self._line)
+        parser = _BlockParser(delimiter, self._line)
         rest = self._rest
         self._rest = ""
         for text in self._texts:
@@ -159,13 +161,13 @@ class Records:
             _check_line(self._line)
 
 
-class _Parser:
+class _BlockParser:
     def __init__(self, delimiter: str, line: int) -> None:
         self._delimiter = delimiter
         self._field = field_pattern(delimiter)
         self._line = line
 
-    def parse(self, text: str, *, final: bool) -> Generator[Batch, None, int]:
+    def parse(self, text: str, *, final: bool) -> Generator[RecordBlock, None, int]:
         """Whole lines in, a batch out; returns the characters used, fewer when the last record goes on."""
         if not text:
             return 0
@@ -175,7 +177,7 @@ class _Parser:
         if records is not None:
             numbers = range(self._line, self._line + len(lines))
             self._line += len(lines)
-            yield Batch(numbers, records, frozenset(), _is_plain(text))
+            yield RecordBlock(numbers, records, frozenset(), _is_plain(text))
             return len(text)
         return (yield from self._parse_carefully(text, final=final))
 
@@ -188,7 +190,7 @@ class _Parser:
             return None
         return records if len(records) == len(lines) else None
 
-    def _parse_carefully(self, text: str, *, final: bool) -> Generator[Batch, None, int]:
+    def _parse_carefully(self, text: str, *, final: bool) -> Generator[RecordBlock, None, int]:
         numbers: list[int] = []
         records: list[list[str]] = []
         bad_quotes: set[int] = set()
@@ -209,7 +211,7 @@ class _Parser:
         except FileRefused as error:
             refused = error
         plain = not bad_quotes and _is_plain(text[:position])
-        yield Batch(numbers, records, frozenset(bad_quotes), plain)
+        yield RecordBlock(numbers, records, frozenset(bad_quotes), plain)
         if refused is not None:
             raise refused
         return position
@@ -259,7 +261,7 @@ class _Parser:
 def unclosed_quote(line: int) -> FileRefused:
     """The refusal that names the line where a quote opens."""
     return FileRefused(
-        Refusal.UNCLOSED_QUOTE,
+        FileProblem.UNCLOSED_QUOTE,
         f'line {line}: a quote (") opens here and is not closed where its field ends, within '
         f"{limits.ROW_CHARS_MAX:,} characters; close or remove it (a quote within a quoted text is written "
         'twice: "") and drop the file again',
@@ -269,7 +271,7 @@ def unclosed_quote(line: int) -> FileRefused:
 def row_too_long(line: int) -> FileRefused:
     """The refusal of a record that is no row of a balance file."""
     return FileRefused(
-        Refusal.ROW_TOO_LONG,
+        FileProblem.ROW_TOO_LONG,
         f"line {line}: the row is longer than {limits.ROW_CHARS_MAX:,} characters, so this is no file of "
         "adjustments; check the line ends and the export, and drop the file again",
     )
@@ -278,7 +280,7 @@ def row_too_long(line: int) -> FileRefused:
 def _check_line(line: int) -> None:
     if line > LINES_MAX:
         raise FileRefused(
-            Refusal.TOO_MANY_LINES,
+            FileProblem.TOO_MANY_LINES,
             f"the file has more than {LINES_MAX:,} lines; remove blank lines or split it, and drop it again",
         )
 
@@ -290,7 +292,7 @@ def _is_plain(text: str) -> bool:
     # The search is slow; what it looks for has this byte before it in UTF-8, and most text has it nowhere.
     if b"\xc2" in data and _CONTROL_BEYOND_ASCII.search(text):
         return False
-    return not has_restorable(text)
+    return not may_have_escaped_formula(text)
 
 
 def _end_of_last_line(text: str) -> int:

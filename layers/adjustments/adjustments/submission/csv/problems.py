@@ -3,8 +3,8 @@
 from enum import StrEnum
 
 
-class Problem(StrEnum):
-    """Why a row is never sent (issue 3, point 2); stable, for programs."""
+class RowProblem(StrEnum):
+    """Why a row is never sent; stable, for programs."""
 
     TOO_FEW_FIELDS = "too_few_fields"
     TOO_MANY_FIELDS = "too_many_fields"
@@ -30,8 +30,8 @@ class Problem(StrEnum):
     """Never said here: only the planner sees the whole file."""
 
 
-class Refusal(StrEnum):
-    """Why a whole file is refused (issue 3, point 3): the codes of ``FileRefused`` that intake raises."""
+class FileProblem(StrEnum):
+    """Why a whole file is refused: the codes of ``FileRefused`` that intake raises."""
 
     EMPTY = "empty"
     NOT_TEXT = "not_text"

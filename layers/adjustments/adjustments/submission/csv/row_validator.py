@@ -1,29 +1,30 @@
-"""A record becomes a row that can be sent, or a rejection that says why not.
+"""Validates CSV records: each becomes a row that can be sent, or a rejection that says why not.
 
-Two ways, one result. Most rows are clean, and are known to be by a few C calls: the block has no control
-character and nothing to restore, the id is printable ASCII, the amount is canonical as it stands. Every
-other row goes through ``_judged``, which looks at each cell and finds the words for what is wrong. The
-quick way accepts only what the careful one would accept with the same result; a property test holds them
-together.
+There is a fast path and a careful one, with the same result. Most rows are valid, and a few C calls prove
+it for a whole block: it has no control character and no escaped formula, each id is printable ASCII, each
+amount is canonical as it stands. Every other row goes through ``_validate_one``, which checks each cell and
+words the message. The fast path accepts only what the careful one would accept with the same result; a
+property test holds them together.
 
-The first problem of a row is the one that is named, in this order: fields, control characters, id,
-amount, reason. A record whose cells are all empty is a blank line: spreadsheets leave ``,,,`` behind, and
-there is nothing in it to lose.
+The first problem of a row is reported, in this order: number of fields, control characters, id, amount,
+reason. A record whose cells are all empty is a blank line: spreadsheets leave ``,,,`` behind, and there is
+nothing in it to lose.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from adjustments import limits
+from adjustments.batches.workfiles import RECORD_END, ValidatedRows
 from adjustments.model import Rejection, Row
-from adjustments.submission.csv.amounts import BadAmount, canonical, clean_amount_pattern
-from adjustments.submission.csv.csv_injection import RECORD_END, is_invisible, name_of, restore, shown
+from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clean_amount_pattern
+from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.header import Layout
-from adjustments.submission.csv.parser import CONTROL, Batch
-from adjustments.submission.csv.problems import Problem
+from adjustments.submission.csv.parser import CONTROL, RecordBlock
+from adjustments.submission.csv.printable import code_point, is_invisible, shown
+from adjustments.submission.csv.problems import RowProblem
 
 _SCIENTIFIC: Final = r"[+-]?[0-9]+(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"
 _SCIENTIFIC_ID: Final = re.compile(_SCIENTIFIC)
@@ -31,45 +32,8 @@ _END: Final = rf"(?:{RECORD_END}|\Z)"
 _CLEAN_ID: Final = rf"(?!{_SCIENTIFIC}{_END})[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
 
 
-class IntakeRules(NamedTuple):
-    """What an operator sets for intake. ``amount_max``: MaxAbsoluteAmount, inclusive; 0 = off."""
-
-    amount_max: Decimal
-
-
-class Decided(NamedTuple):
-    """What the rows of one block became: adjustments column by column, and the rejections.
-
-    Most blocks hold nothing but clean rows: by columns, they are decided and written several times faster.
-    """
-
-    lines: Sequence[int]
-    customer_ids: Sequence[str]
-    amounts: Sequence[str]
-    reasons: Sequence[str]
-    cells: Sequence[list[str]]
-    rejections: Sequence[Rejection]
-
-    @classmethod
-    def of(cls, decisions: Iterable[Row | Rejection | None]) -> "Decided":
-        """Put decisions in columns; those on blank lines are None."""
-        rows, rejections = [], []
-        for decision in decisions:
-            if isinstance(decision, Row):
-                rows.append(decision)
-            elif decision is not None:
-                rejections.append(decision)
-        lines, ids, amounts, reasons, cells = zip(*rows, strict=True) if rows else ((),) * len(Row._fields)
-        return cls(lines, ids, amounts, reasons, cells, rejections)
-
-    def in_order(self) -> list[Row | Rejection]:
-        """The decisions in the order of the file."""
-        rows = map(Row, self.lines, self.customer_ids, self.amounts, self.reasons, self.cells)
-        return sorted([*rows, *self.rejections], key=itemgetter(0))
-
-
 class _Bad(Exception):
-    def __init__(self, problem: Problem, complaint: str, column: str = "", text: str = "") -> None:
+    def __init__(self, problem: RowProblem, complaint: str, column: str = "", text: str = "") -> None:
         super().__init__(complaint)
         self.problem = problem
         self.complaint = complaint
@@ -77,53 +41,53 @@ class _Bad(Exception):
         self.text = text
 
 
-class _Clean:
-    """Knows the clean cells of a column by a pattern: one at a time, or a whole block's in one call.
+class _ColumnPattern:
+    """Matches the cells of a column against a pattern: one at a time, or a whole block's in one call.
 
     Only for cells without control characters: a block's are joined by one.
     """
 
     def __init__(self, pattern: str) -> None:
-        self.is_one = re.compile(pattern).fullmatch
+        self.matches = re.compile(pattern).fullmatch
         self._find_other = re.compile(rf"{RECORD_END}(?!(?:{pattern}){_END})").search
 
-    def are_all(self, cells: Sequence[str]) -> bool:
-        """Whether every cell is clean."""
+    def match_all(self, cells: Sequence[str]) -> bool:
+        """Whether every cell matches."""
         return self._find_other(RECORD_END.join(["", *cells])) is None
 
 
-class Judge:
-    """Decides each record of one file.
+class RowValidator:
+    """Validates the records of one file.
 
     Args:
         layout: where the columns stand.
-        rules: what the operator has set.
+        amount_max: the largest absolute amount, inclusive (MaxAbsoluteAmount); 0 switches the check off.
     """
 
-    def __init__(self, layout: Layout, rules: IntakeRules) -> None:
+    def __init__(self, layout: Layout, *, amount_max: Decimal) -> None:
         self._layout = layout
-        self._rules = rules
+        self._amount_max = amount_max
         self._semicolon_file = layout.delimiter == ";"
-        amount = clean_amount_pattern(amount_max=rules.amount_max, semicolon_file=self._semicolon_file)
-        self._clean_amount = _Clean(amount)
-        self._clean_id = _Clean(_CLEAN_ID)
+        amount = clean_amount_pattern(amount_max=amount_max, semicolon_file=self._semicolon_file)
+        self._clean_amount = _ColumnPattern(amount)
+        self._clean_id = _ColumnPattern(_CLEAN_ID)
 
-    def decisions(self, batch: Batch) -> Decided:
-        """One decision for each record that is not blank."""
-        if not batch.plain:
-            return Decided.of(self._carefully(batch))
+    def validate(self, block: RecordBlock) -> ValidatedRows:
+        """Validate each record that is not blank."""
+        if not block.plain:
+            return ValidatedRows.of(self._validate_carefully(block))
         fields = self._layout.fields
-        if set(map(len, batch.records)) == {fields}:
-            return self._quickly(batch.lines, batch.records)
-        ragged = [self._ragged(line, cells) for line, cells in _numbered(batch) if len(cells) != fields]
-        whole = [(line, cells) for line, cells in _numbered(batch) if len(cells) == fields]
-        decided = self._quickly([line for line, _ in whole], [cells for _, cells in whole])
-        return decided._replace(rejections=[*decided.rejections, *filter(None, ragged)])
+        if set(map(len, block.records)) == {fields}:
+            return self._validate_fast(block.lines, block.records)
+        ragged = [self._ragged(line, cells) for line, cells in _numbered(block) if len(cells) != fields]
+        whole = [(line, cells) for line, cells in _numbered(block) if len(cells) == fields]
+        validated = self._validate_fast([line for line, _ in whole], [cells for _, cells in whole])
+        return validated._replace(rejections=[*validated.rejections, *filter(None, ragged)])
 
-    def _quickly(self, lines: Sequence[int], records: list[list[str]]) -> Decided:
-        """Decide records with the right number of fields, each step for all of them in one call."""
+    def _validate_fast(self, lines: Sequence[int], records: list[list[str]]) -> ValidatedRows:
+        """Validate records with the right number of fields, each step for all of them in one call."""
         if not records:
-            return Decided.of(())
+            return ValidatedRows.of(())
         layout = self._layout
         for index in layout.error_columns[::-1]:
             for cells in records:
@@ -135,32 +99,32 @@ class Judge:
         )
         chars_max = limits.REASON_CHARS_MAX
         if (
-            self._clean_id.are_all(ids)
-            and self._clean_amount.are_all(amounts)
+            self._clean_id.match_all(ids)
+            and self._clean_amount.match_all(amounts)
             and max(map(len, reasons)) <= chars_max
         ):
-            return Decided(lines, ids, amounts, reasons, records, [])
-        clean_id, clean_amount = self._clean_id.is_one, self._clean_amount.is_one
-        return Decided.of(
+            return ValidatedRows(lines, ids, amounts, reasons, records, [])
+        clean_id, clean_amount = self._clean_id.matches, self._clean_amount.matches
+        return ValidatedRows.of(
             Row(line, customer_id, amount, reason, cells)
             if clean_id(customer_id) and clean_amount(amount) and len(reason) <= chars_max
-            else self._judged(line, cells)
+            else self._validate_one(line, cells)
             for line, customer_id, amount, reason, cells in zip(
                 lines, ids, amounts, reasons, records, strict=True
             )
         )
 
-    def _carefully(self, batch: Batch) -> Iterator[Row | Rejection | None]:
-        for line, raw in _numbered(batch):
-            cells = [restore(cell) for cell in raw]
-            if line in batch.bad_quotes:
+    def _validate_carefully(self, block: RecordBlock) -> Iterator[Row | Rejection | None]:
+        for line, raw in _numbered(block):
+            cells = [unescape_formula(cell) for cell in raw]
+            if line in block.bad_quotes:
                 yield self._badly_quoted(line, cells)
             elif len(cells) != self._layout.fields:
                 yield self._ragged(line, cells)
             else:
-                yield self._judged(line, self._without_errors(cells))
+                yield self._validate_one(line, self._without_errors(cells))
 
-    def _judged(self, line: int, cells: list[str]) -> Row | Rejection | None:
+    def _validate_one(self, line: int, cells: list[str]) -> Row | Rejection | None:
         """The careful way, for a record with the right number of fields and without its ``error``."""
         if _is_blank(cells):
             return None
@@ -181,13 +145,13 @@ class Judge:
             return None
         if found < wanted:
             bad = _Bad(
-                Problem.TOO_FEW_FIELDS,
+                RowProblem.TOO_FEW_FIELDS,
                 f"the row has {_count(found)} where the header has {wanted}; "
                 "add what is missing (a field may be empty)",
             )
         else:
             bad = _Bad(
-                Problem.TOO_MANY_FIELDS,
+                RowProblem.TOO_MANY_FIELDS,
                 f"the row has {_count(found)} where the header has {wanted}; put quotes round a text "
                 f"that has {_named(self._layout.delimiter)} in it, "
                 "and write numbers without thousands separators",
@@ -196,7 +160,7 @@ class Judge:
 
     def _badly_quoted(self, line: int, cells: list[str]) -> Rejection:
         bad = _Bad(
-            Problem.BAD_QUOTES,
+            RowProblem.BAD_QUOTES,
             'text follows a closing quote ("); put quotes round the whole field, '
             "and write a quote within it twice",
         )
@@ -217,8 +181,8 @@ class Judge:
 
     def _control(self, index: int, cell: str, at: int) -> _Bad:
         return _Bad(
-            Problem.CONTROL_CHARACTER,
-            f"has the invisible character {name_of(cell[at])} as its character {at + 1}; "
+            RowProblem.CONTROL_CHARACTER,
+            f"has the invisible character {code_point(cell[at])} as its character {at + 1}; "
             "delete it or type the text anew",
             self._layout.names[index],
             cell,
@@ -229,14 +193,14 @@ class Judge:
         column = self._layout.names[index]
         if not customer_id:
             raise _Bad(
-                Problem.CUSTOMER_ID_MISSING,
+                RowProblem.CUSTOMER_ID_MISSING,
                 "the customer id is empty; write it, or remove the row",
                 column,
                 customer_id,
             )
         if len(customer_id) > limits.CUSTOMER_ID_CHARS_MAX:
             raise _Bad(
-                Problem.CUSTOMER_ID_TOO_LONG,
+                RowProblem.CUSTOMER_ID_TOO_LONG,
                 f"has {len(customer_id)} characters; an id has at most {limits.CUSTOMER_ID_CHARS_MAX}",
                 column,
                 customer_id,
@@ -247,7 +211,7 @@ class Judge:
                     raise self._control(index, customer_id, at)
         if _SCIENTIFIC_ID.fullmatch(customer_id):
             raise _Bad(
-                Problem.CUSTOMER_ID_SCIENTIFIC,
+                RowProblem.CUSTOMER_ID_SCIENTIFIC,
                 "is an id that a spreadsheet has turned into scientific notation, its last digits are lost; "
                 "format the column as text and paste the ids anew from their source",
                 column,
@@ -257,15 +221,15 @@ class Judge:
 
     def _amount(self, text: str) -> str:
         try:
-            return canonical(text, amount_max=self._rules.amount_max, semicolon_file=self._semicolon_file)
-        except BadAmount as bad:
+            return canonicalise(text, amount_max=self._amount_max, semicolon_file=self._semicolon_file)
+        except InvalidAmount as bad:
             column = self._layout.names[self._layout.amount]
             raise _Bad(bad.problem, bad.complaint, column, text) from None
 
     def _reason(self, reason: str) -> str:
         if len(reason) > limits.REASON_CHARS_MAX and self._layout.reason is not None:
             raise _Bad(
-                Problem.REASON_TOO_LONG,
+                RowProblem.REASON_TOO_LONG,
                 f"has {len(reason)} characters; shorten it to {limits.REASON_CHARS_MAX}",
                 self._layout.names[self._layout.reason],
                 reason,
@@ -289,8 +253,8 @@ class Judge:
         )
 
 
-def _numbered(batch: Batch) -> Iterable[tuple[int, list[str]]]:
-    return zip(batch.lines, batch.records, strict=True)
+def _numbered(block: RecordBlock) -> Iterable[tuple[int, list[str]]]:
+    return zip(block.lines, block.records, strict=True)
 
 
 def _cell(cells: list[str], index: int | None) -> str:
