@@ -10,7 +10,7 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from adjustments import exact_json
+from adjustments.core import exact_json
 from cli.errors import Forbidden, Refused, Trouble
 from cli.stack import Stack
 

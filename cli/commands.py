@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from adjustments.ids import batch_id
+from adjustments.core.ids import batch_id
 from cli.errors import Exit, Refused, Trouble, WrongUse
 from cli.options import Desk, at_a_desk, confirm, examples, take_batch_id
 from cli.output import moment, number, outcomes, points, prediction, status_of

@@ -12,7 +12,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from adjustments import exact_json
+from adjustments.core import exact_json
 
 _UNBOUND: Final = 10_000
 """Columns of a line where no terminal says how many it has: whoever reads it then wants whole lines."""

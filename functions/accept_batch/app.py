@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import adjustments.services.accepting  # noqa: F401 - with the start, not the first call
-from adjustments import api, limits, wiring
-from adjustments.batches import measures
-from adjustments.errors import AdjustmentsError, RequestRefused
-from adjustments.model import Batch
+import adjustments.submission.api_submission  # noqa: F401 - with the start, not the first call
+from adjustments import api, wiring
+from adjustments.aws import batch_metrics as measures
+from adjustments.batches.records import Batch
+from adjustments.core import limits
+from adjustments.core.errors import AdjustmentsError, RequestRefused
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

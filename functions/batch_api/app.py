@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import adjustments.services.steering  # noqa: F401 - with the start, not the first call
-from adjustments import api, ids, wiring
-from adjustments.errors import AdjustmentsError, NotFound, RequestRefused
-from adjustments.model import Batch
-from adjustments.states import BatchStatus
+import adjustments.administration.service  # noqa: F401 - with the start, not the first call
+from adjustments import api, wiring
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus
+from adjustments.core import ids
+from adjustments.core.errors import AdjustmentsError, NotFound, RequestRefused
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -61,7 +62,7 @@ def show(event: Event) -> Mapping[str, Any]:
 
 def approve(event: Event) -> Mapping[str, Any]:
     """Let a held batch go; the body may name what the approver believes to approve."""
-    from adjustments.steering_bodies import read_approval  # only here: it loads pydantic
+    from adjustments.administration.request_bodies import read_approval  # only here: it loads pydantic
 
     approval = read_approval(event.get("body"), api.caller(event))
     return standing(wiring.build_steering().approve(batch_of(event), approval))
@@ -69,7 +70,7 @@ def approve(event: Event) -> Mapping[str, Any]:
 
 def stop(event: Event) -> Mapping[str, Any]:
     """Send nothing more of a batch, and stop its running jobs unless the body says to keep them."""
-    from adjustments.steering_bodies import read_stop  # only here: it loads pydantic
+    from adjustments.administration.request_bodies import read_stop  # only here: it loads pydantic
 
     wanted, stop_at = read_stop(event.get("body")), wiring.clock.now() + STOP_TIME
     steering = wiring.build_steering()
@@ -81,7 +82,7 @@ def stop(event: Event) -> Mapping[str, Any]:
 
 def resolve(event: Event) -> Mapping[str, Any]:
     """Settle rows in doubt by the caller's word."""
-    from adjustments.steering_bodies import read_verdict  # only here: it loads pydantic
+    from adjustments.administration.request_bodies import read_verdict  # only here: it loads pydantic
 
     verdict = read_verdict(event.get("body"), api.caller(event))
     batch, rows = wiring.build_resolver().resolve(batch_of(event), verdict)

@@ -5,13 +5,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from adjustments import api, manual_wiring
-from adjustments.errors import AdjustmentsError, GameballError, GameballUnauthorized
-from adjustments.events import take_each
+from adjustments.aws.event_log import facts_of
+from adjustments.aws.event_models import take_each
+from adjustments.core.errors import AdjustmentsError, GameballError, GameballUnauthorized
 from adjustments.manual.discretion import loggable, names_of
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from adjustments.ports import Asking
 from adjustments.services.requesting import message_of
-from adjustments.services.telling import facts_of
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import adjustments.results.notifications  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
-from adjustments.events import read_step
+from adjustments.aws.event_models import read_step
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from adjustments import wiring
-from adjustments.batches import measures
-from adjustments.events import read_step, until
-from adjustments.services.polling import answer_of
+from adjustments.aws import batch_metrics as measures
+from adjustments.aws.event_models import read_step, until
+from adjustments.polling.poller import answer_of
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import adjustments.services.intake  # noqa: F401 - with the start, not the first call
+import adjustments.submission.triggers  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
-from adjustments.batches import measures
-from adjustments.errors import RequestRefused
-from adjustments.events import ObjectCreated, read_drop, take_each
-from adjustments.model import Batch
+from adjustments.aws import batch_metrics as measures
+from adjustments.aws.event_models import ObjectCreated, read_drop, take_each
+from adjustments.batches.records import Batch
+from adjustments.core.errors import RequestRefused
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from adjustments import wiring
-from adjustments.batches import measures
-from adjustments.events import read_step, until
+from adjustments.aws import batch_metrics as measures
+from adjustments.aws.event_models import read_step, until
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

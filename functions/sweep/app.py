@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-import adjustments.services.sweeping  # noqa: F401 - with the start, not the first call
+import adjustments.administration.sweeper  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
-from adjustments.events import until
+from adjustments.aws.event_models import until
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

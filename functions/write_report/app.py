@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import adjustments.results.report_writer  # noqa: F401 - with the start, not the first call
 from adjustments import wiring
-from adjustments.batches import measures
-from adjustments.events import read_step
+from adjustments.aws import batch_metrics as measures
+from adjustments.aws.event_models import read_step
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -10,7 +10,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from adjustments.batches import chunking
-from adjustments.limits import CHUNK_ROWS_MAX
+from adjustments.core.limits import CHUNK_ROWS_MAX
 from tests.bench import inputs
 from tests.bench.machine import Machine
 from tests.bench.tables import table

@@ -27,17 +27,17 @@ from typing import Any, BinaryIO, Final, cast
 import boto3
 from botocore.config import Config
 
-from adjustments.adapters.bucket import BucketFiles
-from adjustments.adapters.budget import TableRequestBudget
-from adjustments.adapters.gameball import GameballClient
-from adjustments.adapters.keys import Keys
-from adjustments.adapters.runtime import RandomIds, SystemClock, run_in_threads
-from adjustments.adapters.table import TableBatchStore
+from adjustments.aws.bucket import BucketFiles
+from adjustments.aws.table import TableBatchStore
+from adjustments.core.runtime import RandomIds, SystemClock, run_in_threads
+from adjustments.gameball.client import GameballClient
+from adjustments.gameball.credentials import Keys
+from adjustments.gameball.rate_limiter import TableRequestBudget
 from adjustments.results.notifications import Notifier
-from adjustments.services.intake import Intake
-from adjustments.services.starting import Starter
-from adjustments.services.submitting import Submitter
 from adjustments.submission.planner import Drop, Planner, PlanRules
+from adjustments.submission.sender import Submitter
+from adjustments.submission.starter import Starter
+from adjustments.submission.triggers import Intake
 from local.aws import ACCESS_KEY, SECRET_KEY
 from local.emulator import REGION, start_emulator
 from local.gameball import STANDIN_KEYS, StandInDoor, start_standin

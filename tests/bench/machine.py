@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from unittest.mock import patch
 
-from adjustments import exact_json
-from adjustments.adapters import bucket, table
-from adjustments.batches.dialects import Dialect
-from adjustments.errors import NotFound
-from adjustments.events import STEP_MARGIN
-from adjustments.model import Batch, Chunk
-from adjustments.ports import Lane, Resource
+from adjustments.aws import bucket, table
+from adjustments.aws.event_models import STEP_MARGIN
+from adjustments.batches.records import Batch, Chunk
+from adjustments.core import exact_json
+from adjustments.core.errors import NotFound
+from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.rate_limiter import Lane, Resource
 from tests.bench.ports import Blocks, FolderFiles
 from tests.fakes import memory
 from tests.fakes.world import World

@@ -18,9 +18,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from adjustments.batches.outcomes import RowOutcome
-from adjustments.batches.workfiles import WorkKeys
-from adjustments.model import Batch, Chunk, Counts, Outcome
-from adjustments.states import BatchStatus, ChunkState
+from adjustments.batches.records import Batch, Chunk, Counts, Outcome
+from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.work_files import WorkKeys
 from adjustments.submission.planner import Drop
 from tests.bench import inputs
 from tests.bench.ports import FolderFiles

@@ -32,7 +32,7 @@ STAGES: Final = {
     "submission/csv/decoding.py": "read CSV records",
     "submission/csv/row_validator.py": "validate rows",
     "batches/payloads.py": "write bodies",
-    "batches/workfiles.py": "keep the input rows",
+    "batches/work_files.py": "keep the input rows",
     "submission/duplicates.py": "find repeated customers",
 }
 """What the planner does in which module."""

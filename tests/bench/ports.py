@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from adjustments.errors import NotFound
-from adjustments.ports import Opened, Put, StoredObject, Writing
+from adjustments.batches.files import Opened, Put, StoredObject, Writing
+from adjustments.core.errors import NotFound
 from tests.fakes.memory import START
 
 Blocks = Callable[[], Iterator[bytes]]

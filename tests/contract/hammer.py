@@ -10,9 +10,8 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from adjustments.adapters.budget import TableRequestBudget
-from adjustments.adapters.runtime import RandomIds
-from adjustments.ports import Lane, Resource
+from adjustments.core.runtime import RandomIds
+from adjustments.gameball.rate_limiter import Lane, Resource, TableRequestBudget
 from local.aws import Aws
 from local.emulator import REGION
 

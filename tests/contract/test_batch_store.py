@@ -12,13 +12,13 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 
-from adjustments.adapters.table import TOGETHER_MAX, TRANSACTION_TRIES, TableBatchStore
-from adjustments.errors import NotFound, WrongState
-from adjustments.ids import chunk_id, half_ids
-from adjustments.model import Batch, Chunk, Counts, Source
-from adjustments.ports import BatchStore
-from adjustments.services.looking import UNTOUCHED_MAX
-from adjustments.states import BatchStatus, ChunkState
+from adjustments.aws.table import TOGETHER_MAX, TRANSACTION_TRIES, TableBatchStore
+from adjustments.batches.chunk_cursor import UNTOUCHED_MAX
+from adjustments.batches.records import Batch, Chunk, Counts, Source
+from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.store import BatchStore
+from adjustments.core.errors import NotFound, WrongState
+from adjustments.core.ids import chunk_id, half_ids
 from tests.fakes.memory import START, MemoryStore
 from tests.records import anything
 

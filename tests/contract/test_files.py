@@ -7,9 +7,9 @@ from typing import Protocol
 
 import pytest
 
-from adjustments.adapters.bucket import BucketFiles
-from adjustments.errors import NotFound, WrongState
-from adjustments.ports import Files, StoredObject
+from adjustments.aws.bucket import BucketFiles
+from adjustments.batches.files import Files, StoredObject
+from adjustments.core.errors import NotFound, WrongState
 from local.aws import Aws
 from tests.fakes.memory import ManualClock, MemoryFiles
 

@@ -14,8 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
 from adjustments.adapters.idempotency import TableOnce
-from adjustments.adapters.runtime import RandomIds, SystemClock
-from adjustments.errors import (
+from adjustments.core.errors import (
     GameballRefused,
     GameballThrottled,
     IdTaken,
@@ -23,6 +22,7 @@ from adjustments.errors import (
     StillInProgress,
     TableUnavailable,
 )
+from adjustments.core.runtime import RandomIds, SystemClock
 from adjustments.manual.transaction import read_manual_transaction
 from adjustments.ports import Asking, Attempt, Once
 from local.emulator import REGION, start_emulator

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from adjustments.adapters.budget import TableRequestBudget
 from adjustments.adapters.idempotency import TableOnce
-from adjustments.adapters.runtime import RandomIds, SystemClock
-from adjustments.errors import IdTaken
+from adjustments.core.errors import IdTaken
+from adjustments.core.runtime import RandomIds, SystemClock
+from adjustments.gameball.rate_limiter import TableRequestBudget
 from adjustments.manual.transaction import read_manual_transaction
 from adjustments.ports import Asking
 from adjustments.services.transacting import Added, Transactor

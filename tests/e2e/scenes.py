@@ -19,7 +19,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from adjustments import wiring
-from adjustments.adapters.bucket import BucketFiles
+from adjustments.aws.bucket import BucketFiles
 from local.stack import LocalStack
 from local.waiting import wait_for
 from tests.fakes.gateway import proxy_event

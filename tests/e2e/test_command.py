@@ -16,7 +16,7 @@ from local.aws import ACCESS_KEY, SECRET_KEY, Aws
 from local.gameball import StandInDoor
 from local.stack import LocalStack
 from local.waiting import wait_for
-from tests.contract.test_notices import make_queue
+from tests.contract.test_notifications import make_queue
 
 Done = subprocess.CompletedProcess[str]
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from adjustments import exact_json
-from adjustments.batches.dialects import Dialect
-from adjustments.errors import GameballError, GameballRefused
+from adjustments.core import exact_json
+from adjustments.core.errors import GameballError, GameballRefused
+from adjustments.gameball.dialects import Dialect
 
 Applied = tuple[int, str, Decimal]
 """A job, a customer, and the amount that was added."""

@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from adjustments.adapters.budget import AHEAD_S, ASK_AGAIN_S
-from adjustments.adapters.keys import Keys, read_keys
-from adjustments.errors import ConfigurationError, NotFound, WrongState
-from adjustments.model import Batch, Chunk
-from adjustments.ports import Clock, Ids, Lane, Opened, Put, Resource, StoredObject, Writing
-from adjustments.states import BatchStatus
+from adjustments.batches.files import Opened, Put, StoredObject, Writing
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import BatchStatus
+from adjustments.core.errors import ConfigurationError, NotFound, WrongState
+from adjustments.core.runtime import Clock, Ids
+from adjustments.gameball.credentials import Keys, read_keys
+from adjustments.gameball.rate_limiter import AHEAD_S, ASK_AGAIN_S, Lane, Resource
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

@@ -7,10 +7,17 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
-from adjustments import exact_json
-from adjustments.errors import AdjustmentsError, GameballRefused, IdTaken, OutcomeUnknown, StillInProgress
+from adjustments.core import exact_json
+from adjustments.core.errors import (
+    AdjustmentsError,
+    GameballRefused,
+    IdTaken,
+    OutcomeUnknown,
+    StillInProgress,
+)
+from adjustments.core.runtime import Clock
 from adjustments.manual.transaction import ManualTransaction
-from adjustments.ports import Asking, Attempt, Clock
+from adjustments.ports import Asking, Attempt
 
 
 class Killed(BaseException):

@@ -4,28 +4,28 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from adjustments.batches.dialects import Dialect
-from adjustments.model import Batch
-from adjustments.ports import Gameball
+from adjustments.administration.reversal import Reverser
+from adjustments.administration.service import Steering
+from adjustments.administration.sweeper import Sweeper
+from adjustments.batches.records import Batch
+from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Gameball
+from adjustments.polling.dry_run import Inquirer, Predictor
+from adjustments.polling.job_client import JobAsker
+from adjustments.polling.job_collector import Collector
+from adjustments.polling.job_stopper import Stopper
+from adjustments.polling.poller import Poller
+from adjustments.polling.settlement import Settler
+from adjustments.reconciliation.reconciler import Investigator, TransactionList
+from adjustments.reconciliation.resolution import Resolver
 from adjustments.results.emails import ResultsLocation
 from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter
-from adjustments.services.accepting import Acceptor
-from adjustments.services.asking import JobAsker
-from adjustments.services.collecting import Collector
-from adjustments.services.intake import Intake
-from adjustments.services.investigating import Investigator, TransactionList
-from adjustments.services.polling import Poller
-from adjustments.services.predicting import Inquirer, Predictor
-from adjustments.services.resolving import Resolver
-from adjustments.services.reversing import Reverser
-from adjustments.services.settling import Settler
-from adjustments.services.starting import Starter
-from adjustments.services.steering import Steering
-from adjustments.services.stopping import Stopper
-from adjustments.services.submitting import Submitter
-from adjustments.services.sweeping import Sweeper
+from adjustments.submission.api_submission import Acceptor
 from adjustments.submission.planner import Planner, PlanRules
+from adjustments.submission.sender import Submitter
+from adjustments.submission.starter import Starter
+from adjustments.submission.triggers import Intake
 from tests.fakes import memory
 
 PLACE = ResultsLocation("memory", "eu-central-1")

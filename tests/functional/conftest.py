@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from adjustments.adapters.gameball import GameballClient
-from adjustments.adapters.keys import Keys
+from adjustments.gameball.client import GameballClient
+from adjustments.gameball.credentials import Keys
 from local.standin.server import StandIn
 
 API_KEY, SECRET_KEY = "standin-api-key", "standin-secret-key"

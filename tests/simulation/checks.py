@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from adjustments import exact_json
-from adjustments.errors import GameballError
-from adjustments.model import Batch, Chunk
+from adjustments.batches.records import Batch, Chunk
+from adjustments.core import exact_json
+from adjustments.core.errors import GameballError
 from tests.simulation.chance import Answer
 from tests.simulation.model import Entry, ModelGameball
 from tests.simulation.scenario import File, InputRow, Scenario, accepted

@@ -7,10 +7,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from adjustments.batches.decisions import Approval, Verdict
-from adjustments.batches.evidence import Finding
-from adjustments.errors import AdjustmentsError, WrongState
-from adjustments.services.polling import answer_of
+from adjustments.core.errors import AdjustmentsError, WrongState
+from adjustments.polling.poller import answer_of
+from adjustments.reconciliation.decisions import Approval, Verdict
+from adjustments.reconciliation.evidence import Finding
 from tests.fakes.memory import START
 from tests.simulation.checks import FINAL, fail
 from tests.simulation.scenario import File

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
-from adjustments import exact_json
-from adjustments.batches.dialects import Dialect
-from adjustments.errors import (
+from adjustments.core import exact_json
+from adjustments.core.errors import (
     GameballError,
     GameballRefused,
     GameballThrottled,
@@ -17,6 +16,7 @@ from adjustments.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
+from adjustments.gameball.dialects import Dialect
 from tests.simulation.chance import Answer, Chance, Fate, Poll
 
 OUR_KEY = "secret-key-1"

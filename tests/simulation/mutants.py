@@ -17,36 +17,36 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.table import Table
 
-from adjustments import answers, states
-from adjustments.answers import FollowUp
-from adjustments.batches import jobs, outcomes, progress
-from adjustments.batches.evidence import Doubt, Finding, judge
-from adjustments.batches.jobs import JobStatus
+from adjustments.administration import sweeper as sweeping
+from adjustments.administration.sweeper import Sweeper
+from adjustments.batches import chunk_cursor as looking
+from adjustments.batches import next_step as progress
+from adjustments.batches import outcomes, states
+from adjustments.batches.chunk_cursor import Seen
+from adjustments.batches.next_step import NextStep
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
-from adjustments.batches.progress import NextStep
-from adjustments.batches.workfiles import ValidatedRows
-from adjustments.errors import GameballRefused, OutcomeUnknown
-from adjustments.model import Batch, Chunk, Outcome
+from adjustments.batches.records import Batch, Chunk, Outcome
+from adjustments.batches.states import ChunkState
+from adjustments.batches.work_files import ValidatedRows
+from adjustments.core.errors import GameballRefused, OutcomeUnknown
+from adjustments.gameball import chunk_retry as answers
+from adjustments.gameball.chunk_retry import FollowUp
+from adjustments.polling import job_collector as collecting
+from adjustments.polling import job_status as jobs
+from adjustments.polling import poller as polling
+from adjustments.polling import settlement as settling
+from adjustments.polling.job_status import JobStatus
+from adjustments.polling.poller import Poller
+from adjustments.reconciliation import reconciler as investigating
+from adjustments.reconciliation.evidence import Doubt, Finding, judge
 from adjustments.results import result_rows
 from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter, _ResultFiles
 from adjustments.results.result_rows import ResultRow, ResultRows
-from adjustments.services import (
-    collecting,
-    investigating,
-    looking,
-    polling,
-    settling,
-    submitting,
-    sweeping,
-)
-from adjustments.services.looking import Seen
-from adjustments.services.polling import Poller
-from adjustments.services.submitting import Submitter
-from adjustments.services.sweeping import Sweeper
-from adjustments.states import ChunkState
 from adjustments.submission import planner
+from adjustments.submission import sender as submitting
 from adjustments.submission.planner import Drop, Planner, _Reading
+from adjustments.submission.sender import Submitter
 from tests.fakes.memory import MemoryStore
 from tests.simulation.crashes import CLASSES, cases
 from tests.simulation.simulator import run_seed

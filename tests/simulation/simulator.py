@@ -11,12 +11,15 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from adjustments.aws import event_log as telling
+from adjustments.batches import chunk_cursor as looking
 from adjustments.batches import chunking
-from adjustments.batches.progress import NextStep
-from adjustments.model import Batch, Chunk
+from adjustments.batches.next_step import NextStep
+from adjustments.batches.records import Batch, Chunk
+from adjustments.polling import poller as polling
 from adjustments.results import report_writer
-from adjustments.services import looking, polling, submitting, telling
 from adjustments.submission import duplicates, planner
+from adjustments.submission import sender as submitting
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
 from tests.simulation.chance import PROFILES, Chance

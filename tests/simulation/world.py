@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from adjustments.errors import WrongState
-from adjustments.model import Batch, Chunk
-from adjustments.ports import Lane, Resource, Writing
+from adjustments.batches.files import Writing
+from adjustments.batches.records import Batch, Chunk
+from adjustments.core.errors import WrongState
+from adjustments.gameball.rate_limiter import Lane, Resource
 from tests.fakes import memory
 from tests.fakes.world import World
 from tests.simulation.chance import Chance, Fault

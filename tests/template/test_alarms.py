@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from adjustments.adapters.metrics import NAMESPACE
-from adjustments.batches import measures
-from adjustments.states import BatchStatus
+from adjustments.aws import batch_metrics as measures
+from adjustments.aws.metrics import NAMESPACE
+from adjustments.batches.states import BatchStatus
 from tests.template.loading import ROOT, properties, resources, template
 from tests.template.test_functions import FAILURE_QUEUES, FUNCTIONS
 from tests.unit.making import make_batch
@@ -43,7 +43,7 @@ def widgets() -> list[dict[str, Any]]:
 
 
 def told_metrics() -> set[str]:
-    """The names under which the functions count (adapters/metrics.py, measures.py)."""
+    """The names under which the functions count (aws/metrics.py, measures.py)."""
     ends = {measures.name_of(status) for status in BatchStatus if status.is_final}
     fixed = {"KeysRefused", "GameballLatency", "GameballErrors", "GameballRefusals", "RequestWait"}
     budget = {"RequestsTransactions", "RequestsOthers"}

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from adjustments import exact_json
-from adjustments.batches.decisions import Approval, Verdict
-from adjustments.batches.evidence import Finding
-from adjustments.errors import OutcomeUnknown
-from adjustments.model import Batch
+from adjustments.batches.records import Batch
+from adjustments.core import exact_json
+from adjustments.core.errors import OutcomeUnknown
+from adjustments.reconciliation.decisions import Approval, Verdict
+from adjustments.reconciliation.evidence import Finding
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 from tests.template.loading import ROOT

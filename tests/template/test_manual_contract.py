@@ -8,14 +8,14 @@ import pytest
 import yaml
 from jsonschema import Draft4Validator, Draft202012Validator
 
-from adjustments import limits
-from adjustments.errors import InputError
+from adjustments.batches.states import BatchStatus
+from adjustments.core import limits
+from adjustments.core.errors import InputError
 from adjustments.manual import lookup
 from adjustments.manual.requested import DETAIL_TYPE
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from adjustments.record import camel
 from adjustments.services.transacting import TIME_KEPT, TIME_MAX
-from adjustments.states import BatchStatus
 from tests.template.loading import ROOT, expanded, template
 from tests.unit.core.test_manual import GOOD, NOW
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from adjustments.batches.payloads import body_of, sha256_of
-from adjustments.model import Batch, Chunk, Source
-from adjustments.states import BatchStatus
+from adjustments.batches.records import Batch, Chunk, Source
+from adjustments.batches.states import BatchStatus
 from tests.fakes.memory import START
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from adjustments import exact_json, limits
-from adjustments.errors import (
+from adjustments.core import exact_json, limits
+from adjustments.core.errors import (
     AdjustmentsError,
     ConfigurationError,
     GameballError,

@@ -6,14 +6,13 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from adjustments.adapters.budget import TableRequestBudget
-from adjustments.adapters.gameball import GameballClient
-from adjustments.adapters.keys import SecretKeys
-from adjustments.adapters.metrics import Meter, WatchedBudget, publishing
-from adjustments.adapters.runtime import RandomIds, SystemClock
-from adjustments.adapters.tracing import DaemonTrace
-from adjustments.ports import RequestBudget
-from adjustments.settings import Settings, read_settings
+from adjustments.aws.metrics import Meter, WatchedBudget, publishing
+from adjustments.aws.tracing import DaemonTrace
+from adjustments.core.runtime import RandomIds, SystemClock
+from adjustments.core.settings import Settings, read_settings
+from adjustments.gameball.client import GameballClient
+from adjustments.gameball.credentials import SecretKeys
+from adjustments.gameball.rate_limiter import RequestBudget, TableRequestBudget
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

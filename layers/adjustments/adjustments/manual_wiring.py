@@ -8,12 +8,13 @@ from typing import Any, Final, cast
 import boto3
 from botocore.config import Config
 
-from adjustments.adapters.failures import SqsFailureQueue
 from adjustments.adapters.idempotency import TableOnce
-from adjustments.adapters.logs import function_logger
-from adjustments.adapters.notices import BusNotices
+from adjustments.aws.failure_queue import SqsFailureQueue
+from adjustments.aws.logs import function_logger
+from adjustments.aws.notifications import BusNotices
 from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, settings
-from adjustments.ports import Bus, FailureQueue, Once, RequestBudget
+from adjustments.gameball.rate_limiter import RequestBudget
+from adjustments.ports import Bus, FailureQueue, Once
 from adjustments.services.requesting import Requester
 from adjustments.services.transacting import Transactions, Transactor
 

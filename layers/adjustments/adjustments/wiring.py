@@ -13,34 +13,34 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 import boto3
 from botocore.config import Config
 
-from adjustments.adapters.bucket import BucketFiles
-from adjustments.adapters.gameball import GameballClient
-from adjustments.adapters.logs import facts_of_break, function_logger, telling_breaks
-from adjustments.adapters.machine import StateMachineExecutions
-from adjustments.adapters.notices import TopicAndBusNotices
-from adjustments.adapters.runtime import run_in_threads
-from adjustments.adapters.table import TableBatchStore
+from adjustments.aws.bucket import BucketFiles
+from adjustments.aws.logs import facts_of_break, function_logger, telling_breaks
+from adjustments.aws.notifications import TopicAndBusNotices
+from adjustments.aws.step_functions import StateMachineExecutions
+from adjustments.aws.table import TableBatchStore
 from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, settings
-from adjustments.batches.dialects import Dialect
-from adjustments.ports import RequestBudget
-from adjustments.services.asking import JobAsker
-from adjustments.services.collecting import Collector
-from adjustments.services.settling import Settler
-from adjustments.services.starting import Starter
-from adjustments.services.stopping import Stopper
-from adjustments.services.submitting import Submitter
+from adjustments.core.runtime import run_in_threads
+from adjustments.gameball.client import GameballClient
+from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.rate_limiter import RequestBudget
+from adjustments.polling.job_client import JobAsker
+from adjustments.polling.job_collector import Collector
+from adjustments.polling.job_stopper import Stopper
+from adjustments.polling.settlement import Settler
+from adjustments.submission.sender import Submitter
+from adjustments.submission.starter import Starter
 
 if TYPE_CHECKING:
+    from adjustments.administration.reversal import Reverser
+    from adjustments.administration.service import Steering
+    from adjustments.administration.sweeper import Sweeper
+    from adjustments.polling.poller import Poller
+    from adjustments.reconciliation.reconciler import Investigator
+    from adjustments.reconciliation.resolution import Resolver
     from adjustments.results.notifications import Notifier
     from adjustments.results.report_writer import ReportWriter
-    from adjustments.services.accepting import Acceptor
-    from adjustments.services.intake import Intake
-    from adjustments.services.investigating import Investigator
-    from adjustments.services.polling import Poller
-    from adjustments.services.resolving import Resolver
-    from adjustments.services.reversing import Reverser
-    from adjustments.services.steering import Steering
-    from adjustments.services.sweeping import Sweeper
+    from adjustments.submission.api_submission import Acceptor
+    from adjustments.submission.triggers import Intake
 
 _CLIENT_CONFIG: Final = Config(
     connect_timeout=3,
@@ -147,8 +147,8 @@ def _settler() -> Settler:
 def build_poller() -> "Poller":
     """Asks for jobs."""
 
-    from adjustments.services.polling import Poller
-    from adjustments.services.predicting import Predictor
+    from adjustments.polling.dry_run import Predictor
+    from adjustments.polling.poller import Poller
 
     predictor = Predictor(_store(), _files(), _gameball(), _asker(), _budget(), clock)
     percent_max = settings().failure_percent_max
@@ -182,8 +182,8 @@ def build_notifier() -> "Notifier":
 def build_intake() -> "Intake":
     """Takes drops."""
 
-    from adjustments.services.intake import Intake
     from adjustments.submission.planner import Planner, PlanRules
+    from adjustments.submission.triggers import Intake
 
     rules = PlanRules(
         amount_max=settings().amount_max,
@@ -200,7 +200,7 @@ def build_intake() -> "Intake":
 def build_steering() -> "Steering":
     """Shows batches, and lets people approve and stop them."""
 
-    from adjustments.services.steering import Steering
+    from adjustments.administration.service import Steering
 
     return Steering(_store(), _files(), _starter(), _stopper(), clock)
 
@@ -209,7 +209,7 @@ def build_steering() -> "Steering":
 def build_acceptor() -> "Acceptor":
     """Takes batches from the API."""
 
-    from adjustments.services.accepting import Acceptor
+    from adjustments.submission.api_submission import Acceptor
 
     return Acceptor(_store(), _files(), build_intake(), ids)
 
@@ -218,7 +218,7 @@ def build_acceptor() -> "Acceptor":
 def build_resolver() -> "Resolver":
     """Settles rows in doubt."""
 
-    from adjustments.services.resolving import Resolver
+    from adjustments.reconciliation.resolution import Resolver
 
     return Resolver(_store(), _files(), _settler(), build_report_writer(), clock)
 
@@ -227,7 +227,7 @@ def build_resolver() -> "Resolver":
 def build_reverser() -> "Reverser":
     """Makes reversals."""
 
-    from adjustments.services.reversing import Reverser
+    from adjustments.administration.reversal import Reverser
 
     return Reverser(_store(), _files(), _settler())
 
@@ -236,7 +236,7 @@ def build_reverser() -> "Reverser":
 def build_sweeper() -> "Sweeper":
     """Resumes what stalled."""
 
-    from adjustments.services.sweeping import Sweeper
+    from adjustments.administration.sweeper import Sweeper
 
     return Sweeper(
         _store(), _files(), _executions(), build_intake(), build_investigator, build_notifier(), clock
@@ -247,7 +247,7 @@ def build_sweeper() -> "Sweeper":
 def build_investigator() -> "Investigator":
     """Clears doubts by evidence."""
 
-    from adjustments.services.investigating import Investigator
+    from adjustments.reconciliation.reconciler import Investigator
 
     quiet = timedelta(minutes=settings().quiet_minutes)
     return Investigator(

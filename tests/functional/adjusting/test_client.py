@@ -11,11 +11,9 @@ from typing import Any
 import pytest
 import urllib3
 
-from adjustments.adapters.gameball import GameballClient
-from adjustments.batches.dialects import Dialect
-from adjustments.batches.jobs import read_status
 from adjustments.batches.payloads import body_of, rows_json
-from adjustments.errors import (
+from adjustments.batches.records import Outcome
+from adjustments.core.errors import (
     GameballError,
     GameballRefused,
     GameballThrottled,
@@ -23,7 +21,9 @@ from adjustments.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
-from adjustments.model import Outcome
+from adjustments.gameball.client import GameballClient
+from adjustments.gameball.dialects import Dialect
+from adjustments.polling.job_status import read_status
 from local.certificate import make_certificate
 from local.standin.server import StandIn
 from local.waiting import wait_for

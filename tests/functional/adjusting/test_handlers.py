@@ -12,9 +12,9 @@ from unittest.mock import Mock
 import pytest
 
 from adjustments import wiring
-from adjustments.adapters.gameball import GameballClient
-from adjustments.errors import GameballThrottled
-from adjustments.settings import Settings
+from adjustments.core.errors import GameballThrottled
+from adjustments.core.settings import Settings
+from adjustments.gameball.client import GameballClient
 from local.standin.server import StandIn
 from tests.fakes.gateway import proxy_event
 from tests.fakes.world import World

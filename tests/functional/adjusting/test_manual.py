@@ -14,11 +14,12 @@ from unittest.mock import Mock
 import pytest
 import urllib3
 
-from adjustments import exact_json, limits, manual_wiring
-from adjustments.adapters.gameball import GameballClient
-from adjustments.errors import TableUnavailable
+from adjustments import manual_wiring
+from adjustments.core import exact_json, limits
+from adjustments.core.errors import TableUnavailable
+from adjustments.core.settings import Settings
+from adjustments.gameball.client import GameballClient
 from adjustments.manual.discretion import masked
-from adjustments.settings import Settings
 from local.standin.server import StandIn
 from tests.fakes.memory import MemoryBudget, MemoryNotices
 from tests.fakes.transacting import MemoryFailures, MemoryOnce

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from adjustments import wiring
-from adjustments.adapters.logs import FunctionBroke
+from adjustments.aws.logs import FunctionBroke
 from local.standin.server import StandIn
 from tests.fakes.world import World
 from tests.functional.adjusting import test_handlers
@@ -248,7 +248,7 @@ def test_nothing_forges_a_line_or_a_field_of_one(world: World, log: Log):
 def test_log_level_of_the_template_rules_functions_and_services_and_nobody_else(level: str, written: str):
     program = (
         "import logging; from adjustments import wiring; logger = wiring.function_logger()\n"
-        "service = logging.getLogger('adjustments.services.telling')\n"
+        "service = logging.getLogger('adjustments.aws.event_log')\n"
         "for log in (logger, service, logging.getLogger('botocore'), logging.getLogger('urllib3')):\n"
         "    log.debug('debug'); log.info('info'); log.warning('warning')"
     )

@@ -12,15 +12,15 @@ from email.utils import format_datetime
 
 import pytest
 
-from adjustments.adapters.gameball import ANSWER_BYTES_MAX, RETRY_AFTER_S_MAX, GameballClient
-from adjustments.adapters.keys import Keys
-from adjustments.errors import (
+from adjustments.core.errors import (
     GameballError,
     GameballRefused,
     GameballThrottled,
     GameballUnavailable,
     OutcomeUnknown,
 )
+from adjustments.gameball.client import ANSWER_BYTES_MAX, RETRY_AFTER_S_MAX, GameballClient
+from adjustments.gameball.credentials import Keys
 from tests.functional.conftest import SettableKeys
 
 Answering = Callable[[socket.socket], None]

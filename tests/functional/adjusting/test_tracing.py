@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 
 from adjustments import base_wiring, manual_wiring, wiring
-from adjustments.adapters.gameball import GameballClient
-from adjustments.adapters.tracing import DaemonTrace
-from adjustments.errors import GameballError, GameballUnavailable
+from adjustments.aws.tracing import DaemonTrace
+from adjustments.core.errors import GameballError, GameballUnavailable
+from adjustments.gameball.client import GameballClient
 from local.standin.server import StandIn
 from tests.functional.adjusting.test_client import control
 from tests.functional.conftest import SettableKeys

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from adjustments.states import BatchStatus
+from adjustments.batches.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 

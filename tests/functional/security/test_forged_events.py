@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from adjustments.adapters.logs import FunctionBroke
-from adjustments.ports import StoredObject
+from adjustments.aws.logs import FunctionBroke
+from adjustments.batches.files import StoredObject
 from local.standin.server import StandIn
 from tests.fakes.memory import ManualClock, MemoryFiles
 from tests.fakes.world import World

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adjustments import limits
+from adjustments.core import limits
 from local.standin.server import StandIn
 from tests.fakes.gateway import proxy_event
 from tests.fakes.world import World

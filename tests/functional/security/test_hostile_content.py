@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from adjustments import limits
+from adjustments.core import limits
 from adjustments.submission.csv.csv_injection import unescape_formula
 from local.standin.server import StandIn
 from tests.fakes.world import World

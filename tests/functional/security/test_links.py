@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from adjustments import wiring
-from adjustments.limits import LINK_S
+from adjustments.core.limits import LINK_S
 
 BUCKET, KEY = "company-adjustments", "results/20261121-120000-spring-0123456789ab/results.csv"
 REGIONS = ["us-east-1", "eu-west-1", "eu-central-1"]  # the first, one with version 2, one without

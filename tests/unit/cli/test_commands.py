@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from adjustments.ids import batch_id
+from adjustments.core.ids import batch_id
 from cli import api as api_module
 from cli import watching
 from cli.main import main

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adjustments import exact_json
+from adjustments.core import exact_json
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adjustments.ids import batch_id, chunk_id, execution_name, half_ids, is_batch_id
+from adjustments.core.ids import batch_id, chunk_id, execution_name, half_ids, is_batch_id
 
 AT = datetime(2026, 11, 21, 9, 5, 7, tzinfo=UTC)
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments import api, exact_json
-from adjustments.errors import InputError, RequestRefused
+from adjustments import api
+from adjustments.core import exact_json
+from adjustments.core.errors import InputError, RequestRefused
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
 from adjustments.record import camel
 

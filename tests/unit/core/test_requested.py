@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.errors import RequestRefused
+from adjustments.core.errors import RequestRefused
 from adjustments.manual.discretion import loggable
 from adjustments.manual.requested import DETAIL_TYPE, read_asked
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from adjustments.model import Counts, Prediction
+from adjustments.batches.records import Counts, Prediction
+from adjustments.batches.states import BatchStatus
 from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
-from adjustments.states import BatchStatus
 from tests.unit.making import make_batch
 
 PLACE = ResultsLocation("bucket", "eu-central-1")

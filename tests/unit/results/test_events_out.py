@@ -8,14 +8,14 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from adjustments import exact_json
-from adjustments.adapters.notices import EVENT_SOURCE
-from adjustments.batches.decisions import Verdict
-from adjustments.batches.evidence import Finding
-from adjustments.errors import GameballRefused, OutcomeUnknown
+from adjustments.aws.notifications import EVENT_SOURCE
+from adjustments.batches.records import Batch
+from adjustments.core import exact_json
+from adjustments.core.errors import GameballRefused, OutcomeUnknown
 from adjustments.manual import requested
-from adjustments.model import Batch
 from adjustments.ports import Asking
+from adjustments.reconciliation.decisions import Verdict
+from adjustments.reconciliation.evidence import Finding
 from adjustments.services.requesting import Message, Requester
 from adjustments.services.transacting import Transactor
 from tests.fakes.gameball import MemoryGameball

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adjustments.errors import WrongState
-from adjustments.model import Batch
-from adjustments.states import BatchStatus
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus
+from adjustments.core.errors import WrongState
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START
 from tests.fakes.transacting import Killed

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from adjustments.model import Chunk, Counts, Outcome, Prediction, Resolution, Source
+from adjustments.batches.records import Chunk, Counts, Outcome, Prediction, Resolution, Source
+from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.results.emails import VERDICTS
 from adjustments.results.report_html.charts import LANES_MAX, lanes_of
 from adjustments.results.report_html.page import render_report
 from adjustments.results.report_html.texts import duration, percent, points
 from adjustments.results.report_html.view_model import EXAMPLES_MAX, KINDS_MAX, OTHER, Example, RowsView
-from adjustments.states import BatchStatus, ChunkState
 from tests.fakes.memory import START
 from tests.unit.making import make_batch, make_chunk
 

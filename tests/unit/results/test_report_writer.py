@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from adjustments.batches.dialects import Dialect
-from adjustments.errors import OutcomeUnknown
-from adjustments.states import BatchStatus
+from adjustments.batches.states import BatchStatus
+from adjustments.core.errors import OutcomeUnknown
+from adjustments.gameball.dialects import Dialect
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.decisions import Verdict
-from adjustments.batches.evidence import Finding
-from adjustments.errors import OutcomeUnknown, WrongState
-from adjustments.model import Batch
-from adjustments.services.sweeping import REPORTS_MAY_TAKE
-from adjustments.states import BatchStatus
+from adjustments.administration.sweeper import REPORTS_MAY_TAKE
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus
+from adjustments.core.errors import OutcomeUnknown, WrongState
+from adjustments.reconciliation.decisions import Verdict
+from adjustments.reconciliation.evidence import Finding
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from adjustments import exact_json
-from adjustments.errors import (
+from adjustments.core import exact_json
+from adjustments.core.errors import (
     GameballError,
     GameballRefused,
     GameballThrottled,
@@ -20,8 +20,9 @@ from adjustments.errors import (
     OutcomeUnknown,
     StillInProgress,
 )
+from adjustments.gameball.rate_limiter import Lane, Resource
 from adjustments.manual.transaction import read_manual_transaction
-from adjustments.ports import Asking, Lane, Resource
+from adjustments.ports import Asking
 from adjustments.services.transacting import Transactor
 from tests.fakes.memory import START, CountingIds, ManualClock, MemoryBudget
 from tests.fakes.transacting import Killed, MemoryOnce, MemoryTransactions

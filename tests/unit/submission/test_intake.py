@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from adjustments.batches.decisions import Approval
-from adjustments.ports import Opened
-from adjustments.states import BatchStatus
+from adjustments.batches.files import Opened
+from adjustments.batches.states import BatchStatus
+from adjustments.reconciliation.decisions import Approval
 from adjustments.submission import planner
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START

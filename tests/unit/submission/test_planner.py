@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.batches.chunking import waves
-from adjustments.batches.decisions import Approval
 from adjustments.batches.payloads import customers_and_amounts, rows_of
-from adjustments.batches.workfiles import REPEAT, WorkKeys, read_rows
-from adjustments.model import Batch
+from adjustments.batches.records import Batch
+from adjustments.batches.work_files import REPEAT, WorkKeys, read_rows
+from adjustments.reconciliation.decisions import Approval
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 

@@ -38,9 +38,16 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 from botocore.exceptions import BotoCoreError, ClientError
 
-from adjustments.errors import AdjustmentsError, IdTaken, OutcomeUnknown, StillInProgress, TableUnavailable
+from adjustments.core.errors import (
+    AdjustmentsError,
+    IdTaken,
+    OutcomeUnknown,
+    StillInProgress,
+    TableUnavailable,
+)
+from adjustments.core.runtime import Ids
 from adjustments.manual.transaction import ManualTransaction
-from adjustments.ports import Asking, Attempt, Ids
+from adjustments.ports import Asking, Attempt
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from adjustments.ids import chunk_id
-from adjustments.limits import CHUNK_ROWS_MAX
+from adjustments.core.ids import chunk_id
+from adjustments.core.limits import CHUNK_ROWS_MAX
 
 
 class PackedChunk(NamedTuple):

@@ -6,11 +6,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from adjustments.batches.jobs import JobStatus
 from adjustments.batches.payloads import customers_and_amounts
-from adjustments.model import Batch, Chunk, Counts, Outcome
-from adjustments.states import BatchStatus, ChunkState
-from adjustments.totals import exact_sum
+from adjustments.batches.records import Batch, Chunk, Counts, Outcome
+from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.core.decimals import exact_sum
+from adjustments.polling.job_status import JobStatus
 
 _LOOK_UP: Final = "without listing this row: look it up before sending it again"
 UNLISTED: Final = f"Gameball finished the job {_LOOK_UP}"

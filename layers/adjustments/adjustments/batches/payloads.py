@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from adjustments import exact_json
+from adjustments.core import exact_json
 
 _HEAD, _SEPARATOR, _TAIL = b'{"body":[\n', b",\n", b"\n]}"
 

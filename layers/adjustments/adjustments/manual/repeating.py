@@ -8,7 +8,7 @@ have been applied, and what refuses the next one may be that very transaction. T
 from enum import StrEnum
 from typing import Final
 
-from adjustments.errors import (
+from adjustments.core.errors import (
     GameballError,
     GameballRefused,
     GameballThrottled,

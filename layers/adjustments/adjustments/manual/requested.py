@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from adjustments import api
-from adjustments.errors import RequestRefused
+from adjustments.core.errors import RequestRefused
 from adjustments.manual.transaction import UTC_INSTANT
 
 DETAIL_TYPE: Final = "Manual Transaction Requested"

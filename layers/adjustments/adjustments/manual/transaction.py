@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeGuard
 
-from adjustments import exact_json, limits
-from adjustments.errors import RequestRefused
+from adjustments.core import exact_json, limits
+from adjustments.core.errors import RequestRefused
 from adjustments.record import Record, camel
 
 EXPIRY_NEGATIVE: Final = "Expiry cannot be negative"

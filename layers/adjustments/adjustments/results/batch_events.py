@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from adjustments.model import Batch
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus
 from adjustments.results.summary import head_of, message_of, times_of
-from adjustments.states import BatchStatus
 
 SETTLED: Final = "Batch Settled"
 NEEDS_ATTENTION: Final = "Batch Needs Attention"

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from adjustments.model import Batch, Prediction
+from adjustments.batches.records import Batch, Prediction
+from adjustments.batches.states import BatchStatus
 from adjustments.results.summary import message_of
-from adjustments.states import BatchStatus
 from adjustments.submission.csv.printable import visible
 
 SUBJECT_CHARS_MAX: Final = 100

@@ -4,17 +4,29 @@ A telling is claimed before it is done and noted after it. A run that is killed 
 is taken over when its time is up; what it had told by then is told twice (docs/decisions.md).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, Protocol
 
-from adjustments.errors import WrongState
-from adjustments.model import Batch
-from adjustments.ports import BatchStore, Clock, Notices
+from adjustments.batches.optimistic_update import change
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus
+from adjustments.batches.store import BatchStore
+from adjustments.core.errors import WrongState
+from adjustments.core.runtime import Clock
 from adjustments.results.batch_events import batch_event
 from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
-from adjustments.services.saving import change
-from adjustments.states import BatchStatus
+
+
+class Notices(Protocol):
+    """Who hears of it."""
+
+    def mail(self, subject: str, text: str) -> None:
+        """Tell people."""
+
+    def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
+        """Tell machines."""
+
 
 TELLING_MAY_TAKE: Final = timedelta(minutes=1)
 """After this time, a telling that was begun and not ended is taken for killed, and begun again."""

@@ -6,20 +6,22 @@ from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any, Final
 
-from adjustments import exact_json
+from adjustments.aws.event_log import tell
+from adjustments.batches.files import Files, Writing
 from adjustments.batches.outcomes import count, final_status
-from adjustments.errors import WrongState
-from adjustments.model import Batch, Chunk, Counts, Outcome, Prediction, Resolution
-from adjustments.ports import BatchStore, Clock, Files, Ids, Writing
+from adjustments.batches.records import Batch, Chunk, Counts, Outcome, Prediction, Resolution
+from adjustments.batches.store import BatchStore
+from adjustments.core import exact_json
+from adjustments.core.decimals import exact_sum, plain
+from adjustments.core.errors import WrongState
+from adjustments.core.runtime import Clock, Ids
+from adjustments.polling.settlement import Settler
 from adjustments.record import camel
 from adjustments.results.report_html.page import render_report
 from adjustments.results.report_html.view_model import Example, RowsView
 from adjustments.results.result_rows import ResultRow, ResultRows
 from adjustments.results.summary import summary_of
-from adjustments.services.settling import Settler
-from adjustments.services.telling import tell
 from adjustments.submission.csv.csv_injection import escape_formula
-from adjustments.totals import exact_sum, plain
 
 RESULT_COLUMNS: Final = ("line", "customerId", "amount", "reason", "status", "message", "jobId")
 """The columns of results.csv (DESIGN.md, "Names that must not change")."""

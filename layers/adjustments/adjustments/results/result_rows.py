@@ -7,16 +7,16 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from adjustments.batches.chunking import waves
+from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import customers_and_amounts, rows_of
-from adjustments.batches.prediction import Balance, Forecast, Forecaster, restore_balance
-from adjustments.batches.workfiles import REPEAT, KeptRow, WorkKeys, read_header, read_rows
-from adjustments.errors import NotFound
-from adjustments.limits import CUSTOMER_ROWS_MAX
-from adjustments.model import Batch, Chunk, Outcome
-from adjustments.ports import Files
-from adjustments.services.settling import Settler
-from adjustments.states import ChunkState
+from adjustments.batches.records import Batch, Chunk, Outcome
+from adjustments.batches.states import ChunkState
+from adjustments.batches.work_files import REPEAT, KeptRow, WorkKeys, read_header, read_rows
+from adjustments.core.errors import NotFound
+from adjustments.core.limits import CUSTOMER_ROWS_MAX
+from adjustments.polling.prediction import Balance, Forecast, Forecaster, restore_balance
+from adjustments.polling.settlement import Settler
 
 REPEATED_CUSTOMERS_MAX: Final = 100_000
 """Customers with several rows whose balance a dry run carries from row to row: bounds its memory."""

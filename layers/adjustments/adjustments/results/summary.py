@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from adjustments.model import Batch, Chunk
-from adjustments.states import ChunkState
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import ChunkState
 
 _RUNNING: Final = frozenset({ChunkState.SUBMITTING, ChunkState.SUBMITTED})
 """A chunk whose job runs, or that is being sent at this moment."""

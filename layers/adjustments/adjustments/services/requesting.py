@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from adjustments import api, exact_json, limits
-from adjustments.errors import AdjustmentsError, GameballRefused, IdTaken, InputError
+from adjustments import api
+from adjustments.core import exact_json, limits
+from adjustments.core.errors import AdjustmentsError, GameballRefused, IdTaken, InputError
+from adjustments.core.runtime import Clock
 from adjustments.manual.requested import FAILED, SETTLED, read_asked
 from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
-from adjustments.ports import Asking, Bus, Clock, FailureQueue
+from adjustments.ports import Asking, Bus, FailureQueue
 from adjustments.services.transacting import Added, Transactor
 
 _REASON_CHARS_MAX: Final = 500

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
-from adjustments import answers, exact_json
-from adjustments.errors import (
+from adjustments.core import exact_json
+from adjustments.core.errors import (
     GameballError,
     GameballRefused,
     GameballThrottled,
@@ -14,11 +14,13 @@ from adjustments.errors import (
     IdUnclear,
     OutcomeUnknown,
 )
+from adjustments.core.runtime import Clock, Ids
+from adjustments.gameball import chunk_retry as answers
+from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
 from adjustments.manual import lookup
 from adjustments.manual.repeating import ID_EXISTS, TIME_EXISTS, Next, next_step, says_no_customer
 from adjustments.manual.transaction import ManualTransaction
-from adjustments.ports import Asking, Attempt, Clock, Ids, Lane, Once, RequestBudget, Resource
-from adjustments.services.turns import wait_for_turn
+from adjustments.ports import Asking, Attempt, Once
 
 TIME_MAX: Final = timedelta(seconds=20)
 """For all calls to Gameball, of the 29 s that API Gateway gives a caller (quota "integration timeout"). A

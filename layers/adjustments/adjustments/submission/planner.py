@@ -15,7 +15,10 @@ from itertools import chain, islice
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from adjustments.aws.event_log import tell
+from adjustments.batches.chunk_cursor import UNTOUCHED_MAX, Seen
 from adjustments.batches.chunking import PackedChunk, Packer, waves
+from adjustments.batches.files import Files, Put, StoredObject, Writing
 from adjustments.batches.payloads import (
     body_of,
     content_of,
@@ -24,25 +27,19 @@ from adjustments.batches.payloads import (
     rows_of,
     sha256_of,
 )
-from adjustments.batches.workfiles import REPEAT, ValidatedRows, WorkKeys, rows_part
-from adjustments.errors import FileRefused, NotFound, NotUtf8
-from adjustments.ids import chunk_id
-from adjustments.limits import (
-    BAD_ROWS_COUNTED_FROM,
-    BAD_ROWS_PERCENT_MAX,
-    CUSTOMER_ROWS_MAX,
-    ROWS_MAX,
-)
-from adjustments.model import Batch, Chunk, Counts, Source
-from adjustments.ports import BatchStore, Clock, Files, Ids, Put, StoredObject, Writing
-from adjustments.services.looking import UNTOUCHED_MAX, Seen
-from adjustments.services.telling import tell
-from adjustments.states import BatchStatus
+from adjustments.batches.records import Batch, Chunk, Counts, Source
+from adjustments.batches.states import BatchStatus
+from adjustments.batches.store import BatchStore
+from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, rows_part
+from adjustments.core.decimals import exact_sum, exact_sum_of_many, plain
+from adjustments.core.errors import FileRefused, NotFound, NotUtf8
+from adjustments.core.ids import chunk_id
+from adjustments.core.limits import BAD_ROWS_COUNTED_FROM, BAD_ROWS_PERCENT_MAX, CUSTOMER_ROWS_MAX, ROWS_MAX
+from adjustments.core.runtime import Clock, Ids
 from adjustments.submission.csv.printable import shown
 from adjustments.submission.csv.reader import CsvReader, FileFormat
 from adjustments.submission.duplicates import DuplicateFinder, Scratch
 from adjustments.submission.reason_token import with_token
-from adjustments.totals import exact_sum, exact_sum_of_many, plain
 
 PART_BYTES: Final = 192 * 1024
 """Input worked on at a time, and kept in one object of ``work/``: few objects, and little memory."""

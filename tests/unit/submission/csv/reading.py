@@ -5,8 +5,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from adjustments.errors import FileRefused, NotUtf8
-from adjustments.model import Rejection, Row
+from adjustments.batches.records import Rejection, Row
+from adjustments.core.errors import FileRefused, NotUtf8
 from adjustments.submission.csv.decoding import BLOCK_BYTES
 from adjustments.submission.csv.reader import CsvReader, FileFormat
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments import limits
-from adjustments.errors import FileRefused, NotUtf8
+from adjustments.core import limits
+from adjustments.core.errors import FileRefused, NotUtf8
 from adjustments.submission.csv.reader import CsvReader
 from tests.unit.submission.csv.reading import read
 

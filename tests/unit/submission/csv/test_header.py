@@ -2,7 +2,7 @@
 
 import pytest
 
-from adjustments.errors import FileRefused
+from adjustments.core.errors import FileRefused
 from adjustments.submission.csv import header
 from adjustments.submission.csv.header import Role, layout_of, role_of
 from tests.unit.submission.csv.reading import read

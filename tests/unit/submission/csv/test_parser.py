@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from adjustments import limits
-from adjustments.errors import FileRefused
+from adjustments.core import limits
+from adjustments.core.errors import FileRefused
 from adjustments.submission.csv import parser
 from adjustments.submission.csv.parser import (
     CsvParser,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjustments.model import Rejection, Row
+from adjustments.batches.records import Rejection, Row
 from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.submission.csv.header import layout_of
 from adjustments.submission.csv.parser import RecordBlock

@@ -7,10 +7,10 @@ from datetime import datetime
 from math import ceil
 from typing import Final, NamedTuple
 
-from adjustments.model import Batch, Chunk, Outcome
+from adjustments.batches.records import Batch, Chunk, Outcome
+from adjustments.batches.states import ChunkState
 from adjustments.results.report_html.markup import Markup, element
 from adjustments.results.report_html.texts import duration, percent, rows_of
-from adjustments.states import ChunkState
 
 LANES_MAX: Final = 40
 """Bars of the timeline; with more jobs, each bar stands for several."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adjustments.model import Batch, Chunk
+from adjustments.batches.records import Batch, Chunk
 from adjustments.results.report_html import sections
 from adjustments.results.report_html.charts import patterns
 from adjustments.results.report_html.markup import Markup, element, joined, void

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-from adjustments.model import Batch, Chunk, Outcome
+from adjustments.batches.records import Batch, Chunk, Outcome
+from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.results.report_html import texts
 from adjustments.results.report_html.charts import Part, failed_in, in_doubt_in, outcome_bar, swatch, timeline
 from adjustments.results.report_html.markup import Markup, element, isolated, joined, quoted
 from adjustments.results.report_html.texts import moment, points, rows_of, sentence
 from adjustments.results.report_html.view_model import OTHER, Example, Group, RowsView
 from adjustments.results.summary import job_status
-from adjustments.states import BatchStatus, ChunkState
 from adjustments.submission.csv.printable import shown
 
 GROUPS_MAX: Final = 50

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from adjustments.model import Batch, Counts, Outcome
+from adjustments.batches.records import Batch, Counts, Outcome
+from adjustments.batches.states import BatchStatus
 from adjustments.results.emails import VERDICTS
 from adjustments.results.report_html.markup import Markup, element, joined
-from adjustments.states import BatchStatus
 
 MEANINGS: Final = {
     Outcome.APPLIED: "the customer's balance was changed",

@@ -9,8 +9,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from adjustments.model import Outcome
-from adjustments.totals import exact_sum, exact_sum_of_many
+from adjustments.batches.records import Outcome
+from adjustments.core.decimals import exact_sum, exact_sum_of_many
 
 KINDS_MAX: Final = 1_000
 """Reasons that are told apart; rows with yet another one are counted together."""

@@ -15,7 +15,7 @@ import re
 from decimal import Decimal
 from typing import Final, NoReturn
 
-from adjustments import limits
+from adjustments.core import limits
 from adjustments.submission.csv.problems import RowProblem
 
 # Compiled when they are met first, which is seldom: most amounts are found clean a column at a time.

@@ -19,8 +19,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
 
-from adjustments import limits
-from adjustments.errors import FileRefused, NotUtf8
+from adjustments.core import limits
+from adjustments.core.errors import FileRefused, NotUtf8
 from adjustments.submission.csv.problems import FileProblem
 
 BLOCK_BYTES: Final = 128 * 1024

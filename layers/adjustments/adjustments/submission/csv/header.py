@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from adjustments import limits
-from adjustments.errors import FileRefused
+from adjustments.core import limits
+from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.parser import (
     CONTROL,

@@ -27,8 +27,8 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
 
-from adjustments import limits
-from adjustments.errors import FileRefused
+from adjustments.core import limits
+from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.csv_injection import may_have_escaped_formula
 from adjustments.submission.csv.problems import FileProblem
 

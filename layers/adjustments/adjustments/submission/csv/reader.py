@@ -5,9 +5,9 @@ from decimal import Decimal
 from itertools import chain
 from typing import NamedTuple
 
-from adjustments.batches.workfiles import ValidatedRows
-from adjustments.errors import FileRefused
-from adjustments.model import Rejection, Row
+from adjustments.batches.records import Rejection, Row
+from adjustments.batches.work_files import ValidatedRows
+from adjustments.core.errors import FileRefused
 from adjustments.submission.csv import header
 from adjustments.submission.csv.decoding import BLOCK_BYTES, decode_blocks
 from adjustments.submission.csv.header import Layout

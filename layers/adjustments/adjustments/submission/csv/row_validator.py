@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from adjustments import limits
-from adjustments.batches.workfiles import RECORD_END, ValidatedRows
-from adjustments.model import Rejection, Row
+from adjustments.batches.records import Rejection, Row
+from adjustments.batches.work_files import RECORD_END, ValidatedRows
+from adjustments.core import limits
 from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clean_amount_pattern
 from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.header import Layout

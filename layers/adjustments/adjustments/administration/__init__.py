@@ -1,0 +1,1 @@
+"""What people do with batches, and the sweeper that resumes what stalled."""

@@ -1,0 +1,1 @@
+"""Adapters to AWS services, and the event models and answers of the functions."""

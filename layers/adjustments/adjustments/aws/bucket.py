@@ -1,0 +1,235 @@
+"""The bucket: dropped files, work files and results in S3."""
+
+import gzip
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from adjustments.batches.files import Opened, Put, StoredObject, Writing
+from adjustments.core.errors import NotFound, WrongState
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_BLOCK_BYTES: Final = 1 << 18
+_PART_BYTES: Final = 8 << 20
+"""Bytes of one part of a multipart upload: at least 5 MiB and at most 10,000 parts (S3 quotas)."""
+
+_PUTS_UNDER_WAY: Final = 8
+"""A put takes some 20 ms of waiting; eight at once keep up with one processor that plans."""
+
+_PACKED_FROM: Final = 1_024
+"""Bytes from which a small object is stored compressed."""
+
+_TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+_ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+_CHANGED: Final = _TAKEN | {"NoSuchKey"}
+"""How S3 answers where the object is not the one that a conditional write may replace."""
+
+
+class BucketFiles:
+    """Reads and writes objects of one bucket."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def describe(self, key: str, version_id: str | None) -> StoredObject:
+        """See ``Files``."""
+        with _absence_told(key):
+            head = self._client.head_object(Bucket=self._bucket, Key=key, **_version(version_id))
+        return self._described(key, version_id, head)
+
+    def open(self, key: str, version_id: str | None) -> Opened:
+        """See ``Files``."""
+        with _absence_told(key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
+        return Opened(self._described(key, version_id, answer), answer["Body"].iter_chunks(_BLOCK_BYTES))
+
+    def _described(self, key: str, version_id: str | None, answer: Any) -> StoredObject:
+        return StoredObject(
+            bucket=self._bucket,
+            key=key,
+            version_id=answer.get("VersionId", version_id or ""),
+            size_bytes=answer["ContentLength"],
+            modified_at=answer["LastModified"],
+            metadata=answer.get("Metadata", {}),
+        )
+
+    def blocks(self, source: StoredObject) -> Iterator[bytes]:
+        """See ``Files``."""
+        with _absence_told(source.key):
+            answer = self._client.get_object(
+                Bucket=self._bucket, Key=source.key, **_version(source.version_id)
+            )
+        yield from answer["Body"].iter_chunks(_BLOCK_BYTES)
+
+    def get(self, key: str) -> bytes:
+        """See ``Files``."""
+        with _absence_told(key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+        body = answer["Body"].read()
+        return gzip.decompress(body) if answer.get("ContentEncoding") == "gzip" else body
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """See ``Files``."""
+        self._client.put_object(Bucket=self._bucket, Key=key, ContentType=content_type, **packed(body))
+
+    @contextmanager
+    def putting(self) -> Iterator[Put]:
+        """See ``Files``."""
+        under_way: deque[Future[None]] = deque()
+
+        def put(key: str, body: bytes, content_type: str) -> None:
+            if len(under_way) == _PUTS_UNDER_WAY:
+                under_way.popleft().result()
+            under_way.append(pool.submit(self.put, key, body, content_type))
+
+        with ThreadPoolExecutor(_PUTS_UNDER_WAY) as pool:
+            yield put
+            for one in under_way:
+                one.result()
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """See ``Files``."""
+        try:
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if _code_of(error) in _TAKEN:
+                return False
+            raise
+        return True
+
+    def link(self, key: str, seconds: int) -> str:
+        """See ``Files``."""
+        target = {"Bucket": self._bucket, "Key": key}
+        return self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=seconds)
+
+    def tag(self, key: str) -> str:
+        """See ``Files``."""
+        try:
+            with _absence_told(key):
+                return self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
+        except NotFound:
+            return ""
+
+    @contextmanager
+    def writing(self, key: str, content_type: str, instead_of: str | None = None) -> Iterator[Writing]:
+        """See ``Files``."""
+        upload = _Upload(self._client, self._bucket, key, content_type, instead_of)
+        try:
+            yield upload
+            upload.finish()
+        except BaseException as error:
+            upload.abandon()
+            if instead_of is not None and _code_of(error) in _CHANGED:
+                raise WrongState(f"object {key} was changed meanwhile") from error
+            raise
+
+    def names(self, prefix: str) -> list[str]:
+        """See ``Files``."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def versions(self, prefix: str, since: datetime, until: datetime) -> Iterator[StoredObject]:
+        """See ``Files``."""
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        for page in pages:
+            for entry in page.get("Versions", []):
+                modified_at = entry["LastModified"]
+                if since <= modified_at < until:
+                    yield StoredObject(
+                        self._bucket,
+                        entry["Key"],
+                        entry["VersionId"],
+                        entry["Size"],
+                        modified_at,
+                        metadata={},
+                    )
+
+
+def packed(body: bytes) -> Any:
+    """How a small object is stored: as it is, or compressed in the fastest way and marked so."""
+    if len(body) < _PACKED_FROM:
+        return {"Body": body}
+    return {"Body": gzip.compress(body, 1, mtime=0), "ContentEncoding": "gzip"}
+
+
+class _Upload:
+    """One object on its way: a single put while it is small, a multipart upload when it grows."""
+
+    def __init__(
+        self, client: "S3Client", bucket: str, key: str, content_type: str, instead_of: str | None
+    ) -> None:
+        self._client = client
+        self._target: Any = {"Bucket": bucket, "Key": key}
+        self._content_type = content_type
+        self._condition: Any = {}
+        if instead_of is not None:
+            self._condition = {"IfMatch": instead_of} if instead_of else {"IfNoneMatch": "*"}
+        self._buffer = bytearray()
+        self._upload_id = ""
+        self._parts: list[Any] = []
+
+    def write(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) >= _PART_BYTES:
+            self._send_part()
+
+    def finish(self) -> None:
+        if not self._upload_id:
+            self._client.put_object(
+                **self._target, **self._condition, Body=bytes(self._buffer), ContentType=self._content_type
+            )
+            return
+        if self._buffer:
+            self._send_part()
+        self._client.complete_multipart_upload(
+            **self._target,
+            **self._condition,
+            UploadId=self._upload_id,
+            MultipartUpload={"Parts": self._parts},
+        )
+
+    def abandon(self) -> None:
+        if self._upload_id:
+            self._client.abort_multipart_upload(**self._target, UploadId=self._upload_id)
+
+    def _send_part(self) -> None:
+        if not self._upload_id:
+            created = self._client.create_multipart_upload(**self._target, ContentType=self._content_type)
+            self._upload_id = created["UploadId"]
+        number = len(self._parts) + 1
+        sent = self._client.upload_part(
+            **self._target, UploadId=self._upload_id, PartNumber=number, Body=bytes(self._buffer)
+        )
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+        self._buffer.clear()
+
+
+def _version(version_id: str | None) -> Any:
+    return {"VersionId": version_id} if version_id else {}
+
+
+@contextmanager
+def _absence_told(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if _code_of(error) in _ABSENT:
+            raise NotFound(f"there is no object {key}") from error
+        raise
+
+
+def _code_of(error: BaseException) -> str:
+    """The code of S3's answer, empty for any other error."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""

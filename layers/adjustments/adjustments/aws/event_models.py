@@ -1,0 +1,78 @@
+"""What the functions receive from AWS's services and from the state machine."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from adjustments.core.errors import RequestRefused
+
+STEP_MARGIN: Final = timedelta(seconds=30)
+"""Time kept at the end of a function's run, for a request under way and its write: longer than any one
+request.
+"""
+
+
+class ObjectCreated(NamedTuple):
+    """S3's event that an object was created (source ``aws.s3``, detail type ``Object Created``)."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+
+
+class Tick(NamedTuple):
+    """A schedule's own event; ``time`` is when it was due."""
+
+    time: datetime
+
+
+def read_step(event: Mapping[str, Any]) -> str:
+    """The id of the batch that a step of the state machine is about."""
+    batch_id = event["batchId"]
+    if not isinstance(batch_id, str):
+        raise TypeError("batchId is no text")
+    return batch_id
+
+
+def read_drop(event: Mapping[str, Any]) -> ObjectCreated | Tick:
+    """Read what came through the intake queue; raises RequestRefused for what does not belong there."""
+    match event:
+        case {
+            "source": "aws.s3",
+            "detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **others}},
+        } if isinstance(version_id := others.get("version-id"), str | None):
+            return ObjectCreated(bucket, key, version_id)
+        case {"source": "aws.scheduler", "time": str(time)} if due := _instant(time):
+            return Tick(due)
+        case {"source": "aws.s3" | "aws.scheduler" as source}:
+            raise RequestRefused("malformed_event", f"the event of {source} is malformed")
+    raise RequestRefused("unknown_event", f"no event for this queue: source {event.get('source')!r}")
+
+
+def _instant(text: str) -> datetime | None:
+    """A time with its zone; None where the text is none."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return instant if instant.tzinfo else None
+
+
+def take_each(records: Iterable[dict[str, Any]], take: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Take each message of a queue; the answer names those that failed, which stay in it.
+
+    Powertools' batch utility does the same, and loads every kind of event and asyncio for it: an eighth of a
+    start (docs/benchmarks.md).
+    """
+    failed = []
+    for record in records:
+        try:
+            take(record)
+        except Exception:  # the handler has told of it
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def until(now: datetime, remaining_ms: int) -> datetime:
+    """When a step has to stop taking on work, given the milliseconds that its function may still run."""
+    return now + timedelta(milliseconds=remaining_ms) - STEP_MARGIN

@@ -1,0 +1,90 @@
+"""Custom metrics, as lines of CloudWatch's embedded metric format in the function's own log.
+
+Their one dimension is ``service``, the stack's name: an alarm sees what any of the functions counted, and two
+stacks in one account stay apart.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+from adjustments.core.errors import GameballError, GameballRefused
+from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource
+
+NAMESPACE: Final = "GameballAdjustments"
+
+_Given = ParamSpec("_Given")
+_Answer = TypeVar("_Answer")
+
+
+class Meter:
+    """Collects numbers while a function runs; many requests then cost one line of log."""
+
+    def __init__(self, stack: str) -> None:
+        self._collected = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=stack)
+        self._lock = threading.Lock()
+
+    def count(self, numbers: Mapping[str, float]) -> None:
+        """Add numbers of things."""
+        for name, number in numbers.items():
+            self._add(name, number, MetricUnit.Count)
+
+    def watch_call(self, seconds: float, error: GameballError | None) -> None:
+        """Note a call to Gameball. A refusal is an answer; an error is one that says nothing of the rows."""
+        self._add("GameballLatency", seconds * 1_000, MetricUnit.Milliseconds)
+        if isinstance(error, GameballRefused):
+            self.count({"GameballRefusals": 1})
+        elif error:
+            self.count({"GameballErrors": 1})
+
+    def watch_place(self, resource: Resource, granted: bool, wait_s: float) -> None:
+        """Note an answer of the request budget."""
+        self._add("RequestWait", wait_s * 1_000, MetricUnit.Milliseconds)
+        if granted:
+            self.count({f"Requests{resource.value.capitalize()}": 1})
+
+    def publish(self) -> None:
+        """Write down what was collected, if anything was."""
+        with self._lock:
+            if self._collected.metric_set:
+                self._collected.flush_metrics()
+
+    def _add(self, name: str, number: float, unit: MetricUnit) -> None:
+        with self._lock:
+            self._collected.add_metric(name, unit, number)
+
+
+class WatchedBudget:
+    """A request budget whose answers are measured."""
+
+    def __init__(self, budget: RequestBudget, meter: Meter) -> None:
+        self._budget = budget
+        self._meter = meter
+
+    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+        """See ``RequestBudget``."""
+        granted, wait_s = self._budget.wait_s(resource, lane, within_s)
+        self._meter.watch_place(resource, granted, wait_s)
+        return granted, wait_s
+
+
+def publishing(
+    meter: Callable[[], Meter],
+) -> Callable[[Callable[_Given, _Answer]], Callable[_Given, _Answer]]:
+    """A decorator for handlers, which publishes what was measured during a run, however the run ends."""
+
+    def decorate(handler: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
+        @wraps(handler)
+        def measured(*args: _Given.args, **kwargs: _Given.kwargs) -> _Answer:
+            try:
+                return handler(*args, **kwargs)
+            finally:
+                meter().publish()
+
+        return measured
+
+    return decorate

@@ -1,0 +1,201 @@
+"""Decides a batch's next step from what is known of its chunks: what to send, what to poll, when to stop."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby, zip_longest
+from typing import Final, NamedTuple
+
+from adjustments.batches.records import Batch, Chunk, Passed
+from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.core.ids import chunk_id
+
+LEASE_S: Final = 120.0
+"""How long the intent to send holds; longer than any one request may take."""
+
+POLLS_WHILE_SENDING_MAX: Final = 12
+"""Jobs polled in a tick while chunks still wait to be sent: sending goes first."""
+
+ASK_AFTER: Final = timedelta(seconds=5)
+"""How long after it was sent a job is first asked for while others are being sent: sooner, few have ended."""
+
+WAIT_MIN_S: Final = 2
+WAIT_MAX_S: Final = 60
+
+
+class NextStep(NamedTuple):
+    """What to do now.
+
+    ``to_send`` and ``to_poll`` are in order; ``lost`` are chunks whose worker vanished between intent and
+    answer; ``stop_reason`` says why nothing more may be sent; ``is_over`` that nothing is left to wait for;
+    ``wait_s`` how long to wait before the next look, in whole seconds; ``rows_in_doubt`` how many rows of the
+    batch are in doubt so far.
+    """
+
+    to_send: Sequence[Chunk]
+    to_poll: Sequence[Chunk]
+    lost: Sequence[Chunk]
+    stop_reason: str
+    is_over: bool
+    more_to_send: bool
+    wait_s: int
+    rows_in_doubt: int = 0
+
+
+def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_percent_max: int) -> NextStep:
+    """Look at a batch and say what follows.
+
+    Args:
+        batch: the batch as it stands.
+        chunks: its chunks behind ``batch.passed``, in the order of sending; untouched ones may be missing at
+            the end, where there are some before.
+        now: the time, UTC.
+        failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
+    """
+    planned = [chunk for chunk in chunks if chunk.state is ChunkState.PLANNED]
+    submitted = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTED]
+    submitting = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTING]
+    stop_reason = batch.stop_reason or _failure_stop(batch.passed, chunks, planned, failure_percent_max)
+    may_send = not (stop_reason or batch.dry_run or batch.status is BatchStatus.AWAITING_APPROVAL)
+    to_send = _sendable(batch, chunks, now) if may_send else []
+    return NextStep(
+        to_send=to_send,
+        to_poll=submitted[:POLLS_WHILE_SENDING_MAX] if to_send else submitted,
+        lost=[chunk for chunk in submitting if lease_is_over(chunk, now)],
+        stop_reason=stop_reason,
+        is_over=not (submitted or submitting or (planned and not batch.dry_run)),
+        more_to_send=bool(planned and may_send),
+        wait_s=_wait_s(batch, chunks, now),
+        rows_in_doubt=_known(chunks).in_doubt,
+    )
+
+
+def _sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+    """The planned chunks of the lowest wave that is not over; of the first wave only the canary, until it is
+    over.
+    """
+    unfinished = [chunk for chunk in chunks if not chunk.state.is_over]
+    if not unfinished:
+        return []
+    wave = unfinished[0].wave
+    group = [chunk for chunk in unfinished if chunk.wave == wave]
+    if batch.has_canary and wave == 1:
+        canary = _family(unfinished, chunk_id(1, 1))
+        group = canary or group
+    return [
+        c for c in group if c.state is ChunkState.PLANNED and (c.not_before is None or c.not_before <= now)
+    ]
+
+
+def _family(chunks: Iterable[Chunk], whole: str) -> list[Chunk]:
+    """A chunk and the parts into which it was split."""
+    return [c for c in chunks if c.chunk_id == whole or c.chunk_id.startswith(f"{whole}.")]
+
+
+def _failure_stop(passed: Passed, chunks: Sequence[Chunk], planned: Sequence[Chunk], percent_max: int) -> str:
+    """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md)."""
+    if not planned:
+        return ""
+    known = _known(_whole(chunks))
+    rows = passed.rows + known.rows
+    bad = passed.failed + known.failed + known.in_doubt
+    if not rows or bad * 100 <= percent_max * rows:
+        return ""
+    share = f"{bad} of the first {rows} rows failed or are in doubt"
+    return f"{share}, which is more than the {percent_max} % allowed (MaxFailurePercent)"
+
+
+def _whole(chunks: Sequence[Chunk]) -> list[Chunk]:
+    """The chunks whose every part is over: while a refused one is being split, its bad row is known first."""
+    unfinished = {_root(chunk) for chunk in chunks if not chunk.state.is_over}
+    return [chunk for chunk in chunks if _root(chunk) not in unfinished]
+
+
+def _root(chunk: Chunk) -> str:
+    return chunk.chunk_id.split(".", 1)[0]
+
+
+class _Known(NamedTuple):
+    """Rows of which something is known, and how many of them went wrong."""
+
+    rows: int
+    failed: int
+    in_doubt: int
+
+
+def _known(chunks: Iterable[Chunk]) -> _Known:
+    """Add up the rows of the chunks that are over; those in doubt without a result count as in doubt."""
+    rows = failed = in_doubt = 0
+    for chunk in chunks:
+        match chunk.state:
+            case ChunkState.SETTLED:
+                rows += chunk.counts.rows
+                failed += chunk.counts.failed
+                in_doubt += chunk.counts.in_doubt
+            case ChunkState.REFUSED:
+                rows += chunk.rows
+                failed += chunk.rows
+            case ChunkState.IN_DOUBT:
+                rows += chunk.rows
+                in_doubt += chunk.rows
+            case _:
+                pass
+    return _Known(rows, failed, in_doubt)
+
+
+def passed_by(batch: Batch, chunks: Sequence[Chunk]) -> Passed:
+    """How far a batch's chunks are certain, from the first one on: each with all parts it was split into.
+
+    Args:
+        batch: the batch as it stands.
+        chunks: its chunks behind ``batch.passed``, in the order of sending.
+    """
+    passed = batch.passed
+    for _, parts in groupby(chunks, _root):
+        family = list(parts)
+        if not all(chunk.is_certain for chunk in family):
+            break
+        known = _known(family)
+        passed = Passed(
+            through=family[-1].chunk_id,
+            chunks=passed.chunks + len(family),
+            rows=passed.rows + known.rows,
+            failed=passed.failed + known.failed,
+            sent_at=max(filter(None, (passed.sent_at, *(c.intent_at for c in family))), default=None),
+        )
+    return passed
+
+
+def turns(to_send: Sequence[Chunk], chunks: Iterable[Chunk], now: datetime, after: str) -> Sequence[Chunk]:
+    """What to do while chunks wait to be sent: send one, ask for one job, send one, and so on.
+
+    So what Gameball did is known while sending goes on, and a share of failed rows stops it in time. Each job
+    needs a question anyhow; those that are too young to have ended are left for later.
+
+    Args:
+        to_send: the chunks that may be sent, in order.
+        chunks: the chunks of which some may be asked for.
+        now: the time, UTC.
+        after: the chunk that was asked for last, so that all take their turn; empty for none.
+    """
+    due = [c for c in chunks if c.state is ChunkState.SUBMITTED and _may_have_ended(c, now)]
+    start = next((place for place, chunk in enumerate(due) if chunk.chunk_id > after), 0)
+    in_turn = due[start:] + due[:start]
+    pairs = zip_longest(to_send, in_turn[: len(to_send)])
+    return [chunk for pair in pairs for chunk in pair if chunk]
+
+
+def _may_have_ended(chunk: Chunk, now: datetime) -> bool:
+    return chunk.intent_at is not None and now >= chunk.intent_at + ASK_AFTER
+
+
+def lease_is_over(chunk: Chunk, now: datetime) -> bool:
+    """Whether a worker may no longer act on its intent, and others may take its chunk for lost."""
+    return chunk.intent_at is None or now >= chunk.intent_at + timedelta(seconds=LEASE_S)
+
+
+def _wait_s(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> int:
+    """Waits grow from seconds to a minute with the time since something was last sent (DESIGN.md, "Poll")."""
+    sent = filter(None, (batch.passed.sent_at, *(chunk.intent_at for chunk in chunks)))
+    last_sent = max(sent, default=batch.created_at)
+    elapsed_s = (now - last_sent).total_seconds()
+    return int(min(WAIT_MAX_S, max(WAIT_MIN_S, elapsed_s / 10)))

@@ -1,0 +1,1 @@
+"""Calls to Gameball: client, credentials, shared rate limiter, retry policy."""

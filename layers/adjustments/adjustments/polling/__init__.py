@@ -1,0 +1,1 @@
+"""Polling of jobs: status in both dialects, settlement of chunks, dry runs."""

@@ -1,0 +1,103 @@
+"""Looks balances up for a dry run. It can't send an adjustment: it is given nothing to do so with."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from adjustments.batches.files import Files
+from adjustments.batches.payloads import customers_and_amounts, rows_of
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.store import BatchStore
+from adjustments.batches.work_files import WorkKeys
+from adjustments.core import exact_json
+from adjustments.core.errors import GameballError, NotFound
+from adjustments.core.runtime import Clock
+from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.polling.job_client import JobAsker
+from adjustments.polling.job_status import read_status
+from adjustments.polling.prediction import Forecast, read_balances, store_balance
+
+TIME_MAX: Final = timedelta(minutes=30)
+"""How long a dry run waits for balances before it says that it could not look them all up."""
+
+
+class Inquirer(Protocol):
+    """The one call to Gameball that a prediction makes by itself; asking twice does no harm."""
+
+    def inquire_balances(self, body: bytes) -> int:
+        """Ask for the balances of customers; the jobId."""
+
+
+class Predictor:
+    """Moves a dry run's balance inquiries on, one look at a time."""
+
+    def __init__(
+        self,
+        store: BatchStore,
+        files: Files,
+        inquirer: Inquirer,
+        asker: JobAsker,
+        budget: RequestBudget,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._inquirer = inquirer
+        self._asker = asker
+        self._budget = budget
+        self._clock = clock
+
+    def look(self, batch: Batch, until: datetime) -> bool:
+        """Inquire and collect; whether nothing is left to wait for.
+
+        The first wave holds each customer once, so its chunks are all that has to be asked for.
+        """
+        keys = WorkKeys(batch.batch_id, batch.plan_id)
+        chunks = [c for c in self._store.chunks(batch.batch_id, batch.plan_id) if c.wave == 1]
+        jobs = self._read(keys.inquiries)
+        try:
+            for chunk in chunks:
+                if self._clock.now() >= until:
+                    break
+                self._look_at(batch, chunk, keys, jobs, until)
+        finally:
+            self._files.put(keys.inquiries, json.dumps(jobs).encode(), "application/json")
+        is_done = all(jobs.get(chunk.chunk_id) == "done" for chunk in chunks)
+        return is_done or self._clock.now() >= batch.created_at + TIME_MAX
+
+    def _look_at(
+        self, batch: Batch, chunk: Chunk, keys: WorkKeys, jobs: dict[str, Any], until: datetime
+    ) -> None:
+        job = jobs.get(chunk.chunk_id)
+        try:
+            if job is None:
+                jobs[chunk.chunk_id] = self._inquire(chunk, until)
+            elif job != "done" and self._collect(batch, chunk, keys, job, until):
+                jobs[chunk.chunk_id] = "done"
+        except GameballError:
+            return  # the next look asks again, until the time is up
+
+    def _inquire(self, chunk: Chunk, until: datetime) -> int | None:
+        if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
+            return None
+        rows = [{"customerId": customer} for customer in self._customers(chunk)]
+        return self._inquirer.inquire_balances(exact_json.write({"body": rows}).encode())
+
+    def _collect(self, batch: Batch, chunk: Chunk, keys: WorkKeys, job_id: int, until: datetime) -> bool:
+        asked = self._asker.ask(batch, job_id, until)
+        if asked is None or not read_status(*asked).has_ended:
+            return False
+        balances = read_balances(*asked)
+        told = [store_balance(balances.get(c, Forecast.NOT_PREDICTED)) for c in self._customers(chunk)]
+        self._files.put(keys.balances(chunk.chunk_id), json.dumps(told).encode(), "application/json")
+        return True
+
+    def _customers(self, chunk: Chunk) -> list[str]:
+        rows = rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
+        return [customer for customer, _ in customers_and_amounts(rows)]
+
+    def _read(self, key: str) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._files.get(key)))
+        except NotFound:
+            return {}

@@ -1,0 +1,61 @@
+"""Asks Gameball for a job, in the dialect that the account speaks."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from adjustments.batches.optimistic_update import try_save
+from adjustments.batches.records import Batch
+from adjustments.batches.store import BatchStore
+from adjustments.core.errors import GameballRefused
+from adjustments.core.runtime import Clock
+from adjustments.gameball.dialects import Dialect, dialects_to_try
+from adjustments.gameball.port import Gameball
+from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+
+
+class JobAsker:
+    """Asks for jobs within the request budget.
+
+    Args:
+        dialect: the dialect the account speaks, None to find it out (GameballStatusDialect).
+    """
+
+    def __init__(
+        self,
+        store: BatchStore,
+        gameball: Gameball,
+        budget: RequestBudget,
+        clock: Clock,
+        dialect: Dialect | None,
+    ) -> None:
+        self._store = store
+        self._gameball = gameball
+        self._budget = budget
+        self._clock = clock
+        self._dialect = dialect
+
+    def ask(self, batch: Batch, job_id: int, until: datetime) -> tuple[Dialect, Mapping[str, Any]] | None:
+        """Ask once; None when the budget has no place before ``until``. Raises GameballError.
+
+        Where the dialect is not known yet, the first one that is answered is the account's.
+        """
+        dialects = dialects_to_try(self._dialect, batch.dialect)
+        for dialect in dialects:
+            if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
+                return None
+            try:
+                answer = self._gameball.job_status(dialect, job_id)
+            except GameballRefused:
+                if dialect is dialects[-1]:
+                    raise
+                continue
+            if len(dialects) > 1:
+                self._keep(batch.batch_id, dialect)
+            return dialect, answer
+        return None
+
+    def _keep(self, batch_id: str, dialect: Dialect) -> None:
+        batch = self._store.batch(batch_id)
+        if not batch.dialect:
+            try_save(self._store, batch.changed(dialect=dialect.value))

@@ -1,0 +1,75 @@
+"""Gameball's job status, read from either of its two documented dialects (gameball-api.md, "Job status").
+
+The counters are never read: the documents' own examples don't add up. Only a row that is listed is known.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from adjustments.batches.states import Outcome
+from adjustments.gameball.dialects import Dialect
+
+_ENDED: Final = frozenset({"completed", "failed", "stopped"})
+"""States after which nothing changes any more; one that nobody documented means: keep polling."""
+
+Row = Mapping[str, Any]
+"""One row of a job as Gameball lists it."""
+
+
+class RowResult(NamedTuple):
+    """One row of a job as Gameball lists it."""
+
+    outcome: Outcome
+    message: str
+
+
+class JobStatus(NamedTuple):
+    """A job as Gameball reports it: its state in small letters, and its listed rows by customer."""
+
+    state: str
+    rows: Mapping[str, RowResult]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether Gameball will not work on the job any longer."""
+        return self.state in _ENDED
+
+
+def read_status(dialect: Dialect, answer: Mapping[str, Any]) -> JobStatus:
+    """Read a status answer; anything missing or misshapen is left out, and so stays unknown."""
+    state = answer.get("status", answer.get("state"))
+    rows: dict[str, RowResult] = {}
+    for outcome, listed in zip((Outcome.APPLIED, Outcome.FAILED), listed_rows(dialect, answer), strict=True):
+        for row in listed:
+            _collect(rows, outcome, row)
+    return JobStatus(str(state or "").strip().lower(), rows)
+
+
+def listed_rows(dialect: Dialect, answer: Mapping[str, Any]) -> tuple[list[Row], list[Row]]:
+    """The rows listed as successful, and those listed as failed; each names its customer."""
+    lists = answer.get("response") if dialect is Dialect.GUIDE else answer
+    names = ("successful", "failed") if dialect is Dialect.GUIDE else ("results", "errors")
+    if not isinstance(lists, Mapping):
+        return [], []
+    good, bad = (_with_customer(lists.get(name)) for name in names)
+    return good, bad
+
+
+def _with_customer(listed: object) -> list[Row]:
+    if not isinstance(listed, list):
+        return []
+    return [
+        row for row in listed if isinstance(row, Mapping) and isinstance(row.get("customerId"), str | int)
+    ]
+
+
+def _collect(rows: dict[str, RowResult], outcome: Outcome, row: Row) -> None:
+    customer = str(row["customerId"])
+    told = row.get("message") or row.get("error") or ""
+    known = rows.get(customer)
+    if known is None:
+        rows[customer] = RowResult(outcome, str(told))
+    elif known.outcome is not outcome:
+        rows[customer] = RowResult(
+            Outcome.IN_DOUBT, "Gameball lists this customer as successful and as failed"
+        )

@@ -1,0 +1,1 @@
+"""Clearing doubt: evidence from Gameball, and what a person resolves."""

@@ -1,0 +1,50 @@
+"""Sets a batch going that was planned or approved: sends its first chunks, and starts the state machine."""
+
+from datetime import timedelta
+from typing import Final, Protocol
+
+from adjustments.batches.chunk_cursor import Seen
+from adjustments.batches.optimistic_update import save_or_reread
+from adjustments.batches.records import Batch
+from adjustments.batches.store import BatchStore
+from adjustments.core.ids import execution_name
+from adjustments.core.runtime import Clock
+from adjustments.submission.sender import Submitter
+
+
+class Executions(Protocol):
+    """The state machine."""
+
+    def start(self, name: str, batch_id: str) -> None:
+        """Start it for a batch; a second start under the same name does nothing."""
+
+    def is_running(self, name: str) -> bool:
+        """Whether the start of this name has not ended."""
+
+
+FIRST_SUBMIT: Final = timedelta(seconds=10)
+"""How long is sent before the state machine takes over: a small file is on its way at once."""
+
+
+class Starter:
+    """Sets batches going, for whoever takes a file and for a person who approves or stops one."""
+
+    def __init__(self, store: BatchStore, submitter: Submitter, executions: Executions, clock: Clock) -> None:
+        self._store = store
+        self._submitter = submitter
+        self._executions = executions
+        self._clock = clock
+
+    def set_going(self, batch: Batch, written: Seen | None = None) -> Batch:
+        """Send the first chunks and start the state machine; harmless when repeated.
+
+        Args:
+            batch: the batch.
+            written: the batch and its first chunks, where they were written just now.
+        """
+        if batch.chunks and not batch.dry_run:
+            batch = self._submitter.submit(batch.batch_id, self._clock.now() + FIRST_SUBMIT, written)
+        self._executions.start(execution_name(batch.batch_id, 1), batch.batch_id)
+        if batch.executions:
+            return batch
+        return save_or_reread(self._store, batch.changed(executions=1))

@@ -1,0 +1,121 @@
+"""Takes what was dropped: plans it, and sets it going."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from adjustments.aws.event_log import broke, warn
+from adjustments.batches.files import Files, StoredObject
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus
+from adjustments.batches.store import BatchStore
+from adjustments.core.errors import WrongState
+from adjustments.core.ids import batch_id
+from adjustments.core.runtime import Clock
+from adjustments.results.notifications import Notifier
+from adjustments.submission.planner import Drop, Planner
+from adjustments.submission.starter import Starter
+
+TICK_LATE_MAX: Final = timedelta(hours=6)
+"""How late a tick of the recurring schedule may come; retries of the queue are within it."""
+
+INBOX: Final = "inbox/"
+RECURRING: Final = "recurring/"
+_ENDINGS: Final = (".csv", ".csv.gz")
+
+
+class Intake:
+    """Takes drops of both kinds: objects in the inbox, and ticks of the recurring schedule."""
+
+    def __init__(
+        self,
+        files: Files,
+        store: BatchStore,
+        planner: Planner,
+        starter: Starter,
+        notifier: Notifier,
+        clock: Clock,
+    ) -> None:
+        self._files = files
+        self._store = store
+        self._planner = planner
+        self._starter = starter
+        self._notifier = notifier
+        self._clock = clock
+
+    def take_object(self, key: str, version_id: str | None) -> Batch | None:
+        """Take an object that was dropped into the inbox; None where its name says that it is no CSV.
+
+        Args:
+            key: the object's key.
+            version_id: its version, None where the event did not tell (the newest is meant).
+        """
+        if not _is_csv_in(INBOX, key):
+            return None
+        opened = self._files.open(key, version_id)
+        return self.take(_drop_of(opened.stored)._replace(blocks=opened.blocks))
+
+    def drop_of(self, stored: StoredObject) -> Drop | None:
+        """Name the batch that an object in the inbox becomes; None where its name says that it is no CSV."""
+        return _drop_of(stored) if _is_csv_in(INBOX, stored.key) else None
+
+    def take_tick(self, due_at: datetime) -> Iterator[Batch]:
+        """Take every file under ``recurring/`` anew; the same tick twice makes no second batch.
+
+        A tick that comes hours late, after an outage, is told to people and not silently made up for. A file
+        that fails does not keep the others from being taken; raises ExceptionGroup in the end.
+
+        Args:
+            due_at: when the schedule was due, UTC.
+        """
+        if self._clock.now() > due_at + TICK_LATE_MAX:
+            self._notifier.tell_missed_tick(due_at)
+            return
+        errors: list[Exception] = []
+        for key in self._files.names(RECURRING):
+            if _is_csv_in(RECURRING, key):
+                try:
+                    yield self.take(self._recurring_drop(key, due_at))
+                except Exception as error:
+                    errors.append(error)
+        if errors:
+            raise ExceptionGroup(f"not every file could be taken for {due_at.isoformat()}", errors)
+
+    def _recurring_drop(self, key: str, due_at: datetime) -> Drop:
+        stored, blocks = self._files.open(key, None)
+        identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
+        return Drop(stored, batch_id(key, due_at, identity), is_named=True, blocks=blocks)
+
+    def take(self, drop: Drop) -> Batch:
+        """Plan a drop and set it going; for one that is going already, make sure that it is."""
+        try:
+            return self._take(drop)
+        except Exception as error:
+            broke("batch not taken", drop.batch_id, error)
+            raise
+
+    def _take(self, drop: Drop) -> Batch:
+        planned = self._planner.plan(drop)
+        batch = planned.batch
+        if batch.status is BatchStatus.AWAITING_APPROVAL:
+            return self._tell_of_waiting(batch)
+        if batch.status.is_final:
+            return batch
+        return self._starter.set_going(batch, planned if planned.chunks else None)
+
+    def _tell_of_waiting(self, batch: Batch) -> Batch:
+        """Tell that a person has to approve; where that fails the sweep tells, and the batch is taken."""
+        try:
+            return self._notifier.notify(batch.batch_id)
+        except (WrongState, ExceptionGroup):
+            warn("not told of yet", batch)
+            return self._store.batch(batch.batch_id)
+
+
+def _is_csv_in(folder: str, key: str) -> bool:
+    return key.startswith(folder) and key.lower().endswith(_ENDINGS)
+
+
+def _drop_of(stored: StoredObject) -> Drop:
+    identity = (stored.bucket, stored.key, stored.version_id)
+    return Drop(stored, batch_id(stored.key, stored.modified_at, identity))

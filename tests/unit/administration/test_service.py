@@ -1,0 +1,342 @@
+"""A person decides: approvals are bound to what was planned, stops tell the truth, verdicts are recorded."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adjustments.administration.service import Steering
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus
+from adjustments.core.errors import OutcomeUnknown, RequestRefused, WrongState
+from adjustments.reconciliation.decisions import Approval, Verdict
+from adjustments.reconciliation.evidence import Finding
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.world import World
+
+THREE = "customerId,amount\na,1\nb,2\nc,3\n"
+
+
+@pytest.fixture
+def gameball() -> MemoryGameball:
+    return MemoryGameball()
+
+
+@pytest.fixture
+def world(gameball: MemoryGameball) -> World:
+    return World(gameball, approval_above_rows=1)
+
+
+@pytest.fixture
+def batch(world: World) -> Batch:
+    return world.drop(THREE)
+
+
+@pytest.fixture
+def steering(world: World) -> Steering:
+    return world.steering
+
+
+def test_approved_batch_goes_its_way(world: World, batch: Batch, steering: Steering):
+    world.clock.sleep(86_400)
+    approved = steering.approve(batch.batch_id, Approval("ann", batch.source.sha256, 3, Decimal("6.0")))
+    ended = world.run(approved)
+    assert (ended.status, ended.approved_by) == (BatchStatus.COMPLETED, "ann")
+
+
+@pytest.mark.parametrize(
+    "believed",
+    [{"sha256": "0" * 64}, {"rows": 2}, {"requested": Decimal("6.01")}],
+    ids=lambda value: next(iter(value)),
+)
+def test_what_is_not_as_the_approver_believes_is_refused(
+    gameball: MemoryGameball, batch: Batch, steering: Steering, believed: dict[str, object]
+):
+    with pytest.raises(WrongState, match="not approved"):
+        steering.approve(batch.batch_id, Approval("ann", **believed))  # type: ignore[arg-type]
+    assert gameball.requests == []
+
+
+def test_file_that_was_changed_since_is_refused(
+    world: World, gameball: MemoryGameball, batch: Batch, steering: Steering
+):
+    world.files.drop("inbox/file.csv", b"customerId,amount\na,1000\n")
+    with pytest.raises(WrongState, match="changed since"):
+        steering.approve(batch.batch_id, Approval("ann"))
+    assert gameball.requests == []
+
+
+def test_batch_is_approved_once(batch: Batch, steering: Steering):
+    steering.approve(batch.batch_id, Approval("ann"))
+    with pytest.raises(WrongState, match="only one that is awaiting_approval"):
+        steering.approve(batch.batch_id, Approval("bob"))
+
+
+def until(world: World) -> datetime:
+    return world.clock.now() + timedelta(seconds=20)
+
+
+def test_stopped_batch_sends_nothing_more_and_says_what_was_applied():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball, canary_rows=2)
+    rows = "".join(f"c{number},1\n" for number in range(1500))
+    batch = world.drop(f"customerId,amount\n{rows}")
+    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world))
+    assert gameball.stopped == [1]
+    gameball.job_state = "completed"
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.applied, ended.counts.not_submitted) == (BatchStatus.STOPPED, 2, 1498)
+    assert ended.stop_reason == "stopped by ann: wrong file"
+    assert len(gameball.requests) == 1
+
+
+def test_stop_and_approval_hold_when_somebody_else_saves_at_that_moment():
+    world = World(MemoryGameball(), approval_above_rows=1)
+    approved, stopped = world.drop(THREE), world.drop("customerId,amount\na,7\nb,8\n", "b.csv")
+    save = world.store.save_batch
+
+    def be_slower(batch: Batch) -> None:
+        world.store.save_batch = save  # type: ignore[method-assign]
+        save(world.store.batch(batch.batch_id).changed(dialect="guide"))
+        save(batch)
+
+    world.store.save_batch = be_slower  # type: ignore[method-assign]
+    assert world.steering.approve(approved.batch_id, Approval("ann")).approved_by == "ann"
+    world.store.save_batch = be_slower  # type: ignore[method-assign]
+    assert world.steering.stop(stopped.batch_id, "bob", "", until(world)).stopped_by == "bob"
+
+
+def test_job_that_was_stopped_without_lists_is_in_doubt():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    world.steering.stop(batch.batch_id, "ann", "", until(world))
+    gameball.job_state, gameball.unlisted = "stopped", {"a", "b", "c"}
+    assert world.run(batch).counts.in_doubt == 3
+
+
+def test_running_jobs_that_are_kept_end_and_nothing_more_is_sent():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball, canary_rows=2)
+    rows = "".join(f"c{number},1\n" for number in range(1500))
+    batch = world.drop(f"customerId,amount\n{rows}")
+    world.steering.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
+    world.poller.poll(batch.batch_id, until(world))
+    assert gameball.stopped == []
+    assert world.steering.show(batch.batch_id)["keepJobs"] is True
+    gameball.job_state = "completed"
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.applied, ended.counts.not_submitted) == (BatchStatus.STOPPED, 2, 1498)
+    assert (len(gameball.requests), gameball.stopped) == (1, [])
+
+
+def test_jobs_that_were_kept_can_be_stopped_later_but_not_the_other_way_round():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
+    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
+    assert gameball.stopped == []
+    after = world.steering.stop(batch.batch_id, "bob", "hurry", until(world))
+    assert (gameball.stopped, after.stop_reason) == ([1], "stopped by ann: wrong file")
+    with pytest.raises(WrongState, match="keepJobs comes too late"):
+        world.steering.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
+
+
+def test_batch_that_waits_for_approval_can_be_stopped(world: World, gameball: MemoryGameball, batch: Batch):
+    ended = world.run(world.steering.stop(batch.batch_id, "ann", "", until(world)))
+    assert (ended.status, ended.counts.not_submitted, gameball.requests) == (BatchStatus.STOPPED, 3, [])
+
+
+def test_ended_batch_can_not_be_stopped():
+    world = World(MemoryGameball())
+    ended = world.run(world.drop(THREE))
+    with pytest.raises(WrongState, match="completed"):
+        world.steering.stop(ended.batch_id, "ann", "", until(world))
+
+
+@pytest.mark.parametrize(
+    ("finding", "lines", "applied", "failed", "status"),
+    [
+        (Finding.APPLIED, (), 3, 0, BatchStatus.COMPLETED),
+        (Finding.NOT_APPLIED, (), 0, 3, BatchStatus.COMPLETED_WITH_ERRORS),
+        (Finding.APPLIED, (3,), 1, 0, BatchStatus.NEEDS_ATTENTION),
+    ],
+)
+def test_person_resolves_rows_in_doubt(
+    finding: Finding, lines: tuple[int, ...], applied: int, failed: int, status: BatchStatus
+):
+    world = World(MemoryGameball([OutcomeUnknown("lost")]))
+    ended = world.run(world.drop(THREE))
+    verdict = Verdict("ann", finding, "asked Gameball", frozenset(lines))
+    after, rows = world.resolver.resolve(ended.batch_id, verdict)
+    assert (after.status, after.counts.applied, after.counts.failed) == (status, applied, failed)
+    assert rows == applied + failed
+    assert after.resolutions[-1].by == "ann"
+    assert "resolved by ann on 2026-11-21: asked Gameball" in world.result(after, "results.csv")
+
+
+def test_line_that_is_not_in_doubt_is_refused_and_nothing_is_settled():
+    world = World(MemoryGameball([OutcomeUnknown("lost")]))
+    ended = world.run(world.drop(THREE))
+    with pytest.raises(WrongState, match="not in doubt: 9;"):
+        world.resolver.resolve(ended.batch_id, Verdict("ann", Finding.APPLIED, "", frozenset({2, 9})))
+    assert world.store.batch(ended.batch_id).counts.in_doubt == 3
+
+
+def test_reversal_negates_exactly_what_was_applied_and_works_once():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"b"}
+    world = World(gameball)
+    first = world.run(world.drop("customerId,amount,reason\na,1.5,x\nb,2,x\nc,-3,x\n"))
+    made = world.reverser.reverse(first.batch_id)
+    assert (made["rows"], made["total"]) == (2, Decimal("1.5"))
+    text = world.files.get(made["key"]).decode()
+    second = world.run(world.drop(text, name="take-back.csv"))
+    assert (second.status, second.reverses) == (BatchStatus.COMPLETED, first.batch_id)
+    assert sum(amount for _, _, amount in gameball.applied) == 0
+    third = world.run(world.drop(text, name="again.csv", allow_duplicate="true"))
+    assert (third.status, second.batch_id in third.refusal) == (BatchStatus.REJECTED, True)
+    with pytest.raises(WrongState, match="reversed already"):
+        world.reverser.reverse(first.batch_id)
+
+
+def test_reversal_that_applied_nothing_does_not_count_as_one():
+    gameball = MemoryGameball()
+    world = World(gameball, approval_above_rows=2)
+    first = world.run(world.drop("customerId,amount\na,1\nb,2\n"))
+    text = world.files.get(world.reverser.reverse(first.batch_id)["key"]).decode()
+    gameball.unknown_customers = {"a", "b"}
+    failed = world.run(world.drop(text, name="take-back.csv"))
+    assert (failed.counts.failed, failed.reverses) == (2, first.batch_id)
+    gameball.unknown_customers = set()
+    world.reverser.reverse(first.batch_id)
+    again = world.run(world.drop(text, name="again.csv"))
+    assert (again.status, again.counts.applied) == (BatchStatus.COMPLETED, 2)
+    assert world.store.batch(first.batch_id).reversed_by == again.batch_id
+    assert world.run(world.drop(text, name="third.csv")).status is BatchStatus.REJECTED
+
+
+@pytest.mark.parametrize("outcome", [Finding.APPLIED, Finding.NOT_APPLIED])
+def test_reversal_in_doubt_counts_until_it_is_known_that_nothing_was_applied(outcome: Finding):
+    world = World(MemoryGameball([None, OutcomeUnknown("lost")]))
+    first = world.run(world.drop("customerId,amount\na,1\n"))
+    text = world.files.get(world.reverser.reverse(first.batch_id)["key"]).decode()
+    doubtful = world.run(world.drop(text, name="take-back.csv"))
+    with pytest.raises(WrongState, match=doubtful.batch_id):
+        world.reverser.reverse(first.batch_id)
+    world.resolver.resolve(doubtful.batch_id, Verdict("ann", outcome, "looked", frozenset()))
+    third = world.run(world.drop(text, name="third.csv"))
+    assert (third.status is BatchStatus.COMPLETED) == (outcome is Finding.NOT_APPLIED)
+
+
+def test_dry_run_is_not_stopped_since_it_sends_nothing():
+    world = World(MemoryGameball())
+    batch = world.drop(THREE, dry_run="true")
+    with pytest.raises(WrongState, match="dry run"):
+        world.steering.stop(batch.batch_id, "ann", "", until(world))
+
+
+def test_who_decided_what_is_shown():
+    world = World(MemoryGameball([OutcomeUnknown("lost")]), approval_above_rows=1)
+    batch = world.drop(THREE)
+    world.steering.approve(batch.batch_id, Approval("ann"))
+    world.run(batch)
+    world.resolver.resolve(batch.batch_id, Verdict("bob", Finding.APPLIED, "seen", frozenset({2})))
+    shown = world.steering.show(batch.batch_id)
+    assert (shown["approvedBy"], shown["stoppedBy"], shown["reversedBy"]) == ("ann", None, None)
+    [resolution] = shown["resolutions"]
+    assert resolution == {"at": resolution["at"], "by": "bob", "note": "seen", "rows": 1}
+
+
+def test_dry_run_shows_what_it_foretells_and_counts_no_jobs():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"b"}
+    world = World(gameball)
+    batch = world.drop("customerId,amount\na,1\nb,2\nc,-200\n", dry_run="true")
+    shown = world.steering.show(batch.batch_id)
+    assert ("prediction" in shown, shown["dryRun"], shown["progress"]["jobs"]["total"]) == (False, True, 0)
+    world.run(batch)
+    foretold = {"wouldApply": 1, "wouldOverdraw": 1, "unknownCustomer": 1, "notPredicted": 0}
+    assert world.steering.show(batch.batch_id)["prediction"] == foretold
+    assert world.steering.page(None, 10, None)["batches"][0]["prediction"] == foretold
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ([OutcomeUnknown("lost")], "nothing of it was applied"),
+        (None, r"\(completed, completed_with_errors, stopped, needs_attention\)"),
+    ],
+)
+def test_only_an_ended_batch_with_applied_rows_is_reversed(script: list[OutcomeUnknown] | None, told: str):
+    gameball = MemoryGameball(list(script) if script else None)
+    gameball.job_state = "running" if script is None else "completed"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    if script:
+        world.run(batch)
+    with pytest.raises(WrongState, match=told):
+        world.reverser.reverse(batch.batch_id)
+
+
+BODY = {
+    "body": [{"customerId": "a", "amount": Decimal("1.5"), "reason": "x"}, {"customerId": "b", "amount": -2}]
+}
+
+
+def test_api_body_goes_the_way_of_a_file():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    ended = world.run(world.acceptor.accept(BODY, "key-1"))
+    assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED, 2)
+    assert [(customer, str(amount)) for _, customer, amount in gameball.applied] == [
+        ("a", "1.5"),
+        ("b", "-2"),
+    ]
+
+
+def test_same_key_and_body_is_the_same_batch_and_another_body_is_refused():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    first = world.acceptor.accept(BODY, "key-1")
+    world.clock.sleep(60)
+    assert world.acceptor.accept(BODY, "key-1").batch_id == first.batch_id
+    with pytest.raises(WrongState):
+        world.acceptor.accept({"body": [{"customerId": "a", "amount": 1}]}, "key-1")
+    assert len(gameball.requests) == 1
+
+
+def test_without_a_key_the_same_body_is_refused_and_with_another_key_it_is_accepted():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    world.acceptor.accept(BODY, None)
+    assert "accepted before" in world.acceptor.accept(BODY, None).refusal
+    assert not world.acceptor.accept(BODY, "key-2").refusal
+    assert len(gameball.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({}, "the body must be"),
+        ({"body": []}, "the body must be"),
+        ({"body": [5]}, "body[0]: must be an object"),
+        ({"body": [{"customerId": "a", "amount": 1}, {"customerId": 5, "amount": 1}]}, "body[1]: customerId"),
+        ({"body": [{"customerId": "a", "amount": True}]}, "body[0]: amount"),
+        ({"body": [{"customerId": "a", "amount": "1"}]}, "body[0]: amount"),
+        ({"body": [{"customerId": "a", "amount": Decimal("1e999999999")}]}, "body[0]: amount: has too many"),
+        ({"body": [{"customerId": "a", "amount": Decimal("1e-999999999")}]}, "body[0]: amount: has too many"),
+        ({"body": [{"customerId": "a", "amount": 1, "reason": None}]}, "body[0]: reason"),
+        ({"body": [{"customerId": "a", "amount": 1, "points": 1}]}, "body[0]: points"),
+    ],
+)
+def test_api_body_of_another_form_is_refused(body: dict[str, Any], told: str):
+    with pytest.raises(RequestRefused) as refused:
+        World(MemoryGameball()).acceptor.accept(body, None)
+    assert refused.value.message.startswith(told)

@@ -1,0 +1,221 @@
+"""The request budget under many callers, in simulated time: exact, fully used, fair, and calm."""
+
+from itertools import pairwise
+from statistics import mean
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adjustments.core.runtime import WORKERS
+from adjustments.gameball.rate_limiter import AHEAD_S, Lane
+from tests.fakes.memory import START
+from tests.unit.gameball.crowd import Caller, Crowd, most_within, share_used
+
+LIMIT = 350
+GAMEBALLS_LIMIT = 360
+A_SECOND = 30
+"""Gameball's limits (gameball-api.md, "Rate limits")."""
+
+GAP_S = 30 / LIMIT
+NEAR_S = 1e-5
+"""Places are whole microseconds, and a caller's clock is read to the microsecond as well."""
+
+
+def batches(crowd: Crowd, number: int, workers: int, **how: float) -> list[list[Caller]]:
+    """Some batches, with so many workers each."""
+    return [
+        [crowd.join(f"batch {batch}", Lane.BULK, **how) for _ in range(workers)] for batch in range(number)
+    ]
+
+
+def places_from_start(crowd: Crowd) -> list[float]:
+    return [place_s - START.timestamp() for place_s in crowd.places_s()]
+
+
+# --- exact ------------------------------------------------------------------------------------------------
+
+_callers = st.lists(
+    st.tuples(
+        st.sampled_from(Lane),
+        st.floats(0.0, 3.0),  # how long a call takes
+        st.floats(0.0, 5.0),  # how long it rests
+        st.floats(0.0, 20.0),  # when it comes
+        st.floats(20.0, 80.0),  # when it goes
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+@settings(max_examples=25)
+@given(callers=_callers, limit=st.sampled_from([3, 60, LIMIT, 900]), seed=st.integers(0, 1000))
+def test_no_window_wherever_it_starts_holds_more_than_the_limit(
+    in_memory: bool, callers: list[tuple[Lane, float, float, float, float]], limit: int, seed: int
+):
+    crowd = Crowd(seed, limit, in_memory=in_memory)
+    for lane, call_s, rest_s, starts_s, ends_s in callers:
+        crowd.join("any", lane, call_s=call_s, rest_s=rest_s, starts_s=starts_s, ends_s=ends_s)
+    crowd.run(75)
+    places_s = crowd.places_s()
+    assert most_within(places_s, 30 - NEAR_S) <= limit
+    assert most_within(places_s, 1 - NEAR_S) <= A_SECOND
+    assert all(later - earlier >= 30 / limit - NEAR_S for earlier, later in pairwise(places_s))
+    assert len(crowd.sent_s()) <= len(places_s)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_crowd_that_comes_at_one_moment_after_a_rest_gets_one_place_each(seed: int):
+    crowd = Crowd(seed, LIMIT)
+    for starts_s in (0.0, 20.0, 40.0):
+        for _ in range(12):
+            moment_s, skew_s = starts_s + crowd.rng.uniform(0, 0.02), crowd.rng.uniform(-0.05, 0.05)
+            crowd.join("any", Lane.BULK, skew_s=skew_s, starts_s=moment_s, ends_s=starts_s + 0.1)
+    crowd.run(60)
+    places_s = crowd.places_s()
+    assert len(places_s) == 36
+    assert all(later - earlier >= GAP_S - NEAR_S for earlier, later in pairwise(places_s))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_calls_are_made_at_their_places_or_the_moment_that_the_table_took_to_answer_later(seed: int):
+    crowd = Crowd(seed, LIMIT)
+    batches(crowd, 4, WORKERS)
+    crowd.run(60)
+    late_s = [sent - place for sent, place in zip(crowd.sent_s(), places_from_start(crowd), strict=False)]
+    assert min(late_s) >= -NEAR_S
+    assert max(late_s) < 0.1
+    assert most_within(crowd.sent_s(), 30) <= LIMIT + 1
+
+
+@pytest.mark.parametrize("skew_s", [0.05, 0.3, 0.4])
+@pytest.mark.parametrize("seed", range(5))
+def test_clocks_that_differ_by_some_hundred_milliseconds_stay_within_gameballs_limits(
+    skew_s: float, seed: int
+):
+    crowd = Crowd(seed, LIMIT)
+    for number in range(40):
+        crowd.join(f"{number}", Lane.BULK, skew_s=crowd.rng.uniform(-skew_s, skew_s))
+    crowd.run(100)
+    sent_s = crowd.sent_s()
+    assert most_within(sent_s, 30) <= LIMIT + 2 * skew_s / GAP_S + 1
+    assert most_within(sent_s, 30) <= GAMEBALLS_LIMIT
+    assert most_within(sent_s, 1) <= A_SECOND
+
+
+def test_a_caller_whose_clock_is_late_gets_its_share_all_the_same():
+    crowd = Crowd(1, LIMIT)
+    late = [crowd.join("late", Lane.BULK, skew_s=-0.5) for _ in range(20)]
+    right = [crowd.join("right", Lane.BULK) for _ in range(20)]
+    crowd.run(120)
+    assert 0.5 < len(crowd.sent_s(late)) / len(crowd.sent_s(right)) < 2
+
+
+# --- used -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "call_s"), [(1, 0.6), (4, 0.1), (4, 1.5), (20, 0.3)])
+def test_while_there_is_work_the_budget_is_used(number: int, call_s: float):
+    crowd = Crowd(7, LIMIT)
+    batches(crowd, number, WORKERS, call_s=call_s)
+    crowd.run(120)
+    assert share_used(crowd.sent_s(), LIMIT, 5, 120) >= 0.98
+
+
+def test_after_a_rest_of_all_the_budget_is_used_at_once():
+    crowd = Crowd(7, LIMIT)
+    batches(crowd, 2, WORKERS, starts_s=100)
+    crowd.run(110)
+    assert share_used(crowd.sent_s(), LIMIT, 100, 110) >= 0.98
+
+
+# --- fair -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [2, 4, 12])
+def test_batches_of_the_same_kind_get_the_same_share(number: int):
+    crowd = Crowd(3, LIMIT)
+    teams = batches(crowd, number, WORKERS)
+    crowd.run(240)
+    counts = [len(crowd.sent_s(team)) for team in teams]
+    assert min(counts) > 0.75 * mean(counts)
+
+
+def test_a_batch_that_comes_late_gets_its_share_at_once():
+    crowd = Crowd(3, LIMIT)
+    batches(crowd, 3, WORKERS)
+    [late] = batches(crowd, 1, WORKERS, starts_s=60)
+    crowd.run(120)
+    assert len(crowd.sent_s(late)) > 0.75 * 60 / GAP_S / 4
+
+
+def test_a_poll_of_a_small_batch_does_not_wait_for_large_ones_to_end():
+    crowd = Crowd(3, LIMIT)
+    batches(crowd, 4, WORKERS)
+    poll = crowd.join("poll", Lane.BULK, rest_s=10)
+    crowd.run(600)
+    assert len(poll.sent_s) > 30
+    assert mean(poll.waited_s) < 6
+    assert max(poll.waited_s) < 30
+
+
+@pytest.mark.parametrize("number", [4, 20])
+def test_a_prompt_call_never_waits_behind_more_than_the_bulk_calls_look_ahead(number: int):
+    crowd = Crowd(3, LIMIT)
+    batches(crowd, number, WORKERS)
+    prompt = crowd.join("person", Lane.PROMPT, rest_s=3.1, starts_s=5)
+    crowd.run(300)
+    assert len(prompt.sent_s) > 40
+    assert max(prompt.waited_s) <= AHEAD_S[Lane.BULK] + GAP_S + 0.05
+
+
+def test_a_few_prompt_callers_do_not_starve_the_bulk_calls():
+    crowd = Crowd(3, LIMIT)
+    [team] = batches(crowd, 1, WORKERS)
+    for _ in range(WORKERS):
+        crowd.join("person", Lane.PROMPT)
+    crowd.run(120)
+    assert len(crowd.sent_s(team)) > 0.4 * 120 / GAP_S
+
+
+# --- calm -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "most"), [(1, 1.05), (2, 1.05), (4, 2.5), (10, 6.0), (20, 13.0)])
+def test_the_table_is_asked_a_bounded_number_of_times_for_each_call(number: int, most: float):
+    crowd = Crowd(5, LIMIT)
+    batches(crowd, number, WORKERS)
+    crowd.run(120)
+    assert crowd.asks_per_grant() <= most
+
+
+def test_nobody_asks_again_within_a_second_and_a_half():
+    crowd = Crowd(5, LIMIT)
+    batches(crowd, 20, WORKERS)
+    crowd.run(60)
+    for caller in crowd.callers:
+        assert caller.asked <= len(caller.sent_s) + 60 / 1.5 + 2
+
+
+@pytest.mark.parametrize("rest_s", [0.2, 5.0, 60.0])
+def test_a_prompt_call_after_a_rest_costs_one_write(rest_s: float):
+    crowd = Crowd(5, LIMIT)
+    person = crowd.join("person", Lane.PROMPT, rest_s=rest_s)
+    crowd.run(600)
+    assert crowd.table.writes == len(person.sent_s)
+
+
+def test_prompt_callers_who_meet_cost_two_writes_at_most():
+    crowd = Crowd(5, LIMIT)
+    people = [crowd.join("person", Lane.PROMPT, rest_s=2.0) for _ in range(20)]
+    crowd.run(120)
+    assert crowd.table.writes <= 2 * len(crowd.sent_s(people))
+
+
+def test_callers_that_are_sent_away_for_no_time_fail_the_run_and_do_not_hang_it():
+    crowd = Crowd(5, LIMIT)
+    caller = crowd.join("hot", Lane.BULK)
+    caller.budget.wait_s = lambda *_: (False, 0.0)  # type: ignore[method-assign]
+    with pytest.raises(AssertionError, match="callers run hot"):
+        crowd.run(60)

@@ -1,0 +1,95 @@
+"""Polling settles what Gameball lists, and says of the rest that it is not known."""
+
+from adjustments.batches.states import BatchStatus
+from adjustments.core.errors import GameballUnauthorized, OutcomeUnknown
+from adjustments.gameball.dialects import Dialect
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.world import World
+
+THREE = "customerId,amount\na,1\nb,2\nc,3\n"
+
+
+def test_unlisted_row_of_a_finished_job_is_in_doubt():
+    gameball = MemoryGameball()
+    gameball.unlisted = {"b"}
+    world = World(gameball)
+    ended = world.run(world.drop(THREE))
+    assert ended.status is BatchStatus.NEEDS_ATTENTION
+    assert (ended.counts.applied, ended.counts.in_doubt) == (2, 1)
+
+
+def test_completed_job_without_lists_proves_nothing():
+    gameball = MemoryGameball()
+    gameball.unlisted = {"a", "b", "c"}
+    world = World(gameball)
+    assert world.run(world.drop(THREE)).counts.in_doubt == 3
+
+
+def test_dialect_is_found_out_and_kept():
+    gameball = MemoryGameball()
+    gameball.dialect = Dialect.OPENAPI
+    world = World(gameball)
+    ended = world.run(world.drop(THREE))
+    assert (ended.status, ended.dialect) == (BatchStatus.COMPLETED, "openapi")
+
+
+def test_set_dialect_is_the_only_one_asked():
+    gameball = MemoryGameball()
+    gameball.dialect = Dialect.OPENAPI
+    world = World(gameball, dialect=Dialect.OPENAPI)
+    assert world.run(world.drop(THREE)).status is BatchStatus.COMPLETED
+
+
+def test_job_in_a_state_that_nobody_documented_ends_at_the_deadline():
+    gameball = MemoryGameball()
+    gameball.job_state = "archived"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    ended = world.run(batch)
+    assert ended.finished_at is not None
+    assert ended.finished_at >= batch.deadline_at
+    assert (ended.status, ended.counts.in_doubt) == (BatchStatus.NEEDS_ATTENTION, 3)
+
+
+def test_poll_that_brings_no_answer_is_made_again():
+    gameball = MemoryGameball()
+    gameball.poll_error = OutcomeUnknown("Gameball answered 503")
+    world = World(gameball)
+    batch = world.drop(THREE)
+    _, step = world.poller.poll(batch.batch_id, world.clock.now())
+    assert not step.is_over
+    gameball.poll_error = None
+    assert world.run(batch).status is BatchStatus.COMPLETED
+
+
+def test_refused_keys_pause_and_right_ones_resume():
+    gameball = MemoryGameball()
+    gameball.poll_error = GameballUnauthorized("Gameball answered 401")
+    world = World(gameball)
+    batch = world.drop(THREE)
+    paused, _ = world.poller.poll(batch.batch_id, world.clock.now())
+    assert paused.paused == "Gameball answered 401"
+    gameball.poll_error = None
+    ended = world.run(batch)
+    assert (ended.status, ended.paused) == (BatchStatus.COMPLETED, "")
+
+
+def test_waits_grow_from_seconds_to_a_minute():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    waits = []
+    for _ in range(60):
+        _, step = world.poller.poll(batch.batch_id, world.clock.now())
+        waits.append(step.wait_s)
+        world.clock.sleep(step.wait_s)
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (2, 60)
+
+
+def test_polling_an_ended_batch_changes_nothing():
+    world = World(MemoryGameball())
+    ended = world.run(world.drop(THREE))
+    again, step = world.poller.poll(ended.batch_id, world.clock.now())
+    assert (again, step.is_over) == (ended, True)

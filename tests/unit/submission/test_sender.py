@@ -1,0 +1,244 @@
+"""Each row of the design page's table of outcomes, from the request to the results."""
+
+from datetime import timedelta
+
+import pytest
+
+from adjustments.batches.chunk_cursor import Look
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.core.errors import (
+    GameballError,
+    GameballRefused,
+    GameballThrottled,
+    GameballUnauthorized,
+    GameballUnavailable,
+    OutcomeUnknown,
+    WrongState,
+)
+from adjustments.core.limits import ERROR_CHARS_MAX
+from adjustments.gameball.rate_limiter import Lane, Resource
+from tests.fakes.gameball import MemoryGameball
+from tests.fakes.world import World
+
+THREE = "customerId,amount\na,1\nb,2\nc,3\n"
+
+
+def states(world: World, batch_id: str) -> list[tuple[str, str]]:
+    batch = world.store.batch(batch_id)
+    return [(chunk.chunk_id, chunk.state.value) for chunk in world.store.chunks(batch_id, batch.plan_id)]
+
+
+def test_a_job_id_makes_a_chunk_submitted():
+    world = World(MemoryGameball())
+    batch = world.drop(THREE)
+    assert states(world, batch.batch_id) == [("001-00001", "submitted")]
+
+
+@pytest.mark.parametrize(
+    "error", [GameballUnavailable("no route"), GameballThrottled("429"), GameballThrottled("busy", code=2001)]
+)
+def test_what_surely_was_not_applied_is_sent_again_after_a_pause(error: GameballError):
+    gameball = MemoryGameball([error, error])
+    world = World(gameball)
+    batch = world.drop(THREE)
+    assert states(world, batch.batch_id) == [("001-00001", "planned")]
+    ended = world.run(batch)
+    assert ended.status is BatchStatus.COMPLETED
+    assert len(gameball.requests) == 3
+    assert len(gameball.applied) == 3
+
+
+@pytest.mark.parametrize("was_applied", [True, False])
+def test_unknown_outcome_is_never_sent_again(was_applied: bool):
+    error = OutcomeUnknown("read time-out")
+    gameball = MemoryGameball([(error,) if was_applied else error])
+    world = World(gameball)
+    ended = world.run(world.drop(THREE))
+    assert ended.status is BatchStatus.NEEDS_ATTENTION
+    assert (ended.counts.in_doubt, ended.counts.applied) == (3, 0)
+    assert len(gameball.requests) == 1
+    assert "in_doubt" in world.result(ended, "results.csv")
+    assert world.result(ended, "fix-me.csv").splitlines() == ["customerId,amount,error"]
+
+
+def test_refused_request_is_split_down_to_the_row_to_blame():
+    gameball = MemoryGameball()
+    gameball.refuses = lambda customers: "c7" in customers
+    world = World(gameball)
+    rows = "".join(f"c{number},{number + 1}\n" for number in range(16))
+    ended = world.run(world.drop(f"customerId,amount\n{rows}"))
+    assert (ended.counts.applied, ended.counts.failed) == (15, 1)
+    assert {customer for _, customer, _ in gameball.applied} == {f"c{n}" for n in range(16) if n != 7}
+    assert world.result(ended, "fix-me.csv").splitlines()[1].startswith("c7,8,")
+
+
+def test_refused_keys_pause_the_batch_and_fail_no_row():
+    gameball = MemoryGameball([GameballUnauthorized("Gameball answered 401", status=401)] * 2)
+    world = World(gameball)
+    batch = world.drop(THREE)
+    assert batch.paused == "Gameball answered 401"
+    assert states(world, batch.batch_id) == [("001-00001", "planned")]
+    ended = world.run(batch)
+    assert ended.status is BatchStatus.COMPLETED
+    assert not ended.paused
+
+
+def test_two_workers_send_a_chunk_once():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    stale = world.store.chunks
+    world.files.drop("inbox/f.csv", THREE.encode())
+    batch = world.drop(THREE)
+    before = [chunk.replaced(state=ChunkState.PLANNED, version=1)
+              for chunk in stale(batch.batch_id, batch.plan_id)]  # fmt: skip
+    world.store.chunks_at_work = lambda *_: before  # type: ignore[method-assign]
+    look = Look(world.store, batch.batch_id)
+    world.submitter._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1), {})
+    assert len(gameball.requests) == 1
+
+
+def test_worker_that_was_frozen_past_its_lease_sends_nothing():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    save = world.store.save_chunk
+
+    def freeze(batch, chunk):
+        save(batch, chunk)
+        if chunk.state is ChunkState.SUBMITTING:
+            world.clock.sleep(3600)
+
+    world.store.save_chunk = freeze  # type: ignore[method-assign]
+    batch = world.drop(THREE)
+    assert gameball.requests == []
+    ended = world.run(batch)
+    assert ended.counts.in_doubt == 3
+
+
+def test_answer_that_comes_after_the_lease_clears_the_doubt():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    adjust = gameball.adjust_balances
+
+    def slow(body: bytes) -> int:
+        job_id = adjust(body)
+        [batch] = world.store.open_batches()
+        world.clock.sleep(300)
+        world.poller.poll(batch.batch_id, world.clock.now())
+        assert states(world, batch.batch_id) == [("001-00001", "in_doubt")]
+        return job_id
+
+    gameball.adjust_balances = slow  # type: ignore[method-assign]
+    ended = world.run(world.drop(THREE))
+    assert ended.status is BatchStatus.COMPLETED
+
+
+def test_job_id_whose_write_took_effect_and_said_that_it_was_too_late_is_no_error():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    save = world.store.save_chunk
+
+    def echo(batch: Batch, chunk: Chunk) -> None:
+        save(batch, chunk)
+        if chunk.state is ChunkState.SUBMITTED:
+            raise WrongState("it was changed meanwhile")
+
+    world.store.save_chunk = echo  # type: ignore[method-assign]
+    batch = world.drop(THREE)
+    assert states(world, batch.batch_id) == [("001-00001", "submitted")]
+    assert world.run(batch).status is BatchStatus.COMPLETED
+
+
+def test_payload_that_was_changed_is_not_sent():
+    gameball = MemoryGameball()
+    world = World(gameball, approval_above_rows=1)
+    batch = world.drop(THREE)
+    [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
+    world.files.put(chunk.payload_key, world.files.get(chunk.payload_key).replace(b"3", b"9"), "")
+    approved = batch.changed(notified=(), status=BatchStatus.SUBMITTING)
+    world.store.save_batch(approved)
+    with pytest.raises(WrongState):
+        world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+    assert gameball.requests == []
+
+
+def test_waves_go_one_after_another_in_file_order():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    ended = world.run(world.drop("customerId,amount\na,1\na,-2\nb,5\na,3\n"))
+    assert ended.counts.applied == 4
+    assert [float(amount) for _, customer, amount in gameball.applied if customer == "a"] == [1, -2, 3]
+    assert len(gameball.requests) == 3
+
+
+def test_second_wave_waits_for_the_first_to_settle():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball)
+    batch = world.drop("customerId,amount\na,1\na,2\n")
+    assert states(world, batch.batch_id) == [("001-00001", "submitted"), ("002-00001", "planned")]
+
+
+@pytest.mark.parametrize("error", [GameballRefused, OutcomeUnknown, GameballUnauthorized, GameballThrottled])
+def test_of_a_long_answer_a_record_keeps_the_beginning(error: type[GameballError]):
+    world = World(MemoryGameball([error("Gameball answered: \ud800 " + "x" * 500_000)]))
+    batch = world.drop("customerId,amount\na,1\n")
+    [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
+    assert chunk.error.startswith("Gameball answered: ? xxx")
+    assert len(chunk.error) == ERROR_CHARS_MAX
+    assert len(world.store.batch(batch.batch_id).paused) in (0, ERROR_CHARS_MAX)
+
+
+def test_sender_for_whom_no_place_is_left_before_its_end_ends_without_looking_again_and_again():
+    world = World(MemoryGameball())
+    batch = world.drop(THREE, dry_run="true")  # planned, and nothing of it was sent
+    world.store.save_batch(batch.changed(dry_run=False))
+    asked = []
+
+    def far_away(resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+        asked.append(within_s)
+        assert len(asked) < 10
+        return False, within_s + 1.0
+
+    world.budget.wait_s = far_away  # type: ignore[method-assign]
+    world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(seconds=2))
+    assert asked == [2.0]
+
+
+def test_canary_goes_alone_and_a_bad_one_stops_the_batch():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {f"c{number}" for number in range(5)}
+    world = World(gameball, canary_rows=10, failure_percent_max=20)
+    rows = "".join(f"c{number},1\n" for number in range(1500))
+    ended = world.run(world.drop(f"customerId,amount\n{rows}"))
+    assert ended.status is BatchStatus.STOPPED
+    assert len(gameball.requests) == 1
+    assert (ended.counts.applied, ended.counts.failed, ended.counts.not_submitted) == (5, 5, 1490)
+    assert "MaxFailurePercent" in ended.stop_reason
+    assert len(world.result(ended, "fix-me.csv").splitlines()) == 1 + 1495
+
+
+def test_canary_within_the_limit_lets_the_rest_go():
+    gameball = MemoryGameball()
+    gameball.unknown_customers = {"c0", "c1"}
+    world = World(gameball, canary_rows=10, failure_percent_max=20)
+    rows = "".join(f"c{number},1\n" for number in range(1500))
+    ended = world.run(world.drop(f"customerId,amount\n{rows}"))
+    assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED_WITH_ERRORS, 1498)
+
+
+@pytest.mark.parametrize("canary_rows", [0, 100])
+def test_one_row_to_blame_does_not_stop_the_batch(canary_rows: int):
+    """The row to blame is known before its neighbours have settled; alone, it would be a share of 100 %."""
+    gameball = MemoryGameball()
+    gameball.refuses = lambda customers: "c7" in customers
+    world = World(gameball, canary_rows=canary_rows, failure_percent_max=20)
+    rows = "".join(f"c{number},1\n" for number in range(1500))
+    gameball.job_state = "running"
+    batch = world.drop(f"customerId,amount\n{rows}")
+    for _ in range(12):  # down to the row to blame, while its neighbours' jobs are under way
+        world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+        world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+    gameball.job_state = "completed"
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED_WITH_ERRORS, 1499)
