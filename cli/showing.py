@@ -75,7 +75,7 @@ def _next(desk: Desk, batch: Mapping[str, Any]) -> str:
             resolve_it = desk.hint(f"resolve {name} applied|not-applied --note '…'")
             return f"do not send the rows in doubt again; look them up at Gameball, then\n{resolve_it}"
         case "rejected":
-            return "mend what is said above, and submit the file again"
+            return "fix the problem above, and submit the file again"
         case "validated" if doubts_of(batch):
             return f"{results_of}\nlook at the rows in fix-me.csv before you submit without --dry-run"
         case "validated":

@@ -34,7 +34,8 @@ from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import Keys
 from adjustments.gameball.rate_limiter import TableRequestBudget
 from adjustments.results.notifications import Notifier
-from adjustments.submission.planner import Drop, Planner, PlanRules
+from adjustments.submission.plan import Drop, PlanRules
+from adjustments.submission.planner import PlannerPorts, plan_batch
 from adjustments.submission.sender import Submitter
 from adjustments.submission.starter import Starter
 from adjustments.submission.triggers import Intake
@@ -72,7 +73,7 @@ class Desk:
     """What one function has in hand; ``calls`` are those that it makes of AWS, ``bodies`` what it sends."""
 
     files: BucketFiles
-    planner: Planner
+    planner_ports: PlannerPorts
     submitter: Submitter
     intake: Intake
     s3: Any
@@ -113,13 +114,15 @@ class Site:
             return adjust(body)
 
         gameball.adjust_balances = noting  # type: ignore[method-assign]
-        rules = PlanRules(Decimal(1_000_000), canary_rows, 0, Decimal(0))
-        planner = Planner(files, store, clock, ids, _scratch, rules)
+        rules = PlanRules(amount_max=Decimal(1_000_000), canary_rows=canary_rows)
+        planner_ports = PlannerPorts(
+            files=files, store=store, clock=clock, ids=ids, scratch=_scratch, rules=rules
+        )
         submitter = Submitter(store, files, gameball, budget, clock, ids, run_in_threads, 100)
         notifier = Notifier(store, MemoryNotices(), clock, PLACE)
         starter = Starter(store, submitter, MemoryExecutions(), clock)
-        intake = Intake(files, store, planner, starter, notifier, clock)
-        return Desk(files, planner, submitter, intake, s3, dynamodb, gameball, calls, bodies, sent_at_s)
+        intake = Intake(files, store, planner_ports, starter, notifier, clock)
+        return Desk(files, planner_ports, submitter, intake, s3, dynamodb, gameball, calls, bodies, sent_at_s)
 
     def _client(self, service: str, calls: list[Call] | None = None) -> Any:
         client = boto3.client(
@@ -166,8 +169,8 @@ def submit(site_: Site, rows: list[int]) -> tuple[int, int, float]:
     for number, (desk, count) in enumerate(zip(desks, rows, strict=True)):
         key = f"inbox/{time.time_ns()}-{number}.csv"
         desk.s3.put_object(Bucket="bench", Key=key, Body=b"".join(inputs.blocks(count)))
-        planned = desk.planner.plan(
-            Drop(desk.files.describe(key, None), key.replace("/", "-"), is_named=True)
+        planned = plan_batch(
+            Drop(desk.files.describe(key, None), key.replace("/", "-"), is_named=True), desk.planner_ports
         )
         names.append(planned.batch.batch_id)
     began_at = SystemClock().now()

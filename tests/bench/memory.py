@@ -21,7 +21,8 @@ from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.records import Batch, Chunk, Counts, Outcome
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.batches.work_files import WorkKeys
-from adjustments.submission.planner import Drop
+from adjustments.submission.plan import Drop
+from adjustments.submission.planner import plan_batch
 from tests.bench import inputs
 from tests.bench.ports import FolderFiles
 from tests.bench.tables import table
@@ -83,7 +84,7 @@ def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, An
         world = World(MemoryGameball(), canary_rows=100)
     if what == "plan":
         drop = Drop(files.describe("inbox/f.csv", None), "b")
-        act: Callable[[], Batch] = lambda: world.planner.plan(drop).batch  # noqa: E731
+        act: Callable[[], Batch] = lambda: plan_batch(drop, world.planner_ports).batch  # noqa: E731
     else:
         batch = Batch.from_json(json.loads((folder / "batch.json").read_text()))
         store.create_batch(batch.replaced(status=BatchStatus.POLLING))

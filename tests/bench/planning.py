@@ -18,7 +18,8 @@ from typing import Annotated, BinaryIO, Final, cast
 
 from pydantic import BaseModel, Field
 
-from adjustments.submission.planner import Drop, Planner, PlanRules
+from adjustments.submission.plan import Drop, PlanRules
+from adjustments.submission.planner import PlannerPorts, plan_batch
 from tests.bench import inputs
 from tests.bench.ports import FolderFiles, of_file
 from tests.bench.tables import table
@@ -61,8 +62,10 @@ def ours(path: Path) -> int:
     """The planner, with every check of the intake; the rows that it keeps besides are dropped as well."""
     clock = ManualClock()
     files = FolderFiles(None, of_file(path))
-    planner = Planner(files, MemoryStore(), clock, CountingIds(), _scratch, RULES)
-    batch = planner.plan(Drop(files.describe("inbox/file.csv", None), "batch")).batch
+    ports = PlannerPorts(
+        files=files, store=MemoryStore(), clock=clock, ids=CountingIds(), scratch=_scratch, rules=RULES
+    )
+    batch = plan_batch(Drop(files.describe("inbox/file.csv", None), "batch"), ports).batch
     if batch.refusal or batch.counts.rejected:
         raise RuntimeError(f"the file was not planned: {batch.refusal}")
     return files.bytes_written
@@ -183,4 +186,4 @@ def _scratch() -> BinaryIO:
     return cast(BinaryIO, tempfile.TemporaryFile())
 
 
-RULES: Final = PlanRules(Decimal(1_000_000), 100, 0, Decimal(0))
+RULES: Final = PlanRules(amount_max=Decimal(1_000_000), canary_rows=100)

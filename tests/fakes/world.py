@@ -22,7 +22,8 @@ from adjustments.results.emails import ResultsLocation
 from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter
 from adjustments.submission.api_submission import Acceptor
-from adjustments.submission.planner import Planner, PlanRules
+from adjustments.submission.plan import PlanRules
+from adjustments.submission.planner import PlannerPorts
 from adjustments.submission.sender import Submitter
 from adjustments.submission.starter import Starter
 from adjustments.submission.triggers import Intake
@@ -65,7 +66,14 @@ class World:
             adds_token=adds_token,
         )
         sending = (self.store, self.files, gameball, self.budget, self.clock, self.ids, memory.one_by_one)
-        self.planner = Planner(self.files, self.store, self.clock, self.ids, memory.scratch, rules)
+        self.planner_ports = PlannerPorts(
+            files=self.files,
+            store=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            scratch=memory.scratch,
+            rules=rules,
+        )
         self.settler = Settler(self.store, self.files, self.ids)
         asker = JobAsker(self.store, gameball, self.budget, self.clock, dialect)
         collector = Collector(self.store, self.settler, asker, self.clock)
@@ -84,7 +92,7 @@ class World:
         self.reporter = ReportWriter(self.store, self.files, self.settler, self.clock, self.ids)
         self.notifier = Notifier(self.store, self.notices, self.clock, PLACE)
         starter = Starter(self.store, Submitter(*sending, failure_percent_max), self.executions, self.clock)
-        self.intake = Intake(self.files, self.store, self.planner, starter, self.notifier, self.clock)
+        self.intake = Intake(self.files, self.store, self.planner_ports, starter, self.notifier, self.clock)
         self.resolver = Resolver(self.store, self.files, self.settler, self.reporter, self.clock)
         self.investigator = Investigator(
             self.store,

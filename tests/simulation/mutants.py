@@ -8,7 +8,7 @@ import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -43,9 +43,11 @@ from adjustments.results import result_rows
 from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter, _ResultFiles
 from adjustments.results.result_rows import ResultRow, ResultRows
-from adjustments.submission import planner
+from adjustments.submission import chunk_builder, planner, triggers
 from adjustments.submission import sender as submitting
-from adjustments.submission.planner import Drop, Planner, _Reading
+from adjustments.submission.chunk_builder import ChunkBuilder
+from adjustments.submission.plan import Drop
+from adjustments.submission.planner import PlannerPorts
 from adjustments.submission.sender import Submitter
 from tests.fakes.memory import MemoryStore
 from tests.simulation.crashes import CLASSES, cases
@@ -186,7 +188,7 @@ def _one_wave() -> Sequence[Patch]:
         list(repeats)
         return iter([1] * row_count)
 
-    return [(planner, "waves", all_in_one)]
+    return [(chunk_builder, "waves", all_in_one)]
 
 
 @mutant("ignore waves")
@@ -268,27 +270,27 @@ def _two_plans() -> Sequence[Patch]:
 
 @mutant("plan_id ignored: every run writes the same plan")
 def _one_plan() -> Sequence[Patch]:
-    original = Planner.plan
+    original = planner.plan_batch
 
-    def plan(self: Planner, drop: Drop) -> Seen:
-        return original(_with(self, "_ids", _SameName("plan")), drop)
+    def plan_batch(drop: Drop, ports: PlannerPorts) -> Seen:
+        return original(drop, replace(ports, ids=_SameName("plan")))
 
-    return [(Planner, "plan", plan)]
+    return [(triggers, "plan_batch", plan_batch)]
 
 
 @mutant("lose a rejected row")
 def _no_rejections() -> Sequence[Patch]:
-    original = _Reading._keep_rows
+    original = ChunkBuilder._keep_rows
 
-    def keep(self: _Reading, part: ValidatedRows, *args: Any) -> None:
+    def keep(self: ChunkBuilder, part: ValidatedRows, *args: Any) -> None:
         original(self, part._replace(rejections=[]), *args)
 
-    return [(_Reading, "_keep_rows", keep)]
+    return [(ChunkBuilder, "_keep_rows", keep)]
 
 
 @mutant("ignore approval")
 def _no_guards() -> Sequence[Patch]:
-    return [(_Reading, "_guards", lambda self: iter(()))]
+    return [(planner, "approval_reasons", lambda *_: ())]
 
 
 @mutant("send a dry run")

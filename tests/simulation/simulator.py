@@ -18,7 +18,7 @@ from adjustments.batches.next_step import NextStep
 from adjustments.batches.records import Batch, Chunk
 from adjustments.polling import poller as polling
 from adjustments.results import report_writer
-from adjustments.submission import duplicates, planner
+from adjustments.submission import chunk_builder, duplicates, planner
 from adjustments.submission import sender as submitting
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
@@ -136,8 +136,8 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
     """Make chunks, parts and rounds so small that a few rows show what ten million would."""
     small: list[tuple[Any, str, Any]] = [
         (chunking, "CHUNK_ROWS_MAX", scenario.chunk_rows_max),
-        (planner, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
-        (planner, "PART_BYTES", 128),
+        (chunk_builder, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
+        (chunk_builder, "PART_BYTES", 128),
         (planner, "UNTOUCHED_MAX", 3),
         (submitting, "ROUND_CHUNKS_MAX", 3),
         (looking, "UNTOUCHED_MAX", 4),

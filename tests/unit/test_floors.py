@@ -33,6 +33,10 @@ PURE_MODULES = {
     "results/summary.py",
     "results/emails.py",
     "results/batch_events.py",
+    "submission/duplicates.py",
+    "submission/guards.py",
+    "submission/plan.py",
+    *(f"submission/csv/{path.name}" for path in (PACKAGE / "submission/csv").glob("*.py")),
 }
 
 IO_PACKAGES = {

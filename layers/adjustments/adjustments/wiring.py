@@ -182,7 +182,8 @@ def build_notifier() -> "Notifier":
 def build_intake() -> "Intake":
     """Takes drops."""
 
-    from adjustments.submission.planner import Planner, PlanRules
+    from adjustments.submission.plan import PlanRules
+    from adjustments.submission.planner import PlannerPorts
     from adjustments.submission.triggers import Intake
 
     rules = PlanRules(
@@ -192,8 +193,10 @@ def build_intake() -> "Intake":
         approval_above_total=settings().approval_above_total,
         adds_token=settings().adds_token,
     )
-    planner = Planner(_files(), _store(), clock, ids, _scratch, rules)
-    return Intake(_files(), _store(), planner, _starter(), build_notifier(), clock)
+    planner_ports = PlannerPorts(
+        files=_files(), store=_store(), clock=clock, ids=ids, scratch=_scratch, rules=rules
+    )
+    return Intake(_files(), _store(), planner_ports, _starter(), build_notifier(), clock)
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ import pytest
 from adjustments.batches.files import Opened
 from adjustments.batches.states import BatchStatus
 from adjustments.reconciliation.decisions import Approval
-from adjustments.submission import planner
+from adjustments.submission import chunk_builder
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START
 from tests.fakes.world import World
@@ -145,7 +145,7 @@ def test_what_was_just_written_is_sent_without_being_read_again(monkeypatch: pyt
 
 def test_large_drop_that_has_its_batch_already_is_not_read_again(monkeypatch: pytest.MonkeyPatch):
     world = World(MemoryGameball())
-    monkeypatch.setattr(planner, "PART_BYTES", 8)
+    monkeypatch.setattr(chunk_builder, "PART_BYTES", 8)
     batch = world.drop(THREE)
     puts = len(world.files.names("work/"))
     again = world.intake.take_object("inbox/file.csv", None)

@@ -111,4 +111,4 @@ def test_windows_1252_is_read_and_said():
     world.files.drop("inbox/w.csv", "customerId,amount,reason\na,1,Gr\xfc\xdfe \x80\n".encode("latin-1"))
     batch = world.intake.take_object("inbox/w.csv", None)
     assert batch is not None
-    assert batch.notes[0] == "read as Windows-1252, because its bytes are no UTF-8, columns divided by commas"
+    assert batch.notes[0] == "encoding: Windows-1252 (not valid UTF-8); delimiter: comma"

@@ -15,7 +15,7 @@ from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import execution_name
 from adjustments.core.runtime import Clock
 from adjustments.results.notifications import Notifier
-from adjustments.submission.planner import Drop
+from adjustments.submission.plan import Drop
 from adjustments.submission.starter import Executions
 from adjustments.submission.triggers import INBOX, Intake
 

@@ -5,7 +5,7 @@
     AdjustmentsError
     ├── InputError                 what somebody gave us is wrong; the message says what to do
     │   ├── FileRefused            a whole file is refused; nothing of it was sent
-    │   │   └── NotUtf8            the bytes are no UTF-8: read the file again as Windows-1252
+    │   │   └── NotUtf8            not valid UTF-8: read the file again as Windows-1252
     │   └── RequestRefused         an API body or an event is refused
     │       └── RequestTooLarge    an API body or an event is larger than any that makes sense
     ├── NotFound                   no such batch
@@ -47,7 +47,7 @@ class FileRefused(InputError):
 
 
 class NotUtf8(FileRefused):
-    """The file holds bytes that are no UTF-8; it may be read again as Windows-1252."""
+    """The file is not valid UTF-8; it may be read again as Windows-1252."""
 
 
 class RequestRefused(InputError):

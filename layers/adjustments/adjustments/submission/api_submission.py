@@ -15,7 +15,7 @@ from adjustments.core.errors import NotFound, RequestRefused, WrongState
 from adjustments.core.ids import batch_id
 from adjustments.core.runtime import Ids
 from adjustments.submission.csv.csv_injection import escape_formula
-from adjustments.submission.planner import Drop
+from adjustments.submission.plan import Drop
 from adjustments.submission.triggers import Intake
 
 FOLDER: Final = "work/api/"
@@ -85,7 +85,7 @@ def _problem_of(row: object) -> str:
     if not isinstance(row, Mapping):
         return "must be an object"
     if unknown := sorted(set(row) - _FIELDS):
-        return f"{unknown[0][:40]}: is no field of an adjustment"
+        return f"{unknown[0][:40]}: unknown field"
     if not isinstance(row.get("customerId"), str):
         return "customerId: must be a string"
     if isinstance(row.get("amount"), bool) or not isinstance(row.get("amount"), int | Decimal):

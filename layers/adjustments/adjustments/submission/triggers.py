@@ -13,7 +13,8 @@ from adjustments.core.errors import WrongState
 from adjustments.core.ids import batch_id
 from adjustments.core.runtime import Clock
 from adjustments.results.notifications import Notifier
-from adjustments.submission.planner import Drop, Planner
+from adjustments.submission.plan import Drop
+from adjustments.submission.planner import PlannerPorts, plan_batch
 from adjustments.submission.starter import Starter
 
 TICK_LATE_MAX: Final = timedelta(hours=6)
@@ -31,14 +32,14 @@ class Intake:
         self,
         files: Files,
         store: BatchStore,
-        planner: Planner,
+        planner_ports: PlannerPorts,
         starter: Starter,
         notifier: Notifier,
         clock: Clock,
     ) -> None:
         self._files = files
         self._store = store
-        self._planner = planner
+        self._planner_ports = planner_ports
         self._starter = starter
         self._notifier = notifier
         self._clock = clock
@@ -95,7 +96,7 @@ class Intake:
             raise
 
     def _take(self, drop: Drop) -> Batch:
-        planned = self._planner.plan(drop)
+        planned = plan_batch(drop, self._planner_ports)
         batch = planned.batch
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return self._tell_of_waiting(batch)

@@ -1,0 +1,209 @@
+"""Builds the chunks of a file: reads it once, validates every row, and writes what would be sent.
+
+The rows go into chunks of the first wave as they are read. Only a file in which customers repeat is then cut
+anew, with the n-th row of a customer in wave n, so that no chunk holds a customer twice.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import chain, islice
+from typing import Any, Final, NamedTuple
+
+from adjustments.batches.chunking import PackedChunk, Packer, waves
+from adjustments.batches.files import Files, Put, Writing
+from adjustments.batches.payloads import (
+    body_of,
+    content_of,
+    customers_and_amounts,
+    rows_json,
+    rows_of,
+    sha256_of,
+)
+from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, rows_part
+from adjustments.core.decimals import exact_sum, exact_sum_of_many
+from adjustments.core.ids import chunk_id
+from adjustments.core.limits import CUSTOMER_ROWS_MAX
+from adjustments.submission.csv.reader import CsvReader
+from adjustments.submission.duplicates import DuplicateFinder, Scratch
+from adjustments.submission.guards import check_bad_rows, check_row_count
+from adjustments.submission.plan import PlannedChunk, PlanRules
+from adjustments.submission.reason_token import with_token
+
+PART_BYTES: Final = 192 * 1024
+"""Input processed at a time, and kept in one object of ``work/``: few objects, and little memory."""
+
+_FIRST: Final = chunk_id(1, 1)
+
+_ROWS_TYPE: Final = "text/plain; charset=utf-8"
+"""The content type of kept rows."""
+
+
+@dataclass
+class Totals:
+    """What the rows of a file add up to: ``rows`` includes rejected ones, amounts are of accepted rows."""
+
+    rows: int = 0
+    rejected: int = 0
+    parts: int = 0
+    amount: Decimal = Decimal(0)
+    absolute: Decimal = Decimal(0)
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def accepted(self) -> int:
+        """Rows that would be sent."""
+        return self.rows - self.rejected
+
+    def add(self, amounts: Sequence[str], rows: Sequence[bytes]) -> None:
+        """Add accepted rows.
+
+        Args:
+            amounts: their amounts.
+            rows: the same rows as JSON, for the hash of the content.
+        """
+        times = Counter(amounts)  # the same few amounts stand in most rows: each is parsed once
+        total = exact_sum_of_many(times)
+        deducted = exact_sum_of_many({amount: n for amount, n in times.items() if amount.startswith("-")})
+        self.amount = exact_sum([self.amount, total])
+        self.absolute = exact_sum([self.absolute, total, -deducted, -deducted])
+        self.digest.update(content_of(rows))
+
+    def reject(self, rows: Sequence[bytes]) -> None:
+        """Count rows that were added as rejected after all."""
+        amounts = [amount for _, amount in customers_and_amounts(rows)]
+        self.rejected += len(amounts)
+        self.amount -= exact_sum(amounts)
+        self.absolute -= exact_sum(map(abs, amounts))
+
+
+class BuiltChunks(NamedTuple):
+    """The chunks of a file, the body of the first one, and whether any customer is in the file twice."""
+
+    chunks: list[PlannedChunk]
+    first_body: bytes
+    has_repeats: bool
+
+
+class ChunkBuilder:
+    """Builds the chunks of one file; ``totals`` says what its rows add up to.
+
+    Args:
+        reader: the file.
+        batch_id: the batch that it becomes.
+        plan_id: the planning run, under whose name everything is written.
+        files: where bodies and rows are written.
+        scratch: opens scratch files.
+        rules: the settings that decide what may be sent.
+    """
+
+    def __init__(
+        self,
+        reader: CsvReader,
+        *,
+        batch_id: str,
+        plan_id: str,
+        files: Files,
+        scratch: Scratch,
+        rules: PlanRules,
+    ) -> None:
+        self.totals = Totals()
+        self._reader = reader
+        self._batch_id = batch_id
+        self._keys = WorkKeys(batch_id, plan_id)
+        self._files = files
+        self._scratch = scratch
+        self._rules = rules
+        self._first_bodies: dict[str, bytes] = {}
+
+    def build(self) -> BuiltChunks:
+        """Read the whole file, and write its rows and the bodies of its chunks.
+
+        Raises:
+            FileRefused: the file as a whole cannot be used; what was written does not count.
+        """
+        duplicates = DuplicateFinder(self._scratch)
+        try:
+            with self._files.putting() as put:
+                segments = self._cut(duplicates, put)
+            repeats = duplicates.repeats(CUSTOMER_ROWS_MAX)
+            first = next(repeats, None)
+            chunks = segments
+            if first:
+                with self._files.putting() as put:
+                    chunks = self._cut_by_wave(segments, chain([first], repeats), put)
+        finally:
+            duplicates.close()
+        check_bad_rows(self.totals.rows, self.totals.rejected)
+        first_body = self._first_bodies.get(chunks[0].key, b"") if chunks else b""
+        return BuiltChunks(chunks, first_body, has_repeats=first is not None)
+
+    def _cut(self, duplicates: DuplicateFinder, put: Put) -> list[PlannedChunk]:
+        """Stream the rows into parts, and into segments: chunks, as long as no customer repeats."""
+        packer = Packer(self._rules.canary_rows)
+        segments: list[PlannedChunk] = []
+        for part in self._reader.parts:
+            rows = rows_json(part.customer_ids, part.amounts, part.reasons)
+            self._keep_rows(part, put)
+            self.totals.add(part.amounts, rows)
+            duplicates.add(part.customer_ids)
+            if self._rules.adds_token:
+                rows = rows_json(part.customer_ids, part.amounts, self._with_tokens(part))
+            segments += self._write(packer.add(1, rows), self._keys.segment, put)
+        segments += self._write(packer.rest(), self._keys.segment, put)
+        return segments
+
+    def _keep_rows(self, part: ValidatedRows, put: Put) -> None:
+        """Keep a part of the input as it was read."""
+        totals = self.totals
+        totals.rows += len(part.lines) + len(part.rejections)
+        totals.rejected += len(part.rejections)
+        totals.parts += 1
+        check_row_count(totals.rows)
+        put(self._keys.rows(totals.parts), rows_part(self._reader.format.header, part), _ROWS_TYPE)
+
+    def _with_tokens(self, part: ValidatedRows) -> list[str]:
+        numbered = zip(part.reasons, part.lines, strict=True)
+        return [with_token(reason, self._batch_id, line) for reason, line in numbered]
+
+    def _cut_by_wave(
+        self, segments: list[PlannedChunk], repeats: Iterable[tuple[int, int]], put: Put
+    ) -> list[PlannedChunk]:
+        """Cut the segments anew: repeats of a customer go to later waves, or nowhere if too many."""
+        packer = Packer(self._rules.canary_rows)
+        chunks: list[PlannedChunk] = []
+        with self._files.writing(self._keys.repeats, "application/octet-stream") as kept:
+            wave_of_row = waves(self.totals.accepted, _copied(repeats, kept))
+            for segment in segments:
+                by_wave = _rows_by_wave(rows_of(self._files.get(segment.key)), wave_of_row)
+                self.totals.reject(by_wave.pop(0, []))
+                for wave, wave_rows in by_wave.items():
+                    chunks += self._write(packer.add(wave, wave_rows), self._keys.chunk, put)
+        chunks += self._write(packer.rest(), self._keys.chunk, put)
+        return sorted(chunks)
+
+    def _write(
+        self, packed_chunks: Iterable[PackedChunk], key_of: Callable[[str], str], put: Put
+    ) -> Iterator[PlannedChunk]:
+        """Write the bodies of chunks; the first one stays in memory too, because it is sent at once."""
+        for packed in packed_chunks:
+            key, body = key_of(packed.chunk_id), body_of(packed.rows)
+            if packed.chunk_id == _FIRST:
+                self._first_bodies[key] = body
+            put(key, body, "application/json")
+            yield PlannedChunk(packed.chunk_id, packed.wave, key, len(packed.rows), sha256_of(body))
+
+
+def _rows_by_wave(rows: list[bytes], wave_of_row: Iterator[int]) -> dict[int, list[bytes]]:
+    by_wave: dict[int, list[bytes]] = {}
+    for wave, row in zip(islice(wave_of_row, len(rows)), rows, strict=True):
+        by_wave.setdefault(wave, []).append(row)
+    return by_wave
+
+
+def _copied(pairs: Iterable[tuple[int, int]], kept: Writing) -> Iterator[tuple[int, int]]:
+    for pair in pairs:
+        kept.write(REPEAT.pack(*pair))
+        yield pair

@@ -1,0 +1,83 @@
+"""Claims: the same rows are accepted once, and a batch is reversed once."""
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from adjustments.batches.store import BatchStore
+from adjustments.core.errors import NotFound
+from adjustments.submission.plan import Drop
+
+CONTENT_CLAIM: Final = timedelta(days=30)
+"""How long the same content is refused, whatever its name."""
+
+_DUPLICATE: Final = (
+    "the same rows were accepted before, as batch {}: nothing of this file was sent. If they are really "
+    "meant to be applied again, drop the file with the object metadata allow-duplicate: true (adjust submit "
+    "--allow-duplicate)"
+)
+
+_REVERSED: Final = (
+    "the batch that this file reverses was reversed already, by batch {}: nothing of it was sent"
+)
+
+
+class Claim(NamedTuple):
+    """The result of a claim.
+
+    ``reverses`` is the id of the batch that the file reverses, ``refusal`` says why the file is refused;
+    each is empty where that is not so.
+    """
+
+    reverses: str = ""
+    refusal: str = ""
+
+
+def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> Claim:
+    """Claim a file's content for its batch, so that no other batch applies the same rows.
+
+    Claiming again for the same batch gives the same result, so a killed planning run can be repeated.
+
+    Args:
+        drop: what is planned.
+        sha256: the hash of its accepted rows.
+        store: where claims are kept.
+        now: the time from which the claim counts.
+    """
+    if reverses := store.reversal_of(sha256):
+        earlier = _claim_reversal(reverses, drop.batch_id, store)
+        return Claim(reverses, _REVERSED.format(earlier) if earlier else "")
+    if drop.is_named:
+        return Claim()
+    earlier = _claim_rows(sha256, drop.batch_id, store, now)
+    # With allow-duplicate the content is claimed all the same, so that the next file is refused.
+    if earlier is None or drop.allows_duplicate:
+        return Claim()
+    return Claim(refusal=_DUPLICATE.format(earlier))
+
+
+def _claim_rows(sha256: str, batch_id: str, store: BatchStore, now: datetime) -> str | None:
+    """Claim rows; the id of the batch that has them, unless nothing of that batch was applied for certain."""
+    until = now + CONTENT_CLAIM
+    earlier = store.claim_content(sha256, batch_id, now, until)
+    if earlier is None or not _left_no_trace(earlier, store):
+        return earlier
+    return store.claim_content(sha256, batch_id, now, until, instead_of=earlier)
+
+
+def _claim_reversal(reverses: str, batch_id: str, store: BatchStore) -> str | None:
+    """Link the reversed batch to the one that reverses it; the id of another batch that did so before."""
+    reversed_batch = store.batch(reverses)
+    earlier = reversed_batch.reversed_by
+    if earlier == batch_id:
+        return None
+    if earlier and not _left_no_trace(earlier, store):
+        return earlier
+    store.save_batch(reversed_batch.changed(reversed_by=batch_id))
+    return None
+
+
+def _left_no_trace(batch_id: str, store: BatchStore) -> bool:
+    try:
+        return store.batch(batch_id).left_no_trace
+    except NotFound:
+        return False  # another run is planning it at this moment
