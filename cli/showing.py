@@ -21,6 +21,7 @@ def show_batch(desk: Desk, batch: Mapping[str, Any]) -> None:
             ("progress", progress_line(batch)),
             ("outcomes", outcomes(batch)),
             ("foretold", prediction(batch)),
+            ("looked up", looked_up(batch)),
             ("points", _points_of(batch)),
             ("taken", moment(batch.get("createdAt"))),
             ("ended", moment(batch.get("finishedAt"))),
@@ -29,6 +30,22 @@ def show_batch(desk: Desk, batch: Mapping[str, Any]) -> None:
             ("next", _next(desk, batch)),
         ]
     )
+
+
+def looked_up(batch: Mapping[str, Any]) -> str:
+    """How many rows in doubt the system has looked up at Gameball, and when the others will be."""
+    state = batch.get("reconciliation")
+    if not state:
+        return ""
+    done, left = int(state.get("rowsLookedUp", 0)), int(state.get("rowsLeft", 0))
+    if not state.get("lookedUpAt"):
+        return f"none of {number(left)} rows in doubt yet; the next sweep begins" if left else ""
+    if left:
+        end = state.get("expectedEnd")
+        rest = f"the others until about {moment(end)}" if end else "the others with the next sweeps"
+        return f"{number(done)} of {number(done + left)} rows in doubt; {rest}"
+    told = f"all {number(done)} rows in doubt, the last {moment(state['lookedUpAt'])}"
+    return f"{told}; again after {moment(again)}" if (again := state.get("nextRoundAt")) else told
 
 
 def _points_of(batch: Mapping[str, Any]) -> str:

@@ -16,8 +16,9 @@ from adjustments.polling.job_collector import Collector
 from adjustments.polling.job_stopper import Stopper
 from adjustments.polling.poller import Poller
 from adjustments.polling.settlement import Settler
-from adjustments.reconciliation.reconciler import Investigator, TransactionList
+from adjustments.reconciliation.reconciler import Investigator, SearchParts
 from adjustments.reconciliation.resolution import Resolver
+from adjustments.reconciliation.transaction_lists import ListReader, TransactionList
 from adjustments.results.emails import ResultsLocation
 from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter
@@ -50,12 +51,15 @@ class World:
         dialect: Dialect | None = None,
         adds_token: bool = False,
         quiet_minutes: int = 60,
+        requests_per_30_s: int = 0,
     ) -> None:
         self.clock = memory.ManualClock()
         self.ids = memory.CountingIds()
         self.store = memory.MemoryStore()
         self.files = memory.MemoryFiles(self.clock)
-        self.budget = memory.MemoryBudget()
+        self.budget: memory.MemoryBudget | memory.MemoryRequestBudget = memory.MemoryBudget()
+        if requests_per_30_s:
+            self.budget = memory.MemoryRequestBudget({}, self.clock, self.ids, requests_per_30_s)
         self.executions = memory.MemoryExecutions()
         self.notices = memory.MemoryNotices()
         rules = PlanRules(
@@ -94,16 +98,18 @@ class World:
         starter = Starter(self.store, Submitter(*sending, failure_percent_max), self.executions, self.clock)
         self.intake = Intake(self.files, self.store, self.planner_ports, starter, self.notifier, self.clock)
         self.resolver = Resolver(self.store, self.files, self.settler, self.reporter, self.clock)
-        self.investigator = Investigator(
-            self.store,
-            self.settler,
-            self.resolver,
-            asker,
-            gameball,
-            self.budget,
-            self.clock,
-            timedelta(minutes=quiet_minutes),
+        parts = SearchParts(
+            store=self.store,
+            files=self.files,
+            settler=self.settler,
+            resolver=self.resolver,
+            asker=asker,
+            reader=ListReader(gameball, self.budget, self.clock, memory.one_by_one),
+            clock=self.clock,
+            ids=self.ids,
+            quiet=timedelta(minutes=quiet_minutes),
         )
+        self.investigator = Investigator(parts)
         self.sweeper = Sweeper(
             self.store,
             self.files,

@@ -17,11 +17,10 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.table import Table
 
-from adjustments.administration import sweeper as sweeping
 from adjustments.administration.sweeper import Sweeper
 from adjustments.batches import chunk_cursor as looking
+from adjustments.batches import lookup_rounds, outcomes, states
 from adjustments.batches import next_step as progress
-from adjustments.batches import outcomes, states
 from adjustments.batches.chunk_cursor import Seen
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
@@ -471,7 +470,7 @@ def _no_quiet() -> Sequence[Patch]:
     def judged(doubt: Doubt, transactions: Any, now: datetime, quiet: timedelta) -> Finding:
         return judge(doubt, transactions, now, timedelta(0))
 
-    return [(investigating, "judge", judged), (sweeping, "INVESTIGATE_EVERY", timedelta(0))]
+    return [(investigating, "judge", judged), (lookup_rounds, "LOOK_EVERY", timedelta(0))]
 
 
 @mutant("conclude from absence without a token")

@@ -250,12 +250,21 @@ def build_sweeper() -> "Sweeper":
 def build_investigator() -> "Investigator":
     """Clears doubts by evidence."""
 
-    from adjustments.reconciliation.reconciler import Investigator
+    from adjustments.reconciliation.reconciler import Investigator, SearchParts
+    from adjustments.reconciliation.transaction_lists import ListReader
 
-    quiet = timedelta(minutes=settings().quiet_minutes)
-    return Investigator(
-        _store(), _settler(), build_resolver(), _asker(), _gameball(), _budget(), clock, quiet
+    parts = SearchParts(
+        store=_store(),
+        files=_files(),
+        settler=_settler(),
+        resolver=build_resolver(),
+        asker=_asker(),
+        reader=ListReader(_gameball(), _budget(), clock, run_in_threads),
+        clock=clock,
+        ids=ids,
+        quiet=timedelta(minutes=settings().quiet_minutes),
     )
+    return Investigator(parts)
 
 
 def _scratch() -> BinaryIO:

@@ -239,6 +239,27 @@ def test_who_decided_what_is_shown(api: FakeBatchApi, capsys: pytest.CaptureFixt
     assert "by other" in told
 
 
+@pytest.mark.parametrize(
+    ("state", "wanted"),
+    [
+        ((0, 400, None, None, None), "none of 400 rows in doubt yet; the next sweep begins"),
+        ((100, 300, "12:00", None, None), "100 of 400 rows in doubt; the others with the next sweeps"),
+        ((100, 300, "12:00", "12:30", None), "100 of 400 rows in doubt; the others until about 2026-11-22"),
+        ((400, 0, "12:00", None, None), "all 400 rows in doubt, the last 2026-11-22"),
+        ((400, 0, "12:00", None, "13:00"), "again after 2026-11-22"),
+    ],
+)
+def test_how_far_rows_in_doubt_were_looked_up_is_shown(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str], state: tuple[Any, ...], wanted: str
+) -> None:
+    names = ("rowsLookedUp", "rowsLeft", "lookedUpAt", "expectedEnd", "nextRoundAt")
+    told = [f"2026-11-22T{value}:00.000Z" if isinstance(value, str) else value for value in state]
+    reconciliation = dict(zip(names, told, strict=True))
+    api.answer(f"GET /batches/{ID}", (200, batch("needs_attention", reconciliation=reconciliation)))
+    main(["show", ID])
+    assert wanted in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("named", ["", "../etc", "a b", "spring/x.csv", "."])
 @pytest.mark.parametrize("command", ["show", "watch", "results", "approve", "stop", "reverse"])
 def test_what_can_be_no_batch_is_refused_before_any_call(

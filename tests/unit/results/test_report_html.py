@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.records import Chunk, Counts, Outcome, Prediction, Resolution, Source
+from adjustments.batches.records import Chunk, Counts, Outcome, Prediction, Reconciliation, Resolution, Source
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.results.emails import VERDICTS
 from adjustments.results.report_html.charts import LANES_MAX, lanes_of
@@ -392,3 +392,29 @@ def test_points_have_a_sign_and_thousands():
     assert points("-1234567.5", signed=True) == "\N{MINUS SIGN}1,234,567.5"
     assert points("1000", signed=True) == "+1,000"
     assert points("0", signed=True) == "0"
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted"),
+    [
+        (Reconciliation(), "The system begins to look them up with its next sweep"),
+        (
+            Reconciliation(
+                round=1, begun_at=START, looked_at=START + timedelta(minutes=1), rows_asked=3, rows_left=9
+            ),
+            "looked up 3 of 12 rows in doubt",
+        ),
+        (Reconciliation(round=1, looked_at=START, rows_asked=12), "looked up all 12 rows in doubt"),
+        (
+            Reconciliation(round=9, looked_at=START + timedelta(days=4), rows_asked=12),
+            "It does not look again",
+        ),
+    ],
+)
+def test_page_says_how_far_rows_in_doubt_were_looked_up(state: Reconciliation, wanted: str):
+    counts = Counts(rows=12, in_doubt=12)
+    batch = make_batch(
+        status=BatchStatus.NEEDS_ATTENTION, counts=counts, finished_at=START, reconciliation=state
+    )
+    page = render_report(batch, [], RowsView(), {})
+    assert wanted in re.sub(r"<[^>]*>", "", page)

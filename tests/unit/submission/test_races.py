@@ -122,6 +122,7 @@ def test_twin_that_was_sent_while_a_list_was_read_explains_what_is_in_it():
 
     gameball.transactions = meanwhile  # type: ignore[method-assign]
     after = world.investigator.investigate(doubtful.batch_id, world.clock.now() + timedelta(minutes=1))
+    assert after
     assert (after.counts.in_doubt, after.counts.applied) == (1, 0)
 
 

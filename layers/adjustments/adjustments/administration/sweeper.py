@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from adjustments.aws.batch_metrics import of_sweep
 from adjustments.aws.event_log import broke, warn
 from adjustments.batches.files import Files
+from adjustments.batches.lookup_rounds import is_due
 from adjustments.batches.optimistic_update import try_save
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
@@ -24,9 +25,6 @@ if TYPE_CHECKING:  # few sweeps find a doubt
 
 EVENTS_MAY_TAKE: Final = timedelta(minutes=30)
 """An object younger than this may still be on its way through the queue, its retries included."""
-
-INVESTIGATE_EVERY: Final = timedelta(minutes=5)
-"""Pause between the first looks for evidence; later ones are half as far apart as the doubt is old."""
 
 REPORTS_MAY_TAKE: Final = timedelta(minutes=15)
 """After this time, a run that writes results anew was killed: Lambda lets no function run for longer."""
@@ -85,17 +83,13 @@ class Sweeper:
         return of_sweep(self._store.open_batches(), self._store.doubtful_batches(), self._clock.now())
 
     def _investigate(self, batch: Batch, until: datetime) -> bool:
-        """Look for evidence on rows in doubt, the more rarely the older they are."""
+        """Look for evidence on rows in doubt: until all were looked up, then the more rarely the older."""
         now = self._clock.now()
-        ended_at = batch.finished_at or batch.created_at
-        last = batch.investigated_at or ended_at
-        pause = max(INVESTIGATE_EVERY, (last - ended_at) / 2)
-        if now >= until or (batch.investigated_at and now < last + pause):
+        if now >= until or not is_due(batch, now):
             return False
-        batch = batch.changed(investigated_at=now)
-        if not try_save(self._store, batch):
-            return False  # somebody is resolving it
         after = self._build_investigator().investigate(batch.batch_id, until)
+        if after is None:
+            return False
         if after.status is not batch.status:
             self._notifier.notify(batch.batch_id)
         return after.counts != batch.counts

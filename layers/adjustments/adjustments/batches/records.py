@@ -11,7 +11,8 @@ from adjustments.batches.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, Ch
 from adjustments.core.errors import WrongState
 
 __all__ = [
-    "Batch", "Chunk", "Counts", "Outcome", "Passed", "Prediction", "Rejection", "Resolution", "Row", "Source",
+    "Batch", "Chunk", "Counts", "Outcome", "Passed", "Prediction", "Reconciliation", "Rejection",
+    "Resolution", "Row", "Source",
 ]  # fmt: skip
 
 
@@ -139,6 +140,27 @@ class Passed(StoredModel):
     sent_at: datetime | None = None
 
 
+class Reconciliation(StoredModel):
+    """How far the search for evidence on a batch's rows in doubt has come (batches/lookup_rounds.py).
+
+    ``round`` counts the rounds, in each of which every row in doubt is looked up once; ``begun_at`` is when
+    this one began, ``looked_at`` when something was last looked up; ``rows_asked`` were looked up in this
+    round, ``rows_left`` were not yet; ``jobs_asked`` says that the jobs were asked for in this round.
+    ``checkpoint_key`` names the work file with the customers that were looked up. ``lease_token`` names the
+    one run that may look, until ``lease_until``.
+    """
+
+    round: int = 0
+    begun_at: datetime | None = None
+    looked_at: datetime | None = None
+    rows_asked: int = 0
+    rows_left: int = 0
+    jobs_asked: bool = False
+    checkpoint_key: str = ""
+    lease_token: str = ""
+    lease_until: datetime | None = None
+
+
 class Batch(StoredModel):
     """One accepted file or API body, and where it stands.
 
@@ -149,9 +171,9 @@ class Batch(StoredModel):
     batch's running jobs may end; ``reverses`` and ``reversed_by`` name
     the other half of a reversal; ``executions`` counts the starts of the state machine;
     ``notified`` holds the facts that were told already; ``telling_since`` is when a run began
-    to tell one more; ``investigated_at`` is when evidence was last looked for; ``reporting`` names the one
-    run that may write the result files until they belong to the record, ``reporting_since`` when it began;
-    ``prediction`` is what a dry run has found.
+    to tell one more; ``reconciliation`` says how far rows in doubt were looked up; ``reporting`` names the
+    one run that may write the result files until they belong to the record, ``reporting_since`` when it
+    began; ``prediction`` is what a dry run has found.
     """
 
     batch_id: str
@@ -190,7 +212,7 @@ class Batch(StoredModel):
     notified: tuple[str, ...] = ()
     telling_since: datetime | None = None
     resolutions: tuple[Resolution, ...] = ()
-    investigated_at: datetime | None = None
+    reconciliation: Reconciliation = Reconciliation()
     reporting: str = ""
     reporting_since: datetime | None = None
 

@@ -141,3 +141,7 @@ class WorkKeys:
     def outcomes(self, chunk_id: str, token: str) -> str:
         """What became of a chunk's rows."""
         return f"{self._root}/outcomes/{chunk_id}-{token}.json"
+
+    def looked_up(self, token: str) -> str:
+        """The customers whose rows in doubt were looked up, by a run of the sweep and those before it."""
+        return f"{self._root}/looked-up/{token}.json"

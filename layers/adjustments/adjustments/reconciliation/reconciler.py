@@ -1,230 +1,346 @@
 """Looks for evidence on rows in doubt: first the job, if there is one, then the customers' transactions."""
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple
 
+from adjustments.aws.event_log import tell
+from adjustments.batches.files import Files
+from adjustments.batches.lookup_rounds import (
+    LEASE,
+    LOOK_FOR,
+    Checkpoint,
+    DoubtfulRow,
+    customers_in,
+    held,
+    is_due,
+    noted,
+    read_checkpoint,
+    rows_by_customer,
+    still_to_ask,
+)
+from adjustments.batches.optimistic_update import change, try_save
 from adjustments.batches.outcomes import settle_doubts
 from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
+from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json
 from adjustments.core.decimals import plain
-from adjustments.core.errors import GameballError, WrongState
-from adjustments.core.runtime import Clock
-from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.core.errors import GameballError, NotFound, WrongState
+from adjustments.core.runtime import Clock, Ids
 from adjustments.polling.job_client import JobAsker
 from adjustments.polling.job_status import JobStatus, read_status
 from adjustments.polling.settlement import Settler
-from adjustments.reconciliation.evidence import Doubt, Finding, Transaction, judge, read_transactions
+from adjustments.reconciliation.evidence import Doubt, Finding, Transaction, judge
 from adjustments.reconciliation.resolution import Resolver
+from adjustments.reconciliation.transaction_lists import ListReader
 from adjustments.submission.reason_token import has_token
-
-LOOK_FOR: Final = timedelta(days=3)
-"""How long after its intent a row in doubt is looked for; what is uncertain then waits for a person."""
 
 CLOCKS_DIFFER: Final = timedelta(days=1)
 """How far ahead of ours the clock of a sender may be: generous, since a day more costs one small query."""
 
-PAGES_MAX: Final = 25
-"""Pages of 200 transactions read of one customer; of a longer list nothing is concluded."""
+PORTION_FOR: Final = timedelta(minutes=3)
+PORTION_CUSTOMERS: Final = 2_000
+"""Look-ups between two checkpoints: what a run that is killed has done since the last one is done again."""
+
+RESULTS_ROWS_PER_S: Final = 15_000
+RESULTS_S_MIN: Final = 15
+"""Time kept for writing the results anew at the end of a run."""
 
 BY: Final = "sweep"
-
+_NOTE: Final = "found by the job's status and the customers' transactions"
+_MESSAGE: Final = "found in the customer's transactions by the sweep"
 _WHOLE_DOUBT: Final = frozenset({ChunkState.IN_DOUBT, ChunkState.SUBMITTED})
 """States of a chunk of an ended batch in which all its rows are in doubt."""
 
 _Twin = tuple[str, str, str]
-_List = list[Transaction]
 
 
-class TransactionList(Protocol):
-    """The one call to Gameball that an investigation makes by itself."""
+class SearchParts(NamedTuple):
+    """What the search for evidence works with.
 
-    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
-        """A page of a customer's transactions."""
+    ``reader`` reads the customers' lists; ``quiet`` is how long after an intent Gameball may still apply it
+    (QuietMinutes).
+    """
+
+    store: BatchStore
+    files: Files
+    settler: Settler
+    resolver: Resolver
+    asker: JobAsker
+    reader: ListReader
+    clock: Clock
+    ids: Ids
+    quiet: timedelta
 
 
 class Investigator:
-    """Clears doubts of one batch by evidence.
+    """Clears doubts by evidence, one batch at a time.
 
-    Args:
-        quiet: how long after an intent Gameball may still apply it (QuietMinutes).
+    A run holds the batch by a lease, and renews it with each checkpoint; one that has lost it ends.
     """
 
-    def __init__(
-        self,
-        store: BatchStore,
-        settler: Settler,
-        resolver: Resolver,
-        asker: JobAsker,
-        lists: TransactionList,
-        budget: RequestBudget,
-        clock: Clock,
-        quiet: timedelta,
-    ) -> None:
-        self._store = store
-        self._settler = settler
-        self._resolver = resolver
-        self._asker = asker
-        self._lists = lists
-        self._budget = budget
-        self._clock = clock
-        self._quiet = quiet
+    def __init__(self, parts: SearchParts) -> None:
+        self._parts = parts
 
-    def investigate(self, batch_id: str, until: datetime) -> Batch:
-        """Look once for evidence on each row in doubt of a batch, and settle what is certain."""
-        batch = self._store.batch(batch_id)
-        if batch.status is not BatchStatus.NEEDS_ATTENTION:
-            return batch
-        for chunk in self._chunks(batch):
-            if _may_tell_more(chunk):
-                self._ask_for_job(batch, chunk, until)
-        settled = self._look_for_rows(batch, until)
-        known = self._in_doubt(batch)
-        if not settled and known == batch.counts.in_doubt:
-            return batch
-        note = "found by the job's status and the customers' transactions"
-        return self._resolver.finish(batch_id, BY, note, batch.counts.in_doubt - known)
+    def investigate(self, batch_id: str, until: datetime) -> Batch | None:
+        """Look for evidence on a batch's rows in doubt that were not looked up in this round yet, as far as
+        there is time, and settle what is certain.
 
-    def _chunks(self, batch: Batch) -> list[Chunk]:
-        return self._store.chunks(batch.batch_id, batch.plan_id)
+        Returns:
+            the batch as it stands then; None where it is not due, or another run holds it.
 
-    def _in_doubt(self, batch: Batch) -> int:
-        open_doubt = (ChunkState.IN_DOUBT, ChunkState.SUBMITTED, ChunkState.SUBMITTING)
-        return sum(c.rows if c.state in open_doubt else c.counts.in_doubt for c in self._chunks(batch))
+        Raises:
+            WrongState: another run has taken over, or a person is resolving it.
+        """
+        store, clock = self._parts.store, self._parts.clock
+        batch = store.batch(batch_id)
+        if not is_due(batch, clock.now()):
+            return None
+        batch = held(batch, self._parts.ids.fresh(), clock.now())
+        if not try_save(store, batch):
+            return None
+        run = _Run(self._parts, batch, until)
+        run.ask_for_jobs()
+        run.read_doubts()
+        while run.look_up_portion():
+            run.renew()
+        return run.end()
 
-    def _ask_for_job(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
-        with suppress(GameballError, WrongState):  # the next sweep asks again
-            asked = self._asker.ask(batch, chunk.job_id or 0, until)
-            if asked and (job := read_status(*asked)).has_ended:
-                self._settle_by_job(batch, chunk, job)
 
-    def _settle_by_job(self, batch: Batch, chunk: Chunk, job: JobStatus) -> None:
+class _Run:
+    """One run of the search in one batch, which it holds."""
+
+    def __init__(self, parts: SearchParts, batch: Batch, until: datetime) -> None:
+        self._parts = parts
+        self._store, self._settler, self._clock = parts.store, parts.settler, parts.clock
+        self._batch = batch
+        self._state = batch.reconciliation
+        self._until = _last_look(batch, parts.clock.now(), until)
+        self._done = self._read_done()
+        self._rows: dict[str, list[DoubtfulRow]] = {}
+        self._wanted: frozenset[_Twin] = frozenset()
+        self._twins: dict[tuple[str, int, int], Counter[_Twin]] = {}
+        self._settled = 0
+        self._asked_before = self._state.rows_asked
+
+    def ask_for_jobs(self) -> None:
+        """Ask once in a round for each job whose end nobody has seen."""
+        if self._state.jobs_asked:
+            return
+        for chunk in filter(_may_tell_more, self._chunks()):
+            with suppress(GameballError, WrongState):  # the next round asks again
+                asked = self._parts.asker.ask(self._batch, chunk.job_id or 0, self._until)
+                if asked and (job := read_status(*asked)).has_ended:
+                    self._settle_by_job(chunk, job)
+        self._state = self._state.replaced(jobs_asked=True)
+
+    def _settle_by_job(self, chunk: Chunk, job: JobStatus) -> None:
         """Settle the rows in doubt that an ended job lists; of the others, it will tell no more."""
-        known = self._settler.outcomes(batch, chunk)
+        known = self._settler.outcomes(self._batch, chunk)
         settlement = settle_doubts(self._settler.rows(chunk), known, job)
         if chunk.state is ChunkState.SETTLED and settlement.counts == chunk.counts:
-            self._store.save_chunk(batch, chunk.changed(job_state=job.state))
+            self._store.save_chunk(self._batch, chunk.changed(job_state=job.state))
         else:
-            self._settler.settle(batch, chunk, settlement, job.state)
+            self._settler.settle(self._batch, chunk, settlement, job.state)
 
-    def _look_for_rows(self, batch: Batch, until: datetime) -> int:
-        doubts = [(chunk, places) for chunk in self._chunks(batch) if (places := self._places(batch, chunk))]
-        lists = self._lists_of(doubts, until)
-        # after the lists: what they hold was sent before, so that its intent is on record by now
-        rivals = self._rivals(batch, doubts) if doubts else Counter()
-        settled = 0
-        for chunk, places in doubts:
-            verdicts = {place: self._verdict(chunk, row, rivals, lists) for place, row in places.items()}
-            with suppress(WrongState):  # somebody settled it meanwhile
-                message = "found in the customer's transactions by the sweep"
-                settled += self._resolver.settle_rows(batch, chunk, verdicts, message)
-        return settled
+    def read_doubts(self) -> None:
+        """Read which rows are in doubt, and still looked for."""
+        self._rows = rows_by_customer(row for chunk in self._chunks() for row in self._doubts_in(chunk))
+        self._wanted = frozenset(_twin(row) for rows in self._rows.values() for row in rows)
 
-    def _places(self, batch: Batch, chunk: Chunk) -> dict[int, Mapping[str, Any]]:
-        """The rows in doubt of a chunk that are still looked for, by their place in it.
+    def look_up_portion(self) -> bool:
+        """Look up the next customers and settle their rows; whether there is more to do in this run."""
+        round_ = self._state.round
+        names = still_to_ask(self._rows, self._done, round_)[:PORTION_CUSTOMERS]
+        wanted = {name: frozenset((row.amount, row.reason) for row in self._rows[name]) for name in names}
+        lists = self._parts.reader.read(wanted, min(self._until, self._clock.now() + PORTION_FOR))
+        self._settle([row for name in lists.found for row in self._rows[name]], lists.found)
+        self._done = noted(self._done, lists.found, lists.failed, round_)
+        asked = [name for name in names if self._done.asked.get(name, 0) == round_]
+        left = still_to_ask(self._rows, self._done, round_)
+        self._state = self._state.replaced(
+            looked_at=self._clock.now(),
+            rows_asked=self._state.rows_asked + customers_in(self._rows, asked),
+            rows_left=customers_in(self._rows, left),
+        )
+        has_progressed = bool(lists.found or lists.failed)
+        return bool(left) and has_progressed and not lists.must_end and self._clock.now() < self._until
+
+    def renew(self) -> None:
+        """Write down how far the run is, and hold the batch on; raises WrongState where it was lost."""
+        self._keep_done()
+        self._state = self._state.replaced(lease_until=self._clock.now() + LEASE)
+        if not self._held(self._store.batch(self._batch.batch_id)).reporting:
+            self._save_state()  # else a person resolves rows at this moment: the next checkpoint says more
+
+    def end(self) -> Batch:
+        """Give the batch back, and write the results anew where they say something new.
+
+        Where nothing was settled they do so only in the first round: how far it has come.
+        """
+        self._keep_done()
+        batch = self._held(self._store.batch(self._batch.batch_id))
+        in_doubt = sum(_in_doubt(chunk) for chunk in self._chunks())
+        done = self._state.replaced(lease_token="", lease_until=None)
+        told = {"rows_asked": done.rows_asked, "rows_left": done.rows_left, "rows_settled": self._settled}
+        tell("evidence looked for", batch, **told)
+        resolver = self._parts.resolver
+        if self._settled or in_doubt != batch.counts.in_doubt:
+            return resolver.finish(batch.batch_id, BY, _NOTE, batch.counts.in_doubt - in_doubt, done)
+        if done.round == 1 and done.rows_asked > self._asked_before:
+            return resolver.write_progress(batch.batch_id, done)
+        return change(
+            self._store, batch.batch_id, lambda batch: self._held(batch).changed(reconciliation=done)
+        )
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def _held(self, batch: Batch) -> Batch:
+        """The batch, if this run still holds it."""
+        if batch.reconciliation.lease_token != self._state.lease_token:
+            raise WrongState(f"another run looks for evidence on batch {batch.batch_id}")
+        batch.check_resolvable()
+        return batch
+
+    def _save_state(self) -> None:
+        change(
+            self._store,
+            self._batch.batch_id,
+            lambda batch: self._held(batch).changed(reconciliation=self._state),
+        )
+
+    def _chunks(self) -> list[Chunk]:
+        return self._store.chunks(self._batch.batch_id, self._batch.plan_id)
+
+    def _read_done(self) -> Checkpoint:
+        if not self._state.checkpoint_key:
+            return Checkpoint({}, {})
+        try:
+            return read_checkpoint(json.loads(self._parts.files.get(self._state.checkpoint_key)))
+        except NotFound:  # work files expire
+            return Checkpoint({}, {})
+
+    def _keep_done(self) -> None:
+        """Write who was looked up; each run has an object of its own, so that an earlier one spoils none."""
+        keys = WorkKeys(self._batch.batch_id, self._batch.plan_id)
+        key = keys.looked_up(self._state.lease_token)
+        self._parts.files.put(key, json.dumps(self._done.to_json()).encode(), "application/json")
+        self._state = self._state.replaced(checkpoint_key=key)
+
+    def _doubts_in(self, chunk: Chunk) -> Iterator[DoubtfulRow]:
+        """The rows in doubt of a chunk that are still looked for.
 
         A chunk whose jobId came after the batch had ended is submitted once more, and all its rows are in
         doubt: its job may say for ever that it is in a state that nobody documented.
         """
-        if not (chunk.state in _WHOLE_DOUBT or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt)):
-            return {}
+        if not _is_doubtful(chunk):
+            return
         if chunk.intent_at is None or self._clock.now() > chunk.intent_at + LOOK_FOR:
-            return {}
-        outcomes = self._settler.outcomes(batch, chunk)
+            return
+        was_stopped = chunk.stop_asked or chunk.job_state == "stopped"
         rows = self._settler.rows(chunk)
-        return {
-            place: exact_json.read(rows[place])
-            for place, row in enumerate(outcomes)
-            if row.outcome is Outcome.IN_DOUBT
-        }
+        for place, row in enumerate(self._settler.outcomes(self._batch, chunk)):
+            if row.outcome is Outcome.IN_DOUBT:
+                sent = exact_json.read(rows[place])
+                yield DoubtfulRow(
+                    chunk_id=chunk.chunk_id,
+                    place=place,
+                    customer_id=sent["customerId"],
+                    amount=Decimal(sent["amount"]),
+                    reason=sent.get("reason", ""),
+                    intent_at=chunk.intent_at,
+                    job_was_stopped=was_stopped,
+                )
 
-    def _rivals(
-        self, batch: Batch, doubts: Sequence[tuple[Chunk, Mapping[int, Mapping[str, Any]]]]
-    ) -> Counter[_Twin]:
+    def _settle(self, rows: Sequence[DoubtfulRow], lists: Mapping[str, list[Transaction] | None]) -> None:
+        """Settle the rows on which the lists are certain."""
+        if not rows:
+            return
+        # after the lists: what they hold was sent before, so that its intent is on record by now
+        rivals = self._rivals(rows)
+        chunks = {chunk.chunk_id: chunk for chunk in self._chunks()}
+        verdicts: dict[str, dict[int, Finding]] = {}
+        for row in rows:
+            finding = self._finding(row, chunks[row.chunk_id], rivals, lists[row.customer_id])
+            if finding is not Finding.UNCERTAIN:
+                verdicts.setdefault(row.chunk_id, {})[row.place] = finding
+        for chunk_id, found in verdicts.items():
+            with suppress(WrongState):  # somebody settled it meanwhile
+                chunk = chunks[chunk_id]
+                self._settled += self._parts.resolver.settle_rows(self._batch, chunk, found, _MESSAGE)
+
+    def _rivals(self, rows: Sequence[DoubtfulRow]) -> Counter[_Twin]:
         """How many rows of ours, sent at whatever time that matters, look like each row in doubt."""
-        wanted = {_twin(row) for _, places in doubts for row in places.values()}
-        earliest = min(chunk.intent_at for chunk, _ in doubts if chunk.intent_at)
+        earliest = min(row.intent_at for row in rows)
         found: Counter[_Twin] = Counter()
         for other in self._store.senders(earliest - LOOK_FOR, self._clock.now() + CLOCKS_DIFFER):
-            for chunk in self._chunks(other):
+            for chunk in self._store.chunks(other.batch_id, other.plan_id):
                 if chunk.intent_at is None or chunk.state in (ChunkState.SPLIT, ChunkState.REFUSED):
                     continue
-                twins = (_twin(exact_json.read(row)) for row in self._settler.rows(chunk))
-                found.update(twin for twin in twins if twin in wanted)
+                found.update(self._twins_in(chunk))
         return found
 
-    def _verdict(
-        self, chunk: Chunk, row: Mapping[str, Any], rivals: Counter[_Twin], lists: Mapping[str, _List | None]
+    def _twins_in(self, chunk: Chunk) -> Counter[_Twin]:
+        """The rows of a chunk that look like a row in doubt; what a chunk holds never changes."""
+        place = chunk.payload_key, chunk.first, chunk.last
+        if place not in self._twins:
+            twins = map(_twin_sent, map(exact_json.read, self._settler.rows(chunk)))
+            self._twins[place] = Counter(twin for twin in twins if twin in self._wanted)
+        return self._twins[place]
+
+    def _finding(
+        self,
+        row: DoubtfulRow,
+        chunk: Chunk,
+        rivals: Counter[_Twin],
+        transactions: list[Transaction] | None,
     ) -> Finding:
-        transactions = lists[row["customerId"]]
-        if transactions is None or chunk.intent_at is None:
+        if transactions is None:
             return Finding.UNCERTAIN
-        customer_id, _, reason = twin = _twin(row)
         doubt = Doubt(
-            customer_id=customer_id,
-            amount=Decimal(row["amount"]),
-            reason=reason,
-            intent_at=chunk.intent_at,
-            has_token=has_token(reason),
-            rivals=rivals[twin] - 1,
+            customer_id=row.customer_id,
+            amount=row.amount,
+            reason=row.reason,
+            intent_at=row.intent_at,
+            has_token=has_token(row.reason),
+            rivals=rivals[_twin(row)] - 1,
         )
-        finding = judge(doubt, transactions, self._clock.now(), self._quiet)
+        finding = judge(doubt, transactions, self._clock.now(), self._parts.quiet)
         # a job that was not seen to end may still come to a row, however late
         is_early = finding is Finding.NOT_APPLIED and _may_tell_more(chunk)
         return Finding.UNCERTAIN if is_early else finding
 
-    def _lists_of(
-        self, doubts: Sequence[tuple[Chunk, Mapping[int, Mapping[str, Any]]]], until: datetime
-    ) -> dict[str, "_List | None"]:
-        """What the customers' lists hold that looks like their rows in doubt, as far as there is time."""
-        wanted: dict[str, set[tuple[Decimal, str]]] = {}
-        for row in (row for _, places in doubts for row in places.values()):
-            wanted.setdefault(row["customerId"], set()).add((Decimal(row["amount"]), row.get("reason", "")))
-        found: dict[str, _List | None] = {}
-        for customer_id, looks in wanted.items():
-            pages = self._list(customer_id, until) if self._clock.now() < until else None
-            listed = read_transactions(pages or ())
-            kept = [entry for entry in listed if (entry.amount, entry.reason) in looks]
-            found[customer_id] = None if pages is None else kept
-        return found
 
-    def _list(self, customer_id: str, until: datetime) -> list[Mapping[str, Any]] | None:
-        """A customer's whole list; None when it could not be read whole."""
-        pages: list[Mapping[str, Any]] = []
-        start_after: str | None = None
-        for _ in range(PAGES_MAX):
-            if not wait_for_turn(self._budget, self._clock, Resource.TRANSACTIONS, Lane.BULK, until):
-                return None
-            try:
-                page = self._lists.transactions(customer_id, start_after)
-            except GameballError:
-                return None
-            pages.append(page)
-            if not page.get("hasMore"):
-                return pages
-            start_after = _last_id(page)
-            if start_after is None:
-                return None
-        return None
+def _last_look(batch: Batch, now: datetime, until: datetime) -> datetime:
+    """When to look up no more, so that there is time to write the results anew."""
+    results_s = RESULTS_S_MIN + batch.counts.rows / RESULTS_ROWS_PER_S
+    return until - min(timedelta(seconds=results_s), (until - now) / 2)
+
+
+def _is_doubtful(chunk: Chunk) -> bool:
+    return chunk.state in _WHOLE_DOUBT or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt > 0)
 
 
 def _may_tell_more(chunk: Chunk) -> bool:
     """Whether a chunk's job was never seen to have ended, so that it may still tell of rows in doubt."""
-    is_doubtful = chunk.state in _WHOLE_DOUBT or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt)
-    return bool(chunk.job_id is not None and is_doubtful and not chunk.job_state)
+    return chunk.job_id is not None and _is_doubtful(chunk) and not chunk.job_state
 
 
-def _twin(row: Mapping[str, Any]) -> _Twin:
+def _twin(row: DoubtfulRow) -> _Twin:
     """What makes two rows look the same in a transaction list."""
+    return row.customer_id, plain(row.amount), row.reason
+
+
+def _twin_sent(row: Mapping[str, Any]) -> _Twin:
     return row["customerId"], plain(Decimal(row["amount"])), row.get("reason", "")
 
 
-def _last_id(page: Mapping[str, Any]) -> str | None:
-    listed = page.get("transactions")
-    last = listed[-1].get("gameballTransactionId") if isinstance(listed, list) and listed else None
-    return None if last is None else str(last)
+def _in_doubt(chunk: Chunk) -> int:
+    open_doubt = (ChunkState.IN_DOUBT, ChunkState.SUBMITTED, ChunkState.SUBMITTING)
+    return chunk.rows if chunk.state in open_doubt else chunk.counts.in_doubt

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome, settlement_of
-from adjustments.batches.records import Batch, Chunk, Outcome, Resolution
+from adjustments.batches.records import Batch, Chunk, Outcome, Reconciliation, Resolution
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock
@@ -93,12 +93,25 @@ class Resolver:
                 found.setdefault(result.chunk_id, {})[result.place] = result.row.line
         return found
 
-    def finish(self, batch_id: str, by: str, note: str, rows: int) -> Batch:
-        """Write the results anew after rows were settled, and note who settled them and why."""
-        batch = self._store.batch(batch_id)
-        batch.check_resolvable()
+    def finish(
+        self, batch_id: str, by: str, note: str, rows: int, reconciliation: Reconciliation | None = None
+    ) -> Batch:
+        """Write the results anew after rows were settled, and note who settled them and why.
+
+        ``reconciliation`` says how far the search for evidence is, where that has changed.
+        """
+        batch = self._resolvable(batch_id, reconciliation)
         resolution = Resolution(at=self._clock.now(), by=by, note=note, rows=rows)
         return self._reporter.report_again(batch, resolution)
+
+    def write_progress(self, batch_id: str, reconciliation: Reconciliation) -> Batch:
+        """Write the results anew where only the search for evidence has come further."""
+        return self._reporter.report_again(self._resolvable(batch_id, reconciliation))
+
+    def _resolvable(self, batch_id: str, reconciliation: Reconciliation | None) -> Batch:
+        batch = self._store.batch(batch_id)
+        batch.check_resolvable()
+        return batch if reconciliation is None else batch.replaced(reconciliation=reconciliation)
 
 
 def message_for(by: str, at: datetime, note: str) -> str:

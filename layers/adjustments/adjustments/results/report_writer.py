@@ -69,12 +69,13 @@ class ReportWriter:
             return batch
         return self._write(batch)
 
-    def report_again(self, batch: Batch, resolution: Resolution) -> Batch:
-        """Write the results of a batch anew, some of whose rows are no longer in doubt.
+    def report_again(self, batch: Batch, resolution: Resolution | None = None) -> Batch:
+        """Write the results of a batch anew, some of whose rows are no longer in doubt, or were looked up.
 
         Raises WrongState as ``report`` does; the next sweep then writes what is left to write.
         """
-        resolutions = (*batch.resolutions, resolution)[-RESOLUTIONS_MAX:]
+        added = [resolution] if resolution else []
+        resolutions = (*batch.resolutions, *added)[-RESOLUTIONS_MAX:]
         return self._write(batch, resolutions=resolutions)
 
     def _write(self, batch: Batch, **changes: Any) -> Batch:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from adjustments.batches.lookup_rounds import summary_of_reconciliation
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import ChunkState
 
@@ -24,6 +25,7 @@ def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
             if chunk.state is not ChunkState.SPLIT
         ],
         **times_of(batch),
+        **summary_of_reconciliation(batch),
         "message": message_of(batch),
         "notes": list(batch.notes),
     }

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from adjustments.batches.lookup_rounds import expected_end, next_round_at
 from adjustments.batches.records import Batch, Counts, Outcome
 from adjustments.batches.states import BatchStatus
 from adjustments.results.emails import VERDICTS
@@ -130,7 +131,8 @@ def _steps_in_doubt(batch: Batch) -> Iterator[Markup]:
     )
     yield _step(
         "Look these customers up at Gameball: does the list of transactions show the amount, at the time "
-        "of this batch? The system looks as well from time to time, and clears what it can prove."
+        "of this batch? ",
+        *_looked_up(batch),
     )
     yield _step(
         "Tell what you found, for all rows or line by line: ",
@@ -139,6 +141,32 @@ def _steps_in_doubt(batch: Batch) -> Iterator[Markup]:
         element("code", f"{resolve} not-applied --note '…'"),
         ". This page and the files are then written anew.",
     )
+
+
+def _looked_up(batch: Batch) -> Iterator[object]:
+    """How far the system itself has looked the rows in doubt up, and when it goes on."""
+    state = batch.reconciliation
+    if not state.looked_at:
+        yield "The system begins to look them up with its next sweep, and clears what it can prove."
+    elif state.rows_left:
+        rows = rows_of(state.rows_asked + state.rows_left)
+        yield f"The system has looked up {state.rows_asked:,} of {rows} in doubt, up to "
+        yield moment(state.looked_at)
+        yield ", and cleared what it could prove; the others follow"
+        if end := expected_end(batch):
+            yield ", at this pace until "
+            yield moment(end)
+        yield "."
+    else:
+        yield f"The system has looked up all {rows_of(state.rows_asked)} in doubt, the last on "
+        yield moment(state.looked_at)
+        yield ", and cleared what it could prove. "
+        if again := next_round_at(batch):
+            yield "It looks again after "
+            yield moment(again)
+            yield "."
+        else:
+            yield "It does not look again: what is left is for a person to resolve."
 
 
 def _steps_to_fix(batch: Batch) -> Iterator[Markup]:

@@ -1,0 +1,161 @@
+"""When evidence is looked for on a batch's rows in doubt, in which order, and what is told of it.
+
+Rows are looked up in rounds. In a round each customer with rows in doubt is asked about once; a round may
+take several runs of the sweep, and the next one begins only after it has ended and a pause is over.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from adjustments.batches.records import Batch, Reconciliation
+from adjustments.batches.states import BatchStatus
+
+LOOK_EVERY: Final = timedelta(minutes=5)
+"""Pause after the first rounds; after later ones it is half as long as the doubt is old."""
+
+LOOK_FOR: Final = timedelta(days=3)
+"""How long after its intent a row in doubt is looked for; what is uncertain then waits for a person."""
+
+LEASE: Final = timedelta(minutes=6)
+"""How long a run holds a batch after its last checkpoint: twice the time between two of them."""
+
+TRIES_MAX: Final = 2
+"""After so many failed look-ups a customer counts as asked about in this round."""
+
+
+class DoubtfulRow(NamedTuple):
+    """A row in doubt: where it was sent, and what it says; ``amount`` and ``reason`` as lists show them."""
+
+    chunk_id: str
+    place: int
+    customer_id: str
+    amount: Decimal
+    reason: str
+    intent_at: datetime
+    job_was_stopped: bool
+
+
+class Checkpoint(NamedTuple):
+    """What was done so far: of each customer the last round in which it was asked about, and how often a
+    look-up failed in this round.
+    """
+
+    asked: dict[str, int]
+    failed: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """The form of the work file."""
+        return {"asked": self.asked, "failed": self.failed}
+
+
+def rows_by_customer(rows: Iterable[DoubtfulRow]) -> dict[str, list[DoubtfulRow]]:
+    """Group rows in doubt by customer; those of stopped jobs come first, then the order of sending."""
+    grouped: dict[str, list[DoubtfulRow]] = {}
+    for row in sorted(rows, key=lambda row: (not row.job_was_stopped, row.chunk_id, row.place)):
+        grouped.setdefault(row.customer_id, []).append(row)
+    return grouped
+
+
+def still_to_ask(customers: Iterable[str], done: Checkpoint, round_: int) -> list[str]:
+    """The customers that were not asked about in a round, in order: those never asked about come first, those
+    whose look-up failed last.
+    """
+    waiting = [name for name in customers if done.asked.get(name, 0) < round_]
+    return sorted(waiting, key=lambda name: (done.failed.get(name, 0), done.asked.get(name, 0)))
+
+
+def noted(done: Checkpoint, asked: Iterable[str], failed: Iterable[str], round_: int) -> Checkpoint:
+    """A checkpoint after some look-ups: who was asked about, and whose look-up failed."""
+    tries = dict(done.failed)
+    known = done.asked | dict.fromkeys(asked, round_)
+    for name in failed:
+        tries[name] = tries.get(name, 0) + 1
+        if tries[name] >= TRIES_MAX:
+            known[name] = round_
+    return Checkpoint(known, {name: count for name, count in tries.items() if known.get(name, 0) < round_})
+
+
+def is_due(batch: Batch, now: datetime) -> bool:
+    """Whether evidence is to be looked for now, and no other run is at it."""
+    state = batch.reconciliation
+    if batch.status is not BatchStatus.NEEDS_ATTENTION or batch.reporting or is_held(batch, now):
+        return False
+    return state.looked_at is None or bool(state.rows_left) or now >= _next_round_at(batch, state.looked_at)
+
+
+def is_held(batch: Batch, now: datetime) -> bool:
+    """Whether a run holds the batch, which has not outlived its lease."""
+    until = batch.reconciliation.lease_until
+    return until is not None and now < until
+
+
+def held(batch: Batch, token: str, now: datetime) -> Batch:
+    """The batch held by a run from now on; a new round begins where the last one has ended."""
+    state = batch.reconciliation
+    if not state.rows_left:
+        state = Reconciliation(
+            round=state.round + 1,
+            begun_at=now,
+            rows_left=batch.counts.in_doubt,
+            checkpoint_key=state.checkpoint_key,
+        )
+    lease: dict[str, Any] = {"lease_token": token, "lease_until": now + LEASE}
+    return batch.changed(reconciliation=state.replaced(looked_at=now, **lease))
+
+
+def summary_of_reconciliation(batch: Batch) -> dict[str, Any]:
+    """How many rows in doubt were looked up at Gameball, and when the others will be; for ``exact_json``."""
+    state = batch.reconciliation
+    if batch.dry_run or not (batch.counts.in_doubt or state.round):
+        return {}
+    left = state.rows_left if state.round else batch.counts.in_doubt
+    return {
+        "reconciliation": {
+            "rowsLookedUp": state.rows_asked,
+            "rowsLeft": left if batch.counts.in_doubt else 0,
+            "lookedUpAt": _instant(state.looked_at),
+            "expectedEnd": _instant(expected_end(batch)),
+            "nextRoundAt": _instant(next_round_at(batch)),
+        }
+    }
+
+
+def expected_end(batch: Batch) -> datetime | None:
+    """When the rows that are left will have been looked up, by the pace of this round; None if unknown."""
+    state = batch.reconciliation
+    if not (state.rows_left and state.rows_asked and state.looked_at and state.begun_at):
+        return None
+    return state.looked_at + (state.looked_at - state.begun_at) * state.rows_left / state.rows_asked
+
+
+def next_round_at(batch: Batch) -> datetime | None:
+    """When the rows still in doubt are looked up again; None before a round has ended, and after the last."""
+    state = batch.reconciliation
+    if not batch.counts.in_doubt or state.rows_left or state.looked_at is None:
+        return None
+    at = _next_round_at(batch, state.looked_at)
+    return at if at <= _ended_at(batch) + LOOK_FOR else None
+
+
+def _next_round_at(batch: Batch, looked_at: datetime) -> datetime:
+    return looked_at + max(LOOK_EVERY, (looked_at - _ended_at(batch)) / 2)
+
+
+def _ended_at(batch: Batch) -> datetime:
+    return batch.finished_at or batch.created_at
+
+
+def _instant(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
+
+
+def read_checkpoint(stored: Mapping[str, Any]) -> Checkpoint:
+    """Read a checkpoint's work file."""
+    return Checkpoint(dict(stored["asked"]), dict(stored["failed"]))
+
+
+def customers_in(rows: Mapping[str, Sequence[DoubtfulRow]], names: Iterable[str]) -> int:
+    """How many rows in doubt some customers have."""
+    return sum(len(rows[name]) for name in names)
