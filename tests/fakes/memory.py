@@ -281,8 +281,10 @@ class MemoryRequestBudget:
         self._clock = clock
         self._ids = ids
         self._gap_us = math.ceil(30_000_000 / requests_per_30_s)
+        self.asked: list[tuple[Resource, Lane]] = []
 
     def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+        self.asked.append((resource, lane))
         now_us = int(self._clock.now().timestamp() * 1_000_000)
         place_us = max(now_us, self._taken.get(resource, 0))
         horizon_us = now_us + int(min(AHEAD_S[lane], within_s) * 1_000_000)
