@@ -47,24 +47,35 @@ def test_every_row_is_in_one_chunk_and_order_is_kept(customers: list[str], canar
         (1000, 0, [1000]),
         (1001, 0, [1000, 1]),
         (2500, 0, [1000, 1000, 500]),
-        (2500, 100, [100, 1000, 1000, 400]),
+        (2500, 100, [100, 100, 1000, 1000, 300]),
+        (100, 100, [100]),
+        (101, 100, [100, 1]),
+        (200, 100, [100, 100]),
+        (201, 100, [100, 100, 1]),
         (50, 100, [50]),
         (1500, 5000, [1000, 500]),
         (0, 100, []),
     ],
 )
-def test_chunks_are_full_but_for_the_canary_and_the_last(rows: int, canary_rows: int, sizes: list[int]):
+def test_chunks_are_full_but_for_the_canaries_and_the_last(rows: int, canary_rows: int, sizes: list[int]):
     chunks = cut([f"c{number}" for number in range(rows)], canary_rows)
     assert [len(chunk.rows) for chunk in chunks] == sizes
 
 
-def test_only_the_first_wave_has_a_canary():
+def test_only_the_first_wave_has_canaries():
     chunks = cut([f"c{number % 30}" for number in range(60)], canary_rows=10)
     assert [(chunk.chunk_id, len(chunk.rows)) for chunk in chunks] == [
         ("001-00001", 10),
-        ("001-00002", 20),
+        ("001-00002", 10),
+        ("001-00003", 10),
         ("002-00001", 30),
     ]
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), max_size=100), st.integers(1, 20))
+def test_first_two_chunks_in_the_order_of_sending_are_no_larger_than_a_canary(names: list[str], rows: int):
+    chunks = sorted(cut(names, rows), key=lambda chunk: chunk.chunk_id)
+    assert all(len(chunk.rows) <= rows for chunk in chunks[:2])
 
 
 def test_customer_that_appears_too_often_goes_nowhere():

@@ -1,5 +1,6 @@
 """Each row of the design page's table of outcomes, from the request to the results."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from adjustments.batches.chunk_cursor import Look
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.core import exact_json
 from adjustments.core.errors import (
     GameballError,
     GameballRefused,
@@ -225,6 +227,108 @@ def test_canary_within_the_limit_lets_the_rest_go():
     rows = "".join(f"c{number},1\n" for number in range(1500))
     ended = world.run(world.drop(f"customerId,amount\n{rows}"))
     assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED_WITH_ERRORS, 1498)
+
+
+LOST = OutcomeUnknown("read time-out")
+
+
+def five_thousand(script: list[GameballError | tuple[GameballError] | None]) -> tuple[World, MemoryGameball]:
+    gameball = MemoryGameball(script)
+    return World(gameball, canary_rows=100, failure_percent_max=20), gameball
+
+
+def drop_rows(world: World, rows: int = 5000) -> Batch:
+    return world.drop("customerId,amount\n" + "".join(f"c{number},1\n" for number in range(rows)))
+
+
+def sizes(gameball: MemoryGameball) -> list[int]:
+    return [len(exact_json.read(body)["body"]) for body in gameball.requests]
+
+
+@pytest.mark.parametrize("was_applied", [True, False])
+def test_one_lost_answer_to_the_canary_does_not_stop_the_rest(was_applied: bool):
+    world, gameball = five_thousand([(LOST,) if was_applied else LOST])
+    batch = drop_rows(world)
+    world.poller.poll(batch.batch_id, world.clock.now())
+    shown = world.steering.show(batch.batch_id)
+    assert shown["notes"][-1].startswith(
+        "No outcome is known of 100 of the first 100 rows. The next 100 rows go"
+    )
+    assert (shown["message"], sizes(gameball)) == ("", [100])
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.applied, ended.counts.in_doubt) == ("needs_attention", 4900, 100)
+    assert sizes(gameball) == [100, 100, 1000, 1000, 1000, 1000, 800]
+    assert len(set(gameball.applied)) == 4900 + 100 * was_applied
+    note = "No outcome was known of 100 of the first 100 rows, so the next 100 rows went alone"
+    assert note in world.result(ended, "report.html")
+    assert json.loads(world.result(ended, "summary.json"))["notes"][-1] == f"{note}, as a second canary."
+    assert f"Note: {note}" in world.notices.mails[-1][1]
+
+
+def test_second_canary_waits_two_minutes():
+    world, gameball = five_thousand([LOST])
+    batch = drop_rows(world)
+    for seconds, requests in ((119, 1), (1, 2)):
+        world.clock.sleep(seconds)
+        world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(milliseconds=1))
+        assert len(gameball.requests) == requests
+
+
+def test_a_gameball_that_loses_every_answer_gets_two_canaries_and_no_more():
+    world, gameball = five_thousand([LOST] * 50)
+    ended = world.run(drop_rows(world))
+    assert sizes(gameball) == [100, 100]
+    counts = ended.counts
+    assert (ended.status, counts.in_doubt, counts.not_submitted) == ("needs_attention", 200, 4800)
+    assert ended.stop_reason.startswith(
+        "no outcome is known of 200 of the first 200 rows, also after a second"
+    )
+    assert "Why: no outcome is known of 200 of the first 200 rows" in world.notices.mails[-1][1]
+    assert len(world.result(ended, "fix-me.csv").splitlines()) == 1 + 4800
+    assert "also after a second canary" in world.result(ended, "fix-me.csv")
+
+
+def test_a_bad_second_canary_stops_the_batch():
+    world, gameball = five_thousand([LOST])
+    gameball.unknown_customers = {f"c{number}" for number in range(100, 121)}
+    ended = world.run(drop_rows(world))
+    assert (sizes(gameball), ended.counts.failed, ended.counts.not_submitted) == ([100, 100], 21, 4800)
+    assert ended.stop_reason.startswith(
+        "21 of 100 rows failed or are in doubt (100 rows of a canary in doubt"
+    )
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_late_answer_judges_the_first_canary(has_failed: bool):
+    """The answer comes when its sender's time is over: what was in doubt has a job, and the job is asked."""
+    world, gameball = five_thousand([])
+    gameball.unknown_customers = {f"c{number}" for number in range(100)} if has_failed else set()
+    adjust = gameball.adjust_balances
+
+    def slow(body: bytes) -> int:
+        gameball.adjust_balances = adjust  # type: ignore[method-assign]
+        job_id = adjust(body)
+        [batch] = world.store.open_batches()
+        world.clock.sleep(125)
+        world.poller.poll(batch.batch_id, world.clock.now())
+        assert world.store.batch(batch.batch_id).canary_note.startswith("No outcome is known of 100")
+        return job_id
+
+    gameball.adjust_balances = slow  # type: ignore[method-assign]
+    ended = world.run(drop_rows(world))
+    assert (ended.counts.in_doubt, ended.canary_note) == (0, "")
+    assert ended.counts.applied == (0 if has_failed else 5000)
+    assert sizes(gameball)[:2] == ([100] if has_failed else [100, 100])
+    assert ("100 of the first 100 rows failed" in ended.stop_reason) is has_failed
+
+
+def test_rows_of_a_customer_keep_their_order_behind_a_lost_canary():
+    world, gameball = five_thousand([LOST])
+    rows = "".join(f"c{number % 60},{number // 60 + 1}\n" for number in range(180))
+    ended = world.run(world.drop(f"customerId,amount\n{rows}"))
+    assert sizes(gameball) == [60, 60, 60]
+    assert (ended.counts.in_doubt, ended.counts.applied) == (60, 120)
+    assert [float(amount) for _, name, amount in gameball.applied if name == "c7"] == [2, 3]
 
 
 @pytest.mark.parametrize("canary_rows", [0, 100])

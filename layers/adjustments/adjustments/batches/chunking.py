@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from adjustments.core.ids import chunk_id
-from adjustments.core.limits import CHUNK_ROWS_MAX
+from adjustments.core.limits import CANARIES_MAX, CHUNK_ROWS_MAX
 
 
 class PackedChunk(NamedTuple):
@@ -19,7 +19,8 @@ class Packer:
     """Collects rows by wave and gives out a chunk whenever one is full.
 
     Args:
-        canary_rows: rows of the very first chunk, which goes alone; 0 for no canary.
+        canary_rows: rows of each of the first chunks, the canaries; 0 for none. A later wave needs none of
+            its own: where the first wave has but one chunk, no later one has more rows than that.
     """
 
     def __init__(self, canary_rows: int) -> None:
@@ -43,8 +44,7 @@ class Packer:
             yield self._close(wave, self._open.pop(wave))
 
     def _room(self, wave: int) -> int:
-        is_first = wave == 1 and not self._numbers.get(1)
-        if is_first and self._canary_rows:
+        if self._canary_rows and wave == 1 and self._numbers.get(1, 0) < CANARIES_MAX:
             return min(self._canary_rows, CHUNK_ROWS_MAX)
         return CHUNK_ROWS_MAX
 

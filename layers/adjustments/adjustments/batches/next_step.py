@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby, zip_longest
+from itertools import chain, groupby, islice, zip_longest
 from typing import Final, NamedTuple
 
 from adjustments.batches.records import Batch, Chunk, Passed
 from adjustments.batches.states import BatchStatus, ChunkState
-from adjustments.core.ids import chunk_id
+from adjustments.core.limits import CANARIES_MAX
 
 LEASE_S: Final = 120.0
 """How long the intent to send holds; longer than any one request may take."""
+
+CANARY_PAUSE: Final = timedelta(seconds=LEASE_S)
+"""How long after a canary of which too little is known the next one goes: by then no late answer can come any
+more, and a short outage is over."""
 
 POLLS_WHILE_SENDING_MAX: Final = 12
 """Jobs polled in a tick while chunks still wait to be sent: sending goes first."""
@@ -28,7 +32,7 @@ class NextStep(NamedTuple):
     ``to_send`` and ``to_poll`` are in order; ``lost`` are chunks whose worker vanished between intent and
     answer; ``stop_reason`` says why nothing more may be sent; ``is_over`` that nothing is left to wait for;
     ``wait_s`` how long to wait before the next look, in whole seconds; ``rows_in_doubt`` how many rows of the
-    batch are in doubt so far.
+    batch are in doubt so far; ``canary_note`` says why a second canary goes or went, empty for none.
     """
 
     to_send: Sequence[Chunk]
@@ -39,6 +43,19 @@ class NextStep(NamedTuple):
     more_to_send: bool
     wait_s: int
     rows_in_doubt: int = 0
+    canary_note: str = ""
+
+
+class _Canaries(NamedTuple):
+    """Where the canaries of a batch stand.
+
+    ``lost`` holds the chunks of those that are over and of which too little is known to judge; ``last`` those
+    of the next one, empty where all are lost; ``is_open`` says that it is not over: nothing else may go.
+    """
+
+    lost: Sequence[Sequence[Chunk]] = ()
+    last: Sequence[Chunk] = ()
+    is_open: bool = False
 
 
 def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_percent_max: int) -> NextStep:
@@ -54,9 +71,14 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
     planned = [chunk for chunk in chunks if chunk.state is ChunkState.PLANNED]
     submitted = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTED]
     submitting = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTING]
-    stop_reason = batch.stop_reason or _failure_stop(batch.passed, chunks, planned, failure_percent_max)
+    canaries = _canaries(batch, chunks, failure_percent_max)
+    stop_reason = batch.stop_reason
+    if planned and not stop_reason:
+        stop_reason = _failure_stop(batch.passed, chunks, canaries, failure_percent_max)
     may_send = not (stop_reason or batch.dry_run or batch.status is BatchStatus.AWAITING_APPROVAL)
-    to_send = _sendable(batch, chunks, now) if may_send else []
+    to_send = _sendable(canaries.last if canaries.is_open else chunks, now) if may_send else []
+    if _is_early(canaries, now):
+        to_send = []
     return NextStep(
         to_send=to_send,
         to_poll=submitted[:POLLS_WHILE_SENDING_MAX] if to_send else submitted,
@@ -66,42 +88,93 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
         more_to_send=bool(planned and may_send),
         wait_s=_wait_s(batch, chunks, now),
         rows_in_doubt=_known(chunks).in_doubt,
+        canary_note=_canary_note(canaries),
     )
 
 
-def _sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
-    """The planned chunks of the lowest wave that is not over; of the first wave only the canary, until it is
-    over.
-    """
+def _sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+    """The planned chunks of the lowest wave that is not over."""
     unfinished = [chunk for chunk in chunks if not chunk.state.is_over]
-    if not unfinished:
-        return []
-    wave = unfinished[0].wave
-    group = [chunk for chunk in unfinished if chunk.wave == wave]
-    if batch.has_canary and wave == 1:
-        canary = _family(unfinished, chunk_id(1, 1))
-        group = canary or group
     return [
-        c for c in group if c.state is ChunkState.PLANNED and (c.not_before is None or c.not_before <= now)
+        chunk
+        for chunk in unfinished
+        if chunk.wave == unfinished[0].wave
+        and chunk.state is ChunkState.PLANNED
+        and (chunk.not_before is None or chunk.not_before <= now)
     ]
 
 
-def _family(chunks: Iterable[Chunk], whole: str) -> list[Chunk]:
-    """A chunk and the parts into which it was split."""
-    return [c for c in chunks if c.chunk_id == whole or c.chunk_id.startswith(f"{whole}.")]
+def _canaries(batch: Batch, chunks: Sequence[Chunk], percent_max: int) -> _Canaries:
+    """See how far the canaries are; the first that can be judged lets the rest follow.
+
+    The first chunks of a batch are its canaries, in the order of sending. Once the first is passed it is
+    certain, and so was judged.
+    """
+    if not batch.has_canary or batch.passed.through:
+        return _Canaries()
+    lost: list[list[Chunk]] = []
+    for _, parts in islice(groupby(chunks, _root), CANARIES_MAX):
+        canary = list(parts)
+        if not all(chunk.state.is_over for chunk in canary):
+            return _Canaries(lost, canary, is_open=True)
+        if not _is_lost(canary, percent_max):
+            return _Canaries(lost, canary)
+        lost.append(canary)
+    return _Canaries(lost)
 
 
-def _failure_stop(passed: Passed, chunks: Sequence[Chunk], planned: Sequence[Chunk], percent_max: int) -> str:
-    """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md)."""
-    if not planned:
+def _is_lost(canary: Sequence[Chunk], percent_max: int) -> bool:
+    """Whether it is its rows in doubt, and not those that failed, by which a canary passes the limit."""
+    rows, failed, in_doubt = _known(canary)
+    return failed * 100 <= percent_max * rows < (failed + in_doubt) * 100
+
+
+def _is_early(canaries: _Canaries, now: datetime) -> bool:
+    """Whether a lost canary was sent too short a time ago for the next one to go."""
+    sent = [chunk.intent_at for canary in canaries.lost for chunk in canary if chunk.intent_at]
+    return canaries.is_open and bool(sent) and now < max(sent) + CANARY_PAUSE
+
+
+def _canary_note(canaries: _Canaries) -> str:
+    """Say why a second canary goes or went; empty where the first one could be judged."""
+    first, second = [*canaries.lost, canaries.last, ()][:2] if canaries.lost else ((), ())
+    if not second:
         return ""
+    unknown = f"{_known(first).in_doubt:,} of the first {_known(first).rows:,} rows"
+    following = f"the next {sum(c.rows for c in second if c.state is not ChunkState.SPLIT):,} rows"
+    if canaries.is_open:
+        minutes = int(CANARY_PAUSE.total_seconds()) // 60
+        return (
+            f"No outcome is known of {unknown}. {following.capitalize()} go alone, as a second canary, "
+            f"{minutes} minutes later."
+        )
+    return f"No outcome was known of {unknown}, so {following} went alone, as a second canary."
+
+
+def _failure_stop(passed: Passed, chunks: Sequence[Chunk], canaries: _Canaries, percent_max: int) -> str:
+    """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md).
+
+    Only the rows in doubt of a lost canary don't, once the next one tells how it goes.
+    """
+    lost = _known(chain.from_iterable(canaries.lost))
+    limit = f"more than the {percent_max} % allowed (MaxFailurePercent)"
+    if canaries.lost and canaries.is_open:
+        return ""
+    if canaries.lost and not canaries.last:
+        unknown = f"no outcome is known of {lost.in_doubt} of the first {lost.rows} rows"
+        return f"{unknown}, also after a second canary: {limit}"
     known = _known(_whole(chunks))
-    rows = passed.rows + known.rows
-    bad = passed.failed + known.failed + known.in_doubt
+    rows = passed.rows + known.rows - lost.in_doubt
+    bad = passed.failed + known.failed + known.in_doubt - lost.in_doubt
     if not rows or bad * 100 <= percent_max * rows:
         return ""
     share = f"{bad} of the first {rows} rows failed or are in doubt"
-    return f"{share}, which is more than the {percent_max} % allowed (MaxFailurePercent)"
+    if lost.in_doubt:
+        share = (
+            f"{bad} of {rows} rows failed or are in doubt "
+            f"({lost.in_doubt} rows of a canary in doubt don't count)"
+        )
+    return f"{share}, which is {limit}"
 
 
 def _whole(chunks: Sequence[Chunk]) -> list[Chunk]:

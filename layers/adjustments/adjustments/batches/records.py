@@ -166,7 +166,8 @@ class Batch(StoredModel):
 
     ``plan_id`` names the one planning run whose chunks count; ``total`` is the exact sum of the accepted
     amounts and ``absolute_total`` the sum of their magnitudes, as decimal text; ``refusal`` says why the
-    whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now;
+    whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now,
+    ``canary_note`` why a second canary goes or went;
     ``approved_by`` and ``stopped_by`` are the identities of who did so; ``keeps_jobs`` says that the stopped
     batch's running jobs may end; ``reverses`` and ``reversed_by`` name
     the other half of a reversal; ``executions`` counts the starts of the state machine;
@@ -196,6 +197,7 @@ class Batch(StoredModel):
     passed: Passed = Passed()
     row_parts: int = 0
     has_canary: bool = False
+    canary_note: str = ""
     has_repeats: bool = False
     held_by: tuple[str, ...] = ()
     approved_by: str = ""

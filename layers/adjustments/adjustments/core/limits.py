@@ -9,6 +9,12 @@ CHUNK_ROWS_MAX: Final = 1_000
 WINDOW_S: Final = 30.0
 """Length of Gameball's longer rate window (gameball-api.md, "Rate limits")."""
 
+# --- Sending, ours ------------------------------------------------------------------------------------------
+CANARIES_MAX: Final = 2
+"""Chunks of CanaryRows rows that a batch begins with: where too little is known of the first, the second goes
+alone as well. So no more rows than these are sent to a Gameball of which nothing can be learned.
+"""
+
 # --- Records, ours ------------------------------------------------------------------------------------------
 ERROR_CHARS_MAX: Final = 1_000
 """Characters of Gameball's words kept in a record. DynamoDB refuses an item over 400 KB (its quotas), and a

@@ -85,6 +85,9 @@ class Poller:
         """Close what will not be sent any more, after a stop and at the deadline; say what follows."""
         batch = look.batch()
         step = self._step(look, batch)
+        if step.canary_note != batch.canary_note:
+            batch = save_or_reread(self._store, batch.changed(canary_note=step.canary_note))
+            warn("canary in doubt" if step.canary_note else "canary no longer in doubt", batch)
         is_late = self._clock.now() >= batch.deadline_at
         if is_late and not step.is_over and not batch.past_deadline:
             reason = batch.stop_reason or step.stop_reason or "the batch's deadline passed"

@@ -65,6 +65,8 @@ def _verdict(batch: Batch) -> Iterator[str]:
     yield VERDICTS.get(batch.status, _HELD)
     if message := message_of(batch):
         yield f"Why: {visible(message)}"  # on one line, or it could forge those that follow
+    if batch.canary_note:
+        yield f"Note: {batch.canary_note}"
 
 
 def _numbers(batch: Batch) -> Iterator[str]:

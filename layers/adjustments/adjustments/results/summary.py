@@ -27,7 +27,7 @@ def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
         **times_of(batch),
         **summary_of_reconciliation(batch),
         "message": message_of(batch),
-        "notes": list(batch.notes),
+        "notes": notes_of(batch),
     }
 
 
@@ -83,6 +83,11 @@ def job_status(chunk: Chunk) -> str:
 def message_of(batch: Batch) -> str:
     """Why the batch is refused, held, paused or stopped; empty when there is nothing to say."""
     return batch.refusal or batch.stop_reason or batch.paused or "; ".join(batch.held_by)
+
+
+def notes_of(batch: Batch) -> list[str]:
+    """How the file was read, and why a second canary went."""
+    return [*batch.notes, *filter(None, [batch.canary_note])]
 
 
 def instant(moment: datetime) -> str:

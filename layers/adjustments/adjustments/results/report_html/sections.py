@@ -11,7 +11,7 @@ from adjustments.results.report_html.charts import Part, failed_in, in_doubt_in,
 from adjustments.results.report_html.markup import Markup, element, isolated, joined, quoted
 from adjustments.results.report_html.texts import moment, points, rows_of, sentence
 from adjustments.results.report_html.view_model import OTHER, Example, Group, RowsView
-from adjustments.results.summary import job_status
+from adjustments.results.summary import job_status, notes_of
 from adjustments.submission.csv.printable import shown
 
 GROUPS_MAX: Final = 50
@@ -255,7 +255,7 @@ def files(batch: Batch) -> Markup:
 
 def history(batch: Batch) -> Markup:
     """How the file was read, what held the batch, and who decided what."""
-    items = [element("li", isolated(note)) for note in batch.notes]
+    items = [element("li", isolated(note)) for note in notes_of(batch)]
     items += [element("li", "Held for approval: ", isolated(guard), ".") for guard in batch.held_by]
     if batch.approved_by:
         items.append(element("li", "Approved by ", isolated(batch.approved_by), "."))
