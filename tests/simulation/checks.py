@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from adjustments.batches.records import Batch, Chunk
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballError
+from tests.simulation.canaries import CANARIES_MAX, Canaries, canaries_of
 from tests.simulation.chance import Answer
 from tests.simulation.model import Entry, ModelGameball
 from tests.simulation.scenario import File, InputRow, Scenario, accepted
@@ -25,6 +26,7 @@ LEASE_S = 120.0
 DEADLINE_MAX = timedelta(hours=6)
 FINAL = {"completed", "completed_with_errors", "validated", "rejected", "stopped", "needs_attention"}
 OVER = {"settled", "split", "refused", "in_doubt", "not_submitted"}
+OPEN = {"planned", "submitting", "submitted"}
 BATCH_MOVES = {
     "planned": {"submitting", "polling"} | FINAL,
     "awaiting_approval": {"submitting", "stopped"},
@@ -107,6 +109,7 @@ class Checker:
             fail("final states are immutable", f"{batch.batch_id} changed after its end")
         if batch.past_deadline and self._scheduler.now < batch.deadline_at:
             fail("deadlines are kept", f"{batch.batch_id} is called late before its deadline")
+        self._check_share_stop(before, batch)
         if _plan(before) != _plan(batch):
             fail("a plan is for ever", f"{batch.batch_id} has another plan")
         self.earlier[batch.batch_id] = before
@@ -358,6 +361,14 @@ class Checker:
         if Decimal(batch.total) != sum((amount for _, amount in wanted), Decimal(0)):
             fail("sums are conserved", f"{batch.batch_id}: total {batch.total}")
         self._check_waves(batch, waves, wanted)
+        self._check_canaries(batch, chunks)
+
+    def _check_canaries(self, batch: Batch, chunks: dict[str, Chunk]) -> None:
+        if not self._has_canary(batch):
+            return
+        for name in sorted(chunks)[:CANARIES_MAX]:
+            if chunks[name].rows > self._scenario.canary_rows:
+                fail("canaries are small", f"{name} of {batch.batch_id} has {chunks[name].rows} rows")
 
     def _check_chunk(self, batch: Batch, chunk: Chunk, rows: list[tuple[str, Decimal]]) -> None:
         if not 0 < len(rows) == chunk.rows <= self._scenario.chunk_rows_max:
@@ -409,10 +420,17 @@ class Checker:
         self._check_turn(batch, chunk, key)
 
     def _check_share(self, batch: Batch, chunks: Sequence[Chunk], key: Key) -> None:
-        """Past MaxFailurePercent nothing more is sent; a chunk is judged once all its parts are over."""
-        rows = bad = 0
-        open_states = ("planned", "submitting", "submitted")
-        being_split = {seen.chunk_id.split(".")[0] for seen in chunks if seen.state in open_states}
+        """Past MaxFailurePercent nothing more is sent; a chunk is judged once all its parts are over.
+
+        Rows in doubt of a canary of which too little is known are no judgement: the second canary is.
+        """
+        canaries = self._canaries(batch, chunks)
+        if why := canaries.why_not(key[1], self._scheduler.now):
+            fail("a canary in doubt is followed by one more", f"{key} was sent, and {why}")
+        if canaries.lost and any(seen.state in OPEN for seen in canaries.following):
+            return
+        rows = bad = -canaries.rows_in_doubt
+        being_split = {seen.chunk_id.split(".")[0] for seen in chunks if seen.state in OPEN}
         for seen in chunks:
             if seen.chunk_id.split(".")[0] in being_split:
                 continue
@@ -438,6 +456,19 @@ class Checker:
             is_canary = other.chunk_id.split(".")[0] == canary
             if self._has_canary(batch) and is_canary and chunk.chunk_id.split(".")[0] != canary:
                 fail("the canary goes alone", f"{key} was sent before {other.chunk_id} was over")
+
+    def _canaries(self, batch: Batch, chunks: Iterable[Chunk]) -> Canaries:
+        if not self._has_canary(batch):
+            return Canaries((), ())
+        return canaries_of(chunks, self._scenario.failure_percent_max)
+
+    def _check_share_stop(self, before: Batch, batch: Batch) -> None:
+        """One canary of which too little is known stops nothing."""
+        is_by_share = batch.stop_reason and not (
+            before.stop_reason or batch.stopped_by or batch.past_deadline
+        )
+        if is_by_share and self._canaries(batch, self.chunks(batch).values()).is_second_due:
+            fail("a canary in doubt is followed by one more", f"{batch.batch_id}: {batch.stop_reason}")
 
     def _has_canary(self, batch: Batch) -> bool:
         whole = [name for name in self.chunks(batch) if "." not in name]

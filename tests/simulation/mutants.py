@@ -19,7 +19,7 @@ from rich.table import Table
 
 from adjustments.administration.sweeper import Sweeper
 from adjustments.batches import chunk_cursor as looking
-from adjustments.batches import lookup_rounds, outcomes, states
+from adjustments.batches import chunking, lookup_rounds, outcomes, states
 from adjustments.batches import next_step as progress
 from adjustments.batches.chunk_cursor import Seen
 from adjustments.batches.next_step import NextStep
@@ -192,7 +192,7 @@ def _one_wave() -> Sequence[Patch]:
 
 @mutant("ignore waves")
 def _no_waves() -> Sequence[Patch]:
-    def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+    def sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
         return [c for c in chunks if c.state is ChunkState.PLANNED and (c.not_before or now) <= now]
 
     return [(progress, "_sendable", sendable)]
@@ -202,20 +202,69 @@ def _no_waves() -> Sequence[Patch]:
 def _last_wave_first() -> Sequence[Patch]:
     original = progress._sendable
 
-    def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
-        return original(batch, sorted(chunks, key=lambda chunk: -chunk.wave), now)
+    def sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+        return original(sorted(chunks, key=lambda chunk: -chunk.wave), now)
 
     return [(progress, "_sendable", sendable)]
 
 
 @mutant("ignore the canary")
 def _no_canary() -> Sequence[Patch]:
-    original = progress._sendable
+    return [(progress, "_canaries", lambda *_: progress._Canaries())]
 
-    def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
-        return original(batch.replaced(has_canary=False), chunks, now)
 
-    return [(progress, "_sendable", sendable)]
+@mutant("let one canary in doubt stop the batch")
+def _one_canary() -> Sequence[Patch]:
+    return [(progress, "CANARIES_MAX", 1)]
+
+
+@mutant("let one canary in doubt after another go")
+def _canaries_without_end() -> Sequence[Patch]:
+    return [(progress, "CANARIES_MAX", 99)]
+
+
+@mutant("count no row in doubt for the failure share")
+def _doubt_is_fine() -> Sequence[Patch]:
+    original = progress._known
+
+    def known(chunks: Any) -> Any:
+        return original(chunks)._replace(in_doubt=0)
+
+    return [(progress, "_known", known)]
+
+
+@mutant("let the rest go with the second canary")
+def _crowded_canary() -> Sequence[Patch]:
+    original = progress._canaries
+
+    def canaries(*args: Any) -> Any:
+        found = original(*args)
+        return found._replace(is_open=found.is_open and not found.lost)
+
+    def failure_stop(passed: Any, chunks: Any, found: Any, percent_max: int) -> str:
+        return "" if found.lost else stop(passed, chunks, found, percent_max)
+
+    stop = progress._failure_stop
+    return [(progress, "_canaries", canaries), (progress, "_failure_stop", failure_stop)]
+
+
+@mutant("let the second canary go at once")
+def _hasty_canary() -> Sequence[Patch]:
+    return [(progress, "_is_early", lambda *_: False)]
+
+
+@mutant("call a canary in doubt lost though enough of its rows failed")
+def _lenient_canary() -> Sequence[Patch]:
+    def is_lost(canary: Sequence[Chunk], percent_max: int) -> bool:
+        rows, failed, in_doubt = progress._known(canary)
+        return bool(in_doubt) and (failed + in_doubt) * 100 > percent_max * rows
+
+    return [(progress, "_is_lost", is_lost)]
+
+
+@mutant("cut canaries as large as other chunks")
+def _large_canaries() -> Sequence[Patch]:
+    return [(chunking, "CANARIES_MAX", 1)]
 
 
 @mutant("ignore the failure share")
