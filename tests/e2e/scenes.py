@@ -28,7 +28,7 @@ Act = Callable[[], str]
 
 ROWS_AFTER_CANARY = 10
 CUSTOMERS = 1_110
-"""Enough for a canary of 100, a full chunk, and one of the same wave that is left over."""
+"""Enough for two canaries of 100, and a larger chunk of the same wave."""
 
 HELD_ABOVE_ROWS = 3
 """More rows wait for approval: set for the time of the scenes."""

@@ -9,7 +9,7 @@ from local.gameball import StandInDoor
 
 BATCHES = 4
 ROWS = 1_100
-"""Of each batch: the canary's, and one chunk."""
+"""Of each batch: two canaries', and one chunk of 900."""
 
 BAD = [f"c{row:04}" for row in range(200, ROWS, 250)]
 """Gameball refuses every request in which one of them is, so that a chunk is split some thirty times until

@@ -90,7 +90,7 @@ def test_pictures_have_words_for_those_who_cannot_see_them(chromium: Browser, re
     bar = page.get_by_role("img", name="Rows by outcome")
     assert "applied 2,500 (99.2 %)" in (bar.locator("desc").text_content() or "")
     jobs = page.get_by_role("img", name="Jobs over time")
-    assert "4 jobs" in (jobs.locator("desc").first.text_content() or "")
+    assert "5 jobs" in (jobs.locator("desc").first.text_content() or "")
     for picture in (bar, jobs):
         box = picture.bounding_box()
         assert box is not None
