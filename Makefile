@@ -99,6 +99,6 @@ lock: $(INSTALLED) ## pin anew after a change of requirements/*.in (takes minute
 	@$(PIP_COMPILE) --output-file requirements/checkov.txt requirements/checkov.in
 
 clean: ## remove what was built, installed and left behind
-	@if [ -x $(BIN)/python ] && [ -e .local/stack.json ]; then $(MAKE) --no-print-directory down; fi
+	@if [ -x $(BIN)/python ] && [ -d .local ]; then $(MAKE) --no-print-directory down; fi
 	@rm -rf $(VENV) *.egg-info .aws-sam .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,146 +1,222 @@
-"""`make up` and `make down`: a local stack that stays up until it is told to stop."""
+"""`make up` and `make down`: a local stack that stays up until it is told to stop.
 
+Three files under `.local/` say what is true, and each is believed only as far as it can be checked:
+
+- `up.lock` is locked by the server process for as long as it lives, and names that process. The kernel lets
+  go of the lock however the process ends. `make up` hands it to the server, so there is no moment in between.
+- `stack.json` says where the stack is. It is there while the stack is up, and names the server process.
+- `command.lock` is held while a command decides and acts, so that two of them take turns.
+"""
+
+import contextlib
 import fcntl
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from local import places
 from local.aws import ACCESS_KEY, SECRET_KEY
-from local.emulator import REGION
-from local.gameball import STANDIN_KEYS, Keys
-from local.stack import Gameball, LocalStack, StackSettings
-from local.waiting import wait_for
+from local.server import Files, read_state, write_server
+from local.supervisor import process_start
+from local.workspace import exclusive, is_locked, remove_abandoned
 
-STATE_FILE = places.STATE / "stack.json"
-LOG = places.STATE / "up.log"
-# Held for as long as the stack is up: a process number alone may be another process's by now.
-_LOCK = places.STATE / "up.lock"
 _UP_WITHIN_S = 600.0
-_DOWN_WITHIN_S = 30.0
-_LOCK_WITHIN_S = 5.0
+_NAMED_WITHIN_S = 10.0
+_POLL_EVERY_S = 0.1
+_SIGNAL_EVERY_S = 2.0
 
 
-def main(arguments: list[str]) -> int:
-    """Do `up`, `down`, or `serve`, which is the process behind `up`."""
-    commands = {"up": up, "down": down, "serve": serve}
-    if len(arguments) != 1 or arguments[0] not in commands:
-        print("usage: python -m local.background up | down", file=sys.stderr)
-        return 2
-    places.STATE.mkdir(exist_ok=True)
-    return commands[arguments[0]]()
+class StartFailed(Exception):
+    """The stack did not come up; the message says why."""
 
 
-def up() -> int:
-    """Start a stack in the background, and say where it is."""
-    if _is_up():
-        print("The local stack is up already.")
-        _show(wait_for(_state, _UP_WITHIN_S, "the stack to come up"))
-        return 0
-    STATE_FILE.unlink(missing_ok=True)
-    with LOG.open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "local.background", "serve"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=places.ROOT,
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """`up` and `down`.
+
+    Args:
+        files: by which they know of the server.
+        server: the command line of the server; it gets the file descriptor of the lock as its last argument.
+        report: called with each line for the person who waits.
+    """
+
+    files: Files
+    server: Sequence[str]
+    report: Callable[[str], None]
+    stop_within_s: float = 30.0
+    """How long the server may take to stop without printing anything; then it is killed."""
+
+    def up(self) -> Mapping[str, Any]:
+        """Have a stack up: start one, or find the one that is up or on its way.
+
+        Returns:
+            What stack.json says of it.
+
+        Raises:
+            StartFailed: it ended, or was stopped, before it was up.
+        """
+        deadline = time.monotonic() + _UP_WITHIN_S
+        while True:
+            with self._turn():
+                server = self._server_pid()
+                process = self._start() if server is None else None
+            if process is not None:
+                return self._wait_for_start(process, deadline)
+            if state := self._wait_for_other(server, deadline):
+                self.report("The local stack is up already.")
+                return state
+
+    def down(self) -> None:
+        """Stop the stack, and wait until nothing of it is left.
+
+        It ends in any case: a server that doesn't react is killed, and what it leaves is removed here.
+        """
+        with self._turn():
+            was_up = self._server_pid() is not None
+            had_left = self._stop()
+        if was_up:
+            self.report("The local stack is down.")
+        else:
+            removed = " Removed what a killed one had left behind." if had_left else ""
+            self.report(f"No local stack is up.{removed}")
+
+    def _turn(self) -> AbstractContextManager[object]:
+        return exclusive(
+            self.files.command, lambda: self.report("waiting for another `make up` or `make down` …")
         )
-    try:
-        with LOG.open() as printed:
-            wait_for(lambda: _has_come_up(server, printed), _UP_WITHIN_S, "the stack to come up")
-    except BaseException:
-        server.terminate()
-        raise
-    if server.poll() is not None:
-        print(f"The local stack did not come up; see {LOG.relative_to(places.ROOT)}.", file=sys.stderr)
-        return 1
-    _show(_state())
-    return 0
 
-
-def _has_come_up(server: "subprocess.Popen[bytes]", printed: IO[str]) -> bool:
-    print(printed.read(), end="", flush=True)
-    return STATE_FILE.exists() or server.poll() is not None
-
-
-def down() -> int:
-    """Stop the stack, and wait until nothing of it runs."""
-    if not _is_up():
-        print("No local stack is up.")
-        return 0
-    # It may be on its way up still; then its number is not written yet.
-    os.kill(wait_for(_state, _UP_WITHIN_S, "the stack to come up")["pid"], signal.SIGTERM)
-    wait_for(lambda: not _is_up(), _DOWN_WITHIN_S, "the stack to stop")
-    print("The local stack is down.")
-    return 0
-
-
-def serve() -> int:
-    """Be the stack until SIGTERM."""
-    settings = StackSettings(
-        gameball=_other_gameball(),
-        standin_options=("--customers-file", str(places.SAMPLES / "gameball-customers.json")),
-        announce=lambda step: print(f"{step} …", flush=True),
-    )
-    try:
-        with _lock(), LocalStack.running(settings) as stack:
-            _write_state(stack)
-            threading.Event().wait()
-    finally:
-        STATE_FILE.unlink(missing_ok=True)
-    return 0
-
-
-def _other_gameball() -> Gameball | None:
-    """The Gameball that the caller's environment names, if any."""
-    base_url = os.environ.get("GAMEBALL_BASE_URL")
-    if not base_url:
+    def _server_pid(self) -> int | None:
+        """The process that holds the lock, if any."""
+        deadline = time.monotonic() + _NAMED_WITHIN_S
+        while is_locked(self.files.lock):
+            with contextlib.suppress(ValueError):
+                pid, _, started = self.files.lock.read_text().partition(" ")
+                if process_start(int(pid)) == started:
+                    return int(pid)
+            # It was started or ended at this very moment.
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{self.files.lock} is locked by a process that it does not name: end it.")
+            time.sleep(_POLL_EVERY_S)
         return None
-    return Gameball(
-        base_url.rstrip("/"),
-        Keys(
-            os.environ.get("GAMEBALL_API_KEY", STANDIN_KEYS.api_key),
-            os.environ.get("GAMEBALL_SECRET_KEY", STANDIN_KEYS.secret_key),
-        ),
-    )
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        self.files.state.unlink(missing_ok=True)
+        self.files.lock.touch()
+        with self.files.lock.open("r+") as lock, self.files.log.open("wb") as log:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            server = subprocess.Popen(
+                [*self.server, str(lock.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=[lock.fileno()],
+                cwd=places.ROOT,
+            )
+            write_server(lock.fileno(), server.pid)
+            return server
+
+    def _wait_for_start(self, server: "subprocess.Popen[bytes]", deadline: float) -> Mapping[str, Any]:
+        log = _Log(self.files.log, self.report)
+        try:
+            while server.poll() is None:
+                log.report_new()
+                if state := read_state(self.files, server.pid):
+                    return state
+                if time.monotonic() > deadline:
+                    raise StartFailed(f"The local stack was not up after {_UP_WITHIN_S:g} s; it is stopped.")
+                time.sleep(_POLL_EVERY_S)
+        except BaseException:
+            with self._turn():
+                if self._server_pid() == server.pid:
+                    self._stop()
+            raise
+        log.report_new()
+        if server.returncode == 128 + signal.SIGTERM:
+            raise StartFailed("The local stack was stopped while it was starting.")
+        raise StartFailed(f"The local stack did not come up; see {self.files.log}.")
+
+    def _wait_for_other(self, server: int | None, deadline: float) -> Mapping[str, Any] | None:
+        """Wait for a server that another command started; None where it has ended."""
+        if not read_state(self.files, server):
+            self.report("waiting for a local stack that is starting or stopping …")
+        while self._server_pid() == server:
+            if state := read_state(self.files, server):
+                return state
+            if time.monotonic() > deadline:
+                raise StartFailed(f"Another local stack was neither up nor down after {_UP_WITHIN_S:g} s.")
+            time.sleep(_POLL_EVERY_S)
+        return None
+
+    def _stop(self) -> bool:
+        """Stop the server if there is one, and remove what is left.
+
+        Returns:
+            Whether the server left anything that it should have removed itself.
+        """
+        if self._server_pid() is not None:
+            self.report("stopping the local stack …")
+            self._stop_server()
+        is_stale = self.files.state.exists()
+        self.files.state.unlink(missing_ok=True)
+        return remove_abandoned(self.files.folder, lambda step: self.report(f"{step} …")) or is_stale
+
+    def _stop_server(self) -> None:
+        log = _Log(self.files.log, self.report)
+        log.skip()
+        started_s = progress_s = time.monotonic()
+        signalled_s = 0.0
+        while (pid := self._server_pid()) is not None:
+            now_s = time.monotonic()
+            if log.report_new():
+                progress_s = now_s
+            if now_s - progress_s > self.stop_within_s:
+                self.report(f"it has not stopped after {now_s - started_s:.0f} s, and is killed …")
+                _send(pid, signal.SIGKILL)
+                progress_s = now_s
+            elif now_s - signalled_s > _SIGNAL_EVERY_S:
+                _send(pid, signal.SIGTERM)
+                signalled_s = now_s
+            time.sleep(_POLL_EVERY_S)
 
 
-def _write_state(stack: LocalStack) -> None:
-    state = {
-        "pid": os.getpid(),
-        "endpoint": stack.aws.endpoint,
-        "region": REGION,
-        "caBundle": str(stack.aws.ca_bundle),
-        "api": stack.aws.local_api_url(stack.outputs["ApiUrl"]),
-        "gameball": stack.gameball.base_url,
-        "isStandIn": stack.has_standin,
-        "logs": str(stack.folder.relative_to(places.ROOT)),
-        "outputs": dict(stack.outputs),
-    }
-    # Renamed into place, so that nobody reads half of it.
-    draft = STATE_FILE.with_suffix(".draft")
-    draft.write_text(json.dumps(state, indent=2) + "\n")
-    draft.replace(STATE_FILE)
+class _Log:
+    """What the server prints, line by line."""
+
+    def __init__(self, path: Path, report: Callable[[str], None]) -> None:
+        self._path = path
+        self._report = report
+        self._read_bytes = 0
+
+    def skip(self) -> None:
+        """Leave out what was printed so far."""
+        with contextlib.suppress(FileNotFoundError):
+            self._read_bytes = self._path.stat().st_size
+
+    def report_new(self) -> bool:
+        """Report the lines that came since the last call, and whether there were any."""
+        with self._path.open("rb") as log:
+            log.seek(self._read_bytes)
+            whole, end, _ = log.read().rpartition(b"\n")
+        self._read_bytes += len(whole) + len(end)
+        for line in whole.decode(errors="replace").splitlines():
+            self._report(line)
+        return bool(end)
 
 
-def _state() -> dict[str, Any]:
-    """What is known of the stack that is up; empty when there is none, or not yet."""
-    try:
-        state: dict[str, Any] = json.loads(STATE_FILE.read_bytes())
-    except FileNotFoundError:
-        return {}
-    return state
+def _send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
-def _show(state: dict[str, Any]) -> None:
+def _show(state: Mapping[str, Any]) -> None:
     for name, value in state.get("outputs", {}).items():
         print(f"  {name:16} {value}")
     print(f"  {'… on loopback':16} {state.get('api')}")
@@ -155,25 +231,26 @@ def _show(state: dict[str, Any]) -> None:
     print("make down stops it.")
 
 
-@contextmanager
-def _lock() -> Iterator[None]:
-    """Be the one stack that is up. `up` may be looking whether there is one, so it tries for a moment."""
-    with _LOCK.open("w") as lock:
-        wait_for(lambda: _is_taken(lock), _LOCK_WITHIN_S, "another local stack to go down")
-        yield
-
-
-def _is_taken(lock: IO[str]) -> bool:
+def main(arguments: list[str]) -> int:
+    """Do `up` or `down`."""
+    server = [sys.executable, "-m", "local.server"]
+    commands = Commands(Files(places.STATE), server, lambda line: print(line, flush=True))
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_up() -> bool:
-    with _LOCK.open("w") as lock:
-        return not _is_taken(lock)
+        match arguments:
+            case ["up"]:
+                _show(commands.up())
+            case ["down"]:
+                commands.down()
+            case _:
+                print("usage: python -m local.background up | down", file=sys.stderr)
+                return 2
+    except StartFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; `make down` stops what is left", file=sys.stderr)
+        return 130
+    return 0
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from local import places
 from local.aws import ACCESS_KEY, SECRET_KEY, Aws
+from local.children import Child
 
 CONFIG_ENV = "local"
 _TAKES_AT_MOST_S = 600
-_TAIL_CHARS = 6_000
 
 
 class SamFailed(Exception):
@@ -67,7 +67,7 @@ class Sam:
     def _compile(self) -> None:
         """Add the bytecode, which SAM leaves out and a function can't keep (README.md, "Deploy to AWS")."""
         command = [sys.executable, "-m", "compileall", "-q", "-j0", "--invalidation-mode", "checked-hash"]
-        subprocess.run([*command, str(self._built)], timeout=_TAKES_AT_MOST_S, check=True)
+        self._finish("compileall", [*command, str(self._built)], os.environ)
 
     @property
     def _built(self) -> Path:
@@ -80,23 +80,14 @@ class Sam:
             *("--config-file", str(places.SAM_CONFIG), "--config-env", CONFIG_ENV),
             *("--parameter-overrides", *_overrides(parameters)),
         ]
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=dict(env),
-            cwd=places.ROOT,
-            timeout=_TAKES_AT_MOST_S,
-            check=False,
-        )
-        printed = done.stdout.decode(errors="replace")
-        with self._log.open("a") as log:
-            log.write(printed)
-        if done.returncode != 0:
-            raise SamFailed(
-                f"sam {arguments[0]} ended with status {done.returncode}:\n{printed[-_TAIL_CHARS:]}"
-            )
+        self._finish(f"sam {arguments[0]}", command, env)
+
+    def _finish(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:
+        """Run a command to its end; where the start is interrupted, what it started (pip) ends, too."""
+        with Child(name, command, env, self._log, places.ROOT) as child:
+            status = child.wait(_TAKES_AT_MOST_S)
+        if status != 0:
+            raise SamFailed(f"{name} ended with status {status}:\n{child.log_tail()}")
 
 
 def validate() -> int:

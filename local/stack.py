@@ -1,24 +1,20 @@
 """The whole bundle on one machine: Gameball stand-in, AWS emulator, and the real template deployed to it."""
 
 import json
-import os
-import shutil
-import signal
-import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Self
 
 from local import places
 from local.aws import ApiAnswer, Aws
 from local.certificate import make_certificate
+from local.children import Child, exit_on_sigterm, ignore_stop_signals
 from local.emulator import REGION, scale_waits, start_emulator
 from local.gameball import STANDIN_KEYS, Keys, StandInDoor, start_standin
 from local.sam import Sam, deployment_settings
+from local.workspace import create_workspace, ignore_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +23,6 @@ class Gameball:
 
     base_url: str
     keys: Keys
-
-
-def _say_nothing(step: str) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +37,15 @@ class StackSettings:
     """Another Gameball than the stand-in, which is then not started."""
     build_folder: Path = places.ROOT / ".aws-sam"
     """Stacks may share it: they take turns in building and deploying."""
-    announce: Callable[[str], None] = _say_nothing
-    """Hears what is being done, for people who wait."""
+    announce: Callable[[str], None] = ignore_progress
+    """Called with a line about each step, for people who wait."""
+
+
+def describe_start(gameball: Gameball | None) -> str:
+    """Say what is started, and where adjustments go."""
+    if gameball is None:
+        return "starting MiniStack and the Gameball stand-in"
+    return f"starting MiniStack; adjustments go to {gameball.base_url}, not to the stand-in"
 
 
 class LocalStack:
@@ -60,6 +59,7 @@ class LocalStack:
         self._aws: Aws | None = None
         self._gameball = settings.gameball
         self._standin: StandInDoor | None = None
+        self._programs: list[Child] = []
 
     @classmethod
     @contextmanager
@@ -69,13 +69,18 @@ class LocalStack:
         Its programs are stopped when the block is left, also by an exception or by SIGTERM. Should this
         process be killed, their supervisors see it and stop them.
         """
-        folder = _own_folder()
-        with ExitStack() as cleanup:
-            cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
-            cleanup.enter_context(_leaving_on_sigterm())
-            stack = cls(settings or StackSettings(), folder)
-            stack._start(cleanup)
-            yield stack
+        settings = settings or StackSettings()
+        with (
+            exit_on_sigterm(),
+            create_workspace(places.STATE, settings.announce) as folder,
+            ExitStack() as cleanup,
+        ):
+            stack = cls(settings, folder)
+            try:
+                stack._start(cleanup)
+                yield stack
+            finally:
+                ignore_stop_signals()
 
     @property
     def aws(self) -> Aws:
@@ -174,19 +179,23 @@ class LocalStack:
         ]
         return {name: self.function_logs(name) for name in names}
 
+    def ended_program(self) -> str | None:
+        """The name of a program of the stack that has ended by itself, without which the stack is no use."""
+        return next((program.name for program in self._programs if not program.is_running), None)
+
     def program_logs(self) -> dict[str, str]:
         """What the stand-in, MiniStack and SAM have printed."""
         return {path.stem: path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log"))}
 
     def _start(self, cleanup: ExitStack) -> None:
-        self._settings.announce("starting MiniStack and the Gameball stand-in")
+        self._settings.announce(describe_start(self._gameball))
         if self._gameball is None:
             child, self._standin = start_standin(self.folder, self._settings.standin_options)
-            cleanup.enter_context(child)
+            self._programs.append(cleanup.enter_context(child))
             self._gameball = Gameball(self._standin.base_url, STANDIN_KEYS)
         certificate = make_certificate(self.folder / "tls")
         child, endpoint = start_emulator(self.folder, certificate)
-        cleanup.enter_context(child)
+        self._programs.append(cleanup.enter_context(child))
         self._aws = Aws(endpoint, REGION, certificate.path)
         # Ours, so that SAM need not deploy a stack of its own for it first.
         self._make_bucket(str(deployment_settings()["s3_bucket"]))
@@ -199,39 +208,3 @@ class LocalStack:
     def _read_outputs(self) -> dict[str, str]:
         found = self.aws.cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-
-
-def _own_folder() -> Path:
-    """A folder for this stack's logs; those of processes that were killed are removed."""
-    places.STATE.mkdir(exist_ok=True)
-    for left in places.STATE.glob("stack-*-*"):
-        if not _is_alive(int(left.name.split("-")[1])):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"stack-{os.getpid()}-", dir=places.STATE))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-@contextmanager
-def _leaving_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into an exception, so that blocks are left in order, as they are on SIGINT."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -4,63 +4,92 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from local import places
-from local.children import Child
+from local.children import Child, kill_recorded_group
+from local.supervisor import process_start
 from local.waiting import wait_for
-
-# Starts a grandchild, as MiniStack does with its workers, and says its number.
-_PARENT = (
-    "import subprocess, sys, time\n"
-    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-    "print(child.pid, flush=True)\n"
-    "time.sleep({seconds})\n"
-)
+from tests.functional.local.sleeper import is_gone, start_sleeper, started_by_sleeper
 
 
-def start(folder: Path, seconds: float = 60) -> Child:
-    command = [sys.executable, "-c", _PARENT.format(seconds=seconds)]
-    return Child("sleeper", command, {"PATH": os.defpath}, folder / "sleeper.log", folder)
+def supervisor_of(pid_file: Path) -> int:
+    """The parent of the program whose group is recorded."""
+    group = wait_for(
+        lambda: pid_file.read_text() if pid_file.exists() else "", 10, "the process group"
+    ).split()[0]
+    return int((Path("/proc") / group / "stat").read_text().rpartition(")")[2].split()[1])
 
 
-def grandchild_of(log: Path) -> int:
-    text = wait_for(lambda: log.read_text() if log.exists() else "", 10, "the grandchild's number")
-    return int(text.split()[0])
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    # Dead, but waiting for an init that collects it.
-    return (Path("/proc") / str(pid) / "stat").read_text().split()[2] == "Z"
-
-
-def test_stopping_a_child_stops_what_it_started(tmp_path: Path) -> None:
-    with start(tmp_path) as child:
-        pid = grandchild_of(child.log)
+def test_child_stop_ends_what_it_started(tmp_path: Path) -> None:
+    with start_sleeper(tmp_path) as child:
+        [pid] = started_by_sleeper(child.log)
         was_running = child.is_running
     assert was_running and not child.is_running
-    wait_for(lambda: is_gone(pid), 10, "the grandchild to go")
+    assert is_gone(pid)
+    assert list(tmp_path.glob("*.pid")) == []
 
 
-def test_what_a_child_started_goes_when_the_child_ends_by_itself(tmp_path: Path) -> None:
-    with start(tmp_path, seconds=0) as child:
-        pid = grandchild_of(child.log)
-        wait_for(lambda: is_gone(pid), 10, "the grandchild to go")
+def test_child_stop_is_quick_where_the_program_ignores_signals_and_starts_others(
+    tmp_path: Path,
+) -> None:
+    with start_sleeper(tmp_path, is_stubborn=True) as child:
+        started_by_sleeper(child.log)
+        before_s = time.monotonic()
+    took_s = time.monotonic() - before_s
+    assert [pid for pid in started_by_sleeper(child.log) if not is_gone(pid)] == []
+    assert took_s < 4
+
+
+def test_child_that_ends_by_itself_takes_along_what_it_started(tmp_path: Path) -> None:
+    with start_sleeper(tmp_path, seconds=0) as child:
+        [pid] = started_by_sleeper(child.log)
+        assert child.wait(10) == 0
+        assert is_gone(pid)
+
+
+@pytest.mark.parametrize(("code", "status"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137)])
+def test_child_wait_gives_the_programs_exit_status(tmp_path: Path, code: str, status: int) -> None:
+    command = [sys.executable, "-c", f"import os, sys; {code}"]
+    with Child("program", command, {"PATH": os.defpath}, tmp_path / "program.log", tmp_path) as child:
+        assert child.wait(10) == status
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_child_goes_when_its_owner_is_killed(tmp_path: Path, number: signal.Signals) -> None:
-    code = f"import time; from {__name__} import *; start(Path({str(tmp_path)!r})); time.sleep(60)"
+def test_child_goes_when_its_owner_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    code = (
+        "import time; from pathlib import Path; from tests.functional.local.sleeper import start_sleeper; "
+        f"start_sleeper(Path({str(tmp_path)!r})); time.sleep(60)"
+    )
     owner = subprocess.Popen([sys.executable, "-c", code], cwd=places.ROOT)
     try:
-        pid = grandchild_of(tmp_path / "sleeper.log")
+        [pid] = started_by_sleeper(tmp_path / "sleeper.log")
     finally:
         owner.send_signal(number)
         owner.wait()
-    wait_for(lambda: is_gone(pid), 10, "the grandchild to go")
+    wait_for(lambda: is_gone(pid), 10, "the process to go")
+
+
+def test_child_stop_ends_the_program_of_a_killed_supervisor(tmp_path: Path) -> None:
+    with start_sleeper(tmp_path) as child:
+        [pid] = started_by_sleeper(child.log)
+        os.kill(supervisor_of(tmp_path / "sleeper.pid"), signal.SIGKILL)
+        wait_for(lambda: not child.is_running, 10, "the supervisor to go")
+        assert not is_gone(pid)
+    assert is_gone(pid)
+
+
+def test_recorded_group_of_another_time_is_left_alone(tmp_path: Path) -> None:
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    try:
+        record = tmp_path / "program.pid"
+        record.write_text(f"{other.pid} {process_start(os.getpid())}")
+        assert not kill_recorded_group(record)
+        assert other.poll() is None
+        assert not record.exists()
+    finally:
+        other.kill()
+        other.wait()
