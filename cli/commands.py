@@ -16,7 +16,7 @@ from cli.errors import Exit, Refused, Trouble, WrongUse
 from cli.options import Desk, at_a_desk, confirm, examples, take_batch_id
 from cli.output import moment, number, outcomes, points, prediction, status_of
 from cli.showing import points_applied, show_batch
-from cli.watching import FINAL, TAKEN_WITHIN_S, WAITS_FOR_A_PERSON, exit_code
+from cli.watching import APPEARS_WITHIN_S, FINAL, WAITS_FOR_A_PERSON, exit_code
 
 INBOX: Final = "inbox/"
 ENDINGS: Final = (".csv", ".csv.gz")
@@ -89,7 +89,7 @@ def _is_recent(batch: str) -> bool:
         dropped_at = datetime.strptime(batch[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return False
-    return datetime.now(UTC) - dropped_at < timedelta(seconds=TAKEN_WITHIN_S)
+    return datetime.now(UTC) - dropped_at < timedelta(seconds=APPEARS_WITHIN_S)
 
 
 def _follow(desk: Desk, batch: str, *, is_new: bool) -> int:

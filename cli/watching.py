@@ -16,8 +16,19 @@ FINAL: Final = frozenset(
     {"completed", "completed_with_errors", "validated", "rejected", "stopped", "needs_attention"}
 )
 WAITS_FOR_A_PERSON: Final = "awaiting_approval"
-TAKEN_WITHIN_S: Final = 16 * 60
-"""A file's batch is there when the file has been read, which may take a function's 15 minutes."""
+FUNCTION_TIMEOUT_S: Final = 15 * 60
+"""How long reading a file may take: the time-out of the function that does it."""
+QUEUE_VISIBILITY_S: Final = 16 * 60
+"""When the queue brings a file back whose reading crashed."""
+APPEARS_WITHIN_S: Final = QUEUE_VISIBILITY_S + FUNCTION_TIMEOUT_S + 60
+"""A batch is there when its file has been read, be it at the second attempt; a minute is for the queue."""
+
+_REASON_AFTER_S: Final = 60.0
+
+_STILL_READING: Final = (
+    f"there is no batch yet: reading a large file takes minutes, and where it fails it starts again after "
+    f"{QUEUE_VISIBILITY_S // 60}; waiting for up to {APPEARS_WITHIN_S // 60} minutes"
+)
 
 _LOOK_FIRST_S: Final = 0.5
 _LOOK_LAST_S: Final = 5.0
@@ -80,7 +91,7 @@ class Watcher:
     def _follow(
         self, batch_id: str, is_new: bool, show: Callable[[Mapping[str, Any]], None]
     ) -> dict[str, Any]:
-        started_s, pause_s = self._clock.now_s(), _LOOK_FIRST_S
+        started_s, pause_s, is_reason_told = self._clock.now_s(), _LOOK_FIRST_S, False
         while True:
             batch = self._look(batch_id, is_new)
             if batch is not None:
@@ -88,10 +99,16 @@ class Watcher:
                 if batch["status"] in FINAL or batch["status"] == WAITS_FOR_A_PERSON:
                     return batch
                 is_new = False
-            elif self._clock.now_s() - started_s > TAKEN_WITHIN_S:
-                raise Trouble(
-                    f"no batch {batch_id} has come up: ask the system's operator to look at its logs"
-                )
+            else:
+                waited_s = self._clock.now_s() - started_s
+                if waited_s > APPEARS_WITHIN_S:
+                    raise Trouble(
+                        f"no batch {batch_id} after {APPEARS_WITHIN_S // 60} minutes: "
+                        "look at the logs of the function submit_batch, and at the intake failure queue"
+                    )
+                if waited_s > _REASON_AFTER_S and not is_reason_told:
+                    self._output.warn(_STILL_READING)
+                    is_reason_told = True
             self._clock.sleep(pause_s)
             pause_s = min(pause_s * _LOOK_GROWTH, _LOOK_LAST_S)
 

@@ -33,6 +33,10 @@ def handler(event: Event, context: "LambdaContext") -> dict[str, Any]:
         if (route := ROUTES.get(api.route(event))) is None:
             raise NotFound("there is nothing at this path")
         return api.answer(200, route(event))
+    except NotFound as error:
+        # `adjust submit --wait` asks for its batch until there is one: that is no trouble.
+        logger.info("call refused", error=type(error).__name__)
+        return api.answer_to(error)
     except AdjustmentsError as error:
         logger.warning("call refused", error=type(error).__name__)
         return api.answer_to(error)

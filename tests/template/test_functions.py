@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cli.watching import APPEARS_WITHIN_S, FUNCTION_TIMEOUT_S, QUEUE_VISIBILITY_S
 from tests.template.loading import ROOT, expanded, properties, template
 
 FUNCTIONS = properties("AWS::Serverless::Function")
@@ -182,3 +183,10 @@ def test_a_queue_policy_is_that_of_the_queues_it_speaks_of(name: str):
     policy = properties("AWS::SQS::QueuePolicy")[name]
     spoken_of = {queue_of(arn) for s in policy["PolicyDocument"]["Statement"] for arn in s["Resource"]}
     assert {queue["Ref"] for queue in policy["Queues"]} == spoken_of
+
+
+def test_command_waits_for_a_batch_longer_than_a_crashed_reading_takes_to_come_back():
+    reader = FUNCTIONS["SubmitBatch"]["Timeout"]
+    visibility = QUEUES["IntakeQueue"]["VisibilityTimeout"]
+    assert (reader, visibility) == (FUNCTION_TIMEOUT_S, QUEUE_VISIBILITY_S)
+    assert visibility + reader < APPEARS_WITHIN_S

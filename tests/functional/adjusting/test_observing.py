@@ -155,6 +155,13 @@ def test_a_call_that_is_refused_is_found_by_its_batch(world: World, log: Log):
     assert request("POST", f"/batches/{batch_id}/approve", {})[0] == 409
     [line] = [line for line in log.lines() if line["message"] == "call refused"]
     assert (line["batch_id"], line["request_id"], line["error"]) == (batch_id, "r", "WrongState")
+    assert line["level"] == "WARNING"
+
+
+def test_batch_api_asked_for_a_batch_that_is_not_there_yet_logs_no_warning(world: World, log: Log):
+    assert request("GET", "/batches/20261121-120000-file-0123456789ab")[0] == 404
+    [line] = [line for line in log.lines() if line["message"] == "call refused"]
+    assert (line["level"], line["error"]) == ("INFO", "NotFound")
 
 
 def test_a_call_that_breaks_says_why_in_the_log_and_nothing_of_it_to_its_caller(

@@ -138,6 +138,25 @@ def test_watch_waits_for_a_file_that_was_dropped_just_now(api: FakeBatchApi) -> 
     assert main(["watch", name]) == 0
 
 
+def test_watch_waits_through_a_crashed_reading_and_says_why_once(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_s
+        now_s += 30
+
+    clock = watching.Clock(now_s=lambda: now_s, sleep=sleep)
+    monkeypatch.setattr(watching, "Clock", lambda: clock)
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-spring-0123456789ab"
+    assert main(["watch", name]) == 4
+    told = capsys.readouterr().err
+    assert now_s > 960 + 900
+    assert told.count("starts again after 16; waiting for up to 32 minutes") == 1
+    assert f"no batch {name} after 32 minutes" in told
+
+
 def test_watch_of_no_batch_is_refused(api: FakeBatchApi) -> None:
     assert main(["watch", "20200101-101500-spring-0123456789ab"]) == 3
     assert main(["watch", "spring.csv"]) == 3

@@ -16,7 +16,7 @@ _UNSENT: Final = frozenset({ChunkState.PLANNED, ChunkState.NOT_SUBMITTED})
 
 
 def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
-    """Write a batch as summary.json (DESIGN.md, "Names that must not change"); for ``exact_json``."""
+    """Write a batch as summary.json ; numbers are exact, for ``exact_json``."""
     return {
         **head_of(batch),
         "jobs": [
@@ -46,7 +46,9 @@ def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[st
         "jobs": {"settled": len(over), "running": len(running), "total": len(whole)},
     }
     first_sent = min((chunk.intent_at for chunk in whole if chunk.intent_at), default=None)
-    if settled and first_sent and not batch.status.is_final and now > first_sent:
+    # a paused batch sends nothing until its keys are right again, and nobody knows when that is
+    is_moving = not batch.status.is_final and not batch.paused
+    if settled and first_sent and is_moving and now > first_sent:
         rows_a_second = settled / (now - first_sent).total_seconds()
         left = timedelta(seconds=(batch.accepted_rows - settled) / rows_a_second)
         progress["rowsPerSecond"] = round(Decimal(rows_a_second), 1)
