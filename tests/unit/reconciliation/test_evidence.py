@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from adjustments.batches.payloads import has_reason_token, with_reason_token
 from adjustments.reconciliation.evidence import Doubt, Finding, Transaction, judge, read_transactions
-from adjustments.submission.reason_token import has_token, with_token
 from tests.fakes.memory import START as INTENT
 
 QUIET = timedelta(hours=1)
@@ -78,9 +78,9 @@ def test_misshapen_page_holds_nothing(page: dict[str, Any]):
 
 @pytest.mark.parametrize("reason", ["", "gift", "Grüße [1]"])
 def test_token_is_the_same_for_the_same_row_and_found_again(reason: str):
-    first, second = with_token(reason, "batch", 2), with_token(reason, "batch", 3)
-    assert first == with_token(reason, "batch", 2)
+    first, second = with_reason_token(reason, "batch", 2), with_reason_token(reason, "batch", 3)
+    assert first == with_reason_token(reason, "batch", 2)
     assert first != second
     assert first.startswith(reason)
-    assert has_token(first)
-    assert not has_token(reason)
+    assert has_reason_token(first)
+    assert not has_reason_token(reason)

@@ -1,5 +1,5 @@
-"""The body of a balance-adjustment request, with exactly the digits of the file (seed,
-balance-adjustment-batch).
+"""The body of a balance-adjustment request, with exactly the digits of the file (Gameball API,
+"Balance Adjustment Batch Job").
 
 Each row stands on a line of its own: JSON escapes line breaks within strings, so that a body can be cut into
 its rows, and a refused chunk into its halves, without reading a number as a float.
@@ -7,12 +7,19 @@ its rows, and a refused chunk into its halves, without reading a number as a flo
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Final
 
 from adjustments.core import exact_json
 
 _HEAD, _SEPARATOR, _TAIL = b'{"body":[\n', b",\n", b"\n]}"
+
+# With ReasonToken each reason ends with a token, so that a row can be found again at Gameball. Off by
+# default: customers may see the reason (docs/decisions.md).
+_REASON_TOKEN: Final = re.compile(r" ?\[#[0-9a-z]{10}\]$")
+_BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 _quote = json.encoder.encode_basestring_ascii
 
@@ -52,3 +59,24 @@ def customers_and_amounts(rows: Sequence[bytes]) -> list[tuple[str, Decimal]]:
     """Read back whom each row is for, and its exact amount."""
     parsed = exact_json.read(b"[%b]" % b",".join(rows))
     return [(row["customerId"], Decimal(row["amount"])) for row in parsed]
+
+
+def with_reason_token(reason: str, batch_id: str, row: int) -> str:
+    """Add the token of a row to its reason; the same row always gets the same token.
+
+    Args:
+        reason: the reason as it stands in the file, perhaps empty.
+        batch_id: the batch of the row.
+        row: the line of the row in the file.
+
+    Returns:
+        The reason with a token such as ``[#7k2m9qx0ab]`` at its end.
+    """
+    number = int.from_bytes(hashlib.blake2b(f"{batch_id}\0{row}".encode(), digest_size=7).digest())
+    token = "".join(_BASE32[(number >> shift) & 31] for shift in range(0, 50, 5))
+    return f"{reason} [#{token}]".lstrip()
+
+
+def has_reason_token(reason: str) -> bool:
+    """Whether a reason ends with a token."""
+    return bool(_REASON_TOKEN.search(reason))

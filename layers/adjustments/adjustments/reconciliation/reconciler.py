@@ -25,6 +25,7 @@ from adjustments.batches.lookup_rounds import (
 )
 from adjustments.batches.optimistic_update import change, try_save
 from adjustments.batches.outcomes import settle_doubts
+from adjustments.batches.payloads import has_reason_token
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
@@ -39,7 +40,6 @@ from adjustments.polling.settlement import Settler
 from adjustments.reconciliation.evidence import Doubt, Finding, Transaction, judge
 from adjustments.reconciliation.resolution import Resolver
 from adjustments.reconciliation.transaction_lists import ListReader
-from adjustments.submission.reason_token import has_token
 
 CLOCKS_DIFFER: Final = timedelta(days=1)
 """How far ahead of ours the clock of a sender may be: generous, since a day more costs one small query."""
@@ -308,7 +308,7 @@ class _Run:
             amount=row.amount,
             reason=row.reason,
             intent_at=row.intent_at,
-            has_token=has_token(row.reason),
+            has_token=has_reason_token(row.reason),
             rivals=rivals[_twin(row)] - 1,
         )
         finding = judge(doubt, transactions, self._clock.now(), self._parts.quiet)

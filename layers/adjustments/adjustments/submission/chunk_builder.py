@@ -21,6 +21,7 @@ from adjustments.batches.payloads import (
     rows_json,
     rows_of,
     sha256_of,
+    with_reason_token,
 )
 from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, rows_part
 from adjustments.core.decimals import exact_sum, exact_sum_of_many
@@ -30,7 +31,6 @@ from adjustments.submission.csv.reader import CsvReader
 from adjustments.submission.duplicates import DuplicateFinder, Scratch
 from adjustments.submission.guards import check_bad_rows, check_row_count
 from adjustments.submission.plan import PlannedChunk, PlanRules
-from adjustments.submission.reason_token import with_token
 
 PART_BYTES: Final = 192 * 1024
 """Input processed at a time, and kept in one object of ``work/``: few objects, and little memory."""
@@ -166,7 +166,7 @@ class ChunkBuilder:
 
     def _with_tokens(self, part: ValidatedRows) -> list[str]:
         numbered = zip(part.reasons, part.lines, strict=True)
-        return [with_token(reason, self._batch_id, line) for reason, line in numbered]
+        return [with_reason_token(reason, self._batch_id, line) for reason, line in numbered]
 
     def _cut_by_wave(
         self, segments: list[PlannedChunk], repeats: Iterable[tuple[int, int]], put: Put

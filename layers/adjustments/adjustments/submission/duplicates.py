@@ -1,7 +1,7 @@
-"""Finds the customers that appear more than once in a file, in memory that does not grow with the file.
+"""Finds the customers that are in a file more than once, in memory that does not grow with the file.
 
 Keys are kept as 64-bit hashes on a scratch file, in partitions by hash, so that all rows of a key are read
-together, with few others. Two customers whose hashes collide are taken for one: that costs one of them a
+together, with few others. Two customers whose hashes collide count as one: that costs one of them a
 later wave, and never puts a customer twice into a chunk. Python's own hash differs from process to process;
 nothing of it leaves this one.
 """
@@ -33,7 +33,7 @@ class _Run(NamedTuple):
 
 
 class DuplicateFinder:
-    """Counts the n-th appearance of each key.
+    """Finds rows whose key an earlier row has.
 
     Args:
         scratch: opens scratch files; none is opened for a small file without repeats.
@@ -47,7 +47,7 @@ class DuplicateFinder:
         self._files: list[BinaryIO] = []
 
     def add(self, keys: Sequence[str]) -> None:
-        """Note the next rows' keys; rows count from 0 in the order in which they are added."""
+        """Add the keys of the next rows; rows count from 0 in the order in which they are added."""
         held, partitions = self._held, _PARTITIONS
         for row, key in enumerate(map(hash, keys), self._rows):
             held[key % partitions] += key, row
@@ -55,19 +55,19 @@ class DuplicateFinder:
         if self._rows - self._spilled >= _RUN_ROWS:
             self._spill()
 
-    def repeats(self, most: int) -> Iterator[tuple[int, int]]:
+    def repeats(self, rows_max: int) -> Iterator[tuple[int, int]]:
         """Yield (row, n) in the order of the rows, for each row that is not its key's first.
 
-        A key that appears more than ``most`` times yields all its rows, its first too, with n = 0.
+        A key that appears more than ``rows_max`` times yields all its rows, its first too, with n = 0.
         """
         if not self._runs and all(_are_different(entries[::_ENTRY]) for entries in self._held):
             return iter(())
         self._spill()
-        partitions = (_of_partition(self._partition(part), most) for part in range(_PARTITIONS))
+        partitions = (_of_partition(self._partition(part), rows_max) for part in range(_PARTITIONS))
         return heapq.merge(*[self._kept(pairs) for pairs in partitions if pairs])
 
     def close(self) -> None:
-        """Give the scratch files back."""
+        """Close the scratch files, which deletes them."""
         for file in self._files:
             file.close()
         self._files = []
@@ -113,7 +113,7 @@ def _are_different(hashes: Sequence[int]) -> bool:
     return len(set(hashes)) == len(hashes)
 
 
-def _of_partition(entries: "array[int]", most: int) -> list[tuple[int, int]]:
+def _of_partition(entries: "array[int]", rows_max: int) -> list[tuple[int, int]]:
     hashes, rows = entries[::_ENTRY], entries[1::_ENTRY]
     if _are_different(hashes):
         return []
@@ -124,7 +124,7 @@ def _of_partition(entries: "array[int]", most: int) -> list[tuple[int, int]]:
         if totals[key] == 1:
             continue
         seen[key] += 1
-        if totals[key] > most:
+        if totals[key] > rows_max:
             pairs.append((row, 0))
         elif seen[key] > 1:
             pairs.append((row, seen[key]))

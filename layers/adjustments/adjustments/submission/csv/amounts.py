@@ -40,7 +40,7 @@ _CURRENCY_SIGNS: Final = dict.fromkeys(
 
 
 class InvalidAmount(Exception):
-    """The text is no amount that can be sent.
+    """The text is not an amount that can be sent.
 
     Args:
         problem: its code.
@@ -122,7 +122,7 @@ def _normal_form(text: str, *, semicolon_file: bool) -> str | None:
 
 
 def _diagnose(text: str, *, semicolon_file: bool) -> NoReturn:
-    """Say what people most often mean by a text that is no number, the surest signs first."""
+    """Raise for a text that is not a number, with what people most often mean by it; surest signs first."""
     if not text:
         raise InvalidAmount(
             RowProblem.AMOUNT_MISSING,
@@ -136,7 +136,7 @@ def _diagnose(text: str, *, semicolon_file: bool) -> NoReturn:
             "with the plain minus of the keyboard",
         )
     if re.fullmatch(_NOT_FINITE, text):
-        raise InvalidAmount(RowProblem.AMOUNT_NOT_FINITE, "is no finite number; write the amount in digits")
+        raise InvalidAmount(RowProblem.AMOUNT_NOT_FINITE, "is not a finite number; write digits only")
     if re.fullmatch(_SCIENTIFIC, text):
         raise InvalidAmount(
             RowProblem.AMOUNT_SCIENTIFIC,

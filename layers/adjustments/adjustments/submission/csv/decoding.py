@@ -81,7 +81,7 @@ def decode_blocks(
         raise FileRefused(FileProblem.EMPTY, "the file is empty; export it again and drop it anew")
     for magic, advice in _NO_TEXT:
         if first.startswith(magic):
-            raise FileRefused(FileProblem.NOT_TEXT, f"the file is no CSV text: it {advice}")
+            raise FileRefused(FileProblem.NOT_TEXT, f"the file is not CSV text: it {advice}")
     name, codec, marked = _encoding_of(first, encoding)
     may_be_windows = encoding is None and not marked
     return name, _decoded(first, pieces, codec, name, may_be_windows=may_be_windows)
@@ -176,5 +176,5 @@ def _decoded(
             ) from None
         raise FileRefused(
             FileProblem.NOT_TEXT,
-            f'the file holds bytes that are no {name} text; save it again as "CSV UTF-8" and drop that file',
+            f'the file is not valid {name.upper()}; save it again as "CSV UTF-8" and drop that file',
         ) from None

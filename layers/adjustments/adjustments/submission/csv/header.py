@@ -6,7 +6,7 @@ characters: ``Customer ID``, ``customer_id`` and ``CUSTOMERID`` are one name. No
 
 The delimiter is the one of ``, ; tab |`` under which the header shows most of the needed columns (then
 most fields). A first line ``sep=;``, which Excel writes and reads, is obeyed and skipped. Control
-characters in a header mean that the file is no text.
+characters in a header mean that the file is not text.
 """
 
 import re
@@ -126,7 +126,7 @@ def read_header(text: str, *, line: int, delimiters: tuple[str, ...]) -> tuple[L
         line: the physical line on which it starts.
         delimiters: those that come into question.
     Raises:
-        FileRefused: it is no header, no text, or lacks what is needed.
+        FileRefused: it is not a header, not text, or lacks a needed column.
     """
     found = _likeliest(text[: limits.ROW_CHARS_MAX + 1], line, delimiters)
     _require_text(text[: found.end])
@@ -213,13 +213,13 @@ def _require_text(beginning: str) -> None:
     if beginning.count("\0") * 3 >= len(beginning):
         raise FileRefused(
             FileProblem.NOT_TEXT,
-            "the file looks like UTF-16 without a mark, or like no text; "
+            "the file is not text, or it is UTF-16 without a byte-order mark; "
             'save it again as "CSV UTF-8" and drop that file',
         )
     if CONTROL.search(beginning):
         raise FileRefused(
             FileProblem.NOT_TEXT,
-            "the file is no CSV text: it begins with control characters; "
+            "the file is not CSV text: it begins with control characters; "
             'export it as "CSV UTF-8" and drop that file',
         )
 

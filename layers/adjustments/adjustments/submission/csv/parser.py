@@ -12,7 +12,7 @@ The grammar, which is what spreadsheets write and what people edit by hand:
   line's quotes are even. Otherwise nobody can say where the row ends, and a row swallowed by a quote
   would be a row lost: the file is refused, naming the line where the quote opens.
 - A record has at most ``ROW_CHARS_MAX`` characters as it stands in the file. A longer one refuses the
-  file rather than the row: it is no row of a balance file, and it could not be given back whole in
+  file rather than the row: it is not a row of a balance file, and it could not be given back whole in
   fix-me.csv.
 
 The csv module's reader parses every block in which each line is one record. A block in which it fails, or
@@ -33,7 +33,7 @@ from adjustments.submission.csv.csv_injection import may_have_escaped_formula
 from adjustments.submission.csv.problems import FileProblem
 
 LINES_MAX: Final = 5 * limits.ROWS_MAX
-"""Physical lines of one file: blank lines are no rows, so that nobody else would ever stop counting them."""
+"""Physical lines of one file: blank lines are not rows, so no other limit bounds them."""
 
 LINE_END: Final = re.compile(r"\r\n?|\n")
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -269,10 +269,10 @@ def unclosed_quote(line: int) -> FileRefused:
 
 
 def row_too_long(line: int) -> FileRefused:
-    """The refusal of a record that is no row of a balance file."""
+    """The refusal of a record that is too long."""
     return FileRefused(
         FileProblem.ROW_TOO_LONG,
-        f"line {line}: the row is longer than {limits.ROW_CHARS_MAX:,} characters, so this is no file of "
+        f"line {line}: the row is longer than {limits.ROW_CHARS_MAX:,} characters, so this is not a file of "
         "adjustments; check the line ends and the export, and drop the file again",
     )
 

@@ -270,4 +270,4 @@ def _count(fields: int) -> str:
 
 
 def _named(delimiter: str) -> str:
-    return {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar (|)"}[delimiter]
+    return {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe (|)"}[delimiter]
