@@ -67,6 +67,9 @@ def tell(console: Console, summary: Summary) -> int:
     for name, times in sorted(summary.faults.items()):
         table.add_row(name, f"{times:,}")
     table.add_section()
+    for name, times in sorted(summary.kinds.items()):
+        table.add_row(f"lives: {name}", f"{times:,}")
+    table.add_section()
     for name, times in sorted(summary.statuses.items()):
         table.add_row(f"batches that ended as {name}", f"{times:,}")
     console.print(table)

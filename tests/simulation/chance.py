@@ -95,6 +95,8 @@ class Fault(StrEnum):
     ERROR_BEFORE = "call failed"
     ERROR_AFTER = "call failed after its effect"
     ECHO = "write took effect and said it was too late"
+    NO_SECRET = "secret is gone"
+    SECRET_BUSY = "secret can't be read for now"
 
 
 FREEZES_S = (0.5, 5.0, 40.0, 130.0, 400.0, 1000.0)
@@ -156,8 +158,12 @@ class Chance:
         """Whether the environment plays a trick now."""
         return self.hits(self.rates.environment) and self._noted(what)
 
-    def _noted(self, what: str) -> bool:
+    def note(self, what: str) -> None:
+        """Count something that went wrong."""
         self.injected[what] = self.injected.get(what, 0) + 1
+
+    def _noted(self, what: str) -> bool:
+        self.note(what)
         return True
 
     def fault(self, port: str, is_write: bool, can_freeze: bool) -> Fault | None:

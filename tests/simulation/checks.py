@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -63,6 +64,10 @@ class Checker:
         self.earlier: dict[str, Batch] = {}
         self.plans: dict[Key, dict[str, Chunk]] = {}
         self.calm = False
+        self.skew_max = timedelta(0)
+        self.on_created: list[Callable[[Batch, File], None]] = []
+        self.on_applied: list[Callable[[Entry], None]] = []
+        self.at_end: list[Callable[[], None]] = []
         self._rows: dict[Key, list[tuple[str, Decimal]]] = {}
         self._ever_over: set[Key] = set()
         self._ever_doubted: set[Key] = set()
@@ -86,16 +91,29 @@ class Checker:
             fail("one batch a drop", f"batch {batch.batch_id} was created twice")
         self.batches[batch.batch_id] = batch
         self._facts[batch.batch_id] = {batch.status.value}
-        if batch.deadline_at > self._scheduler.now + DEADLINE_MAX:
+        if batch.deadline_at > self._scheduler.now + DEADLINE_MAX + self.skew_max:
             fail("deadlines are kept", f"{batch.batch_id} has until {batch.deadline_at}")
         file = self._file(batch)
         chunks = self.chunks(batch)
         if batch.refusal:
-            if not (file.is_refused or "accepted before" in batch.refusal) or chunks:
+            if not (file.is_refused or self._is_repeated(batch, file)) or chunks:
                 fail("every row is planned", f"{batch.batch_id} was refused for nothing: {batch.refusal}")
             return
         self._check_plan(batch, file, chunks)
         self._check_guards(batch, file)
+        for created in self.on_created:
+            created(batch, file)
+
+    def _is_repeated(self, batch: Batch, file: File) -> bool:
+        """Whether a batch is refused for another one, which there must be."""
+        if re.search(r"are being planned at this moment, as batch \S+:", batch.refusal):
+            return True
+        told = re.search(r"(accepted|reversed) (?:before, as|already, by) batch (\S+):", batch.refusal)
+        if told is None:
+            return False
+        if told[1] == "accepted" and told[2] not in self.batches:
+            fail("a refusal is true", f"{batch.batch_id} is refused for {told[2]}, which does not exist")
+        return told[1] == "accepted" or bool(file.reverses)
 
     def saved_batch(self, batch: Batch) -> None:
         """A batch has a next version."""
@@ -107,7 +125,7 @@ class Checker:
         is_changed = _result(before) != _result(batch)
         if before.status in FINAL and is_changed and not _is_resolved(before, batch):
             fail("final states are immutable", f"{batch.batch_id} changed after its end")
-        if batch.past_deadline and self._scheduler.now < batch.deadline_at:
+        if batch.past_deadline and self._scheduler.now < batch.deadline_at - self.skew_max:
             fail("deadlines are kept", f"{batch.batch_id} is called late before its deadline")
         self._check_share_stop(before, batch)
         if _plan(before) != _plan(batch):
@@ -186,7 +204,7 @@ class Checker:
             fail("nothing is sent that may not be", f"{batch_id} is {batch.status}, dry run: {batch.dry_run}")
         if chunk.intent_at is None or self._scheduler.now >= chunk.intent_at + timedelta(seconds=LEASE_S):
             fail("the lease holds", f"{key}: sent after its lease")
-        if self._scheduler.now < self._pauses.get(key, self._scheduler.now):
+        if self._scheduler.now < self._pauses.get(key, self._scheduler.now) - 2 * self.skew_max:
             fail("pauses are kept", f"{key}: sent before its pause was over")
         self.called()
         return key
@@ -229,6 +247,8 @@ class Checker:
         if said not in (None, "in_doubt"):
             fail("outcomes are true", f"{entry.amount} of {entry.batch_id} is {said}, and was applied later")
         self._order.setdefault((entry.batch_id, entry.customer), []).append(entry.amount)
+        for applied in self.on_applied:
+            applied(entry)
 
     # --- what is told ------------------------------------------------------------------------------------
 
@@ -293,6 +313,8 @@ class Checker:
                 fail("no doubt without a cause", f"{batch.batch_id} ended as {batch.status} in calm weather")
             if batch.paused and not batch.past_deadline:
                 fail("outcomes are true", f"{batch.batch_id} is {batch.status} and paused: {batch.paused}")
+        for check in self.at_end:
+            check()
 
     def _check_told(self, batch: Batch) -> None:
         fact = batch.status.value
@@ -323,6 +345,14 @@ class Checker:
     def chunks(self, batch: Batch) -> dict[str, Chunk]:
         """A batch's chunks as they stand."""
         return self.plans.get((batch.batch_id, batch.plan_id), {})
+
+    def file_of(self, batch: Batch) -> File:
+        """What a batch was made of."""
+        return self._file(batch)
+
+    def times_applied(self, batch_id: str, amount: Decimal) -> int:
+        """How often Gameball has added an amount of a batch."""
+        return self._applied[(batch_id, amount)]
 
     # --- inside ------------------------------------------------------------------------------------------
 
@@ -390,7 +420,8 @@ class Checker:
         is_held = bool(limit) and not file.is_dry_run and len(accepted(file)) > limit
         if (batch.status == "awaiting_approval") != is_held or batch.dry_run != file.is_dry_run:
             fail("guards hold", f"{batch.batch_id} is {batch.status}, dry run: {batch.dry_run}")
-        if not (file.is_dry_run or file.metadata.get("allow-duplicate") or "recurring" in file.key):
+        is_named = file.is_named or "recurring" in file.key
+        if not (file.is_dry_run or file.metadata.get("allow-duplicate") or is_named):
             self._check_content(batch, self._contents.setdefault(file.text, []))
 
     def _check_content(self, batch: Batch, earlier: list[str]) -> None:
@@ -409,7 +440,9 @@ class Checker:
         if not chunk.token or chunk.token in self._tokens:
             fail("a token is used once", f"{key}: {chunk.token!r}")
         self._tokens[chunk.token] = 0
-        if chunk.intent_at != self._scheduler.now:  # it stood still between its look at the clock and here
+        if (
+            chunk.intent_at != self._scheduler.now + worker.skew
+        ):  # it stood still between its look at the clock and here
             self._excuses.add(key)
         seen, chunks = worker.seen
         if seen is None or seen.batch_id != batch.batch_id:

@@ -13,6 +13,8 @@ from adjustments.reconciliation.decisions import Approval, Verdict
 from adjustments.reconciliation.evidence import Finding
 from tests.fakes.memory import START
 from tests.simulation.checks import FINAL, fail
+from tests.simulation.clients import Client
+from tests.simulation.reversals import Reversing
 from tests.simulation.scenario import File
 from tests.simulation.scheduler import Killed, Worker
 from tests.simulation.world import AwsError, SimulatedWorld
@@ -79,6 +81,7 @@ class Environment:
         self.messages = 0
         self.is_settled = False
         self.given_up: set[str] = set()
+        self.reversing: Reversing | None = None
         world.hook_executions(self._start, self._is_running)
 
     def begin(self) -> None:
@@ -88,10 +91,33 @@ class Environment:
             self.scheduler.after(file.dropped_at_s, lambda file=file: self._drop(file))  # type: ignore[misc]
         self.scheduler.after(scenario.sweep_every_s, self._sweep)
         self.scheduler.after(scenario.faults_end_s, self._end_faults)
+        self._begin_rare_things()
         if scenario.approval_above_rows:
             self.scheduler.after(60.0, self._approve)
         if scenario.person_stops_at_s is not None:
             self.scheduler.after(scenario.person_stops_at_s, self._stop)
+
+    def _begin_rare_things(self) -> None:
+        """Bodies from the API, and reversals, where the life has them."""
+        life, checker = self.world.life, self.world.checker
+        for body in life.bodies:
+            client = Client(self.world, body, self._invoke)
+            self.scheduler.after(body.posted_at_s, client.post)
+            checker.at_end.append(client.check)
+        if life.has_reversals:
+            self.reversing = Reversing(self.world, self._invoke, self._drop, self._wait)
+            checker.on_created.append(self.reversing.created)
+            checker.on_applied.append(self.reversing.applied)
+            self.reversing.begin()
+
+    def _wait(self, change: int) -> None:
+        """Somebody is about to do something, so that nothing has settled yet; or has done it."""
+        self.messages += change
+
+    def reverse_last(self) -> None:
+        """A person takes back what was applied, once all doubts are cleared that can be."""
+        if self.reversing:
+            self.reversing.look()
 
     def _end_faults(self) -> None:
         self.chance.is_over = True
@@ -273,7 +299,7 @@ class Environment:
             for batch in checker.batches.values()
         )
         self.is_settled = is_ended and all(
-            place in taken or place[0].startswith("recurring/") for place in checker.files
+            place in taken or not place[0].startswith("inbox/") for place in checker.files
         )
 
     def _approve(self) -> None:
@@ -325,9 +351,18 @@ class Environment:
     def _invoke(
         self, name: str, body: Callable[[], Any], limit_s: float, done: Callable[[bool, Any], None]
     ) -> None:
-        """Run a function once; tell how it went, unless it was killed."""
+        """Run a function; tell how it went, unless it was killed. Its twin's answer is nobody's."""
+        self._run_function(name, body, limit_s, done)
+        if self.world.life.has_two_stacks:
+            twin = partial(self._run_function, f"{name}'", body, limit_s, _ignore)
+            self.scheduler.after(self.chance.random.choice((0.0, 0.0, 0.1, 1.0)), twin)
+
+    def _run_function(
+        self, name: str, body: Callable[[], Any], limit_s: float, done: Callable[[bool, Any], None]
+    ) -> None:
         can_freeze = self.chance.hits(self.chance.rates.interleaved)
         worker = Worker(name, can_freeze, self.scheduler.now + timedelta(seconds=limit_s))
+        worker.skew = self.world.draw_skew()
 
         def run() -> None:
             try:

@@ -24,6 +24,7 @@ class Summary:
     cpu_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     violations: list[tuple[int, str]] = field(default_factory=list)
 
     @property
@@ -43,6 +44,7 @@ class Summary:
         self.cpu_s += other.cpu_s
         self.faults += other.faults
         self.statuses += other.statuses
+        self.kinds += other.kinds
         self.violations += other.violations
 
 
@@ -77,6 +79,7 @@ def _run(seeds: range, summary: Summary) -> None:
         summary.steps += result.steps
         summary.faults += result.faults
         summary.statuses += result.statuses
+        summary.kinds.update(result.kinds or ("ordinary",))
         if result.violation:
             summary.violations.append((seed, str(result.violation)))
         result.trace.clear()  # most of what a run leaves; the collector takes longer to find it

@@ -114,6 +114,7 @@ class ModelGameball:
     waiting: Waiting
     ledger: list[Entry] = field(default_factory=list)
     jobs: dict[int, Job] = field(default_factory=dict)
+    clock_skew: timedelta = timedelta(0)
     _due: list[tuple[datetime, int, int, Job]] = field(default_factory=list)
     _number: int = 0
 
@@ -193,7 +194,7 @@ class ModelGameball:
             raise GameballUnauthorized("Gameball answered 401", status=401, code=1000)
         self.advance(self.waiting.now())
         mine = [
-            _listed_entry(number, entry, is_bare=self.chance.random.random() < 0.5)
+            _listed_entry(number, entry, self.clock_skew, is_bare=self.chance.random.random() < 0.5)
             for number, entry in reversed(list(enumerate(self.ledger)))
             if entry.customer == customer_id and (start_after is None or number < int(start_after))
         ]
@@ -291,7 +292,7 @@ class ModelGameball:
                 return {"status": None, "response": [], "results": {"customerId": "x"}, "errors": "none"}
 
 
-def _listed_entry(number: int, entry: Entry, is_bare: bool) -> dict[str, Any]:
+def _listed_entry(number: int, entry: Entry, clock_skew: timedelta, is_bare: bool) -> dict[str, Any]:
     amount = abs(entry.amount) if is_bare else entry.amount
     return {
         "transactionId": None,
@@ -301,7 +302,7 @@ def _listed_entry(number: int, entry: Entry, is_bare: bool) -> dict[str, Any]:
         "customerId": entry.customer,
         "points": amount,
         "amount": amount,
-        "transactionTime": entry.at.isoformat(),
+        "transactionTime": (entry.at + clock_skew).isoformat(),
         "reason": entry.reason,
     }
 

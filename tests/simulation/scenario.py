@@ -38,13 +38,24 @@ class InputRow:
 
 @dataclass(frozen=True)
 class File:
-    """One object to drop, and what must become of its rows."""
+    """One object to drop, and what must become of its rows.
+
+    ``is_named`` says that a key names it, so that it is another one whatever it holds; ``reverses`` names the
+    batch that it takes back.
+    """
 
     key: str
     rows: tuple[InputRow, ...]
     header: str = "customerId,amount,reason"
     metadata: Mapping[str, str] = field(default_factory=dict)
     dropped_at_s: float = 0.0
+    is_named: bool = False
+    reverses: str = ""
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """The rows that may be sent, which tell two files of the same content."""
+        return tuple(row.text for row in self.rows if not row.is_bad)
 
     @property
     def text(self) -> str:

@@ -30,14 +30,16 @@ class Worker:
     One that works side by side with others has a worker for each thread, its ``crew``.
 
     ``can_freeze`` says whether it may be interrupted in the midst of a port call, ``killed_at`` when its
-    Lambda may be killed. The rest is what the checks remember of it: its last intent, its unused turns in the
-    budget, and the batch and chunks that it read last.
+    Lambda may be killed, ``skew`` how far its clock is off. The rest is what the checks remember of it: its
+    last intent, its unused turns in the budget, the batch and chunks that it read last, and the body of the
+    API that it was given.
     """
 
     def __init__(self, name: str, can_freeze: bool, killed_at: datetime) -> None:
         self.name = name
         self.can_freeze = can_freeze
         self.killed_at = killed_at
+        self.skew = timedelta(0)
         self.is_doomed = False
         self.is_late = False
         self.is_in_crew = False
@@ -49,6 +51,8 @@ class Worker:
         self.looked: Any = None
         self.read: Any = None
         self.seen: tuple[Any, Sequence[Any]] = (None, ())
+        self.limiter: Any = None
+        self.posted: Any = None
 
 
 class _Fiber:

@@ -25,6 +25,7 @@ from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
 from tests.simulation.chance import PROFILES, Chance
 from tests.simulation.environment import Environment
+from tests.simulation.lives import ORDINARY, Life, kinds_of, make_life, rates_of
 from tests.simulation.scenario import Scenario, make_scenario
 from tests.simulation.scheduler import Scheduler, Violation
 from tests.simulation.world import SimulatedWorld, Step
@@ -43,6 +44,7 @@ class Result:
     violation: Violation | None
     faults: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    kinds: tuple[str, ...] = ()
     trace: list[Step] = field(default_factory=list)
 
     @property
@@ -58,20 +60,28 @@ def run_seed(seed: int) -> Result:
     """Run one seed."""
     rng = random.Random(seed)
     profile = rng.choice(list(PROFILES))
-    chance = Chance(rng, PROFILES[profile])
-    return run(make_scenario(rng, has_faults=profile != "calm"), chance, seed, profile)
+    kinds = kinds_of(seed)
+    chance = Chance(rng, rates_of(kinds, PROFILES[profile]))
+    scenario = make_scenario(rng, has_faults=profile != "calm" or bool(kinds))
+    life, scenario = make_life(rng, kinds, scenario) if kinds else (ORDINARY, scenario)
+    return run(scenario, chance, seed, profile, life)
 
 
-def run(scenario: Scenario, chance: Chance, seed: int = 0, profile: str = "") -> Result:
-    """Run one scenario with one kind of luck."""
+def run(
+    scenario: Scenario, chance: Chance, seed: int = 0, profile: str = "", life: Life = ORDINARY
+) -> Result:
+    """Run one scenario with one kind of luck, and perhaps of a special kind."""
     scheduler = Scheduler(START)
     with small_limits(scenario):
-        world = SimulatedWorld(scenario, chance, scheduler)
-        world.checker.calm = profile == "calm" and scenario.person_stops_at_s is None
+        world = SimulatedWorld(scenario, chance, scheduler, life)
+        is_calm = profile == "calm" and not life.kinds
+        world.checker.calm = is_calm and scenario.person_stops_at_s is None
         with _listening(world):
             violation = _play(world, Environment(world))
     statuses = Counter(batch.status.value for batch in world.checker.batches.values())
-    return Result(seed, profile, len(world.trace), violation, Counter(chance.injected), statuses, world.trace)
+    kinds = tuple(sorted(life.kinds))
+    faults = Counter(chance.injected)
+    return Result(seed, profile, len(world.trace), violation, faults, statuses, kinds, world.trace)
 
 
 def _play(world: SimulatedWorld, environment: Environment) -> Violation | None:
@@ -82,6 +92,7 @@ def _play(world: SimulatedWorld, environment: Environment) -> Violation | None:
                 raise Violation("everything ends", f"more than {STEPS_MAX} calls")
         world.gameball.advance(world.scheduler.now + timedelta(days=1))
         environment.sweep_last()
+        environment.reverse_last()
         environment.resolve_last()
         while world.scheduler.run_next():
             pass

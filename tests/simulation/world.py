@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 from adjustments.batches.files import Writing
 from adjustments.batches.records import Batch, Chunk
-from adjustments.core.errors import WrongState
+from adjustments.core.errors import ConfigurationError, GameballUnavailable, WrongState
 from adjustments.gameball.rate_limiter import Lane, Resource
 from tests.fakes import memory
 from tests.fakes.world import World
 from tests.simulation.chance import Chance, Fault
 from tests.simulation.checks import Checker
+from tests.simulation.lives import ORDINARY, SKEW_MAX, Life
 from tests.simulation.model import ModelGameball
+from tests.simulation.rate_limit import SkewedLimiter
 from tests.simulation.scenario import QUIET_MINUTES, Scenario
 from tests.simulation.scheduler import Killed, Scheduler, Worker
 
@@ -37,7 +39,7 @@ STORE = (
     "senders",
 )
 CONDITIONAL = ("save_batch", "begin_sending", "save_chunk", "create_batch")
-FILES = ("describe", "open", "blocks", "get", "put", "names", "versions", "tag")
+FILES = ("describe", "open", "blocks", "get", "put", "put_new", "names", "versions", "tag")
 GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "transactions")
 
 
@@ -52,13 +54,19 @@ class AwsError(Exception):
 class SimulatedWorld:
     """One world, as unreliable as ``chance`` says."""
 
-    def __init__(self, scenario: Scenario, chance: Chance, scheduler: Scheduler) -> None:
+    def __init__(
+        self, scenario: Scenario, chance: Chance, scheduler: Scheduler, life: Life = ORDINARY
+    ) -> None:
         self.scenario = scenario
+        self.life = life
         self.chance = chance
         self.scheduler = scheduler
         self.trace: list[Step] = []
+        self.began_at = scheduler.now
         self.checker = Checker(scenario, scheduler)
+        self.checker.skew_max = SKEW_MAX if life.has_skew else timedelta(0)
         self.gameball = ModelGameball(chance, scenario.facts, self.checker, self)
+        self.gameball.clock_skew = self.draw_skew()
         self.checker.model = self.gameball
         with patch.object(memory, "one_by_one", self._in_any_order):
             self.services = World(
@@ -73,6 +81,7 @@ class SimulatedWorld:
         services = self.services
         self.checker.read_file = services.files.get
         self._hook_time()
+        self._limiter = self._skewed_limiter() if life.has_skew else None
         self._all_chunks = services.store.chunks
         self._hook_store()
         self._hook_files()
@@ -85,6 +94,15 @@ class SimulatedWorld:
         """The time."""
         return self.scheduler.now
 
+    def _now_of_worker(self) -> datetime:
+        """The time, as the clock of the invocation has it that asks."""
+        worker = self.scheduler.current
+        return self.scheduler.now + worker.skew if worker else self.scheduler.now
+
+    def draw_skew(self) -> timedelta:
+        """How far the clock of an invocation is off."""
+        return SKEW_MAX * self.chance.random.uniform(-1, 1) if self.life.has_skew else timedelta(0)
+
     def wait(self, seconds: float) -> None:
         """Let the worker wait that is running."""
         worker = self.scheduler.current
@@ -94,13 +112,26 @@ class SimulatedWorld:
         if worker.is_doomed:
             raise Killed
 
+    def _skewed_limiter(self) -> SkewedLimiter:
+        """A limiter that is short of places, for functions whose clocks differ."""
+        limit = self.chance.random.choice((6, 30, 120))
+        services = self.services
+        differ_s = 2 * SKEW_MAX.total_seconds()
+        return SkewedLimiter(
+            limit, differ_s, services.clock, services.ids, lambda: self.scheduler.now.timestamp()
+        )
+
     # --- hooks --------------------------------------------------------------------------------------------
 
     def _hook_time(self) -> None:
         clock, ids = self.services.clock, self.services.ids
         # the bucket's own time: to look at it is no call of ours, and nothing comes in between
         self.services.files._clock = _TrueClock(self.scheduler)
-        self._set(clock, "now", self._wrapped("clock", "now", lambda: self.scheduler.now))
+        self._set(
+            clock,
+            "now",
+            self._wrapped("clock", "now", self._now_of_worker if self.life.has_skew else self.now),
+        )
         self._set(clock, "sleep", self.wait)
         self._set(ids, "jitter", self.chance.random.random)
 
@@ -133,6 +164,8 @@ class SimulatedWorld:
             effect = getattr(files, name)
             if name == "versions":
                 effect = partial(_listed, effect)
+            elif name == "put_new":
+                effect = partial(self._kept_new, effect)
             self._set(files, name, self._wrapped("files", name, effect))
         self._set(files, "writing", partial(self._writing, files.writing))
 
@@ -168,7 +201,8 @@ class SimulatedWorld:
     def _wrapped(
         self, port: str, name: str, effect: Callable[..., Any], is_conditional: bool = False
     ) -> Callable[..., Any]:
-        scheduler, note, fault_of = self.scheduler, self.trace.append, self.chance.fault
+        scheduler, note = self.scheduler, self.trace.append
+        fault_of = self.life.fault_of(self.chance, self.now, port, name)
         is_sending, is_ours = name == "adjust_balances", port != "gameball"
 
         def call(*args: Any, **named: Any) -> Any:
@@ -198,6 +232,10 @@ class SimulatedWorld:
         return call
 
     def _before(self, worker: Any, fault: Fault, name: str) -> None:
+        if fault is Fault.NO_SECRET:  # known to be unsent: no doubt may come of it
+            raise ConfigurationError("the secret can't be read: ResourceNotFoundException")
+        if fault is Fault.SECRET_BUSY:
+            raise GameballUnavailable("the secret can't be read: nothing was sent")
         self.checker.disturbed(worker)
         match fault:
             case Fault.KILL_BEFORE:
@@ -274,6 +312,16 @@ class SimulatedWorld:
             worker.seen, worker.looked = (worker.looked, self._all_chunks(*args[:2])), None
         return found
 
+    def _kept_new(self, effect: Callable[..., bool], key: str, content: bytes, content_type: str) -> bool:
+        """A body of the API becomes a file, of which the checks have to know what it holds."""
+        if not effect(key, content, content_type):
+            return False
+        worker = self.scheduler.current
+        stored, _ = self.services.files._find(key, None)
+        if worker and worker.posted:
+            self.checker.files[(key, stored.version_id)] = worker.posted
+        return True
+
     def _called(self, effect: Callable[..., Any], *args: Any) -> Any:
         self.checker.called()
         return effect(*args)
@@ -287,6 +335,10 @@ class SimulatedWorld:
 
     def _turn(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
         worker = self.scheduler.current
+        if worker and self._limiter:
+            granted, wait_s = self._limiter.wait_s(worker, resource, lane, within_s)
+            worker.turns += granted
+            return granted, wait_s
         if self.chance.random.random() < 0.05:
             return False, 0.3
         if worker:
@@ -360,6 +412,7 @@ class _Crew:
         worker, scheduler = self._worker, self._world.scheduler
         thread = Worker(f"{worker.name}/{len(self._threads) + 1}", True, worker.killed_at)
         thread.is_in_crew = True
+        thread.skew = worker.skew
         thread.read, thread.looked, thread.seen = worker.read, worker.looked, worker.seen
         self._threads.append(thread)
         self._at_work += 1

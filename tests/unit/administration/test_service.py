@@ -9,7 +9,7 @@ import pytest
 from adjustments.administration.service import Steering
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.core.errors import OutcomeUnknown, RequestRefused, WrongState
+from adjustments.core.errors import NotFound, OutcomeUnknown, RequestRefused, WrongState
 from adjustments.reconciliation.decisions import Approval, Verdict
 from adjustments.reconciliation.evidence import Finding
 from tests.fakes.gameball import MemoryGameball
@@ -319,6 +319,56 @@ def test_without_a_key_the_same_body_is_refused_and_with_another_key_it_is_accep
     assert "accepted before" in world.acceptor.accept(BODY, None).refusal
     assert not world.acceptor.accept(BODY, "key-2").refusal
     assert len(gameball.requests) == 2
+
+
+@pytest.mark.parametrize("effect_first", [False, True])
+def test_reversal_that_is_killed_as_it_is_noted_leaves_no_file_that_is_not_known_as_one(effect_first: bool):
+    gameball = MemoryGameball()
+    world = World(gameball)
+    first = world.run(world.drop(THREE))
+    note = world.store.note_reversal
+
+    def die(sha256: str, batch_id: str) -> None:
+        if effect_first:
+            note(sha256, batch_id)
+        raise KeyboardInterrupt
+
+    world.store.note_reversal = die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        world.reverser.reverse(first.batch_id)
+    with pytest.raises(NotFound):
+        world.files.get(f"results/{first.batch_id}/reversal.csv")
+
+
+def kill_before_the_batch_is_created(world: World) -> None:
+    create = world.store.create_batch
+
+    def die(*_: Any) -> bool:
+        raise KeyboardInterrupt
+
+    world.store.create_batch = die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        world.acceptor.accept(BODY, None)
+    world.store.create_batch = create  # type: ignore[method-assign]
+
+
+def test_refusal_names_no_batch_as_accepted_that_does_not_exist():
+    world = World(MemoryGameball())
+    kill_before_the_batch_is_created(world)
+    refused = world.acceptor.accept(BODY, None)
+    assert "accepted before" not in refused.refusal
+    assert "are being planned at this moment" in refused.refusal
+
+
+@pytest.mark.parametrize(("minutes", "requests"), [(59, 0), (61, 1)])
+def test_content_that_a_killed_planner_has_claimed_is_taken_an_hour_later(minutes: int, requests: int):
+    gameball = MemoryGameball()
+    world = World(gameball)
+    kill_before_the_batch_is_created(world)
+    world.clock.sleep(60 * minutes)
+    world.acceptor.accept(BODY, None)
+    world.acceptor.accept(BODY, None)
+    assert len(gameball.requests) == requests
 
 
 @pytest.mark.parametrize(

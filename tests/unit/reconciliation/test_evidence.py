@@ -34,7 +34,9 @@ def doubt(has_token: bool = False, rivals: int = 0, amount: str = "5") -> Doubt:
         (doubt(), [], 48, U),
         (doubt(), [listed("-5")], 48, U),
         (doubt(), [listed(reason="gifts")], 48, U),
-        (doubt(), [listed(at=INTENT - timedelta(seconds=1))], 48, U),
+        (doubt(), [listed(at=INTENT - timedelta(seconds=4))], 48, A),  # clocks differ
+        (doubt(), [listed(at=INTENT - timedelta(seconds=6))], 48, U),
+        (doubt(rivals=1), [listed(at=INTENT - timedelta(seconds=4))], 48, U),
         (doubt(), [listed(), listed()], 48, U),
         (doubt(rivals=1), [listed()], 48, U),
         (doubt(rivals=1), [listed(), listed()], 48, U),

@@ -117,6 +117,26 @@ def test_worker_that_was_frozen_past_its_lease_sends_nothing():
     assert ended.counts.in_doubt == 3
 
 
+@pytest.mark.parametrize("frozen_s", [117, 119.9])
+def test_worker_whose_clock_is_behind_sends_nothing_once_others_may_take_its_chunk_for_lost(frozen_s: float):
+    gameball = MemoryGameball()
+    world = World(gameball)
+    save = world.store.save_chunk
+
+    def freeze(batch, chunk):
+        save(batch, chunk)
+        if chunk.state is ChunkState.SUBMITTING:
+            world.clock.sleep(frozen_s)
+            world.clock.sleep(4)  # the clock of whoever polls is ahead of the sender's by so much
+            world.poller.poll(batch.batch_id, world.clock.now())
+            world.clock.sleep(-4)
+
+    world.store.save_chunk = freeze  # type: ignore[method-assign]
+    batch = world.drop(THREE)
+    assert states(world, batch.batch_id) == [("001-00001", "in_doubt")]
+    assert gameball.requests == []
+
+
 def test_answer_that_comes_after_the_lease_clears_the_doubt():
     gameball = MemoryGameball()
     world = World(gameball)

@@ -74,7 +74,8 @@ class Reverser:
                     out.write(_line([escape_formula(customer_id), plain(amount), reason]))
                     digest.update(content_of(rows_json([customer_id], [plain(amount)], [reason])))
                     rows, total = rows + 1, exact_sum([total, amount])
-        self._store.note_reversal(digest.hexdigest(), batch.batch_id)
+            # before the file appears, so that nobody ever drops one that is not known as a reversal
+            self._store.note_reversal(digest.hexdigest(), batch.batch_id)
         url = self._files.link(key, LINK_S)
         return {"batchId": batch.batch_id, "key": key, "rows": rows, "total": total, "url": url}
 

@@ -15,6 +15,10 @@ CANARIES_MAX: Final = 2
 alone as well. So no more rows than these are sent to a Gameball of which nothing can be learned.
 """
 
+# --- Clocks, ours -------------------------------------------------------------------------------------------
+CLOCK_SKEW_S: Final = 5.0
+"""How far two clocks, of our functions or of Gameball, may differ: two seconds off each, and one to spare."""
+
 # --- Records, ours ------------------------------------------------------------------------------------------
 ERROR_CHARS_MAX: Final = 1_000
 """Characters of Gameball's words kept in a record. DynamoDB refuses an item over 400 KB (its quotas), and a

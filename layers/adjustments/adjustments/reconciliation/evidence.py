@@ -11,8 +11,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-CLOCK_SKEW: Final = timedelta(0)
-"""How far Gameball's clock may be behind ours: none is granted, a row that is missed stays in doubt."""
+from adjustments.core.limits import CLOCK_SKEW_S
+
+CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_S)
+"""How far Gameball's clock may be behind the sender's. An older entry that looks the same in these seconds
+is no more likely than one within the days that are looked at anyhow.
+"""
 
 
 class Finding(StrEnum):

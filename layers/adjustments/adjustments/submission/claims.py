@@ -16,6 +16,16 @@ _DUPLICATE: Final = (
     "--allow-duplicate)"
 )
 
+PLANNING_MAX: Final = timedelta(hours=1)
+"""How long a claim without a batch stands: its planner was killed by then, since no function runs for longer
+than a quarter of it.
+"""
+
+_IN_PLANNING: Final = (
+    "the same rows are being planned at this moment, as batch {}: nothing of this file was sent. If there is "
+    "no such batch in an hour, send it again"
+)
+
 _REVERSED: Final = (
     "the batch that this file reverses was reversed already, by batch {}: nothing of it was sent"
 )
@@ -52,14 +62,19 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
     # With allow-duplicate the content is claimed all the same, so that the next file is refused.
     if earlier is None or drop.allows_duplicate:
         return Claim()
-    return Claim(refusal=_DUPLICATE.format(earlier))
+    why = _DUPLICATE if _exists(earlier, store) else _IN_PLANNING
+    return Claim(refusal=why.format(earlier))
 
 
 def _claim_rows(sha256: str, batch_id: str, store: BatchStore, now: datetime) -> str | None:
     """Claim rows; the id of the batch that has them, unless nothing of that batch was applied for certain."""
     until = now + CONTENT_CLAIM
     earlier = store.claim_content(sha256, batch_id, now, until)
-    if earlier is None or not _left_no_trace(earlier, store):
+    if earlier is None:
+        return None
+    if not _exists(earlier, store):  # only a claim of the last hour still stands
+        return store.claim_content(sha256, batch_id, until - PLANNING_MAX, until)
+    if not _left_no_trace(earlier, store):
         return earlier
     return store.claim_content(sha256, batch_id, now, until, instead_of=earlier)
 
@@ -74,6 +89,14 @@ def _claim_reversal(reverses: str, batch_id: str, store: BatchStore) -> str | No
         return earlier
     store.save_batch(reversed_batch.changed(reversed_by=batch_id))
     return None
+
+
+def _exists(batch_id: str, store: BatchStore) -> bool:
+    try:
+        store.batch(batch_id)
+    except NotFound:
+        return False
+    return True
 
 
 def _left_no_trace(batch_id: str, store: BatchStore) -> bool:

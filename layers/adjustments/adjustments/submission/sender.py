@@ -3,7 +3,7 @@ twice. While sending goes on, what became of the jobs is collected as well.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -18,6 +18,7 @@ from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
 from adjustments.core.ids import half_ids
+from adjustments.core.limits import CLOCK_SKEW_S
 from adjustments.core.runtime import Clock, Ids, Parallel
 from adjustments.gameball import chunk_retry as answers
 from adjustments.gameball.chunk_retry import FollowUp
@@ -28,6 +29,9 @@ from adjustments.submission.work_queue import Feed
 
 ROUND_CHUNKS_MAX: Final = 48
 """Requests between two looks at the batch: a stop, or a failure share, is noticed within seconds."""
+
+CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_S)
+"""A sender's lease ends so much earlier for itself: the clock of whoever takes over may be ahead of its."""
 
 _SENDING: Final = frozenset({BatchStatus.PLANNED, BatchStatus.SUBMITTING, BatchStatus.POLLING})
 
@@ -165,7 +169,7 @@ class Submitter:
         return True
 
     def _request(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], body: bytes) -> None:
-        if lease_is_over(intent, self._clock.now()):
+        if lease_is_over(intent, self._clock.now() + CLOCK_SKEW):
             return  # frozen between intent and request: by now somebody else may have declared it in doubt
         try:
             job_id = self._gameball.adjust_balances(body)

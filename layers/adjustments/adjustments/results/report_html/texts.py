@@ -96,7 +96,7 @@ def next_steps(batch: Batch) -> Iterator[Markup]:
             yield from _steps_after_dry_run(batch)
         case BatchStatus.REJECTED if batch.source.sha256:
             # Its rows could be read, and were accepted before: nobody should drop them again unawares.
-            yield _step("If the rows were meant to be applied once, nothing is left to do.")
+            yield _step("If that batch exists and the rows were meant once, nothing is left to do.")
             yield _step("If they are meant to be applied once more, do what is said above, and only then.")
         case BatchStatus.REJECTED:
             yield _step("Correct what is said above, in the file itself or where it is exported.")

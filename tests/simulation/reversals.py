@@ -1,0 +1,106 @@
+"""A person who takes batches back: asks for the file, perhaps while the batch is reconciled, and drops it."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from adjustments.batches.records import Batch
+from adjustments.core.errors import WrongState
+from tests.simulation.checks import FINAL, fail
+from tests.simulation.clients import Invoke
+from tests.simulation.model import Entry
+from tests.simulation.scenario import File, InputRow
+from tests.simulation.world import SimulatedWorld
+
+LOOKS_AT_S: Final = (100.0, 2000.0, 8000.0, 20_000.0)
+"""When the person looks for batches to take back: some are reconciled then, some were reversed before."""
+
+FILES_MAX: Final = 6
+"""Reversals that are dropped in one life."""
+
+
+@dataclass
+class Reversing:
+    """Asks for reversals and drops them, some twice; checks what they do."""
+
+    world: SimulatedWorld
+    invoke: Invoke
+    drop: Callable[[File], None]
+    wait: Callable[[int], None]
+    files: int = 0
+    _taken_back: Counter[tuple[str, str, Decimal]] = field(default_factory=Counter)
+
+    def begin(self) -> None:
+        """Put the person's looks on the calendar."""
+        for at_s in LOOKS_AT_S:
+            self.wait(+1)
+            self.world.scheduler.after(at_s * (0.5 + self.world.chance.random.random()), self._look_and_go)
+
+    def _look_and_go(self) -> None:
+        self.look()
+        self.wait(-1)
+
+    def look(self) -> None:
+        """Ask to take back what was applied."""
+        for batch in list(self.world.checker.batches.values()):
+            is_reversal = bool(self.world.checker.file_of(batch).reverses)
+            if batch.status.value in FINAL and batch.counts.applied and not is_reversal:
+                self._ask(batch.batch_id)
+
+    def _ask(self, batch_id: str) -> None:
+        self.wait(+1)
+
+        def ask() -> Mapping[str, Any] | None:
+            with suppress(WrongState):  # it was reversed meanwhile: the person is told so
+                return self.world.services.reverser.reverse(batch_id)
+            return None
+
+        def done(is_good: bool, told: Mapping[str, Any] | None) -> None:
+            if is_good and told is not None:
+                rng = self.world.chance.random
+                for _ in range(rng.choice((1, 1, 2))):
+                    self.wait(+1)
+                    delay_s = rng.choice((0.0, 0.0, 3.0, 60.0, 6000.0))
+                    self.world.scheduler.after(delay_s, lambda: self._drop(batch_id, told["key"]))
+            self.wait(-1)
+
+        self.invoke("batch_api", ask, 30.0, done)
+
+    def _drop(self, batch_id: str, key: str) -> None:
+        """Fetch the file by its link, as it is by now, and drop it."""
+        self.wait(-1)
+        if self.files == FILES_MAX:
+            return
+        self.files += 1
+        records = list(csv.reader(io.StringIO(self.world.checker.read_file(key).decode())))
+        rows = tuple(
+            InputRow(line, customer, amount, reason, is_bad=False)
+            for line, (customer, amount, reason) in enumerate(records[1:], start=2)
+        )
+        self.world.chance.note("reversal dropped")
+        self.drop(File(f"inbox/reversal-{self.files}.csv", rows, reverses=batch_id))
+
+    # --- checks -------------------------------------------------------------------------------------------
+
+    def created(self, batch: Batch, file: File) -> None:
+        """A reversal became a batch: it must be known as one."""
+        if file.reverses and not batch.refusal and batch.reverses != file.reverses:
+            fail("a reversal is known as one", f"{batch.batch_id} reverses {batch.reverses!r}")
+
+    def applied(self, entry: Entry) -> None:
+        """An amount was added: a reversal adds only what was taken, and once."""
+        checker = self.world.checker
+        reverses = checker.file_of(checker.batches[entry.batch_id]).reverses
+        if not reverses:
+            return
+        taken = (reverses, entry.customer, -entry.amount)
+        self._taken_back[taken] += 1
+        if self._taken_back[taken] > 1:
+            fail("a reversal is applied once", f"{entry.customer} {entry.amount} for {reverses}")
+        if not checker.times_applied(reverses, -entry.amount):
+            fail("only what was applied is taken back", f"{entry.customer} {entry.amount} for {reverses}")
