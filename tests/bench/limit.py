@@ -119,7 +119,7 @@ class Site:
             files=files, store=store, clock=clock, ids=ids, scratch=_scratch, rules=rules
         )
         submitter = Submitter(store, files, gameball, budget, clock, ids, run_in_threads, 100)
-        notifier = Notifier(store, MemoryNotices(), clock, PLACE)
+        notifier = Notifier(store=store, notices=MemoryNotices(), clock=clock, location=PLACE)
         starter = Starter(store, submitter, MemoryExecutions(), clock)
         intake = Intake(files, store, planner_ports, starter, notifier, clock)
         return Desk(files, planner_ports, submitter, intake, s3, dynamodb, gameball, calls, bodies, sent_at_s)

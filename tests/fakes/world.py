@@ -93,8 +93,10 @@ class World:
             memory.one_by_one,
             failure_percent_max,
         )
-        self.reporter = ReportWriter(self.store, self.files, self.settler, self.clock, self.ids)
-        self.notifier = Notifier(self.store, self.notices, self.clock, PLACE)
+        self.reporter = ReportWriter(
+            store=self.store, files=self.files, settler=self.settler, clock=self.clock, ids=self.ids
+        )
+        self.notifier = Notifier(store=self.store, notices=self.notices, clock=self.clock, location=PLACE)
         starter = Starter(self.store, Submitter(*sending, failure_percent_max), self.executions, self.clock)
         self.intake = Intake(self.files, self.store, self.planner_ports, starter, self.notifier, self.clock)
         self.resolver = Resolver(self.store, self.files, self.settler, self.reporter, self.clock)

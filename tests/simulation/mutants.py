@@ -40,7 +40,8 @@ from adjustments.reconciliation import reconciler as investigating
 from adjustments.reconciliation.evidence import Doubt, Finding, judge
 from adjustments.results import result_rows
 from adjustments.results.notifications import Notifier
-from adjustments.results.report_writer import ReportWriter, _ResultFiles
+from adjustments.results.report_writer import ReportWriter
+from adjustments.results.result_files import ResultFiles
 from adjustments.results.result_rows import ResultRow, ResultRows
 from adjustments.submission import chunk_builder, planner, triggers
 from adjustments.submission import sender as submitting
@@ -450,16 +451,16 @@ def _wrong_total() -> Sequence[Patch]:
 
 @mutant("write over results that another run wrote")
 def _write_over() -> Sequence[Patch]:
-    def writing(self: _ResultFiles, name: str) -> Any:
+    def writing(self: ResultFiles, name: str) -> Any:
         return self._files.writing(f"{self._folder}/{name}", "text/plain")
 
-    return [(_ResultFiles, "writing", writing)]
+    return [(ResultFiles, "writing", writing)]
 
 
 @mutant("write results whoever has claimed them")
 def _no_claim() -> Sequence[Patch]:
-    def claim(self: ReportWriter, batch: Batch) -> tuple[Batch, _ResultFiles]:
-        return batch, _ResultFiles(self._files, batch)
+    def claim(self: ReportWriter, batch: Batch) -> tuple[Batch, ResultFiles]:
+        return batch, ResultFiles(self.files, batch)
 
     def save(self: MemoryStore, batch: Batch) -> None:
         if self._batches[batch.batch_id].status.is_final != batch.status.is_final:
@@ -476,8 +477,8 @@ def _tell_twice() -> Sequence[Patch]:
 
     def notify(self: Notifier, batch_id: str) -> Batch:
         original(self, batch_id)
-        told = self._store.batch(batch_id)
-        self._tell(told)
+        told = self.store.batch(batch_id)
+        self._send(told)
         return told
 
     return [(Notifier, "notify", notify)]

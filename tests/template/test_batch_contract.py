@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def under_way() -> tuple[World, Batch]:
     world.clock.sleep(1)
     world.poller.poll(batch.batch_id, world.clock.now())
     world.clock.sleep(1)
+    world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(seconds=1))
     return world, batch
 
 

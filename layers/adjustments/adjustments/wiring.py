@@ -161,7 +161,7 @@ def build_report_writer() -> "ReportWriter":
 
     from adjustments.results.report_writer import ReportWriter
 
-    return ReportWriter(_store(), _files(), _settler(), clock, ids)
+    return ReportWriter(store=_store(), files=_files(), settler=_settler(), clock=clock, ids=ids)
 
 
 @lru_cache(maxsize=1)
@@ -175,7 +175,8 @@ def build_notifier() -> "Notifier":
         _client("sns"), settings().topic_arn, _client("events"), settings().event_bus
     )
     _, partition, _, region, *_ = settings().topic_arn.split(":")
-    return Notifier(_store(), notices, clock, ResultsLocation(settings().bucket, region, partition))
+    location = ResultsLocation(settings().bucket, region, partition)
+    return Notifier(store=_store(), notices=notices, clock=clock, location=location)
 
 
 @lru_cache(maxsize=1)

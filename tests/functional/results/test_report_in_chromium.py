@@ -8,9 +8,13 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from adjustments.batches.records import Counts
 from adjustments.batches.states import BatchStatus
+from adjustments.results.report_html.page import render_report
+from adjustments.results.report_html.view_model import RowsView
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
+from tests.unit.making import make_batch
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _OPTIONS = (
@@ -63,18 +67,18 @@ def open_page(chromium: Browser, report: Path, width: int = 1200, scheme: Scheme
     return page
 
 
-def test_page_tells_the_verdict_the_numbers_and_what_to_do(chromium: Browser, report: Path) -> None:
+def test_page_shows_the_result_the_numbers_and_the_next_steps(chromium: Browser, report: Path) -> None:
     page = open_page(chromium, report)
     assert page.get_by_role("heading", level=1).inner_text().endswith("20 of 2,520 rows were not applied")
     titles = page.get_by_role("heading", level=2).all_inner_texts()
     assert titles == [
-        "What became of the 2,520 rows",
+        "Outcome of 2,520 rows",
         "What to do next",
         "Points",
-        "Rows that were not applied, by reason",
+        "Rows not applied, by reason",
         "Jobs over time",
         "Files",
-        "How it was handled",
+        "Processing details",
     ]
     groups = page.get_by_role("article").get_by_role("heading").all_inner_texts()
     assert [group.split("\n")[0] for group in groups] == [
@@ -85,7 +89,7 @@ def test_page_tells_the_verdict_the_numbers_and_what_to_do(chromium: Browser, re
     assert page.get_by_role("main").inner_text().count("fix-me.csv") >= 2
 
 
-def test_pictures_have_words_for_those_who_cannot_see_them(chromium: Browser, report: Path) -> None:
+def test_charts_have_a_text_alternative(chromium: Browser, report: Path) -> None:
     page = open_page(chromium, report)
     bar = page.get_by_role("img", name="Rows by outcome")
     assert "applied 2,500 (99.2 %)" in (bar.locator("desc").text_content() or "")
@@ -140,6 +144,43 @@ def test_nothing_that_a_row_holds_is_cut_off_on_a_narrow_screen(chromium: Browse
     )
     assert len(widths) >= 2
     assert [pair for pair in widths if pair[0] > pair[1]] == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_long_numbers_stay_on_one_line(chromium: Browser, tmp_path: Path, width: int) -> None:
+    total = "12345678901234.567891"
+    rows = RowsView()
+    rows.add_amount(total)
+    rows.add_amount(f"-{total}")
+    counts = Counts(rows=2, applied=2)
+    batch = make_batch(status=BatchStatus.COMPLETED, counts=counts, total=total, applied_total=f"-{total}")
+    (tmp_path / "report.html").write_text(render_report(batch, [], rows))
+    page = open_page(chromium, tmp_path / "report.html", width)
+    heights = page.locator(".tiles b").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight))"
+    )
+    assert [round(lines) for lines in heights] == [1, 1, 1, 1]
+    rights = page.locator(".tiles b").evaluate_all("all => all.map(e => e.getBoundingClientRect().right)")
+    assert max(rights) <= width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_column_of_the_chunks_is_visible_on_a_narrow_screen(chromium: Browser, report: Path) -> None:
+    page = open_page(chromium, report, 390)
+    cells = page.locator(".jobs tbody tr").last.locator("td")
+    boxes = cells.evaluate_all(
+        "all => all.map(e => [e.scrollWidth - e.clientWidth, e.getBoundingClientRect().right])"
+    )
+    assert len(boxes) == 9
+    assert [box for box in boxes if box[0] > 0 or box[1] > 390] == []
+
+
+def test_print_keeps_tiles_and_charts_in_one_piece(chromium: Browser, report: Path) -> None:
+    page = open_page(chromium, report)
+    page.emulate_media(media="print")
+    for selector in (".tiles", ".tiles div", "figure", "tr"):
+        breaks = page.locator(selector).evaluate_all("all => all.map(e => getComputedStyle(e).breakInside)")
+        assert set(breaks) == {"avoid"}
 
 
 def test_paper_is_white_also_in_the_dark(chromium: Browser, report: Path) -> None:

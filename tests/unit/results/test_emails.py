@@ -1,44 +1,49 @@
-"""The mail on a batch: what happened, the numbers, what to do, and where to look."""
+"""The e-mail on a batch: what happened, the numbers, what to do, and where the results are."""
 
 from typing import Any
 
 import pytest
 
-from adjustments.batches.records import Counts, Prediction
+from adjustments.batches.records import Counts, Prediction, Source
 from adjustments.batches.states import BatchStatus
 from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
 from tests.unit.making import make_batch
 
-PLACE = ResultsLocation("bucket", "eu-central-1")
+LOCATION = ResultsLocation("bucket", "eu-central-1")
 
 
-def text(status: BatchStatus, place: ResultsLocation = PLACE, **values: Any) -> str:
+def text(status: BatchStatus, location: ResultsLocation = LOCATION, **values: Any) -> str:
     fields = {"counts": Counts(rows=2600, applied=2590, failed=5, rejected=5), "total": "232475.5"}
     return batch_email(
-        make_batch(status=status, batch_id="b1", **{**fields, "applied_total": "-1237200", **values}), place
+        make_batch(status=status, batch_id="b1", **{**fields, "applied_total": "-1237200", **values}),
+        location,
     ).text
 
 
 @pytest.mark.parametrize(
     ("status", "says"),
     [
-        (BatchStatus.COMPLETED, "Every row was applied."),
+        (BatchStatus.COMPLETED, "All rows were applied."),
         (BatchStatus.COMPLETED_WITH_ERRORS, "Correct the rows in fix-me.csv"),
         (BatchStatus.VALIDATED, "nothing was sent"),
-        (BatchStatus.REJECTED, "Nothing of it was sent"),
+        (BatchStatus.REJECTED, "Nothing was sent"),
         (BatchStatus.STOPPED, "drop fix-me.csv"),
-        (BatchStatus.NEEDS_ATTENTION, "Do not send them again"),
-        (BatchStatus.AWAITING_APPROVAL, "A person has to approve"),
+        (BatchStatus.AWAITING_APPROVAL, "Waiting for approval"),
     ],
 )
 def test_mail_says_what_happened_and_what_to_do(status: BatchStatus, says: str):
     assert says in text(status)
 
 
+def test_mail_on_rows_in_doubt_says_not_to_send_them_again():
+    body = text(BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=2, applied=1, in_doubt=1))
+    assert "Do not send them again" in body
+
+
 def test_numbers_are_as_people_write_them_and_zeros_are_left_out():
     told = text(BatchStatus.COMPLETED_WITH_ERRORS).splitlines()
     assert "Rows: 2,600; 2,590 applied, 5 failed, 5 rejected" in told
-    assert "Amounts: requested +232,475.5, applied -1,237,200" in told
+    assert "Points: requested +232,475.5, applied -1,237,200" in told
 
 
 def test_why_is_told_as_it_is_in_the_record():
@@ -76,21 +81,21 @@ def test_results_are_a_link_into_the_console(partition: str, host: str):
         (Prediction(would_apply=7), "7 would be applied"),
         (
             Prediction(would_apply=1, would_overdraw=2, unknown_customer=3, not_predicted=4),
-            "1 would be applied, 2 would overdraw, 3 unknown to Gameball, 4 not foretold",
+            "1 would be applied, 2 would overdraw, 3 unknown to Gameball, 4 not predicted",
         ),
-        (Prediction(), "no row could be sent"),
+        (Prediction(), "no row would be sent"),
     ],
 )
 def test_dry_run_tells_what_a_real_run_would_do(prediction: Prediction, told: str):
     lines = text(BatchStatus.VALIDATED, dry_run=True, prediction=prediction).splitlines()
-    assert f"A real run: {told}" in lines
+    assert f"Prediction: {told}" in lines
     assert not [line for line in lines if "applied -" in line]
 
 
 @pytest.mark.parametrize("status", [s for s in BatchStatus if s.is_final] + [BatchStatus.AWAITING_APPROVAL])
 def test_subject_is_one_that_sns_takes(status: BatchStatus):
     longest = "20261122-101500-" + "a" * 30 + "-0f3c9a1b2d4e"
-    subject = batch_email(make_batch(status=status, batch_id=longest), PLACE).subject
+    subject = batch_email(make_batch(status=status, batch_id=longest), LOCATION).subject
     assert subject.endswith(longest)
     assert len(subject) <= 100
     assert subject.isascii()
@@ -100,3 +105,16 @@ def test_missed_tick_says_when_it_was_due_and_how_to_make_up_for_it():
     mail = missed_tick_email("2026-11-01T06:00:00+00:00")
     assert "2026-11-01T06:00:00+00:00" in mail.text
     assert "from recurring/ into inbox/" in mail.text
+
+
+def test_email_of_a_batch_past_its_deadline_without_doubt_does_not_ask_to_look_rows_up():
+    counts = Counts(rows=9, applied=4, not_submitted=5)
+    body = text(BatchStatus.NEEDS_ATTENTION, counts=counts)
+    assert "did not finish in time" in body
+    assert "look them up" not in body
+
+
+def test_email_of_rows_that_were_accepted_before_does_not_ask_for_another_drop():
+    body = text(BatchStatus.REJECTED, source=Source(bucket="b", key="inbox/f.csv", sha256="a" * 64))
+    assert "nothing is left to do" in body
+    assert "drop the file again" not in body

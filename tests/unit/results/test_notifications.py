@@ -134,8 +134,8 @@ def test_batch_that_waits_is_taken_also_where_the_mail_fails_and_the_next_sweep_
 
 def test_missed_tick_is_told_once_however_often_it_comes(world: World):
     for _ in range(3):
-        world.notifier.tell_missed_tick(START)
-    world.notifier.tell_missed_tick(START + timedelta(days=30))
+        world.notifier.notify_missed_tick(START)
+    world.notifier.notify_missed_tick(START + timedelta(days=30))
     assert [subject for subject, _ in world.notices.mails] == ["recurring schedule missed"] * 2
 
 
@@ -145,10 +145,10 @@ def test_telling_of_a_missed_tick_that_broke_off_is_done_again(
 ):
     once(world, "mail", error, after=after)
     with pytest.raises(type(error)):
-        world.notifier.tell_missed_tick(START)
+        world.notifier.notify_missed_tick(START)
     with pytest.raises(WrongState):  # the message stays in the queue and comes again
-        world.notifier.tell_missed_tick(START)
+        world.notifier.notify_missed_tick(START)
     world.clock.sleep(61)
-    world.notifier.tell_missed_tick(START)
-    world.notifier.tell_missed_tick(START)
+    world.notifier.notify_missed_tick(START)
+    world.notifier.notify_missed_tick(START)
     assert len(world.notices.mails) == mails

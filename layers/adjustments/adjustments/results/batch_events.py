@@ -1,21 +1,25 @@
-"""What programs are told of a batch's end, as docs/events.md promises it."""
+"""The events on the bus that tell programs how a batch ended, as docs/events.md describes them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.results.summary import head_of, message_of, times_of
+from adjustments.results.summary import BatchFacts, facts_of
 
 SETTLED: Final = "Batch Settled"
 NEEDS_ATTENTION: Final = "Batch Needs Attention"
 
 
+class BatchEvent(BatchFacts):
+    """The detail of both events."""
+
+
 def batch_event(batch: Batch) -> tuple[str, Mapping[str, Any]]:
-    """The detail type and the detail of a batch that has ended; for ``exact_json``."""
-    needs_attention = batch.status is BatchStatus.NEEDS_ATTENTION
-    return NEEDS_ATTENTION if needs_attention else SETTLED, {
-        **head_of(batch),
-        "message": message_of(batch),
-        **times_of(batch),
-    }
+    """Make the event on a batch that has ended.
+
+    Returns:
+        The detail type, and the detail for ``exact_json``.
+    """
+    detail_type = NEEDS_ATTENTION if batch.status is BatchStatus.NEEDS_ATTENTION else SETTLED
+    return detail_type, BatchEvent(**facts_of(batch)).to_json()

@@ -1,46 +1,50 @@
-"""What people are told of a batch by mail: the verdict, the numbers, what to do, and where to look."""
+"""The e-mails on a batch: what happened, the numbers, what to do, and where the results are."""
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Final, NamedTuple
 
 from adjustments.batches.records import Batch, Prediction
 from adjustments.batches.states import BatchStatus
+from adjustments.results.formats import points
 from adjustments.results.summary import message_of
 from adjustments.submission.csv.printable import visible
 
 SUBJECT_CHARS_MAX: Final = 100
-"""SNS refuses a longer subject (API reference of Publish)."""
+"""SNS refuses a longer subject (Amazon SNS API Reference, Publish)."""
 
-VERDICTS: Final = {
-    BatchStatus.COMPLETED: "Every row was applied.",
-    BatchStatus.COMPLETED_WITH_ERRORS: "Done, but some rows were not applied: see fix-me.csv.",
+STATUS_SENTENCES: Final = {
+    BatchStatus.AWAITING_APPROVAL: "Waiting for approval. Nothing is sent until a person approves the batch.",
+    BatchStatus.COMPLETED: "All rows were applied.",
+    BatchStatus.COMPLETED_WITH_ERRORS: "Completed, but some rows were not applied: see fix-me.csv.",
     BatchStatus.VALIDATED: "Dry run: the file was checked and nothing was sent.",
-    BatchStatus.REJECTED: "The whole file was refused. Nothing was sent.",
-    BatchStatus.STOPPED: "Stopped before everything was sent. The rest is in fix-me.csv.",
+    BatchStatus.REJECTED: "The file was rejected as a whole. Nothing was sent.",
+    BatchStatus.STOPPED: "Stopped before all rows were sent. The rows that were not sent are in fix-me.csv.",
     BatchStatus.NEEDS_ATTENTION: "Some rows were sent and their outcome is unknown. Do not send them again: "
-    "look them up at Gameball first.",
+    "look them up in Gameball first.",
 }
-"""The verdict where there is room for one sentence, as in a mail."""
 
-_HELD: Final = "A person has to approve this batch before anything is sent."
+_OUT_OF_TIME: Final = "The batch did not finish in time. The outcome of every row is known."
 _CONSOLES: Final = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 _CONSOLE: Final = "console.aws.amazon.com"
 
-_NEXT: Final[Mapping[BatchStatus, str]] = {
-    BatchStatus.AWAITING_APPROVAL: "Look at it and let it go with: adjust approve {batch}\n"
-    "or end it with: adjust stop {batch}",
-    BatchStatus.COMPLETED_WITH_ERRORS: "Correct the rows in fix-me.csv and drop that file; "
-    "never the original one again, whose other rows were applied.",
-    BatchStatus.STOPPED: "Find out why, then drop fix-me.csv; never the original file again.",
-    BatchStatus.VALIDATED: "Drop the file again without dry-run to apply it.",
-    BatchStatus.REJECTED: "Mend what is said above, then drop the file again. Nothing of it was sent.",
-    BatchStatus.NEEDS_ATTENTION: "What to do with rows in doubt stands in report.html, step by step.",
+_NEXT_STEPS: Final[Mapping[BatchStatus, str]] = {
+    BatchStatus.AWAITING_APPROVAL: "Check the batch and approve it: adjust approve {batch}\n"
+    "or stop it: adjust stop {batch}",
+    BatchStatus.COMPLETED_WITH_ERRORS: "Correct the rows in fix-me.csv and drop that file. "
+    "Do not drop the original file again: its other rows were applied.",
+    BatchStatus.STOPPED: "Find out why, then drop fix-me.csv. Do not drop the original file again.",
+    BatchStatus.VALIDATED: "To apply the file, drop it again without the dry-run option.",
+    BatchStatus.REJECTED: "Fix the problem described above, then drop the file again. Nothing was sent.",
+    BatchStatus.NEEDS_ATTENTION: "Open report.html: it explains the next steps.",
 }
+_ACCEPTED_BEFORE: Final = (
+    "If that batch exists and the rows were meant only once, nothing is left to do. If they are meant to be "
+    "applied once more, follow the reason above."
+)
 
 
 class ResultsLocation(NamedTuple):
-    """Where results lie: the bucket, and the region and partition of its console."""
+    """Where the result files are: the bucket, and the region and partition of its console."""
 
     bucket: str
     region: str
@@ -48,23 +52,37 @@ class ResultsLocation(NamedTuple):
 
 
 class Email(NamedTuple):
-    """A mail in plain text."""
+    """An e-mail in plain text."""
 
     subject: str
     text: str
 
 
-def batch_email(batch: Batch, place: ResultsLocation) -> Email:
-    """Write the mail on a batch's present status."""
+def batch_email(batch: Batch, location: ResultsLocation) -> Email:
+    """Write the e-mail on a batch's present status."""
     subject = f"{batch.status.value.replace('_', ' ')}: {batch.batch_id}"
-    parts = ("\n".join(part) for part in (_verdict(batch), _numbers(batch), _what_to_do(batch, place)))
+    parts = ("\n".join(part) for part in (_status(batch), _numbers(batch), _next_steps(batch, location)))
     return Email(subject[:SUBJECT_CHARS_MAX], "\n\n".join(part for part in parts if part))
 
 
-def _verdict(batch: Batch) -> Iterator[str]:
-    yield VERDICTS.get(batch.status, _HELD)
+def missed_tick_email(due: str) -> Email:
+    """Write the e-mail on a tick of the recurring schedule that came too late to be acted on.
+
+    Args:
+        due: when the tick was due, as ISO 8601.
+    """
+    text = (
+        f"The recurring schedule was due at {due}, but its message arrived too late, so nothing was "
+        "submitted. To submit the files now, copy them from recurring/ into inbox/."
+    )
+    return Email("recurring schedule missed", text)
+
+
+def _status(batch: Batch) -> Iterator[str]:
+    is_out_of_time = batch.status is BatchStatus.NEEDS_ATTENTION and not batch.counts.in_doubt
+    yield _OUT_OF_TIME if is_out_of_time else STATUS_SENTENCES[batch.status]
     if message := message_of(batch):
-        yield f"Why: {visible(message)}"  # on one line, or it could forge those that follow
+        yield f"Why: {visible(message)}"  # on one line: a line break could forge the lines below
     if batch.canary_note:
         yield f"Note: {batch.canary_note}"
 
@@ -75,45 +93,33 @@ def _numbers(batch: Batch) -> Iterator[str]:
     if not batch.counts.rows:
         return
     outcomes = {name: rows for name, rows in batch.counts.values().items() if rows and name != "rows"}
-    told = ", ".join(f"{rows:,} {name.replace('_', ' ')}" for name, rows in outcomes.items())
-    yield f"Rows: {batch.counts.rows:,}" + (f"; {told}" if told else "")
+    by_outcome = ", ".join(f"{rows:,} {name.replace('_', ' ')}" for name, rows in outcomes.items())
+    yield f"Rows: {batch.counts.rows:,}" + (f"; {by_outcome}" if by_outcome else "")
     if batch.prediction:
-        yield f"A real run: {foretold(batch.prediction)}"
-    applied = (
-        "" if batch.dry_run or not batch.status.is_final else f", applied {_signed(batch.applied_total)}"
-    )
-    yield f"Amounts: requested {_signed(batch.total)}{applied}"
+        yield f"Prediction: {_predicted(batch.prediction)}"
+    has_applied = batch.status.is_final and not batch.dry_run
+    applied = f", applied {points(batch.applied_total)}" if has_applied else ""
+    yield f"Points: requested {points(batch.total)}{applied}"
 
 
-def _what_to_do(batch: Batch, place: ResultsLocation) -> Iterator[str]:
-    if step := _NEXT.get(batch.status):
-        yield step.format(batch=batch.batch_id)
-    if batch.status.is_final:
-        console = _CONSOLES.get(place.partition, _CONSOLE)
-        where = f"{place.bucket}?region={place.region}&prefix=results/{batch.batch_id}/"
-        yield f"Results: https://{console}/s3/buckets/{where}"
-        yield f"or: adjust results {batch.batch_id}"
-
-
-def foretold(prediction: Prediction) -> str:
-    """Say what a real run would do, by what was looked up."""
-    told = {
+def _predicted(prediction: Prediction) -> str:
+    rows_by_forecast = {
         "would be applied": prediction.would_apply,
         "would overdraw": prediction.would_overdraw,
         "unknown to Gameball": prediction.unknown_customer,
-        "not foretold": prediction.not_predicted,
+        "not predicted": prediction.not_predicted,
     }
-    return ", ".join(f"{rows:,} {name}" for name, rows in told.items() if rows) or "no row could be sent"
+    parts = [f"{rows:,} {forecast}" for forecast, rows in rows_by_forecast.items() if rows]
+    return ", ".join(parts) or "no row would be sent"
 
 
-def missed_tick_email(due: str) -> Email:
-    """Write the mail on a tick of the recurring schedule that came too late to be acted on."""
-    text = (
-        f"The recurring schedule was due at {due} and came so late that nothing was submitted for it. "
-        "To make up for it, copy the files from recurring/ into inbox/."
-    )
-    return Email("recurring schedule missed", text)
-
-
-def _signed(amount: str) -> str:
-    return f"{Decimal(amount):+,f}"
+def _next_steps(batch: Batch, location: ResultsLocation) -> Iterator[str]:
+    if batch.status is BatchStatus.REJECTED and batch.source.sha256:
+        yield _ACCEPTED_BEFORE
+    elif step := _NEXT_STEPS.get(batch.status):
+        yield step.format(batch=batch.batch_id)
+    if batch.status.is_final:
+        console = _CONSOLES.get(location.partition, _CONSOLE)
+        where = f"{location.bucket}?region={location.region}&prefix=results/{batch.batch_id}/"
+        yield f"Results: https://{console}/s3/buckets/{where}"
+        yield f"or: adjust results {batch.batch_id}"

@@ -1,10 +1,11 @@
-"""Tells people and machines what became of a batch: each fact once when all goes well, and never not at all.
+"""Notifies people and programs of a batch's status: once as a rule, at least once whatever happens.
 
-A telling is claimed before it is done and noted after it. A run that is killed in between leaves a claim that
-is taken over when its time is up; what it had told by then is told twice (docs/decisions.md).
+A notification is claimed before it is sent and marked after it. A run that is killed in between leaves a
+claim, which the next run takes over when its time is up; what the killed run had sent is then sent twice.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -17,100 +18,99 @@ from adjustments.core.runtime import Clock
 from adjustments.results.batch_events import batch_event
 from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
 
+CLAIM_EXPIRES_AFTER: Final = timedelta(minutes=1)
+"""After this time, a run that claimed a notification and did not mark it is considered killed."""
 
-class Notices(Protocol):
-    """Who hears of it."""
-
-    def mail(self, subject: str, text: str) -> None:
-        """Tell people."""
-
-    def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
-        """Tell machines."""
-
-
-TELLING_MAY_TAKE: Final = timedelta(minutes=1)
-"""After this time, a telling that was begun and not ended is taken for killed, and begun again."""
-
-_TELLABLE: Final = frozenset(status for status in BatchStatus if status.is_final) | {
+_STATUSES_TO_NOTIFY: Final = frozenset(status for status in BatchStatus if status.is_final) | {
     BatchStatus.AWAITING_APPROVAL
 }
 
 
+class Notices(Protocol):
+    """The e-mail topic and the event bus."""
+
+    def mail(self, subject: str, text: str) -> None:
+        """Send an e-mail."""
+
+    def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
+        """Put an event on the bus."""
+
+
+@dataclass(kw_only=True, eq=False)
 class Notifier:
-    """Sends mails and events.
+    """Sends e-mails and events; ``location`` is where the results are, for the e-mail."""
 
-    Args:
-        place: where the results lie, for the mail.
-    """
-
-    def __init__(self, store: BatchStore, notices: Notices, clock: Clock, place: ResultsLocation) -> None:
-        self._store = store
-        self._notices = notices
-        self._clock = clock
-        self._place = place
+    store: BatchStore
+    notices: Notices
+    clock: Clock
+    location: ResultsLocation
 
     def notify(self, batch_id: str) -> Batch:
-        """Tell the batch's present status, unless it was told before, or is none that people wait for.
+        """Send e-mail and event on the batch's present status, unless that was done before.
 
-        The telling is claimed first, so that of two runs at once only one tells; a claim that was not
-        followed by the mark within a minute is taken over. Mail and event don't wait for each other: where
-        one of them fails, only that one is told again.
+        A status that nobody waits for is not sent. The notification is claimed first, so that of two runs at
+        once only one sends it; a claim without a mark is taken over after a minute. Where only one of e-mail
+        and event fails, only that one is sent again.
+
+        Returns:
+            The batch with what was sent.
 
         Raises:
-            WrongState: another run is telling at this moment; whoever asked may ask again.
-            ExceptionGroup: a mail or an event did not go out; it may be tried again at once.
+            WrongState: another run is sending at this moment; the caller may try again.
+            ExceptionGroup: an e-mail or an event was not sent; the caller may try again at once.
         """
-        batch = self._store.batch(batch_id)
-        fact, now = batch.status.value, self._clock.now()
-        if batch.status not in _TELLABLE or fact in batch.notified:
+        batch = self.store.batch(batch_id)
+        status, now = batch.status.value, self.clock.now()
+        if batch.status not in _STATUSES_TO_NOTIFY or status in batch.notified:
             return batch
-        if batch.telling_since and now < batch.telling_since + TELLING_MAY_TAKE:
-            raise WrongState(f"another run is telling of batch {batch_id}")
+        if batch.telling_since and now < batch.telling_since + CLAIM_EXPIRES_AFTER:
+            raise WrongState(f"another run sends the notification of batch {batch_id}")
         claimed = batch.changed(telling_since=now)
-        self._store.save_batch(claimed)
-        told, errors = self._tell(claimed)
-        noted = self._note(batch_id, told if errors else [fact])
+        self.store.save_batch(claimed)
+        sent, errors = self._send(claimed)
+        marked = self._mark(batch_id, sent if errors else [status])
         if errors:
-            raise ExceptionGroup(f"batch {batch_id} could not be told of everywhere", errors)
-        return noted
+            raise ExceptionGroup(f"not every notification of batch {batch_id} was sent", errors)
+        return marked
 
-    def tell_missed_tick(self, due_at: datetime) -> None:
-        """Tell people that a tick of the recurring schedule came too late to be acted on.
+    def notify_missed_tick(self, due_at: datetime) -> None:
+        """Send an e-mail on a tick of the recurring schedule that came too late to be acted on, once.
 
-        Raises WrongState where another run is telling so at this moment: it may not live to do it.
+        Raises:
+            WrongState: another run is sending it at this moment, and may be killed before it has.
         """
-        due, now = due_at.isoformat(), self._clock.now()
+        due, now = due_at.isoformat(), self.clock.now()
         fact = f"missed-tick-{due}"
-        if self._store.claim_fact(fact, now, now + TELLING_MAY_TAKE):
-            mail = missed_tick_email(due)
-            self._notices.mail(mail.subject, mail.text)
-            self._store.note_fact(fact)
+        if self.store.claim_fact(fact, now, now + CLAIM_EXPIRES_AFTER):
+            email = missed_tick_email(due)
+            self.notices.mail(email.subject, email.text)
+            self.store.note_fact(fact)
 
-    def _tell(self, batch: Batch) -> tuple[list[str], list[Exception]]:
-        """Tell what is not told yet of a status; what was told, and what went wrong."""
-        told: list[str] = []
+    def _send(self, batch: Batch) -> tuple[list[str], list[Exception]]:
+        """Send what was not sent yet of a status; returns what was sent, and the errors."""
+        sent: list[str] = []
         errors: list[Exception] = []
-        for part, tell in self._parts(batch):
-            if part in batch.notified:
+        for name, send in self._notifications(batch):
+            if name in batch.notified:
                 continue
             try:
-                tell()
+                send()
             except Exception as error:
                 errors.append(error)
             else:
-                told.append(part)
-        return told, errors
+                sent.append(name)
+        return sent, errors
 
-    def _parts(self, batch: Batch) -> Iterator[tuple[str, Callable[[], None]]]:
-        mail = batch_email(batch, self._place)
-        yield f"{batch.status.value} (mail)", lambda: self._notices.mail(mail.subject, mail.text)
+    def _notifications(self, batch: Batch) -> Iterator[tuple[str, Callable[[], None]]]:
+        email = batch_email(batch, self.location)
+        yield f"{batch.status.value} (mail)", lambda: self.notices.mail(email.subject, email.text)
         if batch.status.is_final:
-            yield f"{batch.status.value} (event)", lambda: self._notices.announce(*batch_event(batch))
+            yield f"{batch.status.value} (event)", lambda: self.notices.announce(*batch_event(batch))
 
-    def _note(self, batch_id: str, told: list[str]) -> Batch:
-        """Keep what was told, whatever else happens to the batch meanwhile, and let others tell again."""
+    def _mark(self, batch_id: str, sent: list[str]) -> Batch:
+        """Keep what was sent, whatever else changes the batch meanwhile, and release the claim."""
         return change(
-            self._store,
+            self.store,
             batch_id,
-            lambda batch: batch.changed(notified=(*batch.notified, *told), telling_since=None),
+            lambda batch: batch.changed(notified=(*batch.notified, *sent), telling_since=None),
         )

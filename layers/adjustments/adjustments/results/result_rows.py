@@ -1,4 +1,4 @@
-"""Walks a batch's input rows, in the order of the file, each with its one outcome."""
+"""Reads a batch's input rows back, in the order of the file, each with its one outcome."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from adjustments.batches.chunking import waves
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import customers_and_amounts, rows_of
-from adjustments.batches.records import Batch, Chunk, Outcome
+from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
 from adjustments.batches.states import ChunkState
 from adjustments.batches.work_files import REPEAT, KeptRow, WorkKeys, read_header, read_rows
 from adjustments.core.errors import NotFound
@@ -22,7 +22,7 @@ REPEATED_CUSTOMERS_MAX: Final = 100_000
 """Customers with several rows whose balance a dry run carries from row to row: bounds its memory."""
 
 _TOO_OFTEN: Final = (
-    f"the customer appears more than {CUSTOMER_ROWS_MAX} times in this file, which is surely a mistake: "
+    f"the customer appears more than {CUSTOMER_ROWS_MAX} times in this file, which looks like a mistake: "
     "add the amounts up, or drop the rows in several files"
 )
 _CAN_BE_DROPPED_AGAIN: Final = frozenset({Outcome.FAILED, Outcome.REJECTED, Outcome.NOT_SUBMITTED})
@@ -30,9 +30,10 @@ _WOULD_FAIL: Final = frozenset({Forecast.WOULD_OVERDRAW, Forecast.UNKNOWN_CUSTOM
 
 
 class ResultRow(NamedTuple):
-    """One input row with its outcome, the job that brought it, and whether it belongs into fix-me.csv.
+    """One input row with its outcome, the job that it was sent in, and whether it belongs into fix-me.csv.
 
-    ``chunk_id`` and ``place`` say where it was sent, for a row that was planned to be.
+    ``chunk_id`` and ``place`` (counted from 0) say where in which chunk the row is; ``forecast`` is set in a
+    dry run only.
     """
 
     row: KeptRow
@@ -42,6 +43,7 @@ class ResultRow(NamedTuple):
     is_to_fix: bool
     chunk_id: str = ""
     place: int = 0
+    forecast: Forecast | None = None
 
 
 class _Sent(NamedTuple):
@@ -51,9 +53,11 @@ class _Sent(NamedTuple):
 
 
 class ResultRows:
-    """The results of one batch.
+    """The input rows of one batch with their outcomes.
 
     Args:
+        files: the bucket.
+        settler: reads the outcomes of a chunk.
         batch: the batch.
         chunks: all its chunks, in the order of sending.
     """
@@ -64,39 +68,47 @@ class ResultRows:
         self._batch = batch
         self._chunks = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
         self._keys = WorkKeys(batch.batch_id, batch.plan_id)
-        self.forecaster = Forecaster(repeated=set())
+        self._forecaster = Forecaster(repeated=set())
 
     def rows(self) -> Iterator[ResultRow]:
-        """Every input row; each wave's rows lie in its chunks in the same order as in the file."""
+        """Every input row; each wave's rows are in its chunks in the same order as in the file."""
         if self._batch.dry_run:
-            self.forecaster = Forecaster(self._repeated_customers())
-        judged = {wave: self._judged(wave) for wave in range(1, self._batch.waves + 1)}
+            self._forecaster = Forecaster(self._repeated_customers())
+        by_wave = {wave: self._results_of_wave(wave) for wave in range(1, self._batch.waves + 1)}
         wave_of_row = self._waves()
-        for row in self._input():
+        for row in self._input_rows():
             if row.rejected_for:
                 yield ResultRow(row, Outcome.REJECTED, row.rejected_for, None, is_to_fix=True)
             elif wave := next(wave_of_row):
-                yield self._result(row, next(judged[wave]))
+                yield self._result(row, next(by_wave[wave]))
             else:
                 yield ResultRow(row, Outcome.REJECTED, _TOO_OFTEN, None, is_to_fix=True)
 
     def header(self) -> list[str]:
-        """The input's own header; none when the file was refused before it was read."""
+        """The input's own header; empty when the file was refused before it was read."""
         try:
             return read_header(self._files.get(self._keys.rows(1)))
         except NotFound:
             return []
 
-    def _result(self, row: KeptRow, judged: "_Sent | Balance") -> ResultRow:
-        if isinstance(judged, _Sent):
-            outcome, message = judged.outcome
-            is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
-            chunk = judged.chunk
-            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, chunk.chunk_id, judged.place)
-        forecast, words = self.forecaster.judge(row.customer_id, Decimal(row.amount), judged)
-        return ResultRow(row, Outcome.NOT_SUBMITTED, words, None, is_to_fix=forecast in _WOULD_FAIL)
+    def prediction(self) -> Prediction | None:
+        """What a dry run predicts for the rows read so far; None for any other batch."""
+        if not self._batch.dry_run or self._batch.refusal:
+            return None
+        counts = self._forecaster.counts
+        return Prediction(**{forecast.value: rows for forecast, rows in counts.items()})
 
-    def _input(self) -> Iterator[KeptRow]:
+    def _result(self, row: KeptRow, known: "_Sent | Balance") -> ResultRow:
+        if isinstance(known, _Sent):
+            outcome, message = known.outcome
+            is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
+            chunk = known.chunk
+            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, chunk.chunk_id, known.place)
+        forecast, message = self._forecaster.judge(row.customer_id, Decimal(row.amount), known)
+        is_to_fix = forecast in _WOULD_FAIL
+        return ResultRow(row, Outcome.NOT_SUBMITTED, message, None, is_to_fix, forecast=forecast)
+
+    def _input_rows(self) -> Iterator[KeptRow]:
         for part in range(1, self._batch.row_parts + 1):
             yield from read_rows(self._files.get(self._keys.rows(part)))
 
@@ -106,8 +118,8 @@ class ResultRows:
             repeats = REPEAT.iter_unpack(self._files.get(self._keys.repeats))
         return waves(self._batch.counts.rows, repeats)
 
-    def _judged(self, wave: int) -> "Iterator[_Sent | Balance]":
-        """The outcomes of a wave's rows, in order; of a dry run their customers' balances."""
+    def _results_of_wave(self, wave: int) -> "Iterator[_Sent | Balance]":
+        """The outcomes of a wave's rows, in order; in a dry run their customers' balances."""
         for chunk in self._chunks:
             if chunk.wave != wave:
                 continue
@@ -118,7 +130,7 @@ class ResultRows:
                 yield from (_Sent(row, chunk, place) for place, row in enumerate(outcomes))
 
     def _balances(self, chunk: Chunk) -> list[Balance]:
-        """What was looked up; a later wave's customers were looked up for the first, and are carried."""
+        """The balances that were looked up; the forecaster carries those of a later wave's customers."""
         try:
             stored = json.loads(self._files.get(self._keys.balances(chunk.chunk_id)))
         except NotFound:
@@ -126,7 +138,7 @@ class ResultRows:
         return [restore_balance(text) for text in stored]
 
     def _repeated_customers(self) -> set[str]:
-        """The customers of the later waves; none when they are too many to be carried."""
+        """The customers of the later waves; empty when they are too many for the memory."""
         later = (chunk for chunk in self._chunks if chunk.wave == 2)
         bodies = (rows_of(self._files.get(chunk.payload_key)) for chunk in later)
         names: set[str] = set()

@@ -1,39 +1,131 @@
-"""A batch in numbers, for machines: summary.json and the batch API."""
+"""A batch in numbers, for programs: summary.json and the batch API."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from statistics import median
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
 
 from adjustments.batches.lookup_rounds import summary_of_reconciliation
-from adjustments.batches.records import Batch, Chunk
-from adjustments.batches.states import ChunkState
+from adjustments.batches.records import Batch, Chunk, Counts, Prediction, Source
+from adjustments.batches.states import BatchStatus, ChunkState
+
+OUTGOING: Final = ConfigDict(
+    frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
+)
+"""The configuration of models that leave the system: every field is documented, and named in camelCase."""
+
+
+def instant(moment: datetime) -> str:
+    """A time as ISO 8601 in UTC, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
 
 _RUNNING: Final = frozenset({ChunkState.SUBMITTING, ChunkState.SUBMITTED})
 """A chunk whose job runs, or that is being sent at this moment."""
 
 _UNSENT: Final = frozenset({ChunkState.PLANNED, ChunkState.NOT_SUBMITTED})
 
+Instant = Annotated[datetime, PlainSerializer(instant)]
 
-def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
-    """Write a batch as summary.json ; numbers are exact, for ``exact_json``."""
+
+class Totals(BaseModel):
+    """Sums in points, exact."""
+
+    model_config = OUTGOING
+
+    requested: Decimal
+    applied: Decimal
+
+
+class Job(BaseModel):
+    """A chunk and its job; ``status`` is Gameball's, or the chunk's state where there is none."""
+
+    model_config = OUTGOING
+
+    chunk: str
+    job_id: int | None
+    status: str
+    rows: int
+
+
+class BatchFacts(BaseModel):
+    """What the summary, the API and the events say of every batch."""
+
+    model_config = OUTGOING
+
+    batch_id: str
+    status: BatchStatus
+    dry_run: bool
+    source: Source
+    counts: Counts
+    totals: Totals
+    prediction: Prediction | None = None
+    created_at: Instant
+    finished_at: Instant | None
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The values for ``exact_json``; a prediction only where there is one."""
+        return self.model_dump(exclude=None if self.prediction else {"prediction"})
+
+
+class BatchSummary(BatchFacts):
+    """The content of summary.json."""
+
+    jobs: tuple[Job, ...]
+    notes: tuple[str, ...]
+
+
+def facts_of(batch: Batch) -> dict[str, Any]:
+    """The fields of ``BatchFacts`` for a batch."""
     return {
-        **head_of(batch),
-        "jobs": [
-            {"chunk": chunk.chunk_id, "jobId": chunk.job_id, "status": job_status(chunk), "rows": chunk.rows}
-            for chunk in chunks
-            if chunk.state is not ChunkState.SPLIT
-        ],
-        **times_of(batch),
-        **summary_of_reconciliation(batch),
+        "batch_id": batch.batch_id,
+        "status": batch.status,
+        "dry_run": batch.dry_run,
+        "source": batch.source,
+        "counts": batch.counts,
+        "totals": Totals(requested=Decimal(batch.total), applied=Decimal(batch.applied_total)),
+        "prediction": batch.prediction,
+        "created_at": batch.created_at,
+        "finished_at": batch.finished_at,
         "message": message_of(batch),
-        "notes": notes_of(batch),
     }
 
 
+def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
+    """Summarise a batch and its jobs, for ``exact_json``."""
+    jobs = tuple(
+        Job(chunk=chunk.chunk_id, job_id=chunk.job_id, status=job_status(chunk), rows=chunk.rows)
+        for chunk in chunks
+        if chunk.state is not ChunkState.SPLIT
+    )
+    summary = BatchSummary(**facts_of(batch), jobs=jobs, notes=notes_of(batch))
+    return summary.to_json() | summary_of_reconciliation(batch)
+
+
+def job_status(chunk: Chunk) -> str:
+    """How a chunk's job ended in Gameball's terms, or the chunk's own state."""
+    return chunk.job_state or chunk.state.value
+
+
+def message_of(batch: Batch) -> str:
+    """Why the batch is refused, held, paused or stopped; empty when there is nothing to say."""
+    return batch.refusal or batch.stop_reason or batch.paused or "; ".join(batch.held_by)
+
+
+def notes_of(batch: Batch) -> tuple[str, ...]:
+    """How the file was read, and why a second canary was sent."""
+    return (*batch.notes, *filter(None, [batch.canary_note]))
+
+
 def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[str, Any]:
-    """How far a batch is, by rows and jobs; its rate and expected end once there is something to go by."""
-    # a dry run's chunks are never sent, so they are no jobs
+    """How far a batch is, by rows and jobs; its rate and expected end as far as they can be estimated."""
+    # A dry run's chunks are never sent, so they are no jobs.
     whole = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT and not batch.dry_run]
     over = [chunk for chunk in whole if chunk.state.is_over]
     running = [chunk for chunk in whole if chunk.state in _RUNNING]
@@ -45,53 +137,74 @@ def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[st
         "runningRows": sum(chunk.rows for chunk in running),
         "jobs": {"settled": len(over), "running": len(running), "total": len(whole)},
     }
+    if batch.status.is_final or batch.paused:
+        return progress
     first_sent = min((chunk.intent_at for chunk in whole if chunk.intent_at), default=None)
-    # a paused batch sends nothing until its keys are right again, and nobody knows when that is
-    is_moving = not batch.status.is_final and not batch.paused
-    if settled and first_sent and is_moving and now > first_sent:
-        rows_a_second = settled / (now - first_sent).total_seconds()
-        left = timedelta(seconds=(batch.accepted_rows - settled) / rows_a_second)
-        progress["rowsPerSecond"] = round(Decimal(rows_a_second), 1)
-        progress["expectedEnd"] = instant(now + left)
+    if settled and first_sent and now > first_sent:
+        progress["rowsPerSecond"] = round(Decimal(settled / (now - first_sent).total_seconds()), 1)
+    if end := expected_end(batch, whole, now):
+        progress["expectedEnd"] = instant(end)
     return progress
 
 
-def head_of(batch: Batch) -> dict[str, Any]:
-    """What everybody is told of a batch first: which it is, how it stands, and its numbers."""
-    return {
-        "batchId": batch.batch_id,
-        "status": batch.status.value,
-        "dryRun": batch.dry_run,
-        "source": batch.source.to_json(),
-        "counts": batch.counts.to_json(),
-        "totals": {"requested": Decimal(batch.total), "applied": Decimal(batch.applied_total)},
-        **({"prediction": batch.prediction.to_json()} if batch.prediction else {}),
-    }
+def expected_end(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> datetime | None:
+    """Estimate when all jobs will have ended.
+
+    Jobs run side by side, so the number of settled rows says little about the time left: it is the time to
+    send what is not sent yet, and the time that one more job takes, for each wave.
+
+    Args:
+        batch: the batch.
+        chunks: its chunks without split ones, in the order of sending.
+        now: the present time.
+
+    Returns:
+        The time, or None while there is too little to go by: no job has ended, the pace of sending is
+        unknown, or every open job takes longer than any before.
+    """
+    job_times_s = [_seconds(c.intent_at, c.ended_at) for c in chunks if c.intent_at and c.ended_at]
+    waiting = [chunk for chunk in chunks if not chunk.state.is_over]
+    if not job_times_s or not waiting:
+        return None
+    unsent = [chunk for chunk in waiting if chunk.intent_at is None and not batch.stop_reason]
+    if not unsent:
+        left_s = _open_jobs_left_s(waiting, job_times_s, now)
+        return None if left_s is None else now + timedelta(seconds=left_s)
+    row_s = _seconds_per_row(batch, chunks, now)
+    if row_s is None:
+        return None
+    waves = {chunk.wave for chunk in unsent}
+    before = [chunk for chunk in waiting if chunk.wave not in waves]
+    open_s = _open_jobs_left_s(before, job_times_s, now) or 0
+    left_s = open_s + sum(chunk.rows for chunk in unsent) * row_s + len(waves) * median(job_times_s)
+    return now + timedelta(seconds=left_s)
 
 
-def times_of(batch: Batch) -> dict[str, str | None]:
-    """When a batch began and ended."""
-    return {
-        "createdAt": instant(batch.created_at),
-        "finishedAt": instant(batch.finished_at) if batch.finished_at else None,
-    }
+def _open_jobs_left_s(waiting: Sequence[Chunk], job_times_s: Sequence[float], now: datetime) -> float | None:
+    """The time until the open jobs end: they take as long as most others did, or else as the longest."""
+    ages_s = [_seconds(chunk.intent_at, now) for chunk in waiting if chunk.intent_at]
+    for usual_s in (median(job_times_s), max(job_times_s)):
+        if ages_s and (left_s := usual_s - min(ages_s)) > 0:
+            return left_s
+    return None
 
 
-def job_status(chunk: Chunk) -> str:
-    """How a chunk's job ended in Gameball's word, or where the chunk stands."""
-    return chunk.job_state or chunk.state.value
+def _seconds_per_row(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> float | None:
+    """The pace of sending in the largest wave begun, without canaries, after which sending waits."""
+    canaries = 0 if not batch.has_canary else 2 if batch.canary_note else 1
+    regular = chunks[canaries:]
+    sent = Counter[int]()
+    for chunk in regular:
+        if chunk.intent_at:
+            sent[chunk.wave] += chunk.rows
+    if not sent:
+        return None
+    [(wave, rows)] = sent.most_common(1)
+    times = [chunk.intent_at for chunk in regular if chunk.wave == wave]
+    sent_at = [time for time in times if time]
+    last = now if None in times else max(sent_at)
+    return _seconds(min(sent_at), last) / rows
 
 
-def message_of(batch: Batch) -> str:
-    """Why the batch is refused, held, paused or stopped; empty when there is nothing to say."""
-    return batch.refusal or batch.stop_reason or batch.paused or "; ".join(batch.held_by)
-
-
-def notes_of(batch: Batch) -> list[str]:
-    """How the file was read, and why a second canary went."""
-    return [*batch.notes, *filter(None, [batch.canary_note])]
-
-
-def instant(moment: datetime) -> str:
-    """A time as ISO 8601 in UTC, to the millisecond."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _seconds(since: datetime | None, until: datetime) -> float:
+    return (until - since).total_seconds() if since else 0.0

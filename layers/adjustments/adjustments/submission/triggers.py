@@ -70,7 +70,7 @@ class Intake:
             due_at: when the schedule was due, UTC.
         """
         if self._clock.now() > due_at + TICK_LATE_MAX:
-            self._notifier.tell_missed_tick(due_at)
+            self._notifier.notify_missed_tick(due_at)
             return
         errors: list[Exception] = []
         for key in self._files.names(RECURRING):

@@ -1,6 +1,6 @@
-"""Puts the page together: one file that needs nothing else, runs nothing and asks nobody."""
+"""Puts the page together: one file that needs no other, runs no script and makes no request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from adjustments.batches.records import Batch, Chunk
@@ -13,40 +13,34 @@ from adjustments.results.report_html.view_model import RowsView
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 )
-"""What a browser may do for this page: show it."""
+"""The Content Security Policy: a browser may only show the page."""
 
 
-def render_report(
-    batch: Batch, chunks: Sequence[Chunk], digest: RowsView, prediction: Mapping[str, int]
-) -> str:
-    """Write the page for a batch that has ended.
+def render_report(batch: Batch, chunks: Sequence[Chunk], rows: RowsView) -> str:
+    """Render the page for a batch that has ended.
 
     Args:
         batch: the batch in its final status.
         chunks: all its chunks.
-        digest: what its rows add up to.
-        prediction: rows by forecast, of a dry run; else empty.
+        rows: what the page shows of its rows.
+
+    Returns:
+        The HTML document.
     """
     title = f"{batch.status.value.replace('_', ' ')}: {batch.source.key}"
-    body = element(
-        "body",
-        patterns(),
-        element(
-            "main",
-            sections.head(batch, prediction),
-            sections.outcomes(batch, prediction),
-            sections.next_steps(batch),
-            _NO_TOTALS if batch.dry_run else sections.totals(batch, digest),
-            sections.problems(batch, digest),
-            sections.jobs(batch, chunks),
-            sections.files(batch),
-            sections.history(batch),
-        ),
+    main = element(
+        "main",
+        sections.header(batch),
+        sections.outcomes(batch),
+        sections.next_steps(batch),
+        sections.totals(batch, rows),
+        sections.problems(batch, rows),
+        sections.jobs(batch, chunks),
+        sections.files(batch),
+        sections.history(batch),
     )
+    body = element("body", patterns(), main)
     return "<!doctype html>\n" + element("html", _head(title), body, lang="en") + "\n"
-
-
-_NO_TOTALS: Final = Markup("")
 
 
 def _head(title: str) -> Markup:

@@ -1,16 +1,24 @@
-"""The parts of the page, one function each; a part that has nothing to say is empty."""
+"""The sections of the page, one function each; a section that has nothing to show is empty."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from adjustments.batches.records import Batch, Chunk, Outcome
+from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
 from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.results.formats import duration, points, rows_of
 from adjustments.results.report_html import texts
-from adjustments.results.report_html.charts import Part, failed_in, in_doubt_in, outcome_bar, swatch, timeline
-from adjustments.results.report_html.markup import Markup, element, isolated, joined, quoted
-from adjustments.results.report_html.texts import moment, points, rows_of, sentence
-from adjustments.results.report_html.view_model import OTHER, Example, Group, RowsView
+from adjustments.results.report_html.charts import (
+    BarPart,
+    failed_in,
+    in_doubt_in,
+    outcome_bar,
+    swatch,
+    timeline,
+)
+from adjustments.results.report_html.markup import Markup, element, isolated, joined, quoted, table
+from adjustments.results.report_html.texts import moment, sentence
+from adjustments.results.report_html.view_model import OTHER, ExampleRow, ProblemGroup, RowsView
 from adjustments.results.summary import job_status, notes_of
 from adjustments.submission.csv.printable import shown
 
@@ -24,15 +32,15 @@ RESOLUTIONS_MAX: Final = 10
 """Resolutions that the page shows: the last ones."""
 
 JOBS_OPEN_MAX: Final = 12
-"""Jobs whose table is open when the page is; a longer one opens at a click, without a script."""
+"""Up to so many chunks the table is open at once; a longer one opens at a click, without a script."""
 
 JOBS_MAX: Final = 100
-"""Jobs that the page lists; summary.json has all."""
+"""Chunks that the page lists; summary.json has all."""
 
-_FORETOLD: Final = "would fail: "
+_WOULD_FAIL: Final = "would fail: "
 """How a dry run's message begins; the heading above it says so already."""
 
-_NOTHING: Final = Markup("")
+_EMPTY: Final = Markup("")
 _MARKS: Final = {
     BatchStatus.COMPLETED: "✓",
     BatchStatus.VALIDATED: "✓",
@@ -43,64 +51,73 @@ _MARKS: Final = {
 }
 
 
-def head(batch: Batch, prediction: Mapping[str, int]) -> Markup:
-    """The verdict, and what the page is about."""
+def header(batch: Batch) -> Markup:
+    """The result, and which file and batch the page is about."""
     finished = batch.finished_at
-    took = texts.duration(finished - batch.created_at) if finished else ""
+    took = duration(finished - batch.created_at) if finished else ""
     about = sentence(
-        "This page tells what became of the file ",
+        "Report on the file ",
         element("code", isolated(batch.source.key)),
-        ": each of its rows adds points to one customer's balance at Gameball, or deducts them. Taken on ",
+        ". Each row adds points to one customer's balance in Gameball, or deducts them. Received on ",
         moment(batch.created_at),
-        f", ended {took} later" if took else "",
+        f", finished {took} later" if took else "",
         ".",
     )
-    named = sentence("Batch ", element("code", batch.batch_id))
-    why = batch.refusal or batch.stop_reason
-    has_findings = batch.dry_run and texts.not_sure_to_go(batch, prediction)
-    look = BatchStatus.COMPLETED_WITH_ERRORS if has_findings else batch.status
+    reason = batch.refusal or batch.stop_reason
+    look = _look_of(batch)
     mark = element("span", _MARKS.get(look, "·"), class_="mark", aria_hidden="true")
     return element(
         "header",
         element("p", batch.status.value.replace("_", " "), class_="status"),
-        element("h1", mark, texts.headline(batch, prediction)),
+        element("h1", mark, texts.headline(batch)),
         element("p", texts.explanation(batch), class_="lead"),
-        element("p", element("b", "Why: "), quoted(why), class_="why") if why else "",
-        element("div", about, named, class_="about"),
+        element("p", element("b", "Why: "), quoted(reason), class_="why") if reason else "",
+        element("div", about, sentence("Batch ", element("code", batch.batch_id)), class_="about"),
         class_=f"verdict {look.value}",
     )
 
 
-def outcomes(batch: Batch, prediction: Mapping[str, int]) -> Markup:
-    """The picture of the outcomes."""
-    parts = _predicted(batch, prediction) if prediction else _counted(batch)
+def _look_of(batch: Batch) -> BatchStatus:
+    """A dry run looks well only where every row would surely be applied."""
+    not_predicted = (batch.prediction or Prediction()).not_predicted
+    has_findings = batch.dry_run and texts.would_not_be_applied(batch) + not_predicted
+    return BatchStatus.COMPLETED_WITH_ERRORS if has_findings else batch.status
+
+
+def outcomes(batch: Batch) -> Markup:
+    """The chart of the outcomes."""
+    parts = _predicted(batch, batch.prediction) if batch.prediction else _counted(batch)
     if not batch.counts.rows or not sum(part.rows for part in parts):
-        return _NOTHING
-    would = "would become" if batch.dry_run else "became"
-    return _section(f"What {would} of the {rows_of(batch.counts.rows)}", outcome_bar(parts))
+        return _EMPTY
+    name = "Predicted outcome" if batch.dry_run else "Outcome"
+    return _section(f"{name} of {rows_of(batch.counts.rows)}", outcome_bar(parts))
 
 
-def _counted(batch: Batch) -> list[Part]:
-    numbers = batch.counts.values()
+def _counted(batch: Batch) -> list[BarPart]:
+    counts = batch.counts.values()
     return [
-        Part(outcome, _name(outcome), numbers[outcome.value], texts.MEANINGS[outcome]) for outcome in Outcome
+        BarPart(outcome, _name(outcome), counts[outcome.value], texts.MEANINGS[outcome])
+        for outcome in Outcome
     ]
 
 
-def _predicted(batch: Batch, prediction: Mapping[str, int]) -> list[Part]:
-    would_fail = prediction.get("wouldOverdraw", 0) + prediction.get("unknownCustomer", 0)
-    told = (
-        (Outcome.APPLIED, "would be applied", prediction.get("wouldApply", 0), "by the balances of now"),
-        (Outcome.FAILED, "would fail", would_fail, "the balance is too low, or the customer is not known"),
-        (Outcome.REJECTED, "can't be read", batch.counts.rejected, "the row would never be sent"),
-        (
+def _predicted(batch: Batch, prediction: Prediction) -> list[BarPart]:
+    would_fail = prediction.would_overdraw + prediction.unknown_customer
+    return [
+        BarPart(Outcome.APPLIED, "would be applied", prediction.would_apply, "based on the current balances"),
+        BarPart(
+            Outcome.FAILED, "would fail", would_fail, "the balance is too low, or the customer is unknown"
+        ),
+        BarPart(
+            Outcome.REJECTED, "rejected", batch.counts.rejected, "the row has an error and would not be sent"
+        ),
+        BarPart(
             Outcome.NOT_SUBMITTED,
-            "can't be foretold",
-            prediction.get("notPredicted", 0),
+            "not predicted",
+            prediction.not_predicted,
             "the balance could not be looked up",
         ),
-    )
-    return [Part(*part) for part in told]
+    ]
 
 
 def next_steps(batch: Batch) -> Markup:
@@ -108,44 +125,60 @@ def next_steps(batch: Batch) -> Markup:
     return _section("What to do next", element("ol", *texts.next_steps(batch)))
 
 
-def totals(batch: Batch, digest: RowsView) -> Markup:
-    """The sums in points."""
+def totals(batch: Batch, rows: RowsView) -> Markup:
+    """The sums in points; of a dry run, what a real run would do."""
     if not batch.counts.rows:
-        return _NOTHING
-    tiles: list[tuple[str, Decimal | str, str]] = [
-        ("Asked for", batch.total, "sum of all rows that could be read"),
-        ("Applied", batch.applied_total, "sum of all rows that were applied"),
-        ("Added", digest.added, "the applied rows above zero"),
-        ("Deducted", digest.deducted, "the applied rows below zero"),
-    ]
-    made = [
-        element(
-            "div",
-            element("dt", name),
-            element("dd", element("b", points(amount, signed=True)), element("span", told)),
-        )
-        for name, amount, told in tiles
-    ]
-    return _section("Points", element("dl", *made, class_="tiles"))
+        return _EMPTY
+    requested = _tile("Requested", batch.total, "all rows without errors")
+    if batch.dry_run:
+        tiles = [
+            requested,
+            _tile("Would be applied", rows.added + rows.deducted, "based on the current balances"),
+            _tile("Would be added", rows.added, "rows with a positive amount"),
+            _tile("Would be deducted", rows.deducted, "rows with a negative amount"),
+        ]
+    else:
+        tiles = [
+            requested,
+            _tile("Applied", batch.applied_total, "all applied rows"),
+            _tile("Added", rows.added, "applied rows with a positive amount"),
+            _tile("Deducted", rows.deducted, "applied rows with a negative amount"),
+        ]
+    return _section("Points", element("dl", *tiles, class_="tiles"), _not_in_totals(batch))
 
 
-def problems(batch: Batch, digest: RowsView) -> Markup:
+def _tile(name: str, amount: Decimal | str, meaning: str) -> Markup:
+    number = element("dd", element("b", points(amount)), element("span", meaning))
+    return element("div", element("dt", name), number)
+
+
+def _not_in_totals(batch: Batch) -> Markup:
+    """Which rows are in "Requested" only, because nobody knows what became of them."""
+    if batch.prediction and batch.prediction.not_predicted:
+        told = f"{rows_of(batch.prediction.not_predicted)} without a prediction: counted as requested only."
+    elif batch.counts.in_doubt:
+        told = f"{rows_of(batch.counts.in_doubt)} in doubt: counted as requested only."
+    else:
+        return _EMPTY
+    return element("p", told, class_="small")
+
+
+def problems(batch: Batch, rows: RowsView) -> Markup:
     """The rows that were not applied, or may not have been, by reason."""
-    groups = digest.groups(GROUPS_MAX)
+    groups = rows.groups(GROUPS_MAX)
     if not groups:
-        return _NOTHING
-    title = (
-        "Rows that would not be applied"
-        if batch.dry_run
-        else "Rows that were not applied, or may not have been"
-    )
-    if not batch.dry_run and not batch.counts.in_doubt:
-        title = "Rows that were not applied"
+        return _EMPTY
+    if batch.dry_run:
+        title = "Rows that would not be applied"
+    elif batch.counts.in_doubt:
+        title = "Rows not applied or in doubt"
+    else:
+        title = "Rows not applied"
     return _section(f"{title}, by reason", *_groups(groups, is_dry_run=batch.dry_run))
 
 
-def _groups(groups: Sequence[Group], *, is_dry_run: bool) -> Iterator[Markup]:
-    """The groups as far as there is room: with examples, without, and then added up."""
+def _groups(groups: Sequence[ProblemGroup], *, is_dry_run: bool) -> Iterator[Markup]:
+    """The groups as far as there is room: with examples, without examples, and then added up."""
     left, rest = GROUPS_BYTES_MAX, dict.fromkeys(Outcome, 0)
     for group in groups:
         made = _group(group, group.examples, is_dry_run)
@@ -158,65 +191,70 @@ def _groups(groups: Sequence[Group], *, is_dry_run: bool) -> Iterator[Markup]:
         yield made
     for outcome, rows in rest.items():
         if rows:
-            yield _group(Group(outcome, OTHER, rows), (), is_dry_run)
+            yield _group(ProblemGroup(outcome, OTHER, rows), (), is_dry_run)
 
 
-def _group(group: Group, examples: Sequence[Example], is_dry_run: bool) -> Markup:
+def _group(group: ProblemGroup, examples: Sequence[ExampleRow], is_dry_run: bool) -> Markup:
     would_fail = is_dry_run and group.outcome is Outcome.NOT_SUBMITTED
     look, name = (Outcome.FAILED, "would fail") if would_fail else (group.outcome, _name(group.outcome))
     reason = group.reason[:REASON_CHARS_MAX]
-    reason = reason.removeprefix(_FORETOLD) if would_fail else reason
-    told = element(
+    reason = reason.removeprefix(_WOULD_FAIL) if would_fail else reason
+    title = element(
         "h3",
         swatch(look),
         element("span", f"{rows_of(group.rows)} {name}", class_="number"),
-        element("span", quoted(reason or "no reason was told"), class_="reason"),
+        element("span", quoted(reason or "no reason was given"), class_="reason"),
     )
-    return element("article", told, _examples(group, examples), class_="group")
+    return element("article", title, _examples(group, examples), class_="group")
 
 
-def _examples(group: Group, examples: Sequence[Example]) -> Markup:
+def _examples(group: ProblemGroup, examples: Sequence[ExampleRow]) -> Markup:
     if not examples:
         return element("p", "See results.csv for these rows.", class_="small")
-    says_more = group.reason == OTHER or not group.is_shared
-    names = ["Line", "Customer", "Amount", *(["What was said"] if says_more else [])]
+    has_messages = group.reason == OTHER or not group.is_shared
+    names = ["Line", "Customer", "Amount", *(["Message"] if has_messages else [])]
     rows = [
         [
             f"{row.line:,}",
             isolated(shown(row.customer_id)),
             isolated(shown(row.amount)),
-            *([quoted(row.message.removeprefix(_FORETOLD)[:REASON_CHARS_MAX])] if says_more else []),
+            *([quoted(row.message.removeprefix(_WOULD_FAIL)[:REASON_CHARS_MAX])] if has_messages else []),
         ]
         for row in examples
     ]
     more = group.rows - len(examples)
-    rest = element("p", f"and {more:,} more, in results.csv", class_="small") if more else _NOTHING
-    return joined([_table(names, rows, numbers=(0, 2), texts=(3,), names_at=(1,)), rest])
+    rest = element("p", f"{rows_of(more)} more in results.csv", class_="small") if more else _EMPTY
+    return joined([table(names, rows, numbers=(0, 2), texts=(3,), names_at=(1,)), rest])
 
 
 def jobs(batch: Batch, chunks: Sequence[Chunk]) -> Markup:
-    """The jobs over time, and as a table."""
+    """The jobs over time, and the chunks as a table."""
     present = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
-    picture = timeline(batch, chunks)
-    if picture is None or batch.dry_run:
-        return _NOTHING
-    told = sentence(
-        f"Gameball takes at most 1,000 rows at once, so the batch was sent in {_number(len(present))}. "
-        "Each is worked on by Gameball as one job.",
-        " A customer's second row waits for the first." if batch.has_repeats else "",
+    chart = timeline(batch, chunks)
+    if chart is None or batch.dry_run:
+        return _EMPTY
+    explanation = sentence(
+        "Gameball accepts at most 1,000 rows per request, so the rows were divided into chunks. ",
+        _sent(present),
+        " Gameball processes each as one job.",
+        " A customer's second row waits until the first is finished." if batch.has_repeats else "",
     )
     names = ["Chunk", "Job", "Status", "Rows", "Applied", "Failed", "In doubt", "Sent (UTC)", "Took"]
     rows = [_job(chunk) for chunk in present[:JOBS_MAX]]
     left = len(present) - JOBS_MAX
-    rest = element("p", f"and {left:,} more, in summary.json", class_="small") if left > 0 else ""
-    table = joined([_table(names, rows, numbers=(1, 3, 4, 5, 6, 8)), rest])
+    rest = element("p", f"{left:,} more in summary.json", class_="small") if left > 0 else ""
+    details = joined([table(names, rows, numbers=(1, 3, 4, 5, 6, 8), look="jobs"), rest])
     if len(present) > JOBS_OPEN_MAX:
-        table = element("details", element("summary", f"The {len(present):,} chunks one by one"), table)
-    return _section("Jobs over time", told, picture, table)
+        details = element("details", element("summary", f"Show the {len(present):,} chunks"), details)
+    return _section("Jobs over time", explanation, chart, details)
 
 
-def _number(chunks: int) -> str:
-    return "one chunk" if chunks == 1 else f"{chunks:,} chunks"
+def _sent(chunks: Sequence[Chunk]) -> str:
+    """How many chunks there are, and how many of them were sent."""
+    sent = sum(chunk.intent_at is not None for chunk in chunks)
+    if sent == len(chunks):
+        return "1 chunk was sent." if sent == 1 else f"{sent:,} chunks were sent."
+    return f"{sent:,} of {len(chunks):,} chunks {'was' if sent == 1 else 'were'} sent."
 
 
 def _job(chunk: Chunk) -> list[object]:
@@ -230,23 +268,23 @@ def _job(chunk: Chunk) -> list[object]:
         f"{failed_in(chunk):,}",
         f"{in_doubt_in(chunk):,}" if sent else "0",
         f"{sent:%H:%M:%S}" if sent else "not sent",
-        texts.duration(ended - sent) if sent and ended else "",
+        duration(ended - sent) if sent and ended else "",
     ]
 
 
 def files(batch: Batch) -> Markup:
-    """What lies beside the page."""
-    told = {
-        "results.csv": "every row of the file with its one outcome, in the order of the file",
-        "fix-me.csv": "the rows that can safely be dropped again, as they were, with the reason",
-        "summary.json": "the numbers of this page, for machines",
+    """The result files beside the page."""
+    meanings = {
+        "results.csv": "every row of the file with its outcome, in the order of the file",
+        "fix-me.csv": "the original rows that can safely be dropped again, with the reason",
+        "summary.json": "the numbers of this report, for programs",
     }
-    names = told if batch.counts.rows else ["summary.json"]
-    items = [element("li", element("a", name, href=name), f": {told[name]}") for name in names]
+    names = meanings if batch.counts.rows else ["summary.json"]
+    items = [element("li", element("a", name, href=name), f": {meanings[name]}") for name in names]
     where = sentence(
-        "The links work where the files lie beside this page. To have them all in one folder: ",
+        "The links work where the files are in the same folder as this page. To download them all: ",
         element("code", f"adjust results {batch.batch_id}"),
-        ". They are kept in the bucket under ",
+        ". In the bucket they are under ",
         element("code", f"results/{batch.batch_id}/"),
         ".",
     )
@@ -261,26 +299,26 @@ def history(batch: Batch) -> Markup:
         items.append(element("li", "Approved by ", isolated(batch.approved_by), "."))
     if batch.stopped_by:
         items.append(element("li", "Stopped by ", isolated(batch.stopped_by), "."))
-    items += [element("li", told, element("code", other)) for told, other in _reversals(batch) if other]
+    items += [element("li", text, element("code", other)) for text, other in _reversals(batch) if other]
     if batch.source.sha256:
         items.append(element("li", "SHA-256 of the rows: ", element("code", batch.source.sha256)))
-    made = element("ul", *items) if items else _NOTHING
-    return _section("How it was handled", made, _resolutions(batch)) if items else _NOTHING
+    made = element("ul", *items) if items else _EMPTY
+    return _section("Processing details", made, _resolutions(batch)) if items else _EMPTY
 
 
 def _reversals(batch: Batch) -> list[tuple[str, str]]:
-    return [("Takes back batch ", batch.reverses), ("Taken back by ", batch.reversed_by)]
+    return [("Reverses batch ", batch.reverses), ("Reversed by batch ", batch.reversed_by)]
 
 
 def _resolutions(batch: Batch) -> Markup:
     if not batch.resolutions:
-        return _NOTHING
+        return _EMPTY
     rows = [
         [moment(done.at), f"{done.rows:,}", isolated(done.by), isolated(done.note[:NOTE_CHARS_MAX])]
         for done in batch.resolutions[-RESOLUTIONS_MAX:]
     ]
-    title = element("h3", "Rows in doubt that were settled later")
-    return joined([title, _table(["When", "Rows", "By", "Why"], rows, numbers=(1,), texts=(2, 3))])
+    title = element("h3", "Rows in doubt that were resolved later")
+    return joined([title, table(["When", "Rows", "By", "Note"], rows, numbers=(1,), texts=(2, 3))])
 
 
 def _name(outcome: Outcome) -> str:
@@ -289,31 +327,3 @@ def _name(outcome: Outcome) -> str:
 
 def _section(title: str, *parts: object) -> Markup:
     return element("section", element("h2", title), *parts)
-
-
-def _table(
-    names: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    numbers: Sequence[int],
-    texts: Sequence[int] = (),
-    names_at: Sequence[int] = (),
-) -> Markup:
-    """A table that scrolls by itself where it is too wide for the screen.
-
-    Args:
-        names: of the columns.
-        rows: the cells.
-        numbers: columns that are set flush right.
-        texts: columns that may be broken into lines.
-        names_at: columns that may be broken into lines on a narrow screen.
-    """
-    look_of = {**dict.fromkeys(numbers, "n"), **dict.fromkeys(texts, "text"), **dict.fromkeys(names_at, "id")}
-    looks = [look_of.get(at) for at in range(len(names))]
-    top = [element("th", name, scope="col", class_=look) for name, look in zip(names, looks, strict=True)]
-    body = [
-        element("tr", *(element("td", cell, class_=look) for cell, look in zip(row, looks, strict=True)))
-        for row in rows
-    ]
-    look = "said" if texts else None
-    made = element("table", element("thead", element("tr", *top)), element("tbody", *body), class_=look)
-    return element("div", made, class_="scroll", tabindex=0, role="group", aria_label=", ".join(names))

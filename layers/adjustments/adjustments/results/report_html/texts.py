@@ -1,192 +1,208 @@
-"""The words of the page: what came out, what to do next, and numbers and times as people write them."""
+"""The sentences of the page: headline, explanation and next steps of each status."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from adjustments.batches.lookup_rounds import expected_end, next_round_at
-from adjustments.batches.records import Batch, Counts, Outcome
+from adjustments.batches.records import Batch, Outcome, Prediction
 from adjustments.batches.states import BatchStatus
-from adjustments.results.emails import VERDICTS
+from adjustments.results.formats import rows_of
 from adjustments.results.report_html.markup import Markup, element, joined
 
 MEANINGS: Final = {
     Outcome.APPLIED: "the customer's balance was changed",
-    Outcome.FAILED: "Gameball refused the row; the balance is as it was",
-    Outcome.REJECTED: "the row can't be read as it stands, so it was never sent",
-    Outcome.NOT_SUBMITTED: "never sent; the balance is as it was",
-    Outcome.IN_DOUBT: "sent, but no answer tells whether the balance was changed",
+    Outcome.FAILED: "Gameball refused the row; the balance is unchanged",
+    Outcome.REJECTED: "the row has an error and was not sent; the balance is unchanged",
+    Outcome.NOT_SUBMITTED: "the row was not sent; the balance is unchanged",
+    Outcome.IN_DOUBT: "the row was sent, but it is unknown whether the balance was changed",
 }
 
-_MINUTE_S: Final = 60
 
-
-def headline(batch: Batch, prediction: Mapping[str, int]) -> str:
-    """The verdict with its numbers."""
+def headline(batch: Batch) -> str:
+    """The result with its numbers."""
     counts = batch.counts
     match batch.status:
         case BatchStatus.COMPLETED:
-            all_rows = "the one row was" if counts.rows == 1 else f"all {counts.rows:,} rows were"
-            return f"Done: {all_rows} applied"
+            all_rows = "the row was" if counts.rows == 1 else f"all {counts.rows:,} rows were"
+            return f"Completed: {all_rows} applied"
         case BatchStatus.COMPLETED_WITH_ERRORS:
-            return f"Done, but {_some(counts.rows - counts.applied, counts)} not applied"
+            return f"Completed, but {_share(counts.rows - counts.applied, batch)} not applied"
         case BatchStatus.VALIDATED:
-            return f"Dry run, nothing was sent: {_found(batch, prediction)}"
+            return f"Dry run, nothing was sent: {_findings(batch)}"
+        case BatchStatus.REJECTED:
+            return "The file was rejected, nothing was sent"
         case BatchStatus.STOPPED:
-            return f"Stopped: {_some(counts.not_submitted, counts)} never sent"
-        case BatchStatus.NEEDS_ATTENTION if counts.in_doubt:
-            verb = "is" if counts.in_doubt == 1 else "are"
-            share = f"{counts.in_doubt:,} of {rows_of(counts.rows)}"
-            return f"{share} {verb} in doubt: a person has to look"
+            return f"Stopped: {_share(counts.not_submitted, batch)} not sent"
         case BatchStatus.NEEDS_ATTENTION:
-            return "Out of time: a person has to look"
-        case _:
-            return VERDICTS.get(batch.status, batch.status.value).rstrip(".")
+            return f"Action needed: {_open_point(batch)}"
+        case other:
+            return other.value.replace("_", " ")
 
 
-def _found(batch: Batch, prediction: Mapping[str, int]) -> str:
-    unknown, whole = prediction.get("notPredicted", 0), rows_of(batch.counts.rows)
-    if bad := would_not_go(batch, prediction):
-        rest = f", {unknown:,} could not be foretold" if unknown else ""
-        return f"{bad:,} of {whole} would not be applied{rest}"
-    return f"{unknown:,} of {whole} could not be foretold" if unknown else "nothing wrong found"
+def _open_point(batch: Batch) -> str:
+    in_doubt = batch.counts.in_doubt
+    if not in_doubt:
+        return "the batch did not finish in time"
+    return f"{in_doubt:,} of {rows_of(batch.counts.rows)} {'is' if in_doubt == 1 else 'are'} in doubt"
 
 
-def _some(part: int, counts: Counts) -> str:
-    return f"{part:,} of {rows_of(counts.rows)} {'was' if part == 1 else 'were'}"
+def _share(part: int, batch: Batch) -> str:
+    return f"{part:,} of {rows_of(batch.counts.rows)} {_was(part)}"
+
+
+def _was(rows: int) -> str:
+    return "was" if rows == 1 else "were"
+
+
+def _findings(batch: Batch) -> str:
+    unpredicted = (batch.prediction or Prediction()).not_predicted
+    all_rows = rows_of(batch.counts.rows)
+    if bad := would_not_be_applied(batch):
+        rest = f", {unpredicted:,} could not be predicted" if unpredicted else ""
+        return f"{bad:,} of {all_rows} would not be applied{rest}"
+    return f"{unpredicted:,} of {all_rows} could not be predicted" if unpredicted else "no problem found"
 
 
 def explanation(batch: Batch) -> str:
-    """The verdict in whole sentences."""
+    """The result in whole sentences."""
+    applied = batch.counts.applied
     match batch.status:
         case BatchStatus.COMPLETED:
-            return "Every adjustment of the file has reached its customer's balance, once."
+            return "Each row of the file was applied to its customer's balance exactly once."
         case BatchStatus.COMPLETED_WITH_ERRORS:
             return (
-                f"{batch.counts.applied:,} were applied, once each. The others changed no balance, "
-                "and it is known why."
+                f"{rows_of(applied)} {_was(applied)} applied, each exactly once. The other rows changed no "
+                "balance; their reasons are listed below."
             )
         case BatchStatus.VALIDATED:
-            return "The file was read and checked row by row, as asked for. No balance was changed."
+            return "Each row of the file was checked. Nothing was sent, so no balance was changed."
         case BatchStatus.REJECTED:
-            return "The file as a whole could not be accepted, so no balance was changed."
+            return "The file as a whole could not be accepted. Nothing was sent, so no balance was changed."
         case BatchStatus.STOPPED:
             return (
-                f"Nothing more is sent. {batch.counts.applied:,} rows had been applied by then and stay "
-                "applied; what was never sent changed no balance."
+                f"No more rows are sent. {rows_of(applied)} {_was(applied)} applied before the stop and stay "
+                "applied. Rows that were not sent changed no balance."
             )
         case BatchStatus.NEEDS_ATTENTION if batch.counts.in_doubt:
             return (
-                "Rows in doubt were sent to Gameball, and no answer tells what became of them. Each may or "
-                "may not have changed its customer's balance. They are never sent again unasked."
+                "Rows in doubt were sent to Gameball, but no answer says whether they were applied. Each may "
+                "or may not have changed its customer's balance. They are never sent again automatically."
             )
         case _:
-            return "Not everything had ended when the batch's time was over."
+            return "The time limit of the batch was reached before all rows were sent or answered."
 
 
 def next_steps(batch: Batch) -> Iterator[Markup]:
     """What to do now, step by step."""
-    to_fix = batch.counts.failed + batch.counts.rejected + batch.counts.not_submitted
     match batch.status:
         case BatchStatus.COMPLETED:
-            yield _step("Nothing is left to do. ", _file("results.csv"), " proves what became of each row.")
-            yield _reversal(batch, "If it turns out to be a mistake")
+            yield _step("Nothing is left to do. ", _file("results.csv"), " lists the outcome of each row.")
+            yield _reversal(batch, "If the file was a mistake")
         case BatchStatus.VALIDATED:
             yield from _steps_after_dry_run(batch)
-        case BatchStatus.REJECTED if batch.source.sha256:
-            # Its rows could be read, and were accepted before: nobody should drop them again unawares.
-            yield _step("If that batch exists and the rows were meant once, nothing is left to do.")
-            yield _step("If they are meant to be applied once more, do what is said above, and only then.")
         case BatchStatus.REJECTED:
-            yield _step("Correct what is said above, in the file itself or where it is exported.")
-            yield _step("Drop it again. Nothing was sent, so nothing can be applied twice.")
+            yield from _steps_after_rejection(batch)
         case BatchStatus.NEEDS_ATTENTION:
-            yield from _steps_in_doubt(batch)
-            if to_fix:
-                yield from _steps_to_fix(batch)
+            yield from _steps_for_attention(batch)
         case _:
             yield from _steps_to_fix(batch)
-            yield _reversal(batch, "If the rows that were applied turn out to be a mistake")
+            if batch.counts.applied:
+                yield _reversal(batch, "If the rows that were applied were a mistake")
 
 
 def _steps_after_dry_run(batch: Batch) -> Iterator[Markup]:
-    foretold = batch.prediction.to_json() if batch.prediction else {}
-    if would_not_go(batch, foretold):
+    if would_not_be_applied(batch):
         yield _step(
-            "Look at the rows listed below, which are in ", _file("fix-me.csv"), " as well, and correct them."
+            "Check the rows that are listed below and in ", _file("fix-me.csv"), ", and correct them."
         )
-    if foretold.get("notPredicted"):
+    if batch.prediction and batch.prediction.not_predicted:
         yield _step(
-            "For some rows no balance could be looked up: try the dry run again later, or live with it."
+            "For some rows no balance could be looked up. Repeat the dry run later, or go on without a "
+            "prediction for them."
         )
-    yield _step("Drop the file again without asking for a dry run; only then anything is sent.")
+    yield _step("To apply the file, drop it again without the dry-run option. Nothing is sent before that.")
+
+
+def _steps_after_rejection(batch: Batch) -> Iterator[Markup]:
+    if batch.source.sha256:
+        # The rows were readable but accepted before: nobody should drop them again by accident.
+        yield _step("If that batch exists and the rows were meant only once, nothing is left to do.")
+        yield _step("If they are meant to be applied once more, follow the reason given above.")
+        return
+    yield _step("Fix the problem described above, in the file or in the system that exports it.")
+    yield _step("Drop the file again. Nothing was sent, so nothing can be applied twice.")
+
+
+def _steps_for_attention(batch: Batch) -> Iterator[Markup]:
+    if batch.counts.in_doubt:
+        yield from _steps_in_doubt(batch)
+    else:
+        yield _step("The outcome of every row is known, so no customer has to be looked up.")
+    if batch.counts.failed + batch.counts.rejected + batch.counts.not_submitted:
+        yield from _steps_to_fix(batch)
 
 
 def _steps_in_doubt(batch: Batch) -> Iterator[Markup]:
-    resolve = f"adjust resolve {batch.batch_id}"
     yield _step(
         element("strong", "Do not send the rows in doubt again, and do not drop the original file again: "),
-        "customers could get or lose the points twice.",
+        "customers could receive or lose the points twice.",
     )
     yield _step(
-        "Look these customers up at Gameball: does the list of transactions show the amount, at the time "
-        "of this batch? ",
+        "Look these customers up in Gameball: do their transactions show the amount, at the time of this "
+        "batch? ",
         *_looked_up(batch),
     )
     yield _step(
-        "Tell what you found, for all rows or line by line: ",
-        element("code", f"{resolve} applied --line 12 --note '…'"),
-        " or ",
-        element("code", f"{resolve} not-applied --note '…'"),
-        ". This page and the files are then written anew.",
+        "Record what you found, for all rows in doubt or (with ",
+        element("code", "--line"),
+        ") for single lines:",
+        _command(f"adjust resolve {batch.batch_id} applied --line 12 --note '…'"),
+        _command(f"adjust resolve {batch.batch_id} not-applied --note '…'"),
+        "This report and the result files are then regenerated.",
     )
 
 
 def _looked_up(batch: Batch) -> Iterator[object]:
-    """How far the system itself has looked the rows in doubt up, and when it goes on."""
+    """How many rows in doubt the system itself has looked up, and when it goes on."""
     state = batch.reconciliation
     if not state.looked_at:
-        yield "The system begins to look them up with its next sweep, and clears what it can prove."
+        yield "The system starts to look them up with its next sweep, and resolves what it can prove."
     elif state.rows_left:
         rows = rows_of(state.rows_asked + state.rows_left)
-        yield f"The system has looked up {state.rows_asked:,} of {rows} in doubt, up to "
+        yield f"The system has looked up {state.rows_asked:,} of {rows} in doubt by "
         yield moment(state.looked_at)
-        yield ", and cleared what it could prove; the others follow"
+        yield ", and resolved the rows that it could prove; the others follow"
         if end := expected_end(batch):
-            yield ", at this pace until "
+            yield ", at this pace by "
             yield moment(end)
         yield "."
     else:
         yield f"The system has looked up all {rows_of(state.rows_asked)} in doubt, the last on "
         yield moment(state.looked_at)
-        yield ", and cleared what it could prove. "
+        yield ", and resolved the rows that it could prove. "
         if again := next_round_at(batch):
-            yield "It looks again after "
+            yield "It looks them up again after "
             yield moment(again)
             yield "."
         else:
-            yield "It does not look again: what is left is for a person to resolve."
+            yield "It does not look them up again: a person has to resolve the others."
 
 
 def _steps_to_fix(batch: Batch) -> Iterator[Markup]:
     yield _step(
-        "Open ",
-        _file("fix-me.csv"),
-        ": it holds just the rows that were not applied, and why, in the last column.",
-    )
-    yield _step("Correct them there, and remove what should not be sent. The column “error” may stay.")
-    yield _step(
-        "Drop that file, for example with ",
-        element("code", "adjust submit fix-me.csv"),
-        ". Do not drop the original file again: rows that were applied would be applied twice.",
-    )
+        "Open ", _file("fix-me.csv"), ": it holds exactly the rows that were not applied. ",
+        "The last column gives the reason.",
+    )  # fmt: skip
+    yield _step("Correct the rows, and delete those that should not be sent. The column “error” may stay.")
+    original = "Do not drop the original file again: rows that were applied could be applied twice."
+    yield _step("Drop the corrected file, for example with", _command("adjust submit fix-me.csv"), original)
 
 
 def _reversal(batch: Batch, when: str) -> Markup:
-    command = element("code", f"adjust reverse {batch.batch_id}")
     return _step(
-        f"{when}: ", command, " makes a file that takes back exactly what was applied, for you to drop."
+        f"{when}, create a file that reverses exactly the applied rows, check it, and drop it:",
+        _command(f"adjust reverse {batch.batch_id}"),
     )
 
 
@@ -198,58 +214,20 @@ def _file(name: str) -> Markup:
     return element("a", name, href=name)
 
 
-def would_not_go(batch: Batch, prediction: Mapping[str, int]) -> int:
+def _command(text: str) -> Markup:
+    """A command on a line of its own."""
+    return element("code", text, class_="command")
+
+
+def would_not_be_applied(batch: Batch) -> int:
     """Rows of a dry run that a real run would not apply."""
-    would_fail = prediction.get("wouldOverdraw", 0) + prediction.get("unknownCustomer", 0)
-    return batch.counts.rejected + would_fail
-
-
-def not_sure_to_go(batch: Batch, prediction: Mapping[str, int]) -> int:
-    """Rows of a dry run that a real run would not apply, or of which nobody can tell."""
-    return would_not_go(batch, prediction) + prediction.get("notPredicted", 0)
-
-
-def rows_of(rows: int) -> str:
-    """A number of rows."""
-    return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
-
-
-def points(amount: Decimal | str, *, signed: bool = False) -> str:
-    """An amount as people write it; a real minus, so that it is as wide as a plus."""
-    number = Decimal(amount)
-    text = f"{number:+,f}" if signed and number else f"{number:,f}"
-    return text.replace("-", "\N{MINUS SIGN}")
-
-
-def percent(part: int, whole: int) -> str:
-    """A share; one that is not nothing is never written as nothing, nor as all."""
-    share = 100 * part / whole
-    if 0 < share < 0.1:
-        return "under 0.1 %"
-    if 99.9 < share < 100:
-        return "over 99.9 %"
-    return f"{share:.1f} %".replace(".0 %", " %")
+    prediction = batch.prediction or Prediction()
+    return batch.counts.rejected + prediction.would_overdraw + prediction.unknown_customer
 
 
 def moment(at: datetime) -> Markup:
-    """A time, for people and for machines."""
+    """A time, for people and for programs."""
     return element("time", f"{at.day} {at:%B %Y, %H:%M:%S} UTC", datetime=f"{at:%Y-%m-%dT%H:%M:%SZ}")
-
-
-def duration(took: timedelta) -> str:
-    """How long something took, with two units at most; empty when it took no time that could be seen."""
-    seconds = took.total_seconds()
-    if seconds < 0.05:
-        return ""
-    if seconds < 10:
-        return f"{seconds:.1f} s".replace(".0 ", " ")
-    if seconds < _MINUTE_S:
-        return f"{seconds:.0f} s"
-    minutes, rest_s = divmod(round(seconds), _MINUTE_S)
-    if minutes < _MINUTE_S:
-        return f"{minutes} min {rest_s} s"
-    hours, rest = divmod(minutes, _MINUTE_S)
-    return f"{hours} h {rest} min"
 
 
 def sentence(*parts: object) -> Markup:

@@ -1,0 +1,46 @@
+"""Numbers and durations as the report and the e-mails show them: one format everywhere."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from adjustments.core.decimals import plain
+
+_MINUTE_S = 60
+
+
+def rows_of(rows: int) -> str:
+    """A number of rows, such as "1 row" or "2,500 rows"."""
+    return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
+
+
+def points(amount: Decimal | str) -> str:
+    """A signed amount with thousands separators and no trailing zeros, such as "+239,800" or "-0.5"."""
+    whole, _, decimals = plain(abs(Decimal(amount))).partition(".")
+    sign = "-" if Decimal(amount) < 0 else "+" if Decimal(amount) > 0 else ""
+    return f"{sign}{int(whole):,}" + (f".{decimals}" if decimals else "")
+
+
+def percent(part: int, whole: int) -> str:
+    """A share; a share that is neither 0 nor 100 % is never rounded to one of them."""
+    share = 100 * part / whole
+    if 0 < share < 0.1:
+        return "under 0.1 %"
+    if 99.9 < share < 100:
+        return "over 99.9 %"
+    return f"{share:.1f} %".replace(".0 %", " %")
+
+
+def duration(took: timedelta) -> str:
+    """How long something took, in two units at most; empty when it is too short to be measured."""
+    seconds = took.total_seconds()
+    if seconds < 0.05:
+        return ""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
+    if round(seconds) < _MINUTE_S:
+        return f"{seconds:.0f} s"
+    minutes, rest_s = divmod(round(seconds), _MINUTE_S)
+    if minutes < _MINUTE_S:
+        return f"{minutes} min {rest_s} s"
+    hours, rest = divmod(minutes, _MINUTE_S)
+    return f"{hours} h {rest} min"
