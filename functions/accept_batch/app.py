@@ -1,55 +1,53 @@
-"""Takes a batch from the API, in the seed's form (seed, balance-adjustment-batch)."""
+"""Takes a batch from the API (Gameball API, Balance Adjustment Batch Job)."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.event_handler import Response
+
 import adjustments.submission.api_submission  # noqa: F401 - with the start, not the first call
-from adjustments import api, wiring
-from adjustments.aws import batch_metrics as measures
-from adjustments.batches.records import Batch
+from adjustments import wiring
+from adjustments.aws import batch_metrics, http_api
 from adjustments.core import limits
-from adjustments.core.errors import AdjustmentsError, RequestRefused
+from adjustments.core.errors import RequestRefused
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = wiring.function_logger()
+app = http_api.create_api(
+    http_api.report_to(logger, "batch not taken"),
+    "something broke here; with an Idempotency-Key, repeating is safe",
+)
 
 
-@logger.inject_lambda_context(clear_state=True)
-@wiring.metered
-def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Answer one call: the jobId where the batch fits one chunk, else the batchId alone."""
-    logger.append_keys(request_id=api.request_id(event))
-    try:
-        body = api.read_body(event, limits.BATCH_BODY_BYTES_MAX)
-        batch = wiring.build_acceptor().accept(body, idempotency_key(event))
-        wiring.meter().count(measures.of_step(batch))
-        logger.info("batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
-        return answer(batch)
-    except AdjustmentsError as error:
-        logger.warning("batch not taken", error=type(error).__name__)
-        return api.answer_to(error)
-    except Exception as error:
-        logger.error("call broke", **wiring.facts_of_break(error))
-        return api.error_answer(500, "something broke here; with an Idempotency-Key, repeating is safe")
-
-
-def answer(batch: Batch) -> dict[str, Any]:
-    """Tell what became of the body so far."""
+@app.post("/batch/balance-adjustment")
+def accept_batch() -> Response[str]:
+    """Answer the jobId where the batch fits one chunk, else the batchId alone."""
+    body = http_api.read_body(app.current_event, limits.BATCH_BODY_BYTES_MAX)
+    acceptor = wiring.build_acceptor()
+    batch = acceptor.accept(body, read_idempotency_key())
+    wiring.meter().count(batch_metrics.of_step(batch))
+    logger.info("batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
     if batch.refusal:
         raise RequestRefused("refused", batch.refusal)
-    job_id = wiring.build_acceptor().only_job(batch)
+    job_id = acceptor.only_job(batch)
     if job_id is None:
-        return api.answer(202, {"batchId": batch.batch_id})
-    return api.answer(200, {"jobId": job_id, "batchId": batch.batch_id})
+        return http_api.json_response({"batchId": batch.batch_id}, 202)
+    return http_api.json_response({"jobId": job_id, "batchId": batch.batch_id})
 
 
-def idempotency_key(event: Mapping[str, Any]) -> str | None:
-    """The caller's name for the request; header names come in any letter case."""
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    key = headers.get("idempotency-key")
+def read_idempotency_key() -> str | None:
+    """Read the caller's name for the request."""
+    key = app.current_event.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= limits.IDEMPOTENCY_KEY_CHARS_MAX:
         told = f"Idempotency-Key: must have 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} characters"
         raise RequestRefused("bad_key", told)
     return key
+
+
+@logger.inject_lambda_context(clear_state=True)
+@wiring.metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """Answer one call."""
+    logger.append_keys(request_id=event["requestContext"]["requestId"])
+    return app.resolve(event, context)

@@ -1,15 +1,17 @@
-"""The batch API: list batches, look at one, approve, stop, resolve and reverse it."""
+"""The batch API: list batches, show one, approve, stop, resolve and reverse it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import adjustments.administration.service  # noqa: F401 - with the start, not the first call
-from adjustments import api, wiring
+from adjustments import wiring
+from adjustments.administration.request_bodies import read_approval, read_stop, read_verdict
+from adjustments.aws import http_api
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.core import ids
-from adjustments.core.errors import AdjustmentsError, NotFound, RequestRefused
+from adjustments.core import ids, limits
+from adjustments.core.errors import NotFound, RequestRefused
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -19,77 +21,54 @@ BATCH_ID_CHARS_MAX: Final = 80
 STOP_TIME: Final = timedelta(seconds=15)
 """How long a call asks for jobs to stop; the state machine asks for the rest."""
 
-Event = Mapping[str, Any]
 logger = wiring.function_logger()
+app = http_api.create_api(http_api.report_to(logger, "call refused"), "something broke here; the log has it")
 
 
-@logger.inject_lambda_context(clear_state=True)
-@wiring.metered
-def handler(event: Event, context: "LambdaContext") -> dict[str, Any]:
-    """Answer one call."""
-    named = api.path_parameter(event, "batchId")
-    logger.append_keys(request_id=api.request_id(event), batch_id=named if ids.is_batch_id(named) else None)
-    try:
-        if (route := ROUTES.get(api.route(event))) is None:
-            raise NotFound("there is nothing at this path")
-        return api.answer(200, route(event))
-    except NotFound as error:
-        # `adjust submit --wait` asks for its batch until there is one: that is no trouble.
-        logger.info("call refused", error=type(error).__name__)
-        return api.answer_to(error)
-    except AdjustmentsError as error:
-        logger.warning("call refused", error=type(error).__name__)
-        return api.answer_to(error)
-    except Exception as error:  # whatever happens, nothing inside gets out
-        logger.error("call broke", **wiring.facts_of_break(error))
-        return api.error_answer(500, "something broke here; the log has it")
-
-
-def page(event: Event) -> Mapping[str, Any]:
-    """A page of batches, newest first; ``status``, ``limit`` and ``after`` choose."""
-    query = api.query(event)
-    status, limit = query.get("status"), query.get("limit", "20")
+@app.get("/batches")
+def list_batches() -> Mapping[str, Any]:
+    """List a page of batches, newest first; ``status``, ``limit`` and ``after`` choose."""
+    query = app.current_event.query_string_parameters
+    status, limit, after = query.get("status"), query.get("limit", "20"), query.get("after")
     if status is not None and status not in set(BatchStatus):
         raise RequestRefused("unknown_status", f"status: {status[:40]!r} is none of {', '.join(BatchStatus)}")
     if not (limit.isascii() and limit.isdigit()) or not 1 <= int(limit) <= PAGE_ROWS_MAX:
         raise RequestRefused("bad_limit", f"limit: must be a number from 1 to {PAGE_ROWS_MAX}")
-    after = query.get("after")
     if after and len(after) > BATCH_ID_CHARS_MAX:
         raise RequestRefused("bad_after", "after: is no batchId")
     return wiring.build_steering().page(status, int(limit), after)
 
 
-def show(event: Event) -> Mapping[str, Any]:
-    """One batch with its jobs."""
-    return wiring.build_steering().show(batch_of(event))
+@app.get("/batches/<batch_id>")
+def show_batch(batch_id: str) -> Mapping[str, Any]:
+    """Show one batch with its jobs."""
+    return wiring.build_steering().show(checked(batch_id))
 
 
-def approve(event: Event) -> Mapping[str, Any]:
+@app.post("/batches/<batch_id>/approve")
+def approve_batch(batch_id: str) -> Mapping[str, Any]:
     """Let a held batch go; the body may name what the approver believes to approve."""
-    from adjustments.administration.request_bodies import read_approval  # only here: it loads pydantic
+    found = checked(batch_id)
+    approval = read_approval(read_body(), http_api.caller(app.current_event))
+    return standing(wiring.build_steering().approve(found, approval))
 
-    approval = read_approval(event.get("body"), api.caller(event))
-    return standing(wiring.build_steering().approve(batch_of(event), approval))
 
-
-def stop(event: Event) -> Mapping[str, Any]:
+@app.post("/batches/<batch_id>/stop")
+def stop_batch(batch_id: str) -> Mapping[str, Any]:
     """Send nothing more of a batch, and stop its running jobs unless the body says to keep them."""
-    from adjustments.administration.request_bodies import read_stop  # only here: it loads pydantic
-
-    wanted, stop_at = read_stop(event.get("body")), wiring.clock.now() + STOP_TIME
+    found = checked(batch_id)
+    body, by = read_stop(read_body()), http_api.caller(app.current_event)
+    stop_at = wiring.clock.now() + STOP_TIME
     steering = wiring.build_steering()
-    batch = steering.stop(
-        batch_of(event), api.caller(event), wanted.note, stop_at, keep_jobs=wanted.keep_jobs
-    )
-    return standing(batch)
+    return standing(steering.stop(found, by, body.note, stop_at, keep_jobs=body.keep_jobs))
 
 
-def resolve(event: Event) -> Mapping[str, Any]:
+@app.post("/batches/<batch_id>/resolve")
+def resolve_batch(batch_id: str) -> Mapping[str, Any]:
     """Settle rows in doubt by the caller's word."""
-    from adjustments.administration.request_bodies import read_verdict  # only here: it loads pydantic
-
-    verdict = read_verdict(event.get("body"), api.caller(event))
-    batch, rows = wiring.build_resolver().resolve(batch_of(event), verdict)
+    found = checked(batch_id)
+    verdict = read_verdict(read_body(), http_api.caller(app.current_event))
+    batch, rows = wiring.build_resolver().resolve(found, verdict)
     try:
         wiring.build_notifier().notify(batch.batch_id)
     except Exception as error:
@@ -98,17 +77,23 @@ def resolve(event: Event) -> Mapping[str, Any]:
     return {**standing(batch), "rows": rows}
 
 
-def reverse(event: Event) -> Mapping[str, Any]:
+@app.post("/batches/<batch_id>/reversal")
+def reverse_batch(batch_id: str) -> Mapping[str, Any]:
     """Make the file that takes a batch back; a person drops it."""
-    return wiring.build_reverser().reverse(batch_of(event))
+    return wiring.build_reverser().reverse(checked(batch_id))
 
 
-def batch_of(event: Event) -> str:
-    """The batch that a call is about; raises NotFound where no batch is ever called so."""
-    named = api.path_parameter(event, "batchId")
-    if not ids.is_batch_id(named):
-        raise NotFound(f"there is no batch {named[:BATCH_ID_CHARS_MAX]}")
-    return named
+def checked(batch_id: str) -> str:
+    """Let all further lines be found by the batch; raises NotFound for what can't be the id of one."""
+    if not ids.is_batch_id(batch_id):
+        raise NotFound(f"there is no batch {batch_id[:BATCH_ID_CHARS_MAX]}")
+    logger.append_keys(batch_id=batch_id)
+    return batch_id
+
+
+def read_body() -> Mapping[str, Any]:
+    """Read the body of a call that decides about a batch; it may have none."""
+    return http_api.read_body(app.current_event, limits.STEERING_BODY_BYTES_MAX, may_be_empty=True)
 
 
 def standing(batch: Batch) -> dict[str, Any]:
@@ -116,12 +101,9 @@ def standing(batch: Batch) -> dict[str, Any]:
     return {"batchId": batch.batch_id, "status": batch.status.value}
 
 
-ROUTES: Final[Mapping[tuple[str, str], Callable[[Event], Mapping[str, Any]]]] = {
-    ("GET", "/batches"): page,
-    ("GET", "/batches/{batchId}"): show,
-    ("POST", "/batches/{batchId}/approve"): approve,
-    ("POST", "/batches/{batchId}/stop"): stop,
-    ("POST", "/batches/{batchId}/resolve"): resolve,
-    ("POST", "/batches/{batchId}/reversal"): reverse,
-}
-"""What each method and resource of the template does; API Gateway has matched a call with them."""
+@logger.inject_lambda_context(clear_state=True)
+@wiring.metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """Answer one call."""
+    logger.append_keys(request_id=event["requestContext"]["requestId"])
+    return app.resolve(event, context)

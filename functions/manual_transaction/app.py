@@ -1,84 +1,94 @@
-"""Adds one manual transaction: asked for through the API, or by an event on the bus or of a schedule."""
+"""Adds one manual transaction, sent through the API, by an event on the bus or by a schedule."""
 
 import traceback
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from adjustments import api, manual_wiring
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from adjustments import manual_wiring
+from adjustments.aws import http_api
 from adjustments.aws.event_log import facts_of
-from adjustments.aws.event_models import take_each
+from adjustments.aws.logs import FunctionBroke
 from adjustments.core.errors import AdjustmentsError, GameballError, GameballUnauthorized
-from adjustments.manual.discretion import loggable, names_of
-from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
-from adjustments.ports import Asking
-from adjustments.services.requesting import message_of
+from adjustments.manual_transactions.event_consumer import Message
+from adjustments.manual_transactions.ledger import CallerContext
+from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
+from adjustments.manual_transactions.redaction import log_keys, redact
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-BROKEN = "something broke here; repeating the call with the same transactionId is safe"
+FAILURE: Final = "something broke here; repeating the call with the same transactionId is safe"
 
 logger = manual_wiring.function_logger()
+processor = BatchProcessor(event_type=EventType.SQS)
+
+
+def report(error: Exception) -> None:
+    """Log an error by its names and numbers: its words may hold what a customer or Gameball wrote."""
+    facts: dict[str, Any] = {"error": type(error).__name__}
+    if isinstance(error, GameballError):
+        facts = dict(facts_of(error))
+    elif not isinstance(error, AdjustmentsError):
+        facts["stack"] = traceback.format_tb(error.__traceback__)
+    logger.warning("manual transaction not added", **facts)
+    if isinstance(error, GameballUnauthorized):
+        manual_wiring.meter().count({"KeysRefused": 1})
+
+
+app = http_api.create_api(report, FAILURE)
+
+
+@app.post("/transactions/manual")
+def add_manual_transaction() -> Response[str]:
+    """Add what a call of the API sends."""
+    application = manual_wiring.application()
+    caller = http_api.caller(app.current_event)
+    logger.append_keys(caller=redact(caller))
+    remaining_ms = app.lambda_context.get_remaining_time_in_millis
+    context = CallerContext(caller, app.context["request_id"], remaining_ms)
+    transaction = read_manual_transaction(http_api.read_body(app.current_event), application.clock.now())
+    append_log_keys(transaction, context)
+    added = application.service.add(transaction, context)
+    logger.info("manual transaction added", replayed=added.is_replayed)
+    headers = {"idempotent-replayed": "true"} if added.is_replayed else {}
+    return http_api.text_response(added.body, headers=headers)
+
+
+def consume(record: SQSRecord, lambda_context: "LambdaContext") -> None:
+    """Take one message of the queue; what is raised makes it come again."""
+    application = manual_wiring.application()
+    request_id = lambda_context.aws_request_id
+    logger.append_keys(request_id=request_id, message_id=record.message_id)
+    receives = int(record.attributes.approximate_receive_count or 1)
+    message = Message(record.body, is_last=receives >= application.settings.receives_max)
+    context = CallerContext("", request_id, lambda_context.get_remaining_time_in_millis)
+    try:
+        failed = application.consumer.consume(message, context, append_log_keys)
+    except Exception as error:
+        report(error)
+        raise FunctionBroke(type(error).__name__) from None  # Lambda logs the words of what is raised
+    report(failed) if failed else logger.info("manual transaction settled")
+
+
+def append_log_keys(transaction: ManualTransaction, context: CallerContext) -> None:
+    """Let all further lines be found by the names of the transaction."""
+    settings = manual_wiring.application().settings
+    keys = log_keys(transaction, context.caller, settings.stack, settings.masks_customer_ids)
+    logger.append_keys(**keys)
 
 
 @logger.inject_lambda_context(clear_state=True)
-@manual_wiring.metered
+@manual_wiring.metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
     """Answer a call, or take each message of the queue."""
     if "Records" in event:
-        return take_each(event["Records"], partial(take, lambda_context=context))
-    request_id = api.request_id(event) or context.aws_request_id
-    asking = Asking(api.caller(event), request_id, context.get_remaining_time_in_millis)
-    logger.append_keys(request_id=request_id, caller=loggable(asking.caller))
-    try:
-        answer = add(event, asking)
-    except AdjustmentsError as error:
-        tell(error)
-        answer = api.answer_to(error)
-    except Exception as error:  # whatever happens, nothing inside gets out
-        tell(error)
-        answer = api.error_answer(500, BROKEN)
-    answer["headers"]["x-request-id"] = request_id
+        return process_partial_response(event, consume, processor, context)
+    request_id = event["requestContext"].get("requestId") or context.aws_request_id
+    logger.append_keys(request_id=request_id)
+    app.append_context(request_id=request_id)  # type: ignore[no-untyped-call]
+    answer = app.resolve(event, context)
+    answer["multiValueHeaders"]["x-request-id"] = [request_id]
     return answer
-
-
-def add(event: dict[str, Any], asking: Asking) -> dict[str, Any]:
-    """Add what a call of the API asks for."""
-    transaction = read_manual_transaction(api.read_body(event), manual_wiring.clock.now())
-    name(transaction, asking)
-    added = manual_wiring.build_transactor().add(transaction, asking)
-    logger.info("manual transaction added", replayed=added.is_replayed)
-    return api.text_answer(200, added.body, {"idempotent-replayed": "true"} if added.is_replayed else {})
-
-
-def take(record: dict[str, Any], lambda_context: "LambdaContext") -> None:
-    """Take one message; what is raised makes it come again."""
-    request_id = lambda_context.aws_request_id
-    logger.append_keys(request_id=request_id, message_id=record["messageId"])
-    message = message_of(record, manual_wiring.settings().receives_max)
-    asking = Asking("", request_id, lambda_context.get_remaining_time_in_millis)
-    try:
-        failed = manual_wiring.build_requester().take(message, asking, name)
-    except Exception as error:
-        tell(error)
-        raise
-    tell(failed) if failed else logger.info("manual transaction settled")
-
-
-def name(transaction: ManualTransaction, asking: Asking) -> None:
-    """Let all further lines be found by what the transaction is called."""
-    settings = manual_wiring.settings()
-    names = names_of(transaction, asking.caller, settings.stack, settings.masks_customer_ids)
-    logger.append_keys(**names)
-
-
-def tell(error: Exception) -> None:
-    """Log an error by its names and numbers: its words may hold what a customer or Gameball wrote."""
-    told: dict[str, Any] = {"error": type(error).__name__}
-    if isinstance(error, GameballError):
-        told = dict(facts_of(error))
-    elif not isinstance(error, AdjustmentsError):
-        told["stack"] = traceback.format_tb(error.__traceback__)
-    logger.warning("manual transaction not added", **told)
-    if isinstance(error, GameballUnauthorized):
-        manual_wiring.meter().count({"KeysRefused": 1})

@@ -6,16 +6,15 @@ from typing import Any
 
 import pytest
 
-from adjustments.adapters.idempotency import TableOnce
 from adjustments.core.errors import IdTaken
 from adjustments.core.runtime import RandomIds, SystemClock
 from adjustments.gameball.rate_limiter import TableRequestBudget
-from adjustments.manual.transaction import read_manual_transaction
-from adjustments.ports import Asking
-from adjustments.services.transacting import Added, Transactor
+from adjustments.manual_transactions.ledger import CallerContext, TableLedger
+from adjustments.manual_transactions.model import read_manual_transaction
+from adjustments.manual_transactions.service import Added, ManualTransactionService
 from local.aws import Aws
-from tests.fakes.transacting import MemoryTransactions
-from tests.unit.core.test_manual import GOOD
+from tests.fakes.manual_transactions import MemoryTransactions
+from tests.unit.manual_transactions.test_model import GOOD
 
 
 class Desk:
@@ -25,13 +24,13 @@ class Desk:
         clock, ids = SystemClock(), RandomIds()
         self.dynamodb = aws.dynamodb
         self.gameball = MemoryTransactions()
-        once = TableOnce(aws.dynamodb, table, ids)
+        ledger = TableLedger(aws.dynamodb, table, clock, ids)
         budget = TableRequestBudget(aws.dynamodb, table, clock, ids, 350)
-        self._transactor = Transactor(self.gameball, once, budget, clock, ids)
+        self._service = ManualTransactionService(self.gameball, ledger, budget, clock, ids)
 
     def add(self, **fields: Any) -> Added:
         transaction = read_manual_transaction({**GOOD, "points": 5, **fields}, SystemClock().now())
-        return self._transactor.add(transaction, Asking("arn:me", "r", lambda: 26_000))
+        return self._service.add(transaction, CallerContext("arn:me", "r", lambda: 26_000))
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:

@@ -6,7 +6,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from adjustments.manual.discretion import masked
+from adjustments.manual_transactions.redaction import mask
 from local import places
 from local.batches import Batches
 from local.stack import LocalStack
@@ -70,15 +70,15 @@ def test_the_runbooks_query_finds_a_customers_transaction(
         body = {"customerId": customer, "transactionId": f"story-{customer}", "username": "u", "reason": "r"}
         answer = stack.call_api("POST", "/transactions/manual", {**body, "points": 5})
         assert answer.status == 200
-    mask = masked("player-03", stack.name)
+    shown = mask("player-03", stack.name)
     told: list[dict[str, Any]] = []
     where = ("A manual transaction", "manual_transaction")
 
     def is_told() -> bool:
         # other tests may have added transactions of the same customer
-        lines = [json.loads(line["@message"]) for line in found(stack, *where, WHAT_YOU_KNOW=mask)]
-        assert {line["customer_id"] for line in lines} <= {mask}
-        told[:] = [line for line in lines if line["transaction_id"] == f"story-{mask}"]
+        lines = [json.loads(line["@message"]) for line in found(stack, *where, WHAT_YOU_KNOW=shown)]
+        assert {line["customer_id"] for line in lines} <= {shown}
+        told[:] = [line for line in lines if line["transaction_id"] == f"story-{shown}"]
         return bool(told)
 
     wait_for(is_told, WITHIN_S, "the line on the transaction")

@@ -45,6 +45,11 @@ def proxy_event(
     }
 
 
+def headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that the gateway makes of a function's answer, by their names in small letters."""
+    return {name.lower(): ", ".join(values) for name, values in answer["multiValueHeaders"].items()}
+
+
 def _matched(path: str) -> tuple[str, dict[str, str] | None]:
     """A path's resource, and what stands for its parameter; batches are the only ones that have one."""
     if not path.startswith(_BATCHES):

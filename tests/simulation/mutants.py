@@ -28,8 +28,8 @@ from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import GameballRefused, OutcomeUnknown
-from adjustments.gameball import chunk_retry as answers
-from adjustments.gameball.chunk_retry import FollowUp
+from adjustments.gameball import retry_policy
+from adjustments.gameball.retry_policy import FollowUp
 from adjustments.polling import job_collector as collecting
 from adjustments.polling import job_status as jobs
 from adjustments.polling import poller as polling
@@ -110,7 +110,7 @@ def _doubt_refused() -> Sequence[Patch]:
 
 @mutant("drop the pause before another try")
 def _no_pause() -> Sequence[Patch]:
-    return [(answers, "pause", lambda *_: timedelta(0))]
+    return [(retry_policy, "back_off", lambda *_: timedelta(0))]
 
 
 @mutant("skip the intent")
@@ -586,8 +586,8 @@ class _Earlier:
 
 
 def _follow_up(changed: dict[type[Exception], FollowUp]) -> Patch:
-    original = answers.follow_up
-    return answers, "follow_up", lambda error: changed.get(type(error)) or original(error)
+    original = retry_policy.follow_up
+    return retry_policy, "follow_up", lambda error: changed.get(type(error)) or original(error)
 
 
 def mutants() -> Sequence[Mutant]:

@@ -11,13 +11,12 @@ from jsonschema import Draft4Validator, Draft202012Validator
 from adjustments.batches.states import BatchStatus
 from adjustments.core import limits
 from adjustments.core.errors import InputError
-from adjustments.manual import lookup
-from adjustments.manual.requested import DETAIL_TYPE
-from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
-from adjustments.record import camel
-from adjustments.services.transacting import TIME_KEPT, TIME_MAX
+from adjustments.manual_transactions import matching
+from adjustments.manual_transactions.event_consumer import DETAIL_TYPE
+from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
+from adjustments.manual_transactions.service import GAMEBALL_TIME_MAX, LEDGER_TIME
 from tests.template.loading import ROOT, expanded, template
-from tests.unit.core.test_manual import GOOD, NOW
+from tests.unit.manual_transactions.test_model import GOOD, NOW
 
 TYPES = {
     **dict.fromkeys(["customerId", "transactionId", "username", "reason"], "string"),
@@ -37,7 +36,7 @@ TEMPLATE: dict[str, Any] = template()["Resources"]
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
 SCHEMA: dict[str, Any] = DOCUMENT["components"]["schemas"]["ManualTransaction"]
 MODELS: dict[str, Any] = TEMPLATE["Api"]["Properties"]["Models"]
-FIELDS = ManualTransaction.__annotations__
+FIELDS = ManualTransaction.model_fields
 FUNCTION: dict[str, Any] = TEMPLATE["ManualTransaction"]["Properties"]
 
 
@@ -52,11 +51,11 @@ def test_the_template_and_the_document_have_the_same_calls():
 
 
 def test_code_template_and_document_have_the_same_fields():
-    in_code = set(map(camel, FIELDS))
+    in_code = {field.alias for field in FIELDS.values()}
     assert (
         set(TYPES) == in_code == set(SCHEMA["properties"]) == set(MODELS["ManualTransaction"]["properties"])
     )
-    required = {camel(name) for name in FIELDS if not hasattr(ManualTransaction, name)}
+    required = {field.alias for field in FIELDS.values() if field.is_required()}
     assert required == set(SCHEMA["required"]) == set(MODELS["ManualTransaction"]["required"])
 
 
@@ -106,7 +105,7 @@ def _exact(value: object) -> object:
 
 def test_the_answer_and_the_states_are_the_documents():
     schemas = DOCUMENT["components"]["schemas"]
-    assert tuple(schemas["ManualTransactionAnswer"]["properties"]) == lookup.ANSWER_FIELDS
+    assert tuple(schemas["ManualTransactionAnswer"]["properties"]) == matching.ANSWER_FIELDS
     assert schemas["BatchStatus"]["enum"] == list(BatchStatus)
     assert (
         f"{limits.MANUAL_BODY_BYTES_MAX:,}"
@@ -180,7 +179,7 @@ def test_what_the_gateway_says_itself_has_the_seeds_shape(name: str):
 def test_the_function_ends_before_the_gateway_gives_up_and_the_last_try_is_known():
     environment = FUNCTION["Environment"]["Variables"]
     queue = TEMPLATE["ManualQueue"]["Properties"]
-    answered_s = TIME_MAX.total_seconds() + TIME_KEPT.total_seconds()
+    answered_s = GAMEBALL_TIME_MAX.total_seconds() + LEDGER_TIME.total_seconds()
     assert answered_s < FUNCTION["Timeout"] <= GATEWAY_S - COLD_START_S
     assert int(environment["RECEIVES_MAX"]) == queue["RedrivePolicy"]["maxReceiveCount"]
     assert queue["VisibilityTimeout"] >= 6 * FUNCTION["Timeout"]

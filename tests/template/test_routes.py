@@ -1,35 +1,61 @@
-"""The batch API's table of routes and the template's events name the same calls."""
+"""The routes of the API functions and the template's events name the same calls."""
+
+import importlib
+import re
+from typing import Any
 
 import pytest
 
-from functions.batch_api.app import ROUTES
 from tests.fakes.gateway import proxy_event
 from tests.template.loading import properties
 
-ROUTED = [
-    ("GET", "/batches"),
-    ("GET", "/batches/{batchId}"),
-    ("POST", "/batches/{batchId}/approve"),
-    ("POST", "/batches/{batchId}/stop"),
-    ("POST", "/batches/{batchId}/resolve"),
-    ("POST", "/batches/{batchId}/reversal"),
-]
+ROUTED = {
+    "BatchApi": {
+        ("GET", "/batches"): "list_batches",
+        ("GET", "/batches/{batchId}"): "show_batch",
+        ("POST", "/batches/{batchId}/approve"): "approve_batch",
+        ("POST", "/batches/{batchId}/stop"): "stop_batch",
+        ("POST", "/batches/{batchId}/resolve"): "resolve_batch",
+        ("POST", "/batches/{batchId}/reversal"): "reverse_batch",
+    },
+    "AcceptBatch": {("POST", "/batch/balance-adjustment"): "accept_batch"},
+    "ManualTransaction": {("POST", "/transactions/manual"): "add_manual_transaction"},
+}
+"""Of each function its calls, and what each of them does."""
+
+CALLS = [call for calls in ROUTED.values() for call in calls]
 
 
-def test_every_call_that_the_template_leads_to_the_batch_api_has_a_route_and_no_others():
-    events = properties("AWS::Serverless::Function")["BatchApi"]["Events"].values()
-    assert {event["Type"] for event in events} == {"Api"}
-    in_template = [(event["Properties"]["Method"], event["Properties"]["Path"]) for event in events]
-    assert in_template == list(ROUTES) == ROUTED
+def app_of(function: str) -> Any:
+    folder = properties("AWS::Serverless::Function")[function]["CodeUri"].split("/")[1]
+    return importlib.import_module(f"functions.{folder}.app").app
 
 
-def test_each_route_is_an_act_of_its_own():
-    acts = {call: act.__name__ for call, act in ROUTES.items()}
-    assert acts == dict(zip(ROUTED, ["page", "show", "approve", "stop", "resolve", "reverse"], strict=True))
+@pytest.mark.parametrize("function", ROUTED)
+def test_every_call_that_the_template_leads_to_a_function_has_a_route_and_no_others(function: str):
+    events = properties("AWS::Serverless::Function")[function]["Events"].values()
+    calls = [event["Properties"] for event in events if event["Type"] == "Api"]
+    routes = app_of(function)._static_routes + app_of(function)._dynamic_routes
+    routed = {(route.method, re.sub("<batch_id>", "{batchId}", route.path)): route for route in routes}
+    assert {(call["Method"], call["Path"]) for call in calls} == routed.keys() == ROUTED[function].keys()
+    assert {call: route.func.__name__ for call, route in routed.items()} == ROUTED[function]
 
 
-@pytest.mark.parametrize(("method", "resource"), ROUTED)
+@pytest.mark.parametrize(("method", "resource"), CALLS)
 def test_the_fake_gateway_matches_paths_with_the_templates_resources(method: str, resource: str):
     event = proxy_event(method, resource.replace("{batchId}", "b1"))
     assert (event["httpMethod"], event["resource"]) == (method, resource)
     assert event["pathParameters"] == ({"batchId": "b1"} if "{batchId}" in resource else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "stripped"),
+    [
+        *((path.replace("{batchId}", "b1"), path.replace("{batchId}", "b1")) for _, path in CALLS),
+        *((f"/v1{path}", path) for _, path in CALLS),
+        ("/batches/batches", "/batches/batches"),
+        ("/v1/v2/batches", "/v1/v2/batches"),
+    ],
+)
+def test_base_path_of_a_custom_domain_is_no_part_of_a_route(path: str, stripped: str):
+    assert app_of("BatchApi")._remove_prefix(path) == stripped

@@ -1,13 +1,13 @@
-"""What every function is put together from, apart from what only some need: ``wiring`` loads batches, and
-``manual_wiring`` idempotency. Nothing is built at import.
-"""
+"""What every function is put together from; nothing but metrics is built at import."""
 
 import os
+import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from adjustments.aws.metrics import Meter, WatchedBudget, publishing
-from adjustments.aws.tracing import DaemonTrace
+from aws_lambda_powertools import Metrics
+
+from adjustments.aws.metrics import NAMESPACE, Meter, WatchedBudget
 from adjustments.core.runtime import RandomIds, SystemClock
 from adjustments.core.settings import Settings, read_settings
 from adjustments.gameball.client import GameballClient
@@ -27,13 +27,15 @@ def settings() -> Settings:
     return read_settings(os.environ)
 
 
+metrics: Final = Metrics(namespace=NAMESPACE, service=os.environ.get("STACK_NAME"))
+metered: Final = metrics.log_metrics(capture_cold_start_metric=True)
+warnings.filterwarnings("ignore", "No application metrics to publish*")  # as in many a run
+
+
 @lru_cache(maxsize=1)
 def meter() -> Meter:
     """Counts what alarms and the dashboard show."""
-    return Meter(settings().stack)
-
-
-metered: Final = publishing(meter)
+    return Meter(metrics)
 
 
 def make_gameball(secrets: Any) -> GameballClient:
@@ -44,7 +46,7 @@ def make_gameball(secrets: Any) -> GameballClient:
     """
     keys = SecretKeys(secrets, settings().secret)
     base_url, version = settings().gameball_base_url, settings().gameball_api_version
-    return GameballClient(base_url, version, keys, watch=meter().watch_call, trace=DaemonTrace())
+    return GameballClient(base_url, version, keys, watch=meter().watch_call)
 
 
 def make_budget(dynamodb: "DynamoDBClient") -> RequestBudget:

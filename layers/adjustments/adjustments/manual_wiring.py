@@ -1,68 +1,79 @@
-"""Puts manual transactions together, apart from ``wiring``: a caller waits, so nothing of batches is loaded,
-and AWS's own services have less time to answer.
-"""
+"""Puts manual transactions together. A caller waits, so AWS's own services have less time to answer."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, cast
 
 import boto3
 from botocore.config import Config
 
-from adjustments.adapters.idempotency import TableOnce
 from adjustments.aws.failure_queue import SqsFailureQueue
 from adjustments.aws.logs import function_logger
 from adjustments.aws.notifications import BusNotices
-from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, settings
+from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metrics, settings
+from adjustments.core.runtime import Clock, Ids
+from adjustments.core.settings import Settings
 from adjustments.gameball.rate_limiter import RequestBudget
-from adjustments.ports import Bus, FailureQueue, Once
-from adjustments.services.requesting import Requester
-from adjustments.services.transacting import Transactions, Transactor
+from adjustments.manual_transactions.event_consumer import EventBus, EventConsumer, FailureQueue
+from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger
+from adjustments.manual_transactions.service import GameballTransactions, ManualTransactionService
+
+__all__ = ["Application", "Ports", "application", "function_logger", "make_application", "meter", "metrics"]
 
 _CLIENT_CONFIG: Final = Config(
     connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}
 )
 """A call to AWS takes milliseconds; one that hangs must leave time for an answer to the caller."""
 
-__all__ = ["clock", "function_logger", "meter", "metered", "settings"]
+
+@dataclass(frozen=True)
+class Ports:
+    """What the function reaches."""
+
+    gameball: GameballTransactions
+    ledger: IdempotencyLedger
+    rate_limiter: RequestBudget
+    failures: FailureQueue
+    bus: EventBus
+    clock: Clock
+    ids: Ids
 
 
-@lru_cache
+@dataclass(frozen=True)
+class Application:
+    """The function, put together."""
+
+    settings: Settings
+    clock: Clock
+    service: ManualTransactionService
+    consumer: EventConsumer
+
+
+def make_application(settings: Settings, ports: Ports) -> Application:
+    """Put the function together from its settings and ports."""
+    service = ManualTransactionService(
+        ports.gameball, ports.ledger, ports.rate_limiter, ports.clock, ports.ids
+    )
+    consumer = EventConsumer(service, ports.failures, ports.bus, ports.clock)
+    return Application(settings, ports.clock, service, consumer)
+
+
+@lru_cache(maxsize=1)
+def application() -> Application:
+    """The function as the template deploys it."""
+    found = settings()
+    dynamodb = _client("dynamodb")
+    ports = Ports(
+        gameball=make_gameball(_client("secretsmanager")),
+        ledger=TableLedger(dynamodb, found.table, clock, ids),
+        rate_limiter=make_budget(dynamodb),
+        failures=SqsFailureQueue(_client("sqs"), found.failure_queue_url),
+        bus=BusNotices(_client("events"), found.event_bus),
+        clock=clock,
+        ids=ids,
+    )
+    return make_application(found, ports)
+
+
 def _client(service: str) -> Any:
     return boto3.client(cast(Any, service), config=_CLIENT_CONFIG)
-
-
-@lru_cache(maxsize=1)
-def _gameball() -> Transactions:
-    return make_gameball(_client("secretsmanager"))
-
-
-@lru_cache(maxsize=1)
-def _once() -> Once:
-    return TableOnce(_client("dynamodb"), settings().table, ids)
-
-
-@lru_cache(maxsize=1)
-def _budget() -> RequestBudget:
-    return make_budget(_client("dynamodb"))
-
-
-@lru_cache(maxsize=1)
-def build_transactor() -> Transactor:
-    """Adds manual transactions."""
-    return Transactor(_gameball(), _once(), _budget(), clock, ids)
-
-
-@lru_cache(maxsize=1)
-def _failures() -> FailureQueue:
-    return SqsFailureQueue(_client("sqs"), settings().failure_queue_url)
-
-
-@lru_cache(maxsize=1)
-def _bus() -> Bus:
-    return BusNotices(_client("events"), settings().event_bus)
-
-
-@lru_cache(maxsize=1)
-def build_requester() -> Requester:
-    """Takes requests that came as events."""
-    return Requester(build_transactor(), _failures(), _bus(), clock)

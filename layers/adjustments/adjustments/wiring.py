@@ -18,7 +18,7 @@ from adjustments.aws.logs import facts_of_break, function_logger, telling_breaks
 from adjustments.aws.notifications import TopicAndBusNotices
 from adjustments.aws.step_functions import StateMachineExecutions
 from adjustments.aws.table import TableBatchStore
-from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, settings
+from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, metrics, settings
 from adjustments.core.runtime import run_in_threads
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.dialects import Dialect
@@ -60,7 +60,16 @@ _S3_CONFIG: Final = _CLIENT_CONFIG.merge(
 a host from which S3 leads away (boto3 issue 2680).
 """
 
-__all__ = ["clock", "facts_of_break", "function_logger", "meter", "metered", "settings", "telling_breaks"]
+__all__ = [
+    "clock",
+    "facts_of_break",
+    "function_logger",
+    "meter",
+    "metered",
+    "metrics",
+    "settings",
+    "telling_breaks",
+]
 
 
 @lru_cache

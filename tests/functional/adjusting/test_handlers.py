@@ -16,7 +16,7 @@ from adjustments.core.errors import GameballThrottled
 from adjustments.core.settings import Settings
 from adjustments.gameball.client import GameballClient
 from local.standin.server import StandIn
-from tests.fakes.gateway import proxy_event
+from tests.fakes.gateway import headers_of, proxy_event
 from tests.fakes.world import World
 from tests.functional.adjusting.test_client import BATCH, applied, control
 
@@ -125,15 +125,16 @@ def request(method: str, path: str, body: Any = None, **query: str) -> tuple[int
 def test_answers_of_the_batch_api_have_the_form_that_the_gateway_wants(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    headers = {"content-type": "application/json"}
+    headers = {"Content-Type": ["application/json"]}
+    form = {"multiValueHeaders": headers, "isBase64Encoded": False}
     answer = call("batch_api", proxy_event("GET", "/batches"))
-    assert answer == {"statusCode": 200, "headers": headers, "body": '{"batches": [], "next": null}'}
+    assert answer == {"statusCode": 200, "body": '{"batches": [], "next": null}', **form}
     answer = call("batch_api", proxy_event("GET", "/batches/none"))
     body = '{"error": 404, "message": "there is no batch none"}'
-    assert answer == {"statusCode": 404, "headers": headers, "body": body}
+    assert answer == {"statusCode": 404, "body": body, **form}
     monkeypatch.setattr(world.store, "batches", Mock(side_effect=GameballThrottled("busy", retry_after_s=7)))
     answer = call("batch_api", proxy_event("GET", "/batches"))
-    assert (answer["statusCode"], answer["headers"]) == (503, {**headers, "retry-after": "7"})
+    assert (answer["statusCode"], headers_of(answer)["retry-after"]) == (503, "7")
 
 
 def test_sweep_answers_what_it_did(world: World):

@@ -72,6 +72,13 @@ def test_one_id_finds_the_whole_story_in_order(world: World, log: Log):
     assert [message for message in story if message in milestones] == milestones
 
 
+def test_every_line_of_a_traced_run_names_its_trace(world: World, log: Log, monkeypatch: pytest.MonkeyPatch):
+    root = "1-6741f0a1-0123456789abcdef01234567"
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={root};Parent=53995c3f42cd8ad8;Sampled=1")
+    go(world)
+    assert {line["xray_trace_id"] for line in log.lines()} == {root}
+
+
 def test_a_chunks_lines_name_chunk_job_and_request(world: World, log: Log):
     go(world)
     [settled] = [line for line in log.lines() if line["message"] == "chunk settled"]

@@ -91,7 +91,7 @@ def failing(answering: Answering, within_s: float = 5) -> GameballError:
         ("", None),
         ("Fri, 31 Dec 1999 23:59:59 GMT", 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", RETRY_AFTER_S_MAX),
-        ("Fri, 99 Dec 2026 23:59:59 GMT", None),
+        ("Fri, 99 Dec 2026 23:59:59 GMT", RETRY_AFTER_S_MAX),
     ],
 )
 def test_retry_after_is_read_in_both_forms_and_bounded(header: str, wait_s: float | None):

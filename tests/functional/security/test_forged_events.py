@@ -8,6 +8,7 @@ import pytest
 
 from adjustments.aws.logs import FunctionBroke
 from adjustments.batches.files import StoredObject
+from adjustments.manual_transactions.event_consumer import DETAIL_TYPE
 from local.standin.server import StandIn
 from tests.fakes.memory import ManualClock, MemoryFiles
 from tests.fakes.world import World
@@ -149,7 +150,7 @@ def test_step_of_a_batch_that_there_is_not_touches_nothing(
     ids=range(5),
 )
 def test_event_on_the_bus_is_the_seeds_body_or_nothing(desk: Desk, detail: Any):
-    assert desk.take({"detail-type": test_manual.REQUESTED, "source": "evil", "detail": detail}) == []
+    assert desk.take({"detail-type": DETAIL_TYPE, "source": "evil", "detail": detail}) == []
     assert (desk.requests, desk.applied) == (0, [])
     assert [attributes["status"] for _, attributes in desk.failures.kept] == ["400"]
 

@@ -1,12 +1,14 @@
 """Metrics leave as lines of CloudWatch's embedded metric format."""
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Metrics
 
-from adjustments.aws.metrics import Meter, WatchedBudget, publishing
+from adjustments.aws.metrics import NAMESPACE, Meter, WatchedBudget
 from adjustments.core.errors import GameballRefused, GameballUnavailable
 from adjustments.gameball.rate_limiter import Lane, Resource
 
@@ -17,18 +19,28 @@ class FixedBudget:
 
 
 @pytest.fixture
-def meter() -> Meter:
-    return Meter("some-stack")
+def metrics() -> Iterator[Metrics]:
+    collected = Metrics(namespace=NAMESPACE, service="some-stack")
+    collected.clear_metrics()  # all instances in one process share what they collect
+    yield collected
+    collected.clear_metrics()
+
+
+@pytest.fixture
+def meter(metrics: Metrics) -> Meter:
+    return Meter(metrics)
 
 
 def published(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_one_line_holds_all_that_was_counted_for_the_stack(meter: Meter, capsys: pytest.CaptureFixture[str]):
+def test_one_line_holds_all_that_was_counted_for_the_stack(
+    meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
+):
     meter.count({"RowsApplied": 3, "RowsFailed": 0})
     meter.count({"RowsApplied": 4})
-    meter.publish()
+    metrics.flush_metrics()
     [line] = published(capsys)
     [told] = line["_aws"]["CloudWatchMetrics"]
     assert told["Namespace"] == "GameballAdjustments"
@@ -36,57 +48,59 @@ def test_one_line_holds_all_that_was_counted_for_the_stack(meter: Meter, capsys:
     assert (line["service"], line["RowsApplied"], line["RowsFailed"]) == ("some-stack", [3, 4], [0])
 
 
-def test_a_run_in_which_nothing_was_counted_leaves_no_line(meter: Meter, capsys: pytest.CaptureFixture[str]):
-    meter.publish()
+def test_run_that_counted_nothing_leaves_no_line(metrics: Metrics, capsys: pytest.CaptureFixture[str]):
+    metrics.log_metrics(lambda event, context: None)({}, None)
     assert published(capsys) == []
 
 
-def test_what_was_published_is_not_published_again(meter: Meter, capsys: pytest.CaptureFixture[str]):
-    meter.count({"SweepRan": 1})
-    meter.publish()
-    meter.publish()
+def test_what_was_published_is_not_published_again(
+    meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
+):
+    for counted in ({"SweepRan": 1}, {}):
+        meter.count(counted)
+        metrics.log_metrics(lambda event, context: None)({}, None)
     assert len(published(capsys)) == 1
 
 
 def test_calls_to_gameball_are_told_by_their_time_and_what_came_of_them(
-    meter: Meter, capsys: pytest.CaptureFixture[str]
+    meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ):
     for error in (None, GameballRefused("no"), GameballUnavailable("no")):
         meter.watch_call(0.5, error)
-    meter.publish()
+    metrics.flush_metrics()
     [line] = published(capsys)
     assert line["GameballLatency"] == [500, 500, 500]
     assert (line["GameballErrors"], line["GameballRefusals"]) == ([1], [1])
 
 
 def test_a_place_in_the_budget_is_a_request_and_every_answer_a_wait(
-    meter: Meter, capsys: pytest.CaptureFixture[str]
+    meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ):
     budget = WatchedBudget(FixedBudget(), meter)
     assert budget.wait_s(Resource.OTHERS, Lane.PROMPT, 5.0) == (True, 0.25)
     assert budget.wait_s(Resource.TRANSACTIONS, Lane.BULK, 5.0) == (False, 0.25)
-    meter.publish()
+    metrics.flush_metrics()
     [line] = published(capsys)
     assert line["RequestWait"] == [250, 250]
     assert line["RequestsOthers"] == [1]
     assert "RequestsTransactions" not in line
 
 
-def test_parallel_workers_lose_no_number(meter: Meter, capsys: pytest.CaptureFixture[str]):
+def test_parallel_workers_lose_no_number(meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: meter.watch_call(0.001, None), range(1_050)))
-    meter.publish()
+    metrics.flush_metrics()
     lines = published(capsys)
     assert sum(len(line["GameballLatency"]) for line in lines) == 1_050
     assert max(len(line["GameballLatency"]) for line in lines) <= 100, "CloudWatch takes no more"
 
 
-def test_a_run_that_breaks_publishes_too(meter: Meter, capsys: pytest.CaptureFixture[str]):
-    @publishing(lambda: meter)
-    def handler() -> None:
+def test_run_that_breaks_publishes_too(meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]):
+    @metrics.log_metrics
+    def handler(event: Any, context: Any) -> None:
         meter.count({"KeysRefused": 1})
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        handler()
+        handler({}, None)
     assert [line["KeysRefused"] for line in published(capsys)] == [[1]]

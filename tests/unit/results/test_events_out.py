@@ -12,15 +12,15 @@ from adjustments.aws.notifications import EVENT_SOURCE
 from adjustments.batches.records import Batch
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballRefused, OutcomeUnknown
-from adjustments.manual import requested
-from adjustments.ports import Asking
+from adjustments.manual_transactions import event_consumer
+from adjustments.manual_transactions.event_consumer import EventConsumer, Message
+from adjustments.manual_transactions.ledger import CallerContext
+from adjustments.manual_transactions.service import ManualTransactionService
 from adjustments.reconciliation.decisions import Verdict
 from adjustments.reconciliation.evidence import Finding
-from adjustments.services.requesting import Message, Requester
-from adjustments.services.transacting import Transactor
 from tests.fakes.gameball import MemoryGameball
+from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger, MemoryTransactions
 from tests.fakes.memory import CountingIds, ManualClock, MemoryBudget, MemoryNotices
-from tests.fakes.transacting import MemoryFailures, MemoryOnce, MemoryTransactions
 from tests.fakes.world import World
 from tests.template.loading import ROOT
 
@@ -126,13 +126,13 @@ def test_what_a_dry_run_foretells_is_told():
 def asked(body: Any, *script: Any) -> MemoryNotices:
     """What is told after an event has asked for a manual transaction, on the last try."""
     clock, bus = ManualClock(), MemoryNotices()
-    transactor = Transactor(
-        MemoryTransactions(list(script)), MemoryOnce(clock), MemoryBudget(), clock, CountingIds()
+    service = ManualTransactionService(
+        MemoryTransactions(list(script)), MemoryLedger(clock), MemoryBudget(), clock, CountingIds()
     )
-    event = {"detail-type": requested.DETAIL_TYPE, "source": "x", "account": "1", "detail": body}
-    requester = Requester(transactor, MemoryFailures(), bus, clock)
-    message, asking = Message(json.dumps(event), is_last=True), Asking("", "request", lambda: 28_000)
-    requester.take(message, asking, lambda transaction, asking: None)
+    event = {"detail-type": event_consumer.DETAIL_TYPE, "source": "x", "account": "1", "detail": body}
+    consumer = EventConsumer(service, MemoryFailures(), bus, clock)
+    message, context = Message(json.dumps(event), is_last=True), CallerContext("", "request", lambda: 28_000)
+    consumer.consume(message, context, lambda transaction, context: None)
     return bus
 
 
@@ -142,13 +142,13 @@ REFUSED = GameballRefused("422", status=422, code=9008, request_id="r-1", told="
 @pytest.mark.parametrize(
     ("body", "script", "kind", "outcome"),
     [
-        (GOOD, [], requested.SETTLED, None),
-        ({**GOOD, "points": -7}, [], requested.SETTLED, None),
-        (GOOD, [REFUSED], requested.FAILED, "not_applied"),
-        ({**GOOD, "points": 0}, [], requested.FAILED, "not_applied"),
-        ({"customerId": 5}, [], requested.FAILED, "not_applied"),
-        ([], [], requested.FAILED, "not_applied"),
-        (GOOD, [OutcomeUnknown("lost")] * 9, requested.FAILED, "unknown"),
+        (GOOD, [], event_consumer.SETTLED, None),
+        ({**GOOD, "points": -7}, [], event_consumer.SETTLED, None),
+        (GOOD, [REFUSED], event_consumer.FAILED, "not_applied"),
+        ({**GOOD, "points": 0}, [], event_consumer.FAILED, "not_applied"),
+        ({"customerId": 5}, [], event_consumer.FAILED, "not_applied"),
+        ([], [], event_consumer.FAILED, "not_applied"),
+        (GOOD, [OutcomeUnknown("lost")] * 9, event_consumer.FAILED, "unknown"),
     ],
 )
 def test_what_became_of_a_request_is_told_as_documented(
@@ -190,7 +190,7 @@ def test_schema_refuses_what_is_not_documented(name: str, wrong: dict[str, Any])
 def test_a_request_is_the_body_of_the_api():
     api = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
     assert (
-        SCHEMAS[requested.DETAIL_TYPE]["properties"]["detail"]
+        SCHEMAS[event_consumer.DETAIL_TYPE]["properties"]["detail"]
         == api["components"]["schemas"]["ManualTransaction"]
     )
 

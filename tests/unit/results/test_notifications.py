@@ -10,8 +10,8 @@ from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import WrongState
 from tests.fakes.gameball import MemoryGameball
+from tests.fakes.manual_transactions import Killed
 from tests.fakes.memory import START
-from tests.fakes.transacting import Killed
 from tests.fakes.world import World
 
 ONE = "customerId,amount\na,1\n"

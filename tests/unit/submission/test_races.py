@@ -13,8 +13,8 @@ from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core.errors import GameballRefused, GameballUnauthorized, OutcomeUnknown, WrongState
 from tests.fakes.gameball import MemoryGameball
+from tests.fakes.manual_transactions import Killed
 from tests.fakes.memory import START
-from tests.fakes.transacting import Killed
 from tests.fakes.world import World
 from tests.unit.making import make_batch, make_chunk
 

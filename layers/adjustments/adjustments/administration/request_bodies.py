@@ -1,73 +1,57 @@
-"""What people say when they decide about a batch: the bodies of the batch API's calls.
+"""The bodies of the batch API's calls, by which people decide about a batch."""
 
-Apart from all else, since it is the only user of pydantic, which takes a fifth of a start: it is loaded with
-the first body.
-"""
-
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-from adjustments.core import exact_json, limits
-from adjustments.core.errors import RequestRefused, RequestTooLarge
+from adjustments.core.validation import validate
 from adjustments.reconciliation.decisions import Approval, Verdict
 from adjustments.reconciliation.evidence import Finding
 
-_Form = TypeVar("_Form", bound=BaseModel)
 
+class _Body(BaseModel):
+    """A misspelt field is refused: what an approver believes to approve must not be left out silently."""
 
-class _Believed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ApprovalBody(_Body):
+    """What an approver believes to approve; each field that is given must be true of the batch."""
 
     sha256: str | None = None
     rows: StrictInt | None = None
     requested: Decimal | None = None
 
 
-class _Word(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ResolutionBody(_Body):
+    """What became of rows in doubt; without lines, of all of them."""
 
     outcome: Literal["applied", "not_applied"]
     lines: tuple[StrictInt, ...] = ()
     note: str = Field("", max_length=500)
 
 
-class StopBody(BaseModel):
+class StopBody(_Body):
     """Why a batch is stopped, and whether its running jobs may end; both may be left out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     note: str = Field("", max_length=500)
     keep_jobs: StrictBool = Field(False, alias="keepJobs")
 
 
-def read_approval(body: str | None, by: str) -> Approval:
-    """Read what an approver believes to approve, all of it optional; raises RequestRefused."""
-    believed = _read(_Believed, body)
-    return Approval(by, believed.sha256, believed.rows, believed.requested)
+def read_approval(body: Mapping[str, Any], by: str) -> Approval:
+    """Read the body of an approval; raises RequestRefused."""
+    approval = validate(ApprovalBody, body)
+    return Approval(by, approval.sha256, approval.rows, approval.requested)
 
 
-def read_verdict(body: str | None, by: str) -> Verdict:
-    """Read what a person says of rows in doubt; raises RequestRefused."""
-    word = _read(_Word, body)
-    return Verdict(by, Finding(word.outcome), word.note, frozenset(word.lines))
+def read_verdict(body: Mapping[str, Any], by: str) -> Verdict:
+    """Read the body that resolves rows in doubt; raises RequestRefused."""
+    resolution = validate(ResolutionBody, body)
+    return Verdict(by, Finding(resolution.outcome), resolution.note, frozenset(resolution.lines))
 
 
-def read_stop(body: str | None) -> StopBody:
-    """Read how and why a person stops a batch; raises RequestRefused."""
-    return _read(StopBody, body)
-
-
-def _read(form: type[_Form], body: str | None) -> _Form:
-    bytes_max = limits.STEERING_BODY_BYTES_MAX
-    if body and len(body.encode(errors="surrogatepass")) > bytes_max:
-        raise RequestTooLarge("too_large", f"the body has more than {bytes_max} bytes")
-    try:
-        return form.model_validate(exact_json.read(body) if body else {})
-    except ValidationError as invalid:
-        first = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise RequestRefused("bad_body", f"{name}: {first['msg']}") from None
-    except (ValueError, RecursionError):
-        raise RequestRefused("no_json", "the body is no JSON") from None
+def read_stop(body: Mapping[str, Any]) -> StopBody:
+    """Read the body of a stop; raises RequestRefused."""
+    return validate(StopBody, body)

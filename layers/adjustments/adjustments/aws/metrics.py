@@ -5,27 +5,27 @@ stacks in one account stay apart.
 """
 
 import threading
-from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import Final, ParamSpec, TypeVar
+from collections.abc import Mapping
+from typing import Final
 
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from adjustments.core.errors import GameballError, GameballRefused
 from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource
 
 NAMESPACE: Final = "GameballAdjustments"
 
-_Given = ParamSpec("_Given")
-_Answer = TypeVar("_Answer")
-
 
 class Meter:
-    """Collects numbers while a function runs; many requests then cost one line of log."""
+    """Adds to a function's metrics from any of its threads; many requests then cost one line of log.
 
-    def __init__(self, stack: str) -> None:
-        self._collected = AmazonCloudWatchEMFProvider(namespace=NAMESPACE, service=stack)
+    Args:
+        metrics: Powertools' own; its ``log_metrics`` writes the line at the end of a run.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._lock = threading.Lock()
 
     def count(self, numbers: Mapping[str, float]) -> None:
@@ -47,15 +47,9 @@ class Meter:
         if granted:
             self.count({f"Requests{resource.value.capitalize()}": 1})
 
-    def publish(self) -> None:
-        """Write down what was collected, if anything was."""
-        with self._lock:
-            if self._collected.metric_set:
-                self._collected.flush_metrics()
-
     def _add(self, name: str, number: float, unit: MetricUnit) -> None:
         with self._lock:
-            self._collected.add_metric(name, unit, number)
+            self._metrics.add_metric(name, unit, number)
 
 
 class WatchedBudget:
@@ -70,21 +64,3 @@ class WatchedBudget:
         granted, wait_s = self._budget.wait_s(resource, lane, within_s)
         self._meter.watch_place(resource, granted, wait_s)
         return granted, wait_s
-
-
-def publishing(
-    meter: Callable[[], Meter],
-) -> Callable[[Callable[_Given, _Answer]], Callable[_Given, _Answer]]:
-    """A decorator for handlers, which publishes what was measured during a run, however the run ends."""
-
-    def decorate(handler: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
-        @wraps(handler)
-        def measured(*args: _Given.args, **kwargs: _Given.kwargs) -> _Answer:
-            try:
-                return handler(*args, **kwargs)
-            finally:
-                meter().publish()
-
-        return measured
-
-    return decorate

@@ -11,18 +11,16 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InvalidHeader
+from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
-from adjustments.aws.tracing import Trace, untraced
 from adjustments.core import exact_json
 from adjustments.core.errors import (
     GameballError,
@@ -44,6 +42,9 @@ REQUEST_S_MIN: Final = 0.1
 
 RETRY_AFTER_S_MAX: Final = 3_600.0
 """Longest pause that is believed; after it, asking again does no harm."""
+
+_RETRY_AFTER: Final = Retry(retry_after_max=int(RETRY_AFTER_S_MAX))
+"""Reads Retry-After; urllib3's own retries are off."""
 
 CONNECTIONS_MAX: Final = 16
 ANSWER_BYTES_MAX: Final = 8 << 20
@@ -115,7 +116,6 @@ class GameballClient:
         keys: where the two keys come from; they are read anew once when Gameball refuses them.
         read_timeout_s: longest silence to wait for, in seconds.
         watch: hears of each call.
-        trace: watches each request.
     """
 
     def __init__(
@@ -125,14 +125,12 @@ class GameballClient:
         keys: KeySource,
         read_timeout_s: float = READ_TIMEOUT_S,
         watch: CallWatch = _unwatched,
-        trace: Trace = untraced,
     ) -> None:
         self._root = f"{base_url.rstrip('/')}/api/{version}/integrations"
         self._root_path = urlsplit(self._root).path
         self._keys = keys
         self._read_timeout_s = read_timeout_s
         self._watch = watch
-        self._trace = trace
         self._tls = _tls_context()
         self._kept_alive = _pool(self._root, read_timeout_s, self._tls)
 
@@ -221,25 +219,22 @@ class GameballClient:
         timeout = _timeout(self._read_timeout_s, ends_at_s)
         pool = _pool(self._root, self._read_timeout_s, self._tls) if once else self._kept_alive
         _mark.sent = False
-        url = self._root + path
-        with self._trace(method, url) as exchange:
-            try:
-                answer = pool.request(
-                    method,
-                    self._root_path + path,
-                    body=body,
-                    headers=headers,
-                    timeout=timeout,
-                    redirect=False,
-                    preload_content=False,
-                )
-                exchange.status = answer.status
-                text = _read_body(answer, ends_at_s)
-            except (HTTPError, OSError) as error:
-                raise _no_answer(error) from error
-            finally:
-                if once:
-                    pool.close()
+        try:
+            answer = pool.request(
+                method,
+                self._root_path + path,
+                body=body,
+                headers=headers,
+                timeout=timeout,
+                redirect=False,
+                preload_content=False,
+            )
+            text = _read_body(answer, ends_at_s)
+        except (HTTPError, OSError) as error:
+            raise _no_answer(error) from error
+        finally:
+            if once:
+                pool.close()
         return _read_answer(answer.status, answer.headers, text)
 
 
@@ -356,16 +351,11 @@ def _whole_number(value: object) -> int | None:
 
 def _seconds(value: str | None) -> float | None:
     """How long to wait, from a number of seconds or a date (RFC 9110, 10.2.3); None where it is neither."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return (
-            float(text)
-            if re.fullmatch(_DIGITS, text) and float(text) < RETRY_AFTER_S_MAX
-            else RETRY_AFTER_S_MAX
-        )
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
+    if value is None:
         return None
-    left_s = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(left_s, 0.0), RETRY_AFTER_S_MAX)
+    try:
+        return float(_RETRY_AFTER.parse_retry_after(value))
+    except InvalidHeader:
+        return None
+    except (ValueError, OverflowError):  # more digits, or a later year, than Python reads
+        return RETRY_AFTER_S_MAX

@@ -5,15 +5,19 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, StrictStr, model_validator
+from pydantic_core import PydanticCustomError
 
 from adjustments.batches.files import Files, StoredObject
 from adjustments.batches.records import Batch
 from adjustments.batches.store import BatchStore
 from adjustments.core.decimals import plain
-from adjustments.core.errors import NotFound, RequestRefused, WrongState
+from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import batch_id
 from adjustments.core.runtime import Ids
+from adjustments.core.validation import validate
 from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.submission.plan import Drop
 from adjustments.submission.triggers import Intake
@@ -22,7 +26,42 @@ FOLDER: Final = "work/api/"
 AMOUNT_CHARS_MAX: Final = 60
 """Digits of an amount written out; intake says which of those it takes, this bounds what 1e9999999 costs."""
 
-_FIELDS: Final = frozenset({"customerId", "amount", "reason"})
+
+def _read_amount(value: object) -> Decimal:
+    """Read a number; whether it may be sent is for intake to say."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
+        raise PydanticCustomError("amount", "must be a number")
+    _, digits, exponent = Decimal(value).as_tuple()
+    if len(digits) + abs(int(exponent)) > AMOUNT_CHARS_MAX:
+        raise PydanticCustomError("amount", "has too many digits")
+    return Decimal(value)
+
+
+class Adjustment(BaseModel):
+    """A row of a body."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customer_id: StrictStr = Field(alias="customerId")
+    amount: Annotated[Decimal, BeforeValidator(_read_amount)]
+    reason: StrictStr = ""
+
+
+class AdjustmentsBody(BaseModel):
+    """A body; of bad rows the first one is named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    body: Annotated[list[Adjustment], FailFast()]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_form(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        rows = fields.get("body")
+        if set(fields) != {"body"} or not isinstance(rows, list) or not rows:
+            told = 'the body must be {"body": [{"customerId", "amount", "reason"?}, …]}'
+            raise PydanticCustomError("form", "{told}", {"told": told})
+        return fields
 
 
 class Acceptor:
@@ -45,7 +84,7 @@ class Acceptor:
             RequestRefused: the body is not of the seed's form.
             WrongState: the key came with another body before.
         """
-        content = _as_csv(_rows_of(body))
+        content = _as_csv(validate(AdjustmentsBody, body).body)
         name = hashlib.sha256((idempotency_key or self._ids.fresh()).encode()).hexdigest()[:32]
         key = f"{FOLDER}{name}.csv"
         stored = self._keep(key, content)
@@ -70,44 +109,11 @@ class Acceptor:
         return self._files.describe(key, None)
 
 
-def _rows_of(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    rows = body.get("body")
-    if set(body) != {"body"} or not isinstance(rows, list) or not rows:
-        raise RequestRefused("no_rows", 'the body must be {"body": [{"customerId", "amount", "reason"?}, …]}')
-    for number, row in enumerate(rows):
-        if problem := _problem_of(row):
-            raise RequestRefused("bad_row", f"body[{number}]: {problem}")
-    return rows
-
-
-def _problem_of(row: object) -> str:
-    """What is wrong with the form of a row; whether its values may be sent is for intake to say."""
-    if not isinstance(row, Mapping):
-        return "must be an object"
-    if unknown := sorted(set(row) - _FIELDS):
-        return f"{unknown[0][:40]}: unknown field"
-    if not isinstance(row.get("customerId"), str):
-        return "customerId: must be a string"
-    if isinstance(row.get("amount"), bool) or not isinstance(row.get("amount"), int | Decimal):
-        return "amount: must be a number"
-    if _digits_written_out(Decimal(row["amount"])) > AMOUNT_CHARS_MAX:
-        return "amount: has too many digits"
-    if not isinstance(row.get("reason", ""), str):
-        return "reason: must be a string"
-    return ""
-
-
-def _digits_written_out(amount: Decimal) -> int:
-    """How many digits the plain form of a number has, without writing it."""
-    _, digits, exponent = amount.as_tuple()
-    return len(digits) + abs(int(exponent))
-
-
-def _as_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _as_csv(rows: Sequence[Adjustment]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["customerId", "amount", "reason"])
     for row in rows:
-        amount = plain(Decimal(row["amount"]))
-        writer.writerow([escape_formula(row["customerId"]), amount, escape_formula(row.get("reason", ""))])
+        amount = plain(row.amount)
+        writer.writerow([escape_formula(row.customer_id), amount, escape_formula(row.reason)])
     return text.getvalue().encode()

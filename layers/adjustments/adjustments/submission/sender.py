@@ -20,10 +20,10 @@ from adjustments.core.errors import ConfigurationError, GameballError, GameballU
 from adjustments.core.ids import half_ids
 from adjustments.core.limits import CLOCK_SKEW_S
 from adjustments.core.runtime import Clock, Ids, Parallel
-from adjustments.gameball import chunk_retry as answers
-from adjustments.gameball.chunk_retry import FollowUp
+from adjustments.gameball import retry_policy
 from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.gameball.retry_policy import FollowUp
 from adjustments.polling.job_collector import Collector
 from adjustments.submission.work_queue import Feed
 
@@ -211,9 +211,9 @@ class Submitter:
 
     def _follow_up(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], error: GameballError) -> None:
         facts, message = facts_of(error), kept(error.message)
-        match answers.follow_up(error):
+        match retry_policy.follow_up(error):
             case FollowUp.TRY_LATER:
-                wait = answers.pause(error, intent.attempts, self._ids.jitter())
+                wait = retry_policy.back_off(error, intent.attempts, self._ids.jitter())
                 self._release(batch, intent, not_before=self._clock.now() + wait, error=message)
                 tell("chunk put off", batch, intent, wait_s=int(wait.total_seconds()), **facts)
             case FollowUp.PAUSE_BATCH:

@@ -21,11 +21,11 @@ from adjustments.core.errors import (
     StillInProgress,
 )
 from adjustments.gameball.rate_limiter import Lane, Resource
-from adjustments.manual.transaction import read_manual_transaction
-from adjustments.ports import Asking
-from adjustments.services.transacting import Transactor
+from adjustments.manual_transactions.ledger import CallerContext
+from adjustments.manual_transactions.model import read_manual_transaction
+from adjustments.manual_transactions.service import ManualTransactionService
+from tests.fakes.manual_transactions import Killed, MemoryLedger, MemoryTransactions
 from tests.fakes.memory import START, CountingIds, ManualClock, MemoryBudget
-from tests.fakes.transacting import Killed, MemoryOnce, MemoryTransactions
 
 BODY: dict[str, Any] = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r", "points": 5}
 ANSWER = {"customerId": "c", "gameballTransactionId": 1, "transactionId": "t", "points": 5, "amount": 5}
@@ -42,14 +42,14 @@ class Desk:
 
     def __init__(self, *script: Any) -> None:
         self.clock = ManualClock()
-        self.once = MemoryOnce(self.clock)
+        self.ledger = MemoryLedger(self.clock)
         self.gameball = MemoryTransactions(list(script))
         self.budget = MemoryBudget()
 
     def add(self, remaining_ms: int = FUNCTION_MS, **fields: Any) -> tuple[dict[str, Any], bool]:
-        transactor = Transactor(self.gameball, self.once, self.budget, self.clock, CountingIds())
+        service = ManualTransactionService(self.gameball, self.ledger, self.budget, self.clock, CountingIds())
         transaction = read_manual_transaction({**BODY, **fields}, self.clock.now())
-        added = transactor.add(transaction, Asking("arn:me", "request", lambda: remaining_ms))
+        added = service.add(transaction, CallerContext("arn:me", "request", lambda: remaining_ms))
         return exact_json.read(added.body), added.is_replayed
 
     def later(self) -> None:
@@ -68,7 +68,7 @@ def test_first_call_is_answered_in_the_seeds_form():
     desk = Desk()
     assert desk.add() == (ANSWER, False)
     assert desk.budget.asked == [(Resource.TRANSACTIONS, Lane.PROMPT)]
-    assert desk.once.callers == {"t": "arn:me"}
+    assert desk.ledger.callers == {"t": "arn:me"}
 
 
 def test_same_id_and_body_is_replayed_without_a_second_call():
@@ -109,7 +109,7 @@ def crash_after_the_call(desk: Desk) -> None:
 
 
 def crash_after_the_answer(desk: Desk) -> None:
-    desk.once.loses_answers = True
+    desk.ledger.loses_answers = True
 
 
 def crash_while_asking_again(desk: Desk) -> None:
@@ -138,7 +138,7 @@ def test_a_crash_ends_in_the_true_answer_at_the_next_try(crash: Callable[[Desk],
         with suppress(Killed):
             desk.add()
         desk.later()
-    desk.once.loses_answers, desk.gameball.script, desk.gameball.lists = False, [], []
+    desk.ledger.loses_answers, desk.gameball.script, desk.gameball.lists = False, [], []
     answer, _ = desk.add()
     assert (answer["transactionId"], answer["points"]) == ("t", 5)
     assert desk.applied == [5]

@@ -1,23 +1,18 @@
-"""Manual transactions in memory: the records of who asked, and Gameball's side of it."""
+"""Manual transactions in memory: the idempotency ledger, and Gameball's side of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from threading import Lock
 from typing import Any
 
 from adjustments.core import exact_json
-from adjustments.core.errors import (
-    AdjustmentsError,
-    GameballRefused,
-    IdTaken,
-    OutcomeUnknown,
-    StillInProgress,
-)
+from adjustments.core.errors import GameballRefused, IdTaken, StillInProgress
 from adjustments.core.runtime import Clock
-from adjustments.manual.transaction import ManualTransaction
-from adjustments.ports import Asking, Attempt
+from adjustments.manual_transactions.ledger import Attempt, CallerContext, Completed
+from adjustments.manual_transactions.model import ManualTransaction
 
 
 class Killed(BaseException):
@@ -25,58 +20,57 @@ class Killed(BaseException):
 
 
 @dataclass
-class _Record:
+class _Item:
     body: bytes
     until: datetime
-    text: str | None = None
+    attempt_id: str
+    answer: str | None = None
 
 
-class MemoryOnce:
-    """See ``Once``."""
+class MemoryLedger:
+    """See ``IdempotencyLedger``; ``loses_answers`` as when the function dies before the last write."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = Lock()
-        self.records: dict[str, _Record] = {}
+        self._numbers = count()
+        self.items: dict[str, _Item] = {}
         self.callers: dict[str, str] = {}
         self.loses_answers = False
 
-    def do(
-        self, transaction: ManualTransaction, asking: Asking, act: Callable[[Attempt], str]
-    ) -> tuple[str, bool]:
+    def begin(self, transaction: ManualTransaction, context: CallerContext) -> Attempt | Completed:
         name = transaction.transaction_id
-        attempt = Attempt()
         with self._lock:
-            before = self.records.get(name)
-            if before is not None and self._may_replay(before, transaction):
-                return str(before.text), True
-            attempt.in_doubt = before is not None
-            until = self._clock.now() + timedelta(milliseconds=asking.remaining_ms())
-            record = self.records[name] = _Record(transaction.body(), until)
-            self.callers[name] = asking.caller
-        try:
-            text = act(attempt)
-        except Exception as error:
-            self._end(name, record, error, attempt)
-            raise
+            before = self.items.get(name)
+            if before and before.body != transaction.body():
+                raise IdTaken("transactionId: was sent before with another body; nothing was applied")
+            if before and before.answer is not None:
+                return Completed(before.answer)
+            if before and before.until >= self._clock.now():
+                raise StillInProgress("transactionId: a call with it is in progress")
+            until = self._clock.now() + timedelta(milliseconds=context.remaining_ms())
+            attempt_id = str(next(self._numbers))
+            self.items[name] = _Item(transaction.body(), until, attempt_id)
+            self.callers[name] = context.caller
+        return Attempt(attempt_id, name, "", is_in_doubt=before is not None)
+
+    def complete(self, attempt: Attempt, answer: str) -> None:
         if not self.loses_answers:
-            self.records[name].text = text
-        return text, False
+            self.items[attempt.transaction_id].answer = answer
 
-    def _may_replay(self, before: _Record, transaction: ManualTransaction) -> bool:
-        if before.body != transaction.body():
-            raise IdTaken("transactionId: was sent before with another body; nothing was applied")
-        if before.text is None and before.until >= self._clock.now():
-            raise StillInProgress("transactionId: a call with it is in progress")
-        return before.text is not None
-
-    def _end(self, name: str, record: _Record, error: Exception, attempt: Attempt) -> None:
-        is_certain = isinstance(error, AdjustmentsError) and not isinstance(error, OutcomeUnknown)
+    def reopen(self, attempt: Attempt) -> None:
         with self._lock:
-            if not is_certain or attempt.in_doubt:
-                record.until = self._clock.now() - timedelta(milliseconds=1)
-            elif self.records[name] is record:  # another call may have taken over
-                del self.records[name]
+            if item := self._own(attempt):
+                item.until = self._clock.now() - timedelta(milliseconds=1)
+
+    def forget(self, attempt: Attempt) -> None:
+        with self._lock:
+            if self._own(attempt):
+                del self.items[attempt.transaction_id]
+
+    def _own(self, attempt: Attempt) -> _Item | None:
+        item = self.items.get(attempt.transaction_id)
+        return item if item and item.attempt_id == attempt.attempt_id else None
 
 
 @dataclass

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from adjustments.manual import lookup
-from adjustments.manual.transaction import ManualTransaction, read_manual_transaction
-from tests.unit.core.test_manual import GOOD, NOW
+from adjustments.manual_transactions import matching
+from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
+from tests.unit.manual_transactions.test_model import GOOD, NOW
 
 ENTRY = {
     "transactionId": "t", "gameballTransactionId": "77", "customerId": "c", "direction": "-",
@@ -40,7 +40,7 @@ def ours(**fields: Any) -> ManualTransaction:
     ],
 )
 def test_the_same_one(transaction: ManualTransaction, entry: dict[str, Any], same: bool | None):
-    assert lookup.is_same({**ENTRY, **entry}, transaction) is same
+    assert matching.is_same({**ENTRY, **entry}, transaction) is same
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,17 @@ def test_an_entry_of_the_id_is_found_and_ours_before_others(
 ):
     listed = [{"transactionId": "t", "customerId": "c", **entry} for entry in entries]
     page: dict[str, Any] = {"transactions": [*listed, "nonsense", None]}
-    entry = lookup.find(page, ours(points=5))
+    entry = matching.find_entry(page, ours(points=5))
     assert entry == (None if found is None else {"transactionId": "t", "customerId": "c", **found})
 
 
 def test_an_id_of_gameball_that_is_too_long_for_a_number_stays_a_text():
-    assert (
-        lookup.answer({**ENTRY, "gameballTransactionId": "9" * 5_000})["gameballTransactionId"] == "9" * 5_000
-    )
+    answer = matching.answer_from_entry({**ENTRY, "gameballTransactionId": "9" * 5_000})
+    assert answer["gameballTransactionId"] == "9" * 5_000
 
 
 def test_the_answer_has_the_seeds_form():
-    assert lookup.answer(ENTRY) == {
+    assert matching.answer_from_entry(ENTRY) == {
         "customerId": "c",
         "gameballTransactionId": 77,
         "transactionId": "t",
@@ -88,4 +87,4 @@ def test_the_answer_has_the_seeds_form():
     ],
 )
 def test_where_the_next_page_starts(page: dict[str, Any], following: str | None):
-    assert lookup.next_page(page) == following
+    assert matching.next_page(page) == following

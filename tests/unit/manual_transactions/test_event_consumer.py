@@ -6,25 +6,25 @@ from typing import Any
 import pytest
 
 from adjustments.core.errors import RequestRefused
-from adjustments.manual.discretion import loggable
-from adjustments.manual.requested import DETAIL_TYPE, read_asked
+from adjustments.manual_transactions.event_consumer import DETAIL_TYPE, read_request
+from adjustments.manual_transactions.redaction import redact
 
 ARN = "arn:aws:scheduler:eu-central-1:111122223333:schedule/default/birthday"
 DUE = "2026-11-22T06:00:00Z"
 
 
-def asked(**fields: Any) -> tuple[dict[str, Any], str]:
-    read = read_asked(json.dumps(fields))
+def request(**fields: Any) -> tuple[dict[str, Any], str]:
+    read = read_request(json.dumps(fields))
     return dict(read.fields), read.caller
 
 
 def test_an_event_gives_its_detail_and_its_source():
     event = {"detail-type": DETAIL_TYPE, "source": "shop", "account": "1", "detail": {"points": 5}}
-    assert asked(**event) == ({"points": 5}, "event:1:shop")
+    assert request(**event) == ({"points": 5}, "event:1:shop")
 
 
 def test_a_schedule_gets_an_id_of_its_own_and_its_due_time():
-    fields, caller = asked(schedule=ARN, dueTime=DUE, points=5)
+    fields, caller = request(schedule=ARN, dueTime=DUE, points=5)
     assert fields == {
         "points": 5,
         "transactionId": "default/birthday-20261122T060000Z-" + fields["transactionId"][-8:],
@@ -35,7 +35,7 @@ def test_a_schedule_gets_an_id_of_its_own_and_its_due_time():
 @pytest.mark.parametrize("given", [{}, {"transactionId": None}])
 @pytest.mark.parametrize("due", [DUE, "2026-11-22T06:00:00.000Z", "2026-11-22T06:00:00+00:00"])
 def test_the_id_is_the_same_for_the_same_due_time(given: dict[str, Any], due: str):
-    first, again = asked(schedule=ARN, dueTime=DUE)[0], asked(schedule=ARN, dueTime=due, **given)[0]
+    first, again = request(schedule=ARN, dueTime=DUE)[0], request(schedule=ARN, dueTime=due, **given)[0]
     assert first["transactionId"] == again["transactionId"]
 
 
@@ -49,14 +49,14 @@ def test_the_id_is_the_same_for_the_same_due_time(given: dict[str, Any], due: st
 )
 def test_the_id_differs_for_another_due_time_or_schedule(other: dict[str, Any]):
     first, another = (
-        asked(schedule=ARN, dueTime=DUE)[0],
-        asked(**{"schedule": ARN, "dueTime": DUE, **other})[0],
+        request(schedule=ARN, dueTime=DUE)[0],
+        request(**{"schedule": ARN, "dueTime": DUE, **other})[0],
     )
     assert first["transactionId"] != another["transactionId"]
 
 
 def test_an_id_that_is_given_stays():
-    assert asked(schedule=ARN, dueTime=DUE, transactionId="mine")[0]["transactionId"] == "mine"
+    assert request(schedule=ARN, dueTime=DUE, transactionId="mine")[0]["transactionId"] == "mine"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_id_that_is_given_stays():
 )
 def test_what_is_missing_is_named_and_never_guessed(fields: dict[str, Any], named: str):
     with pytest.raises(RequestRefused) as refused:
-        asked(**fields)
+        request(**fields)
     assert refused.value.message.startswith(named)
 
 
@@ -91,4 +91,4 @@ def test_what_is_missing_is_named_and_never_guessed(fields: dict[str, Any], name
     ],
 )  # fmt: skip
 def test_addresses_and_numbers_are_withheld(text: str, private: tuple[str | None, ...], shown: str):
-    assert loggable(text, *private) == shown
+    assert redact(text, *private) == shown

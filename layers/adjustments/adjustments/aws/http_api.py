@@ -1,0 +1,198 @@
+"""The HTTP API: JSON bodies with exact numbers, and errors as answers, by one table for all functions.
+
+Errors have the shape of Gameball's own: ``{"error": <status>, "message": "…"}``.
+"""
+
+import base64
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
+from adjustments.aws.logs import facts_of_break
+from adjustments.core import exact_json, limits
+from adjustments.core.errors import (
+    AdjustmentsError,
+    ConfigurationError,
+    GameballError,
+    GameballRefused,
+    GameballThrottled,
+    GameballUnauthorized,
+    GameballUnavailable,
+    IdUnclear,
+    InputError,
+    NotFound,
+    OutcomeUnknown,
+    RequestRefused,
+    RequestTooLarge,
+    StillInProgress,
+    TableUnavailable,
+    WrongState,
+)
+from adjustments.core.validation import read_json
+
+_STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
+    (RequestTooLarge, 413),
+    (InputError, 400),
+    (NotFound, 404),
+    (WrongState, 409),
+    (TableUnavailable, 503),
+    (GameballThrottled, 503),
+    (GameballUnavailable, 503),
+    (GameballUnauthorized, 502),
+    (OutcomeUnknown, 504),
+    (ConfigurationError, 500),
+)
+"""The HTTP status of each kind of error; GameballRefused keeps Gameball's own."""
+
+_MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
+    GameballUnauthorized: "Gameball refuses the keys or the account that this service is set up with; "
+    "its operator is told: try again later, with the same transactionId where there is one",
+    GameballUnavailable: "Gameball can't be reached; nothing was applied: try again later",
+    GameballThrottled: "Gameball is busy; nothing was applied: try again later",
+    ConfigurationError: "this service is not set up: its secret is missing or malformed",
+    TableUnavailable: "the table of this service can't be reached, so this call has sent nothing: "
+    "send the same transactionId and body again, which is safe",
+    OutcomeUnknown: "Gameball gave no answer in time, so the outcome is unknown: "
+    "send the same transactionId and body again, which is safe",
+}
+"""What callers are told where the error's own words are not for them."""
+
+RETRY_AFTER_S: Final = 5
+IN_PROGRESS_RETRY_AFTER_S: Final = 2
+
+_BASE_PATH: Final = re.compile(r"^/(?!batch|transactions)[^/]+(?=/(?:batch|batches|transactions)(?:/|$))")
+"""What a custom domain may put before our paths (Powertools, "Custom Domain API Mappings")."""
+
+_JSON: Final = "application/json"
+
+Report = Callable[[Exception], None]
+"""Logs an error before it becomes an answer."""
+
+
+def create_api(report: Report, failure_message: str) -> APIGatewayRestResolver:
+    """Create the resolver of a function, which answers every error by the table of this module.
+
+    Args:
+        report: called with each error.
+        failure_message: what a caller is told where something broke that nobody foresaw.
+    """
+    api = APIGatewayRestResolver(serializer=exact_json.write, strip_prefixes=[_BASE_PATH])
+
+    @api.not_found
+    def answer_unknown_path(error: NotFoundError) -> Response[str]:
+        unknown = NotFound("there is nothing at this path")
+        report(unknown)
+        return error_response(unknown)
+
+    @api.exception_handler(AdjustmentsError)
+    def answer_error(error: AdjustmentsError) -> Response[str]:
+        report(error)
+        return error_response(error)
+
+    @api.exception_handler(Exception)
+    def answer_failure(error: Exception) -> Response[str]:
+        report(error)
+        return json_response({"error": 500, "message": failure_message}, 500)
+
+    return api
+
+
+def report_to(logger: Logger, refused: str) -> Report:
+    """Make what logs errors: by their names alone, as their words may be a customer's or Gameball's.
+
+    Args:
+        logger: the function's.
+        refused: the message of the line on a call that is refused.
+    """
+
+    def report(error: Exception) -> None:
+        if isinstance(error, NotFound):  # whoever waits for a batch asks until there is one
+            logger.info(refused, error=type(error).__name__)
+        elif isinstance(error, AdjustmentsError):
+            logger.warning(refused, error=type(error).__name__)
+        else:
+            logger.error("call broke", **facts_of_break(error))
+
+    return report
+
+
+def caller(event: APIGatewayProxyEvent) -> str:
+    """Who calls, as IAM knows them."""
+    return event.request_context.identity.user_arn or ""
+
+
+def read_body(
+    event: Mapping[str, Any], bytes_max: int = limits.MANUAL_BODY_BYTES_MAX, *, may_be_empty: bool = False
+) -> Mapping[str, Any]:
+    """Read the JSON object in an API event's body.
+
+    Args:
+        event: the event of API Gateway.
+        bytes_max: the largest body that is read.
+        may_be_empty: whether no body means no fields.
+
+    Raises:
+        RequestRefused: the body is larger, or no JSON object, or has a name twice.
+    """
+    text = event.get("body") or ""
+    if may_be_empty and not text:
+        return {}
+    if event.get("isBase64Encoded"):
+        try:
+            text = base64.b64decode(text, validate=True).decode()
+        except ValueError:
+            raise RequestRefused("no_json", "the body is no JSON") from None
+    return read_json(text, bytes_max)
+
+
+def json_response(
+    fields: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response[str]:
+    """Make an answer of fields."""
+    return text_response(exact_json.write(fields), status, headers)
+
+
+def text_response(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[str]:
+    """Make an answer of JSON that is written already."""
+    return Response(status_code=status, content_type=_JSON, body=body, headers=dict(headers or {}))
+
+
+def error_response(error: AdjustmentsError) -> Response[str]:
+    """Make the answer to an error."""
+    fields = describe_error(error)
+    headers = {}
+    if fields["error"] == 503:
+        wait_s = error.retry_after_s if isinstance(error, GameballError) else None
+        headers["retry-after"] = str(math.ceil(wait_s or RETRY_AFTER_S))
+    if isinstance(error, StillInProgress | IdUnclear):
+        headers["retry-after"] = str(IN_PROGRESS_RETRY_AFTER_S)
+    return json_response(fields, fields["error"], headers)
+
+
+def describe_error(error: AdjustmentsError) -> dict[str, Any]:
+    """Describe an error to its caller; a refusal carries Gameball's own code and request id."""
+    fields: dict[str, Any] = {
+        "error": _status_of(error),
+        "message": _MESSAGES.get(type(error)) or _own_message(error),
+    }
+    if isinstance(error, GameballRefused) and error.code is not None:
+        fields["code"] = error.code
+    if isinstance(error, GameballRefused) and error.request_id:
+        fields["requestId"] = error.request_id
+    return fields
+
+
+def _status_of(error: AdjustmentsError) -> int:
+    if isinstance(error, GameballRefused) and error.status:
+        return error.status
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+
+
+def _own_message(error: AdjustmentsError) -> str:
+    return str(getattr(error, "told", None) or getattr(error, "message", error))

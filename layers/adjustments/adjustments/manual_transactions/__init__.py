@@ -1,0 +1,1 @@
+"""Manual transactions: one adjustment with its own ``transactionId``, applied exactly once."""

@@ -1,0 +1,213 @@
+"""Takes requests for manual transactions that come as events; nobody waits, so an event tells the outcome.
+
+Two kinds of messages lie in the queue. An event of the bus has the body of a manual transaction as its
+detail. A schedule sends that body with two more fields: ``schedule``, its name or ARN, and ``dueTime``, when
+it was due. From those comes a ``transactionId`` where the body has none, so that firing twice applies once.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, NamedTuple, Protocol
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from adjustments.aws.http_api import describe_error
+from adjustments.core import exact_json, limits
+from adjustments.core.errors import AdjustmentsError, GameballRefused, IdTaken, InputError
+from adjustments.core.runtime import Clock
+from adjustments.core.validation import read_json, validate
+from adjustments.manual_transactions.ledger import CallerContext
+from adjustments.manual_transactions.model import ManualTransaction, read_instant, read_manual_transaction
+from adjustments.manual_transactions.service import Added, ManualTransactionService
+
+DETAIL_TYPE: Final = "Manual Transaction Requested"
+SETTLED: Final = "Manual Transaction Settled"
+FAILED: Final = "Manual Transaction Failed"
+
+_NAME_CHARS_MAX: Final = 130
+_REASON_CHARS_MAX: Final = 500
+_FINAL_ERRORS: Final = (InputError, GameballRefused, IdTaken)
+"""What the same event would meet again; everything else may go well later."""
+
+
+def _check_object(detail: object) -> object:
+    if not isinstance(detail, dict):
+        raise PydanticCustomError("no_object", "must be a JSON object")
+    return detail
+
+
+def _check_schedule(schedule: object) -> object:
+    if not isinstance(schedule, str) or not schedule.strip() or schedule.startswith("<"):
+        raise PydanticCustomError("no_schedule", "must be the name or the ARN of the schedule")
+    return schedule
+
+
+def _read_due_time(text: object) -> datetime:
+    """Read when the schedule was due. It is never guessed: a guess might differ at the second firing."""
+    try:
+        return read_instant(text if isinstance(text, str) else "")
+    except PydanticCustomError:
+        told = "must be the UTC instant at which the schedule was due"
+        raise PydanticCustomError("no_due_time", told) from None
+
+
+class RequestedEvent(BaseModel):
+    """An event of the bus. EventBridge adds fields of its own, which are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    account: Any = None
+    source: Any = None
+    detail: Annotated[dict[str, Any], BeforeValidator(_check_object)]
+
+
+class ScheduledRequest(BaseModel):
+    """A request of a schedule. Its further fields are the body of the manual transaction."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel)
+
+    schedule: Annotated[str, BeforeValidator(_check_schedule)]
+    due_time: Annotated[datetime, BeforeValidator(_read_due_time)]
+
+
+class Request(NamedTuple):
+    """The body of a manual transaction as it came, and who sent it."""
+
+    fields: Mapping[str, Any]
+    caller: str
+
+
+def read_request(text: str) -> Request:
+    """Read a message of the queue; raises RequestRefused, which names the field."""
+    message = read_json(text)
+    if message.get("detail-type") != DETAIL_TYPE:
+        return _read_scheduled(message)
+    event = validate(RequestedEvent, {"detail": None, **message})
+    if "schedule" in event.detail:
+        return _read_scheduled(event.detail)
+    return Request(event.detail, f"event:{event.account}:{event.source}")
+
+
+def _read_scheduled(message: Mapping[str, Any]) -> Request:
+    absent = {"schedule": None, "dueTime": None}
+    request = validate(ScheduledRequest, {**absent, **message})
+    fields = dict(request.model_extra or {})
+    if fields.get("transactionId") is None:
+        fields["transactionId"] = derive_transaction_id(request.schedule, request.due_time)
+    return Request(fields, f"schedule:{request.schedule}")
+
+
+def derive_transaction_id(schedule: str, due_at: datetime) -> str:
+    """Name a schedule's transaction: readable, and the same however often it fires for one due time."""
+    name = re.sub(r"[^A-Za-z0-9._/-]+", "-", schedule.rsplit(":schedule/", 1)[-1])[:_NAME_CHARS_MAX]
+    digest = hashlib.sha256(schedule.encode()).hexdigest()[:8]
+    return f"{name}-{due_at:%Y%m%dT%H%M%SZ}-{digest}"
+
+
+class FailureQueue(Protocol):
+    """Where requests end up that failed for good."""
+
+    def put(self, text: str, attributes: Mapping[str, str]) -> None:
+        """Keep a request as it came, with the reason of its failure in the attributes."""
+
+
+class EventBus(Protocol):
+    """Where machines hear of outcomes."""
+
+    def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
+        """Put an event."""
+
+
+class Message(NamedTuple):
+    """A message of the queue, and whether it will not come again."""
+
+    text: str
+    is_last: bool
+
+
+OnRead = Callable[[ManualTransaction, CallerContext], None]
+"""Called with a transaction as soon as it is read, before it is sent."""
+
+
+@dataclass(frozen=True)
+class EventConsumer:
+    """Takes messages one by one."""
+
+    service: ManualTransactionService
+    failures: FailureQueue
+    bus: EventBus
+    clock: Clock
+
+    def consume(self, message: Message, context: CallerContext, on_read: OnRead) -> Exception | None:
+        """Apply what a message requests.
+
+        The event on the bus comes last, so that it may come twice but never not at all: its receivers know
+        the transaction by its ``transactionId``.
+
+        Args:
+            message: the message.
+            context: the request; who sent it stands in the message.
+            on_read: called as soon as the transaction is known.
+
+        Returns:
+            The error of a message that failed for good, which is in the failure queue with its reason; else
+            None.
+
+        Raises:
+            Exception: what may pass by itself, unless the message will not come again.
+        """
+        fields: Mapping[str, Any] = {}
+        try:
+            fields, caller = read_request(message.text)
+            transaction = read_manual_transaction(fields, self.clock.now())
+            context = context._replace(caller=caller)
+            on_read(transaction, context)
+            added = self.service.add(transaction, context)
+        except Exception as error:
+            if not isinstance(error, _FINAL_ERRORS) and not message.is_last:
+                raise
+            self._give_up(message, fields, error, context.request_id)
+            return error
+        self.bus.announce(SETTLED, _settled(added, transaction))
+        return None
+
+    def _give_up(
+        self, message: Message, fields: Mapping[str, Any], error: Exception, request_id: str
+    ) -> None:
+        told = _describe(error)
+        reason = "".join(char if char.isprintable() else "?" for char in str(told["message"]))
+        # What may pass did not, up to the last try: an earlier one may have been applied.
+        outcome = "not_applied" if isinstance(error, _FINAL_ERRORS) else "unknown"
+        attributes = {
+            "reason": reason[:_REASON_CHARS_MAX],
+            "status": str(told["error"]),
+            "outcome": outcome,
+            "requestId": request_id,
+            "failedAt": self.clock.now().isoformat(),
+        }
+        self.failures.put(message.text, attributes)
+        self.bus.announce(FAILED, {**_names(fields), **told, "outcome": outcome})
+
+
+def _names(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The names by which a request is known; it may be refused just for what it has in their place."""
+    found = {name: fields.get(name) for name in ("transactionId", "customerId")}
+    return {
+        name: value[: limits.MANUAL_TEXT_CHARS_MAX] for name, value in found.items() if isinstance(value, str)
+    }
+
+
+def _describe(error: Exception) -> dict[str, Any]:
+    if isinstance(error, AdjustmentsError):
+        return describe_error(error)
+    return {"error": 500, "message": f"something broke: {type(error).__name__}"}
+
+
+def _settled(added: Added, transaction: ManualTransaction) -> Mapping[str, Any]:
+    answer: Mapping[str, Any] = exact_json.read(added.body)
+    return {"transactionId": transaction.transaction_id, **answer, "replayed": added.is_replayed}
