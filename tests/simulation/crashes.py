@@ -13,18 +13,34 @@ from tests.simulation.simulator import Result, run
 
 REFUSED = "refused"
 UNAUTHORIZED_FOR_LONG = "unauthorized for an hour"
-CLASSES = (*(answer.value for answer in Answer), REFUSED, UNAUTHORIZED_FOR_LONG)
-"""What Gameball may do with the first request: each row of the design page's table, applied and not."""
+CANARY_LOST = "the canary's answer lost"
+CANARIES_LOST = "both canaries' answers lost"
+CLASSES = (
+    *(answer.value for answer in Answer),
+    REFUSED,
+    UNAUTHORIZED_FOR_LONG,
+    CANARY_LOST,
+    CANARIES_LOST,
+)
+"""What Gameball may do with the first request, applied and not; and with those that are canaries."""
+
+_CANARY_ANSWERS = {
+    CANARY_LOST: (Answer.LOST_APPLIED,),
+    CANARIES_LOST: (Answer.ERROR_NOT_APPLIED, Answer.LOST_APPLIED),
+}
 
 ROWS = (("cust-1", "1"), ("cust-2", "2"), ("cust-1", "-3.5"))
 """Two chunks, since one customer comes twice."""
 
+CANARY_ROWS = tuple((f"cust-{number}", str(number)) for number in range(1, 6))
+"""Two canaries of one row, and two chunks behind them."""
+
 
 @dataclass
 class Script(Chance):
-    """Luck that is decided beforehand: one kill at a numbered call, one answer to the first request."""
+    """Luck that is decided beforehand: one kill at a numbered call, and the answers to the first requests."""
 
-    first_answer: Answer = Answer.ACCEPTED
+    first_answers: tuple[Answer, ...] = ()
     killed_at: int = 0
     kill: Fault = Fault.KILL_BEFORE
     calls: int = 0
@@ -38,8 +54,9 @@ class Script(Chance):
         return self.kill if self.calls == self.killed_at else None
 
     def answer(self) -> Answer:
-        """Give the answer once."""
-        self.answers.append(Answer.ACCEPTED if self.answers else self.first_answer)
+        """Give each of the first answers once, and then take everything."""
+        given = len(self.answers)
+        self.answers.append(self.first_answers[given] if given < len(self.first_answers) else Answer.ACCEPTED)
         return self.answers[-1]
 
     def fate(self) -> Fate:
@@ -49,8 +66,8 @@ class Script(Chance):
 
 def run_case(answer_class: str, killed_at: int, kill: Fault) -> tuple[Result, int]:
     """Run one case; what it came to, and how many calls it made."""
-    first = Answer(answer_class) if answer_class in set(Answer) else Answer.ACCEPTED
-    script = Script(random.Random(1), Rates(), first_answer=first, killed_at=killed_at, kill=kill)
+    first = (Answer(answer_class),) if answer_class in set(Answer) else _CANARY_ANSWERS.get(answer_class, ())
+    script = Script(random.Random(1), Rates(), first_answers=first, killed_at=killed_at, kill=kill)
     return run(_scenario(answer_class), script), script.calls
 
 
@@ -63,9 +80,10 @@ def cases(answer_class: str) -> Iterator[tuple[int, Fault, Result]]:
 
 
 def _scenario(answer_class: str) -> Scenario:
+    has_canary = answer_class in _CANARY_ANSWERS
     rows = tuple(
         InputRow(line, customer, amount, "goodwill", is_bad=False)
-        for line, (customer, amount) in enumerate(ROWS, start=2)
+        for line, (customer, amount) in enumerate(CANARY_ROWS if has_canary else ROWS, start=2)
     )
     outage = ((START, START + timedelta(hours=1)),) if answer_class == UNAUTHORIZED_FOR_LONG else ()
     refused = frozenset({"cust-2"}) if answer_class == REFUSED else frozenset()
@@ -73,8 +91,8 @@ def _scenario(answer_class: str) -> Scenario:
         files=(File("inbox/small.csv", rows),),
         facts=Facts(refused=refused, key_outages=outage),
         chunk_rows_max=2,
-        canary_rows=0,
-        failure_percent_max=100,
+        canary_rows=int(has_canary),
+        failure_percent_max=20 if has_canary else 100,
         approval_above_rows=0,
         dialect_setting=None,
         faults_end_s=0.0,
