@@ -51,10 +51,10 @@ demo: $(INSTALLED) ## run the main job from nothing on sample files and show wha
 	@$(BIN)/python -m local.demo
 
 up: $(INSTALLED) ## start the local stack and leave it running (GAMEBALL_BASE_URL=… for another Gameball)
-	@$(BIN)/python -m local.background up
+	@$(BIN)/python -m local.lifecycle up
 
 down: $(INSTALLED) ## stop what `make up` started
-	@$(BIN)/python -m local.background down
+	@$(BIN)/python -m local.lifecycle down
 
 test: lint test-fast test-e2e ## check everything: lint, then all tests
 

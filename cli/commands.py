@@ -12,18 +12,18 @@ import click
 from rich.text import Text
 
 from adjustments.core.ids import batch_id
-from cli.errors import Exit, Refused, Trouble, WrongUse
-from cli.options import Desk, at_a_desk, confirm, examples, take_batch_id
+from cli.batch_view import points_applied, show_batch
+from cli.batch_watcher import APPEARS_WITHIN_S, AWAITING_APPROVAL, FINAL, exit_code
+from cli.context import CommandContext, confirm, examples, validate_batch_id, with_context
+from cli.errors import Exit, RequestRefused, ServiceError, UsageError
 from cli.output import moment, number, outcomes, points, prediction, status_of
-from cli.showing import points_applied, show_batch
-from cli.watching import APPEARS_WITHIN_S, FINAL, WAITS_FOR_A_PERSON, exit_code
 
 INBOX: Final = "inbox/"
 ENDINGS: Final = (".csv", ".csv.gz")
-STATUSES: Final = ("planned", WAITS_FOR_A_PERSON, "submitting", "polling", *sorted(FINAL))
+STATUSES: Final = ("planned", AWAITING_APPROVAL, "submitting", "polling", *sorted(FINAL))
 EXAMPLE: Final = "20261122-101500-spring-0f3c9a1b2d4e"
 
-_batch = click.argument("batch", metavar="BATCH", callback=take_batch_id)
+_batch = click.argument("batch", metavar="BATCH", callback=validate_batch_id)
 
 
 @click.command(
@@ -40,8 +40,8 @@ _batch = click.argument("batch", metavar="BATCH", callback=take_batch_id)
 )
 @click.option("--wait", is_flag=True, help="Watch the batch to its end; the exit code tells how it went.")
 @click.option("--allow-duplicate", is_flag=True, help="Take rows that were accepted before once more.")
-@at_a_desk
-def submit(desk: Desk, file: Path, dry_run: bool, wait: bool, allow_duplicate: bool) -> int:
+@with_context
+def submit(context: CommandContext, file: Path, dry_run: bool, wait: bool, allow_duplicate: bool) -> int:
     """Drop a CSV file of adjustments, and tell the batch that it becomes.
 
     With --dry-run nothing is sent: the batch ends as validated, and tells how many rows would be applied,
@@ -49,10 +49,10 @@ def submit(desk: Desk, file: Path, dry_run: bool, wait: bool, allow_duplicate: b
     only where every row would be applied.
     """
     if not file.name.lower().endswith(ENDINGS):
-        raise WrongUse(f"{file.name} is not taken: its name must end in {' or '.join(ENDINGS)}")
+        raise UsageError(f"{file.name} is not taken: its name must end in {' or '.join(ENDINGS)}")
     named = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
     metadata = {name: "true" for name, is_set in named.items() if is_set}
-    key, bucket, s3 = INBOX + file.name, desk.stack.bucket, desk.stack.s3
+    key, bucket, s3 = INBOX + file.name, context.stack.bucket, context.stack.s3
     with file.open("rb") as body:
         put = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata, ContentType="text/csv")
     which: Any = {"VersionId": put["VersionId"]} if put.get("VersionId") else {}
@@ -62,14 +62,14 @@ def submit(desk: Desk, file: Path, dry_run: bool, wait: bool, allow_duplicate: b
     batch = batch_id(key, head["LastModified"], (bucket, key, version))
     if not wait:
         told = {"batchId": batch, "bucket": bucket, "key": key, "versionId": version, "dryRun": dry_run}
-        if desk.output.is_json:
-            desk.output.data(told)
+        if context.output.is_json:
+            context.output.data(told)
         else:
-            desk.output.say("dropped as batch ", Text(batch, style="bold"))
-            desk.output.say(f"to follow it: {desk.hint(f'watch {batch}')}")
+            context.output.say("dropped as batch ", Text(batch, style="bold"))
+            context.output.say(f"to follow it: {context.hint(f'watch {batch}')}")
         return Exit.OK
-    desk.output.say("dropped as batch ", Text(batch, style="bold"))
-    return _follow(desk, batch, is_new=True)
+    context.output.say("dropped as batch ", Text(batch, style="bold"))
+    return _follow(context, batch, is_new=True)
 
 
 @click.command(
@@ -77,10 +77,10 @@ def submit(desk: Desk, file: Path, dry_run: bool, wait: bool, allow_duplicate: b
     epilog=examples(f"adjust watch {EXAMPLE}", f"adjust watch {EXAMPLE} --json | jq .counts"),
 )
 @_batch
-@at_a_desk
-def watch(desk: Desk, batch: str) -> int:
+@with_context
+def watch(context: CommandContext, batch: str) -> int:
     """Follow a batch until it has ended or waits for approval. Ctrl-C detaches; the batch goes on."""
-    return _follow(desk, batch, is_new=_is_recent(batch))
+    return _follow(context, batch, is_new=_is_recent(batch))
 
 
 def _is_recent(batch: str) -> bool:
@@ -92,19 +92,21 @@ def _is_recent(batch: str) -> bool:
     return datetime.now(UTC) - dropped_at < timedelta(seconds=APPEARS_WITHIN_S)
 
 
-def _follow(desk: Desk, batch: str, *, is_new: bool) -> int:
+def _follow(context: CommandContext, batch: str, *, is_new: bool) -> int:
     try:
-        ended = desk.watcher.watch(batch, is_new=is_new)
+        ended = context.watcher.watch(batch, is_new=is_new)
     except KeyboardInterrupt:
-        desk.output.warn(f"detached; the batch goes on. To follow it again: {desk.hint(f'watch {batch}')}")
+        context.output.warn(
+            f"detached; the batch goes on. To follow it again: {context.hint(f'watch {batch}')}"
+        )
         return Exit.DETACHED
-    except Trouble as trouble:
-        again = desk.hint(f"watch {batch}")
-        raise Trouble(f"{trouble}. The batch goes on by itself; to follow it again: {again}") from None
-    if desk.output.is_json:
-        desk.output.data(ended)
+    except ServiceError as trouble:
+        again = context.hint(f"watch {batch}")
+        raise ServiceError(f"{trouble}. The batch goes on by itself; to follow it again: {again}") from None
+    if context.output.is_json:
+        context.output.data(ended)
     else:
-        show_batch(desk, ended)
+        show_batch(context, ended)
     return exit_code(ended)
 
 
@@ -118,12 +120,12 @@ def _follow(desk: Desk, batch: str, *, is_new: bool) -> int:
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most so many."
 )
-@at_a_desk
-def list_batches(desk: Desk, status: str | None, limit: int) -> int:
+@with_context
+def list_batches(context: CommandContext, status: str | None, limit: int) -> int:
     """List the batches, newest first."""
-    found = list(desk.api.batches(status, limit))
-    if desk.output.is_json:
-        desk.output.data({"batches": found})
+    found = list(context.api.batches(status, limit))
+    if context.output.is_json:
+        context.output.data({"batches": found})
         return Exit.OK
     rows: list[list[str | Text]] = [
         [
@@ -138,9 +140,9 @@ def list_batches(desk: Desk, status: str | None, limit: int) -> int:
     ]
     if rows:
         names = ["batch", "status", "rows", "outcomes", "points applied", "taken"]
-        desk.output.table(names, rows, spare=["taken", "points applied", "rows"])
+        context.output.table(names, rows, spare=["taken", "points applied", "rows"])
     else:
-        desk.output.say("no batches" if status is None else f"no batches are {status}")
+        context.output.say("no batches" if status is None else f"no batches are {status}")
     return Exit.OK
 
 
@@ -149,14 +151,14 @@ def list_batches(desk: Desk, status: str | None, limit: int) -> int:
     epilog=examples(f"adjust show {EXAMPLE}", f"adjust show {EXAMPLE} --json | jq .links"),
 )
 @_batch
-@at_a_desk
-def show(desk: Desk, batch: str) -> int:
+@with_context
+def show(context: CommandContext, batch: str) -> int:
     """Show one batch: its status, rows, points and jobs, and what to do next."""
-    found = desk.api.batch(batch)
-    if desk.output.is_json:
-        desk.output.data(found)
+    found = context.api.batch(batch)
+    if context.output.is_json:
+        context.output.data(found)
     else:
-        show_batch(desk, found)
+        show_batch(context, found)
     return Exit.OK
 
 
@@ -166,28 +168,28 @@ def show(desk: Desk, batch: str) -> int:
 )
 @_batch
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Folder [default: ./BATCH].")
-@at_a_desk
-def results(desk: Desk, batch: str, to: Path | None) -> int:
+@with_context
+def results(context: CommandContext, batch: str, to: Path | None) -> int:
     """Download a batch's result files; open report.html in a browser."""
-    found = desk.api.batch(batch)
+    found = context.api.batch(batch)
     links = found.get("links") or {}
     if not links:
-        raise Refused(f"the batch is {found.get('status')}; only one that has ended has results", 409)
+        raise RequestRefused(f"the batch is {found.get('status')}; only one that has ended has results", 409)
     folder = to or Path(_plain_name(batch))
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = {name: desk.api.download(url, folder / _plain_name(name)) for name, url in links.items()}
-    if desk.output.is_json:
-        desk.output.data({"folder": str(folder), "files": sizes})
+    sizes = {name: context.api.download(url, folder / _plain_name(name)) for name, url in links.items()}
+    if context.output.is_json:
+        context.output.data({"folder": str(folder), "files": sizes})
     else:
         rows = [[str(folder / name), f"{size:,}"] for name, size in sizes.items()]
-        desk.output.table(["file", "bytes"], rows)
+        context.output.table(["file", "bytes"], rows)
     return Exit.OK
 
 
 def _plain_name(name: str) -> str:
     """A name that the API gave, if it is one and no path."""
     if not name or Path(name).name != name:
-        raise Trouble(f"the API names a file {name!r}, which is no plain name")
+        raise ServiceError(f"the API names a file {name!r}, which is no plain name")
     return name
 
 
@@ -197,21 +199,21 @@ def _plain_name(name: str) -> str:
 )
 @_batch
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@at_a_desk
-def approve(desk: Desk, batch: str, yes: bool) -> int:
+@with_context
+def approve(context: CommandContext, batch: str, yes: bool) -> int:
     """Let a batch go that waits for approval: just what is shown, and nothing that came in between."""
-    found = desk.api.batch(batch)
-    if found.get("status") == WAITS_FOR_A_PERSON:
-        if not desk.output.is_json:
-            show_batch(desk, found)
-        confirm(desk, "Send these adjustments?", yes)
+    found = context.api.batch(batch)
+    if found.get("status") == AWAITING_APPROVAL:
+        if not context.output.is_json:
+            show_batch(context, found)
+        confirm(context, "Send these adjustments?", yes)
     believed = {
         "sha256": found.get("source", {}).get("sha256"),
         "rows": found.get("progress", {}).get("acceptedRows"),
         "requested": found.get("totals", {}).get("requested"),
     }
     known = {name: value for name, value in believed.items() if value is not None}
-    return _decided(desk, desk.api.decide(batch, "approve", known), "approved")
+    return _decided(context, context.api.decide(batch, "approve", known), "approved")
 
 
 @click.command(
@@ -226,27 +228,27 @@ def approve(desk: Desk, batch: str, yes: bool) -> int:
 @click.option("--note", default="", help="Why; it is told in the results.")
 @click.option("--keep-jobs", is_flag=True, help="Let running jobs end; only nothing more is sent.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@at_a_desk
-def stop(desk: Desk, batch: str, note: str, keep_jobs: bool, yes: bool) -> int:
+@with_context
+def stop(context: CommandContext, batch: str, note: str, keep_jobs: bool, yes: bool) -> int:
     """Send nothing more of a batch, and ask Gameball to stop its running jobs.
 
     What was applied already stays applied; the results tell what that is. Gameball may list no row of a job
     that was stopped: those rows are in doubt until they are looked up. With --keep-jobs the running jobs end
     and list their rows. A stopped batch never starts again.
     """
-    found = desk.api.batch(batch)
+    found = context.api.batch(batch)
     if found.get("status") not in FINAL:  # of one that has ended, the API says why it can't be stopped
-        if not desk.output.is_json:
-            for line in _cost_of_stop(desk, found, keep_jobs):
-                desk.output.say(line)
-        confirm(desk, "Stop this batch?", yes)
+        if not context.output.is_json:
+            for line in _cost_of_stop(context, found, keep_jobs):
+                context.output.say(line)
+        confirm(context, "Stop this batch?", yes)
     fields: dict[str, Any] = {"note": note} if note else {}
     if keep_jobs:
         fields["keepJobs"] = True
-    return _decided(desk, desk.api.decide(batch, "stop", fields), "stopped")
+    return _decided(context, context.api.decide(batch, "stop", fields), "stopped")
 
 
-def _cost_of_stop(desk: Desk, batch: Mapping[str, Any], keep_jobs: bool) -> Iterator[str]:
+def _cost_of_stop(context: CommandContext, batch: Mapping[str, Any], keep_jobs: bool) -> Iterator[str]:
     """Say what a stop changes for the rows of a batch, and what not."""
     progress = batch.get("progress") or {}
     accepted, sent = progress.get("acceptedRows", 0), progress.get("sentRows", 0)
@@ -267,7 +269,7 @@ def _cost_of_stop(desk: Desk, batch: Mapping[str, Any], keep_jobs: bool) -> Iter
         f"{running}; Gameball is asked to stop these jobs and may then list none of their rows, which stay "
         "in doubt until they are looked up"
     )
-    keep = desk.hint(f"stop {batch.get('batchId')} --keep-jobs")
+    keep = context.hint(f"stop {batch.get('batchId')} --keep-jobs")
     yield f"to let running jobs end: {keep}"
 
 
@@ -285,15 +287,17 @@ def _cost_of_stop(desk: Desk, batch: Mapping[str, Any], keep_jobs: bool) -> Iter
 )
 @click.option("--note", required=True, help="How you know; it is kept with your name.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@at_a_desk
-def resolve(desk: Desk, batch: str, outcome: str, lines: tuple[int, ...], note: str, yes: bool) -> int:
+@with_context
+def resolve(
+    context: CommandContext, batch: str, outcome: str, lines: tuple[int, ...], note: str, yes: bool
+) -> int:
     """Tell what became of rows in doubt, after looking them up at Gameball: all, or line by line."""
-    if not lines and (rows := desk.api.batch(batch).get("counts", {}).get("inDoubt", 0)):
-        confirm(desk, f"Call all {rows:,} rows in doubt {outcome}?", yes)
+    if not lines and (rows := context.api.batch(batch).get("counts", {}).get("inDoubt", 0)):
+        confirm(context, f"Call all {rows:,} rows in doubt {outcome}?", yes)
     fields: dict[str, Any] = {"outcome": outcome.replace("-", "_"), "note": note}
     if lines:
         fields["lines"] = list(lines)
-    return _decided(desk, desk.api.decide(batch, "resolve", fields), "resolved")
+    return _decided(context, context.api.decide(batch, "resolve", fields), "resolved")
 
 
 @click.command(
@@ -304,37 +308,38 @@ def resolve(desk: Desk, batch: str, outcome: str, lines: tuple[int, ...], note: 
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder [default: .]."
 )
-@at_a_desk
-def reverse(desk: Desk, batch: str, to: Path) -> int:
+@with_context
+def reverse(context: CommandContext, batch: str, to: Path) -> int:
     """Make the file that takes back what a batch applied: exactly the applied rows, with the opposite sign.
 
     It is downloaded, not sent: look at it, and submit it yourself. A batch is taken back once. Points come
     back without their first expiry date, and points that were spent meanwhile can't be taken.
     """
-    made = desk.api.decide(batch, "reversal", {})
+    made = context.api.decide(batch, "reversal", {})
     to.mkdir(parents=True, exist_ok=True)
     target = to / f"reversal-{_plain_name(batch)}.csv"
-    desk.api.download(str(made.get("url")), target)
-    if desk.output.is_json:
-        desk.output.data({"file": str(target), **{name: made.get(name) for name in ("rows", "total", "key")}})
-    else:
-        desk.output.say(f"{target}: {number(made.get('rows'))} rows, {points(made.get('total'))} points")
-        desk.output.say(
-            f"nothing is sent yet. To take the batch back: {desk.hint(f'submit {shlex.quote(str(target))}')}"
+    context.api.download(str(made.get("url")), target)
+    if context.output.is_json:
+        context.output.data(
+            {"file": str(target), **{name: made.get(name) for name in ("rows", "total", "key")}}
         )
-        desk.output.say("it can't restore when points expire, nor take points that were spent meanwhile")
+    else:
+        context.output.say(f"{target}: {number(made.get('rows'))} rows, {points(made.get('total'))} points")
+        submit_it = context.hint(f"submit {shlex.quote(str(target))}")
+        context.output.say(f"nothing is sent yet. To reverse the batch: {submit_it}")
+        context.output.say("it can't restore when points expire, nor take points that were spent meanwhile")
     return Exit.OK
 
 
-def _decided(desk: Desk, answer: Mapping[str, Any], done: str) -> int:
-    if desk.output.is_json:
-        desk.output.data(answer)
+def _decided(context: CommandContext, answer: Mapping[str, Any], done: str) -> int:
+    if context.output.is_json:
+        context.output.data(answer)
         return Exit.OK
     rows = f" ({answer['rows']:,} rows)" if isinstance(answer.get("rows"), int) else ""
-    desk.output.say(f"{done}{rows}; the batch is now ", status_of(answer))
+    context.output.say(f"{done}{rows}; the batch is now ", status_of(answer))
     if answer.get("status") not in FINAL:
-        follow = desk.hint(f"watch {answer.get('batchId')}")
-        desk.output.say(f"to follow it: {follow}")
+        follow = context.hint(f"watch {answer.get('batchId')}")
+        context.output.say(f"to follow it: {follow}")
     return Exit.OK
 
 
@@ -353,9 +358,9 @@ def _decided(desk: Desk, answer: Mapping[str, Any], done: str) -> int:
 @click.option("--username", required=True, help="Who does it.")
 @click.option("--id", "transaction_id", help="The transaction's id: the same id is never applied twice.")
 @click.option("--expiry-days", type=int, help="Days until the points expire.")
-@at_a_desk
+@with_context
 def transact(
-    desk: Desk,
+    context: CommandContext,
     customer: str,
     whole_points: int | None,
     amount: str | None,
@@ -370,7 +375,7 @@ def transact(
     is made up, and told.
     """
     if (whole_points is None) == (amount is None):
-        raise WrongUse("give --points or --amount, one of them")
+        raise UsageError("give --points or --amount, one of them")
     name = transaction_id or f"adjust-{uuid.uuid4()}"
     fields = {
         "customerId": customer,
@@ -383,16 +388,18 @@ def transact(
     }
     try:
         body = {field: value for field, value in fields.items() if value is not None}
-        answer = desk.api.post("/transactions/manual", body)
-    except Trouble as trouble:
-        raise Trouble(f"{trouble}. Say the same again with --id {name}: it is not applied twice") from None
-    if desk.output.is_json:
-        desk.output.data(answer)
+        answer = context.api.post("/transactions/manual", body)
+    except ServiceError as trouble:
+        raise ServiceError(
+            f"{trouble}. Say the same again with --id {name}: it is not applied twice"
+        ) from None
+    if context.output.is_json:
+        context.output.data(answer)
     else:
         what = f"{whole_points:+,} points" if whole_points is not None else f"an amount of {amount}"
         added = answer.get("gameballTransactionId")
         named = f"{name} (Gameball's {added})" if added else name
-        desk.output.say(f"applied {what} for {customer} as transaction {named}")
+        context.output.say(f"applied {what} for {customer} as transaction {named}")
     return Exit.OK
 
 
@@ -401,9 +408,9 @@ def _exact(text: str) -> Decimal:
     try:
         number_of = Decimal(text)
     except InvalidOperation:
-        raise WrongUse(f"--amount {text!r} is no number") from None
+        raise UsageError(f"--amount {text!r} is no number") from None
     if not number_of.is_finite() or abs(number_of.adjusted()) > 30:
-        raise WrongUse(f"--amount {text!r} is no number that can be sent")
+        raise UsageError(f"--amount {text!r} is no number that can be sent")
     return number_of
 
 

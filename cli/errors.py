@@ -1,10 +1,10 @@
 """What can go wrong for a person at the terminal; each kind has its exit code::
 
 CliError
-├── WrongUse         2   the command line doesn't make sense
-├── Refused          3   the API says no: unknown batch, wrong state, bad value
-└── Trouble          4   AWS, the network or the API fails
-    └── Forbidden    4   the user's AWS identity may not do this; trying again would not help
+├── UsageError         2   the command line doesn't make sense
+├── RequestRefused          3   the API says no: unknown batch, wrong state, bad value
+└── ServiceError          4   AWS, the network or the API fails
+    └── AccessDenied    4   the user's AWS identity may not do this; trying again would not help
 """
 
 from enum import IntEnum
@@ -14,26 +14,26 @@ class Exit(IntEnum):
     """The exit codes (`adjust --help`)."""
 
     OK = 0
-    NOT_ALL_WELL = 1
-    WRONG_USE = 2
+    NEEDS_REVIEW = 1
+    USAGE_ERROR = 2
     REFUSED = 3
-    TROUBLE = 4
+    SERVICE_ERROR = 4
     DETACHED = 130
 
 
 class CliError(Exception):
     """An error that is told in one line."""
 
-    code = Exit.TROUBLE
+    code = Exit.SERVICE_ERROR
 
 
-class WrongUse(CliError):
+class UsageError(CliError):
     """The command line doesn't make sense."""
 
-    code = Exit.WRONG_USE
+    code = Exit.USAGE_ERROR
 
 
-class Refused(CliError):
+class RequestRefused(CliError):
     """The API refuses; ``status`` is its HTTP status."""
 
     code = Exit.REFUSED
@@ -43,9 +43,9 @@ class Refused(CliError):
         self.status = status
 
 
-class Trouble(CliError):
+class ServiceError(CliError):
     """AWS, the network or the API fails."""
 
 
-class Forbidden(Trouble):
+class AccessDenied(ServiceError):
     """The user's AWS identity may not do this."""

@@ -61,22 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(adjust.main(arguments, prog_name="adjust", standalone_mode=False) or Exit.OK)
     except click.ClickException as error:
         error.show()
-        return Exit.WRONG_USE
+        return Exit.USAGE_ERROR
     except click.exceptions.Abort:
         return _fail("stopped; nothing further is done", Exit.DETACHED)
     except CliError as error:
         return _fail(str(error), error.code)
     except ClientError as error:
         told = error.response.get("Error", {})
-        return _fail(f"AWS says {told.get('Code')}: {told.get('Message')}", Exit.TROUBLE)
+        return _fail(f"AWS says {told.get('Code')}: {told.get('Message')}", Exit.SERVICE_ERROR)
     except BotoCoreError as error:
-        return _fail(str(error), Exit.TROUBLE)
+        return _fail(str(error), Exit.SERVICE_ERROR)
     except BrokenPipeError:
         # Whoever read us has seen enough; Python must not complain about it at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except OSError as error:
-        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", Exit.TROUBLE)
+        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", Exit.SERVICE_ERROR)
 
 
 def _fail(message: str, code: Exit) -> int:

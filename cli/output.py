@@ -45,7 +45,7 @@ FORECASTS: Final = {
 
 
 class Output:
-    """Where the commands write to; with ``is_json`` only what machines read goes to standard output."""
+    """The output of a command; with ``is_json`` only what machines read goes to standard output."""
 
     def __init__(self, is_json: bool) -> None:
         self.is_json = is_json
@@ -168,13 +168,13 @@ def moment(text: object) -> str:
 
 def outcomes(batch: Mapping[str, Any]) -> str:
     """The outcomes that occur, in one line."""
-    return _told(batch.get("counts", {}), OUTCOMES)
+    return _counts_text(batch.get("counts", {}), OUTCOMES)
 
 
 def prediction(batch: Mapping[str, Any]) -> str:
     """What a real run would do to the rows of a dry run, in one line."""
-    return _told(batch.get("prediction") or {}, FORECASTS)
+    return _counts_text(batch.get("prediction") or {}, FORECASTS)
 
 
-def _told(rows: Mapping[str, Any], names: Mapping[str, str]) -> str:
+def _counts_text(rows: Mapping[str, Any], names: Mapping[str, str]) -> str:
     return ", ".join(f"{number(rows[key])} {name}" for key, name in names.items() if rows.get(key))

@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.errors import Trouble, WrongUse
+from cli.errors import ServiceError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,7 +24,7 @@ DEFAULT_STACK: Final = "gameball-adjustments-dev"
 
 LOCAL_STACK: Final = "gameball-adjustments-local"
 LOCAL_STATE: Final = Path(__file__).resolve().parent.parent / ".local" / "stack.json"
-"""Where `make up` tells what it has started (local/background.py)."""
+"""StackSelection `make up` tells what it has started (local/lifecycle.py)."""
 
 _AWS_HOST: Final = ".amazonaws.com"
 _CONFIG: Final = Config(
@@ -37,7 +37,7 @@ _CONFIG: Final = Config(
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class StackSelection:
     """Which stack is meant, as the user said."""
 
     stack: str | None = None
@@ -68,24 +68,24 @@ class Stack:
         self._name = name
 
     @classmethod
-    def at(cls, where: Where) -> "Stack":
+    def at(cls, where: StackSelection) -> "Stack":
         """Find the stack; raises CliError."""
         if where.is_local:
             return cls._of_make_up(where)
         try:
             session = boto3.Session(profile_name=where.profile, region_name=where.region)
         except BotoCoreError as error:
-            raise Trouble(str(error)) from None
+            raise ServiceError(str(error)) from None
         if session.region_name is None:
-            raise WrongUse("no AWS region: give --region, or set AWS_REGION or your profile's region")
+            raise UsageError("no AWS region: give --region, or set AWS_REGION or your profile's region")
         return cls(session, where.stack)
 
     @classmethod
-    def _of_make_up(cls, where: Where) -> "Stack":
+    def _of_make_up(cls, where: StackSelection) -> "Stack":
         try:
             state = json.loads(LOCAL_STATE.read_bytes())
         except FileNotFoundError:
-            raise Trouble("no local stack is up: start it with `make up`") from None
+            raise ServiceError("no local stack is up: start it with `make up`") from None
         # The local root account's keys; these are not secret.
         session = boto3.Session("test", "test", region_name=state["region"])
         return cls(session, where.stack, state["endpoint"], state.get("caBundle"))
@@ -102,12 +102,12 @@ class Stack:
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
-        """The stack's outputs; raises Trouble where there is no such stack."""
+        """The stack's outputs; raises ServiceError where there is no such stack."""
         try:
             found = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
-                raise Trouble(
+                raise ServiceError(
                     f"there is no stack {self.name} in {self.region}: name it with --stack, "
                     "or look at --region and --profile"
                 ) from None
@@ -115,11 +115,11 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
     def output(self, name: str) -> str:
-        """One of the outputs; raises Trouble where the stack is not one of ours."""
+        """One of the outputs; raises ServiceError where the stack is not one of ours."""
         try:
             return self.outputs[name]
         except KeyError:
-            raise Trouble(f"the stack {self.name} has no output {name}: is it this bundle's?") from None
+            raise ServiceError(f"the stack {self.name} has no output {name}: is it this bundle's?") from None
 
     @property
     def bucket(self) -> str:
@@ -134,7 +134,7 @@ class Stack:
 
     @property
     def api_url(self) -> str:
-        """Where the API is; AWS's host names lead nowhere when the stack is on this machine."""
+        """StackSelection the API is; AWS's host names lead nowhere when the stack is on this machine."""
         url = self.output("ApiUrl").rstrip("/")
         if not self._is_emulated:
             return url

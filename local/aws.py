@@ -29,10 +29,9 @@ from mypy_boto3_sns import SNSClient
 from mypy_boto3_sqs import SQSClient
 from mypy_boto3_stepfunctions import SFNClient
 
-# The root account's, as MiniStack is told at its start; these are not secret.
-ACCESS_KEY = "test"
-SECRET_KEY = "test"  # noqa: S105
-_API_ANSWERS_WITHIN_S = 60.0
+from local.environment import ACCESS_KEY, SECRET_KEY
+
+_API_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +199,7 @@ class Aws:
             url,
             headers=dict(request.headers.items()),
             body=_encoded(body),
-            timeout=_API_ANSWERS_WITHIN_S,
+            timeout=_API_TIMEOUT_S,
             retries=False,
         )
         return ApiAnswer(answer.status, dict(answer.headers), answer.data)

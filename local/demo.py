@@ -16,16 +16,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from local import ledger, places
-from local.batches import FINAL, Batches
+from local import environment, ledger_check
+from local.batch_client import FINAL, BatchClient
+from local.processes import wait_for
 from local.stack import LocalStack, StackSettings
-from local.waiting import wait_for
 
 INBOX = ("spring-campaign.csv", "goodwill.csv")
 RECURRING = "monthly-bonus.csv"
 MANUAL = ("manual-added.json", "manual-deducted.json", "manual-refused.json")
 RECURRING_SCHEDULE = "RecurringTick"  # the schedule's logical id in template.yaml
-RESULTS = places.STATE / "demo"
+RESULTS = environment.STATE / "demo"
 
 _STANDIN_OPTIONS = ("--job-delay-s", "3")
 # A person who watches wants to see it move; on AWS the same waits grow from seconds to minutes.
@@ -66,14 +66,14 @@ class Demo:
 
     def __init__(self, stack: LocalStack, console: Console, results: Path) -> None:
         self._stack = stack
-        self._batches = Batches(stack)
+        self._batches = BatchClient(stack)
         self._console = console
         self._folder = results
 
-    def run(self) -> ledger.Findings:
+    def run(self) -> ledger_check.Findings:
         """Do everything, show everything, and compare it with the ledger."""
         self._stack.scale_waits(_WAIT_SCALE)
-        customers = json.loads((places.SAMPLES / "gameball-customers.json").read_bytes())
+        customers = json.loads((environment.SAMPLES / "gameball-customers.json").read_bytes())
         opened = self._stack.standin.ask("POST", "customers", customers)["customers"]
         self._say(f"{opened:,} customers opened at the Gameball stand-in")
         drops = [*(self._drop(name, "inbox/") for name in INBOX), self._drop(RECURRING, "recurring/")]
@@ -83,15 +83,15 @@ class Demo:
         results = self._fetch_results(batches)
         self._show_batches(batches, results)
         inputs = {batch["batchId"]: drop.rows for batch, drop in zip(batches, drops, strict=True)}
-        return ledger.compare(results, inputs, added, self._stack.standin.audit())
+        return ledger_check.compare(results, inputs, added, self._stack.standin.audit())
 
     def _say(self, step: str) -> None:
         self._console.print(f"[dim]·[/] {step}", soft_wrap=True)
 
     def _drop(self, name: str, prefix: str) -> Drop:
-        content = (places.SAMPLES / name).read_bytes()
+        content = (environment.SAMPLES / name).read_bytes()
         self._batches.drop(prefix + name, content)
-        rows = ledger.input_rows(content)
+        rows = ledger_check.input_rows(content)
         self._say(f"events/{name} dropped into the bucket as {prefix}{name} ({rows:,} rows)")
         return Drop(name, prefix + name, rows)
 
@@ -118,7 +118,7 @@ class Demo:
         table = _table("Manual transactions", "request", "customer", "points", "expires", "answer")
         added = []
         for name in MANUAL:
-            body = json.loads((places.SAMPLES / name).read_bytes())
+            body = json.loads((environment.SAMPLES / name).read_bytes())
             answer = self._stack.call_api("POST", "/transactions/manual", body)
             if answer.status == 200:
                 added.append(body)
@@ -153,34 +153,34 @@ class Demo:
         ids = [self._batches.ids_of(drop.key) for drop in drops]
         return [self._batches.show(found[0]) if found else None for found in ids]
 
-    def _fetch_results(self, batches: Sequence[Mapping[str, Any]]) -> dict[str, list[ledger.ResultRow]]:
+    def _fetch_results(self, batches: Sequence[Mapping[str, Any]]) -> dict[str, list[ledger_check.ResultRow]]:
         """Copy the result files out of the bucket, since the bucket ends with the demo."""
         return {batch["batchId"]: self._fetch(batch["batchId"]) for batch in batches}
 
-    def _fetch(self, batch_id: str) -> list[ledger.ResultRow]:
+    def _fetch(self, batch_id: str) -> list[ledger_check.ResultRow]:
         folder = self._folder / batch_id
         folder.mkdir(parents=True)
         files = self._batches.result_files(batch_id)
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        return ledger.read_results(files["results.csv"])
+        return ledger_check.read_results(files["results.csv"])
 
     def _show_batches(
-        self, batches: Sequence[Mapping[str, Any]], results: Mapping[str, Sequence[ledger.ResultRow]]
+        self, batches: Sequence[Mapping[str, Any]], results: Mapping[str, Sequence[ledger_check.ResultRow]]
     ) -> None:
         table = _table("Batches", "", *(Path(batch["source"]["key"]).name for batch in batches))
         table.add_row("status", *(batch["status"] for batch in batches))
         table.add_row("jobs", *(str(len(batch["jobs"])) for batch in batches))
         table.add_row("rows", *(f"{len(results[batch['batchId']]):,}" for batch in batches), end_section=True)
         counts = [Counter(row.status for row in results[batch["batchId"]]) for batch in batches]
-        for outcome in ledger.OUTCOMES:
+        for outcome in ledger_check.OUTCOMES:
             table.add_row(outcome, *(f"{count[outcome]:,}" for count in counts))
         self._console.print(table)
         self._show_not_applied(batches, results)
         self._show_files(batches)
 
     def _show_not_applied(
-        self, batches: Sequence[Mapping[str, Any]], results: Mapping[str, Sequence[ledger.ResultRow]]
+        self, batches: Sequence[Mapping[str, Any]], results: Mapping[str, Sequence[ledger_check.ResultRow]]
     ) -> None:
         table = _table("Rows that were not applied", "line", "customer", "status", "why")
         for batch in batches:
@@ -205,7 +205,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _short(path: Path) -> Path:
-    return path.relative_to(places.ROOT) if path.is_relative_to(places.ROOT) else path
+    return path.relative_to(environment.ROOT) if path.is_relative_to(environment.ROOT) else path
 
 
 def _rows_done(batch: Mapping[str, Any]) -> int:
@@ -225,7 +225,7 @@ def _keep_logs(stack: LocalStack, console: Console) -> None:
     console.print(f"[red]The demo failed.[/] Logs: {_short(folder)}/", soft_wrap=True)
 
 
-def _say_verdict(console: Console, findings: ledger.Findings, took_s: float) -> None:
+def _say_verdict(console: Console, findings: ledger_check.Findings, took_s: float) -> None:
     console.print(f"Took {took_s:.0f} s.")
     compared = f"{findings.rows:,} rows of results.csv against {findings.postings:,} postings at Gameball"
     if findings.agrees:

@@ -3,18 +3,14 @@
 import socket
 import sys
 from pathlib import Path
-from typing import Final
 
 import urllib3
 
-from local import places
-from local.aws import ACCESS_KEY, SECRET_KEY
+from local import environment
 from local.certificate import Certificate
-from local.children import Child
-from local.waiting import wait_for
+from local.environment import ACCESS_KEY, REGION, SECRET_KEY
+from local.processes import SupervisedProcess, wait_for
 
-REGION: Final = "eu-central-1"
-"""Also in samconfig.toml; the functions learn it from MiniStack."""
 _START_WITHIN_S = 30.0
 _ANSWER_WITHIN_S = 5.0
 
@@ -23,7 +19,7 @@ class EmulatorFailed(Exception):
     """MiniStack ended, or did not answer in time; the message has the end of its log."""
 
 
-def start_emulator(folder: Path, certificate: Certificate | None = None) -> tuple[Child, str]:
+def start_emulator(folder: Path, certificate: Certificate | None = None) -> tuple[SupervisedProcess, str]:
     """Start MiniStack on a free port, wait until it answers, and return it with its address.
 
     It enforces IAM: everyone but the root account (ACCESS_KEY) may do what a policy allows, and no more.
@@ -36,7 +32,7 @@ def start_emulator(folder: Path, certificate: Certificate | None = None) -> tupl
     work = folder / "tmp"
     work.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "ministack"]
-    child = Child(
+    child = SupervisedProcess(
         "ministack", command, _environment(port, work, certificate), folder / "ministack.log", folder
     )
     endpoint = f"{'https' if certificate else 'http'}://127.0.0.1:{port}"
@@ -55,7 +51,7 @@ def _environment(port: int, work: Path, certificate: Certificate | None) -> dict
     credentials. The two keys here make the root account; a function gets those of its role instead.
     """
     return {
-        "PATH": places.search_path(),
+        "PATH": environment.search_path(),
         "HOME": str(work),
         "TMPDIR": str(work),
         "LANG": "C.UTF-8",
@@ -90,7 +86,7 @@ def _free_port() -> int:
         return port
 
 
-def _answers(child: Child, endpoint: str, certificate: Certificate | None) -> bool:
+def _answers(child: SupervisedProcess, endpoint: str, certificate: Certificate | None) -> bool:
     if not child.is_running:
         raise EmulatorFailed(f"MiniStack ended at once:\n{child.log_tail()}")
     try:

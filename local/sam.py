@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from local import places
-from local.aws import ACCESS_KEY, SECRET_KEY, Aws
-from local.children import Child
+from local import environment
+from local.aws import Aws
+from local.environment import ACCESS_KEY, SECRET_KEY
+from local.processes import SupervisedProcess
 
 CONFIG_ENV = "local"
 _TAKES_AT_MOST_S = 600
@@ -75,16 +76,16 @@ class Sam:
 
     def _run(self, arguments: Sequence[str], parameters: Mapping[str, str], env: Mapping[str, str]) -> None:
         command = [
-            str(places.TOOLS / "sam"),
+            str(environment.TOOLS / "sam"),
             *arguments,
-            *("--config-file", str(places.SAM_CONFIG), "--config-env", CONFIG_ENV),
+            *("--config-file", str(environment.SAM_CONFIG), "--config-env", CONFIG_ENV),
             *("--parameter-overrides", *_overrides(parameters)),
         ]
         self._finish(f"sam {arguments[0]}", command, env)
 
     def _finish(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:
         """Run a command to its end; where the start is interrupted, what it started (pip) ends, too."""
-        with Child(name, command, env, self._log, places.ROOT) as child:
+        with SupervisedProcess(name, command, env, self._log, environment.ROOT) as child:
             status = child.wait(_TAKES_AT_MOST_S)
         if status != 0:
             raise SamFailed(f"{name} ended with status {status}:\n{child.log_tail()}")
@@ -92,15 +93,15 @@ class Sam:
 
 def validate() -> int:
     """`sam validate --lint`; returns its exit status. It needs no network, and leaves PyPI alone."""
-    env = _environment(places.ROOT / ".aws-sam")
+    env = _environment(environment.ROOT / ".aws-sam")
     return subprocess.run(
-        [str(places.TOOLS / "sam"), "validate", "--lint"], env=env, cwd=places.ROOT, check=False
+        [str(environment.TOOLS / "sam"), "validate", "--lint"], env=env, cwd=environment.ROOT, check=False
     ).returncode
 
 
 def deployment_settings() -> dict[str, object]:
     """What samconfig.toml says of deploying to the environment `local`."""
-    config = tomllib.loads(places.SAM_CONFIG.read_text())
+    config = tomllib.loads(environment.SAM_CONFIG.read_text())
     settings: dict[str, object] = config[CONFIG_ENV]["deploy"]["parameters"]
     return settings
 
@@ -128,7 +129,7 @@ def _environment(build_folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
     kept.pop("PYTHONPATH", None)
     return kept | {
-        "PATH": places.search_path(),
+        "PATH": environment.search_path(),
         "AWS_DEFAULT_REGION": str(deployment_settings()["region"]),
         # Files that can't be there: the user's own profiles must not get in.
         "AWS_CONFIG_FILE": os.devnull,
@@ -150,7 +151,7 @@ def _quiet_app_folder(build_folder: Path) -> Path:
 def _remove_bytecode() -> None:
     """SAM's cache takes every file for a source: bytecode that tests left would mean a build from scratch."""
     for folder in ("functions", "layers"):
-        for bytecode in (places.ROOT / folder).rglob("__pycache__"):
+        for bytecode in (environment.ROOT / folder).rglob("__pycache__"):
             shutil.rmtree(bytecode, ignore_errors=True)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -10,10 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from local import places
-from local.emulator import REGION
-from local.gameball import STANDIN_KEYS, Keys
-from local.stack import Gameball, LocalStack, StackSettings
 from local.supervisor import process_start
 
 _PROGRAMS_CHECKED_EVERY_S = 1.0
@@ -102,55 +97,3 @@ def _state_file(files: Files, state: Mapping[str, Any]) -> Iterator[None]:
         yield
     finally:
         files.state.unlink(missing_ok=True)
-
-
-class _ServedStack:
-    """A local stack as the server sees it."""
-
-    def __init__(self, stack: LocalStack) -> None:
-        self._stack = stack
-        self.ended_program = stack.ended_program
-
-    def describe(self) -> Mapping[str, Any]:
-        """Where everything is, for scripts and `adjust --local`."""
-        stack = self._stack
-        return {
-            "endpoint": stack.aws.endpoint,
-            "region": REGION,
-            "caBundle": str(stack.aws.ca_bundle),
-            "api": stack.aws.local_api_url(stack.outputs["ApiUrl"]),
-            "gameball": stack.gameball.base_url,
-            "isStandIn": stack.has_standin,
-            "logs": str(stack.folder.relative_to(places.ROOT)),
-            "outputs": dict(stack.outputs),
-        }
-
-
-@contextmanager
-def _running_stack() -> Iterator[RunningStack]:
-    settings = StackSettings(
-        gameball=_other_gameball(),
-        standin_options=("--customers-file", str(places.SAMPLES / "gameball-customers.json")),
-        announce=lambda step: print(f"{step} …", flush=True),
-    )
-    with LocalStack.running(settings) as stack:
-        yield _ServedStack(stack)
-
-
-def _other_gameball() -> Gameball | None:
-    """The Gameball that the caller's environment names, if any."""
-    base_url = os.environ.get("GAMEBALL_BASE_URL")
-    if not base_url:
-        return None
-    return Gameball(
-        base_url.rstrip("/"),
-        Keys(
-            os.environ.get("GAMEBALL_API_KEY", STANDIN_KEYS.api_key),
-            os.environ.get("GAMEBALL_SECRET_KEY", STANDIN_KEYS.secret_key),
-        ),
-    )
-
-
-if __name__ == "__main__":
-    # The file descriptor of the lock, handed on by `make up`.
-    sys.exit(serve(Files(places.STATE), int(sys.argv[1]), _running_stack))

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from local import places
+from local import environment
 from local.aws import ApiAnswer, Aws
 from local.certificate import make_certificate
-from local.children import Child, exit_on_sigterm, ignore_stop_signals
-from local.emulator import REGION, scale_waits, start_emulator
-from local.gameball import STANDIN_KEYS, Keys, StandInDoor, start_standin
+from local.emulator import scale_waits, start_emulator
+from local.environment import REGION
+from local.processes import SupervisedProcess, exit_on_sigterm, ignore_stop_signals
 from local.sam import Sam, deployment_settings
+from local.standin_client import STANDIN_KEYS, Keys, StandInClient, start_standin
 from local.workspace import create_workspace, ignore_progress
 
 
@@ -35,7 +36,7 @@ class StackSettings:
     """Further options of ``python -m local.standin``."""
     gameball: Gameball | None = None
     """Another Gameball than the stand-in, which is then not started."""
-    build_folder: Path = places.ROOT / ".aws-sam"
+    build_folder: Path = environment.ROOT / ".aws-sam"
     """Stacks may share it: they take turns in building and deploying."""
     announce: Callable[[str], None] = ignore_progress
     """Called with a line about each step, for people who wait."""
@@ -58,8 +59,8 @@ class LocalStack:
         self._sam = Sam(settings.build_folder, folder / "sam.log")
         self._aws: Aws | None = None
         self._gameball = settings.gameball
-        self._standin: StandInDoor | None = None
-        self._programs: list[Child] = []
+        self._standin: StandInClient | None = None
+        self._programs: list[SupervisedProcess] = []
 
     @classmethod
     @contextmanager
@@ -72,7 +73,7 @@ class LocalStack:
         settings = settings or StackSettings()
         with (
             exit_on_sigterm(),
-            create_workspace(places.STATE, settings.announce) as folder,
+            create_workspace(environment.STATE, settings.announce) as folder,
             ExitStack() as cleanup,
         ):
             stack = cls(settings, folder)
@@ -95,7 +96,7 @@ class LocalStack:
         return self._standin is not None
 
     @property
-    def standin(self) -> StandInDoor:
+    def standin(self) -> StandInClient:
         """The stand-in's side door."""
         if self._standin is None:
             raise LookupError("this stack talks to another Gameball than the stand-in")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from local.children import kill_recorded_group
+from local.processes import kill_recorded_group
 
 _STACKS = "stack-"
 _TRASH = "removing-"

@@ -7,8 +7,8 @@ import threading
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from local.standin.answers import RefusedError
 from local.standin.exact_json import BadJsonError
+from local.standin.responses import RefusedError
 from local.standin.server import StandIn
 from local.standin.settings import Settings
 

@@ -9,7 +9,7 @@ from local.standin.clock import Clock
 from local.standin.faults import FaultBook
 from local.standin.jobs import JobBook
 from local.standin.ledger import Ledger
-from local.standin.limits import SlidingWindows
+from local.standin.rate_limits import SlidingWindows
 from local.standin.request_log import RequestLog
 from local.standin.settings import Settings
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from local.standin import fields as check
-from local.standin.answers import Answer, coded_error, html_error, plain_error, refuse_plainly
+from local.standin import validation as check
 from local.standin.jobs import JobPlan
+from local.standin.responses import Answer, coded_error, html_error, plain_error, refuse_plainly
 
 _ERROR_OPTIONS = ("status", "code", "message", "envelope", "retry_after_s")
 # Which options each kind understands; anything else is refused, so that a misspelt option is noticed.

@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from local.standin.answers import SERVER_TROUBLE, TOO_LARGE, Answer, coded_error, ok, plain_error
-from local.standin.api import Admission, Request
-from local.standin.control import PREFIX
+from local.standin.admin_api import PREFIX
 from local.standin.faults import Fault
+from local.standin.gameball_api import Admission, Request
+from local.standin.responses import SERVER_TROUBLE, TOO_LARGE, Answer, coded_error, ok, plain_error
 
 if TYPE_CHECKING:
     from local.standin.server import LoopbackServer

@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from local.standin.answers import ID_EXISTS, INSUFFICIENT_POINTS, NO_SUCH_CUSTOMER, TIME_EXISTS
 from local.standin.exact_json import EXACT
+from local.standin.responses import ID_EXISTS, INSUFFICIENT_POINTS, NO_SUCH_CUSTOMER, TIME_EXISTS
 
 Kind = Literal["batch", "manual"]
 ZERO = Decimal(0)

@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from local.standin.account import Account
-from local.standin.api import Api
+from local.standin.admin_api import Control, customers_from
 from local.standin.clock import Clock, SystemClock
-from local.standin.control import Control, customers_from
 from local.standin.exact_json import BadJsonError, loads
+from local.standin.gameball_api import Api
 from local.standin.handler import Handler
 from local.standin.settings import Settings, changed
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import partial
 
-from local.standin import fields as check
-from local.standin.answers import refuse_plainly
+from local.standin import validation as check
+from local.standin.responses import refuse_plainly
 
 GUIDE = "guide"
 OPENAPI = "openapi"

@@ -39,9 +39,9 @@ from adjustments.submission.planner import PlannerPorts, plan_batch
 from adjustments.submission.sender import Submitter
 from adjustments.submission.starter import Starter
 from adjustments.submission.triggers import Intake
-from local.aws import ACCESS_KEY, SECRET_KEY
-from local.emulator import REGION, start_emulator
-from local.gameball import STANDIN_KEYS, StandInDoor, start_standin
+from local.emulator import start_emulator
+from local.environment import ACCESS_KEY, REGION, SECRET_KEY
+from local.standin_client import STANDIN_KEYS, StandInClient, start_standin
 from tests.bench import inputs
 from tests.bench.tables import table
 from tests.bench.written import template
@@ -87,7 +87,7 @@ class Desk:
 class Site:
     """A stand-in and a MiniStack, and desks that share them."""
 
-    def __init__(self, endpoint: str, standin: StandInDoor) -> None:
+    def __init__(self, endpoint: str, standin: StandInClient) -> None:
         self._endpoint = endpoint
         self.standin = standin
         self.began = time.time()

@@ -27,7 +27,7 @@ from botocore.compat import HTTPHeaders
 from botocore.httpsession import URLLib3Session
 from urllib3.connectionpool import HTTPConnectionPool
 
-from local.gameball import STANDIN_KEYS, start_standin
+from local.standin_client import STANDIN_KEYS, start_standin
 from tests.bench.tables import table
 
 KEPT: Final = Path(__file__).parents[2] / ".local" / "bench" / "warm.json"

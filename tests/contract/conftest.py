@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from local.aws import Aws
-from local.emulator import REGION, start_emulator
+from local.emulator import start_emulator
+from local.environment import REGION
 
 ROOT = Path(__file__).parents[2]
 _TABLE_PROPERTIES = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")

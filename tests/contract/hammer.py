@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from adjustments.core.runtime import RandomIds
 from adjustments.gameball.rate_limiter import Lane, Resource, TableRequestBudget
 from local.aws import Aws
-from local.emulator import REGION
+from local.environment import REGION
 
 LIMIT = 350
 

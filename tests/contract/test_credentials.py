@@ -10,7 +10,7 @@ import pytest
 from adjustments.core.errors import ConfigurationError, GameballUnavailable
 from adjustments.gameball.credentials import Keys, KeySource, SecretKeys
 from local.aws import Aws
-from local.emulator import REGION
+from local.environment import REGION
 from tests.fakes.memory import MemoryKeys
 
 GOOD = json.dumps({"apiKey": "api-1", "secretKey": "secret-1"})

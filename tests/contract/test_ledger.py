@@ -17,8 +17,9 @@ from adjustments.core.errors import IdTaken, StillInProgress, TableUnavailable
 from adjustments.core.runtime import RandomIds, SystemClock
 from adjustments.manual_transactions.ledger import CallerContext, Completed, IdempotencyLedger, TableLedger
 from adjustments.manual_transactions.model import read_manual_transaction
-from local.emulator import REGION, start_emulator
-from local.waiting import wait_for
+from local.emulator import start_emulator
+from local.environment import REGION
+from local.processes import wait_for
 from tests.fakes.manual_transactions import Killed, MemoryLedger
 
 TABLE = "records"

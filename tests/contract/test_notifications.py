@@ -12,7 +12,7 @@ from adjustments.aws.notifications import EVENT_SOURCE, TopicAndBusNotices
 from adjustments.core import exact_json
 from adjustments.results.notifications import Notices
 from local.aws import Aws
-from local.waiting import wait_for
+from local.processes import wait_for
 from tests.fakes.memory import MemoryNotices
 
 Mails = list[tuple[str, str]]

@@ -12,7 +12,7 @@ from adjustments.aws.step_functions import StateMachineExecutions
 from adjustments.core.ids import batch_id, execution_name
 from adjustments.submission.starter import Executions
 from local.aws import Aws
-from local.waiting import wait_for
+from local.processes import wait_for
 from tests.fakes.memory import MemoryExecutions
 
 TRUST = {

@@ -5,12 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from local import places
-from local.batches import Batches
-from local.gameball import StandInDoor
+from local import environment
+from local.batch_client import BatchClient
 from local.stack import LocalStack, StackSettings
+from local.standin_client import StandInClient
 
-LOGS = places.STATE / "e2e-logs"
+LOGS = environment.STATE / "e2e-logs"
 APPROVAL_ABOVE_TOTAL = 1_000_000
 """Far above what tests send that are not about approval."""
 
@@ -42,19 +42,19 @@ def stack(running_stack: LocalStack) -> LocalStack:
 
 
 @pytest.fixture
-def standin(stack: LocalStack) -> StandInDoor:
+def standin(stack: LocalStack) -> StandInClient:
     """The stand-in's side door."""
     return stack.standin
 
 
 @pytest.fixture
-def batches(stack: LocalStack) -> Batches:
+def batches(stack: LocalStack) -> BatchClient:
     """Files and batches, from outside."""
-    return Batches(stack)
+    return BatchClient(stack)
 
 
 @pytest.fixture
-def customers(standin: StandInDoor) -> dict[str, Decimal]:
+def customers(standin: StandInClient) -> dict[str, Decimal]:
     """Twenty customers with 100 points each."""
     opened = {f"player-{number:02}": Decimal(100) for number in range(1, 21)}
     standin.open_customers({"customerId": name, "balance": int(balance)} for name, balance in opened.items())

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from local import places
-from local.gameball import Keys
+from local import environment
 from local.stack import LocalStack
+from local.standin_client import Keys
 
 RECEIVERS = ("standin",)
 """Programs that are sent the keys; what they print is theirs."""
@@ -58,7 +58,7 @@ def _logs(stack: LocalStack) -> Iterator[tuple[str, bytes]]:
 
 def _files_of_tests() -> Iterator[tuple[str, bytes]]:
     """What failed tests and the demo have kept; the folder of a stack that runs changes while one looks."""
-    for top in places.STATE.iterdir():
+    for top in environment.STATE.iterdir():
         kept = [] if top.name.startswith("stack-") else [top, *top.rglob("*")]
         for path in kept:
             if path.is_file() and path.stem not in RECEIVERS:

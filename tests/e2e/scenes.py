@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
 
 from adjustments import wiring
 from adjustments.aws.bucket import BucketFiles
+from local.processes import wait_for
 from local.stack import LocalStack
-from local.waiting import wait_for
 from tests.fakes.gateway import proxy_event
 
 Act = Callable[[], str]

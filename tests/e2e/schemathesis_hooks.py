@@ -10,8 +10,7 @@ from requests.auth import AuthBase
 from requests.models import PreparedRequest
 from schemathesis.generation.meta import CoverageScenario
 
-from local.aws import ACCESS_KEY, SECRET_KEY
-from local.emulator import REGION
+from local.environment import ACCESS_KEY, REGION, SECRET_KEY
 
 
 class Signature(AuthBase):

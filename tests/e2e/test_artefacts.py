@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from local import places
+from local import environment
 from local.stack import LocalStack
 
-BUILD = places.ROOT / ".aws-sam" / "build"
-FUNCTIONS = sorted(path.parent.name for path in (places.ROOT / "functions").glob("*/app.py"))
+BUILD = environment.ROOT / ".aws-sam" / "build"
+FUNCTIONS = sorted(path.parent.name for path in (environment.ROOT / "functions").glob("*/app.py"))
 IN_LAMBDAS_RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six")
 # Lambda's layers come before its runtime on the path.
 CODE = """

@@ -3,17 +3,17 @@
 import json
 from decimal import Decimal
 
-from local.batches import Batches
-from local.gameball import StandInDoor
+from local.batch_client import BatchClient
+from local.processes import wait_for
 from local.stack import LocalStack
-from local.waiting import wait_for
+from local.standin_client import StandInClient
 
 BATCH = "/batch/balance-adjustment"
 LOST = {"kind": "reset_after", "method": "POST", "path": "batch/balance-adjustment"}
 
 
 def test_a_dry_run_foretells_and_sends_nothing(
-    batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     content = b"customerId,amount\nplayer-01,50\nplayer-02,-500\nnobody,1\nplayer-03,x\n"
     batches.drop("inbox/dry.csv", content, {"dry-run": "true"})
@@ -35,7 +35,7 @@ def test_a_dry_run_foretells_and_sends_nothing(
 
 
 def test_the_same_rows_under_another_name_are_refused(
-    batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     batches.drop("inbox/once.csv", b"customerId,amount\nplayer-01,11\n")
     first = batches.wait_until_ended(batches.wait_for_first("inbox/once.csv"))
@@ -48,7 +48,7 @@ def test_the_same_rows_under_another_name_are_refused(
 
 
 def test_a_batch_from_the_api_is_taken_once_for_its_key(
-    stack: LocalStack, batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     body = {"body": [{"customerId": "player-01", "amount": 5, "reason": "api"}]}
     answers = [stack.call_api("POST", BATCH, body, {"Idempotency-Key": "e2e-1"}) for _ in range(2)]
@@ -60,7 +60,7 @@ def test_a_batch_from_the_api_is_taken_once_for_its_key(
 
 
 def test_rows_in_doubt_are_resolved_by_a_person_and_the_batch_is_reversed(
-    stack: LocalStack, batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     standin.add_fault(LOST)
     batches.drop("inbox/lost.csv", b"customerId,amount\nplayer-01,5\nplayer-02,7\n")
@@ -82,7 +82,7 @@ def test_rows_in_doubt_are_resolved_by_a_person_and_the_batch_is_reversed(
 
 
 def test_the_sweep_clears_a_doubt_by_evidence(
-    stack: LocalStack, batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     standin.add_fault(LOST)
     batches.drop("inbox/evidence.csv", b"customerId,amount,reason\nplayer-01,5,spring\nplayer-02,-7,spring\n")
@@ -99,7 +99,7 @@ def test_the_sweep_clears_a_doubt_by_evidence(
 
 
 def test_a_batch_that_has_ended_can_not_be_stopped(
-    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, customers: dict[str, Decimal]
 ) -> None:
     batches.drop("inbox/ended.csv", b"customerId,amount\nplayer-01,13\n")
     batch_id = batches.wait_for_first("inbox/ended.csv")
@@ -111,7 +111,7 @@ def test_a_batch_that_has_ended_can_not_be_stopped(
 
 
 def test_a_batch_under_way_is_stopped_and_tells_the_truth(
-    stack: LocalStack, batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     standin.change_settings({"job_delay_s": 30})
     batches.drop("inbox/stop.csv", b"customerId,amount\nplayer-01,17\nplayer-02,19\n")
@@ -125,7 +125,7 @@ def test_a_batch_under_way_is_stopped_and_tells_the_truth(
 
 
 def test_running_jobs_of_a_stopped_batch_end_where_they_are_kept(
-    stack: LocalStack, batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     standin.change_settings({"job_delay_s": 10})
     batches.drop("inbox/keep.csv", b"customerId,amount\nplayer-01,23\nplayer-02,29\n")

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from local import places
-from local.aws import ACCESS_KEY, SECRET_KEY, Aws
-from local.gameball import StandInDoor
+from local import environment
+from local.aws import Aws
+from local.environment import ACCESS_KEY, SECRET_KEY
+from local.processes import wait_for
 from local.stack import LocalStack
-from local.waiting import wait_for
+from local.standin_client import StandInClient
 from tests.contract.test_notifications import make_queue
 
 Done = subprocess.CompletedProcess[str]
@@ -40,7 +41,7 @@ class Terminal:
     def type(self, *arguments: str) -> Done:
         """Run `adjust` with arguments, and hand back what it printed and its exit code."""
         return subprocess.run(
-            [places.TOOLS / "adjust", *arguments],
+            [environment.TOOLS / "adjust", *arguments],
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -89,7 +90,7 @@ def _read(message: dict[str, Any]) -> tuple[str, str]:
         assert name in message["Message"]
         return f"mail: {fact}", name
     file = message["detail-type"].lower().replace(" ", "-")
-    schema = json.loads((places.ROOT / f"docs/events/{file}.json").read_bytes())
+    schema = json.loads((environment.ROOT / f"docs/events/{file}.json").read_bytes())
     Draft202012Validator(schema).validate(message)
     return f"event: {message['detail']['status']}", message["detail"]["batchId"]
 
@@ -152,7 +153,7 @@ def test_a_file_goes_from_the_terminal_to_its_results(
 
 
 def test_a_dry_run_sends_nothing(
-    terminal: Terminal, standin: StandInDoor, customers: dict[str, Decimal]
+    terminal: Terminal, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     (terminal.folder / "dry.csv").write_text("customerId,amount\nplayer-01,5\n")
 
@@ -165,7 +166,7 @@ def test_a_dry_run_sends_nothing(
 
 
 def test_one_transaction_is_added_once_however_often_it_is_typed(
-    terminal: Terminal, standin: StandInDoor, customers: dict[str, Decimal]
+    terminal: Terminal, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     words = ("--customer", "player-03", "--points", "7", "--reason", "goodwill", "--username", "ada")
 
@@ -177,7 +178,7 @@ def test_one_transaction_is_added_once_however_often_it_is_typed(
 
 
 def test_a_dry_run_tells_by_its_exit_code_that_rows_would_fail(
-    terminal: Terminal, standin: StandInDoor, customers: dict[str, Decimal]
+    terminal: Terminal, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     (terminal.folder / "dry-bad.csv").write_text("customerId,amount\nplayer-01,5\nplayer-02,-500\nnobody,1\n")
 
@@ -189,7 +190,7 @@ def test_a_dry_run_tells_by_its_exit_code_that_rows_would_fail(
 
 
 def test_a_guarded_batch_is_approved_watched_and_taken_back_once(
-    terminal: Terminal, standin: StandInDoor, heard: Heard, customers: dict[str, Decimal]
+    terminal: Terminal, standin: StandInClient, heard: Heard, customers: dict[str, Decimal]
 ) -> None:
     (terminal.folder / "large.csv").write_text("customerId,amount\nplayer-01,600000\nplayer-02,700000\n")
 
@@ -234,7 +235,7 @@ def test_a_guarded_batch_is_approved_watched_and_taken_back_once(
 
 
 def test_rows_in_doubt_are_resolved_at_the_terminal_and_only_what_was_applied_is_reversed(
-    terminal: Terminal, standin: StandInDoor, heard: Heard, customers: dict[str, Decimal]
+    terminal: Terminal, standin: StandInClient, heard: Heard, customers: dict[str, Decimal]
 ) -> None:
     standin.add_fault({"kind": "reset_after", "method": "POST", "path": "batch/balance-adjustment"})
     (terminal.folder / "lost.csv").write_text("customerId,amount\nplayer-01,5\nplayer-02,7\nplayer-03,9\n")
@@ -280,7 +281,7 @@ def test_rows_in_doubt_are_resolved_at_the_terminal_and_only_what_was_applied_is
 
 
 def test_a_batch_under_way_is_stopped_at_the_terminal(
-    terminal: Terminal, standin: StandInDoor, customers: dict[str, Decimal]
+    terminal: Terminal, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     standin.change_settings({"job_delay_s": 30})
     (terminal.folder / "slow.csv").write_text("customerId,amount\nplayer-04,17\nplayer-05,19\n")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local import places
-from local.gameball import StandInDoor
+from local import environment
 from local.stack import LocalStack
+from local.standin_client import StandInClient
 
 HERE = Path(__file__).parent
 SECONDS_MAX = 240
@@ -17,18 +17,18 @@ SECONDS_MAX = 240
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_the_api_keeps_its_contract(
-    stack: LocalStack, standin: StandInDoor, tmp_path: Path, mode: str
+    stack: LocalStack, standin: StandInClient, tmp_path: Path, mode: str
 ) -> None:
     standin.open_customers([{"customerId": "player-00325", "balance": 1_000_000}])
     env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
         "SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks",
-        "PYTHONPATH": str(places.ROOT),
+        "PYTHONPATH": str(environment.ROOT),
         "REQUESTS_CA_BUNDLE": str(stack.aws.ca_bundle),
     }
     command = [
         *(sys.executable, "-m", "schemathesis.cli"),
         *("--config-file", str(HERE / "schemathesis.toml")),
-        *("run", str(places.ROOT / "docs" / "openapi.yaml")),
+        *("run", str(environment.ROOT / "docs" / "openapi.yaml")),
         *("--url", stack.aws.local_api_url(stack.outputs["ApiUrl"])),
         *("--mode", mode),
     ]

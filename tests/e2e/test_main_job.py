@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from local import ledger
-from local.batches import Batches
-from local.gameball import StandInDoor
+from local import ledger_check
+from local.batch_client import BatchClient
 from local.stack import LocalStack
+from local.standin_client import StandInClient
 
 
 def test_a_dropped_file_ends_with_one_outcome_per_row_and_the_ledger_agrees(
-    batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     content = (
         b"customerId,amount,reason\nplayer-01,50,spring\nplayer-02,-30,return\nnobody,10,spring\n"
@@ -20,17 +20,17 @@ def test_a_dropped_file_ends_with_one_outcome_per_row_and_the_ledger_agrees(
     content += b"".join(b"player-%02d,1,filler\n" % number for number in range(6, 16))
     batches.drop("inbox/mixed.csv", content)
     batch = batches.wait_until_ended(batches.wait_for_first("inbox/mixed.csv"))
-    rows = ledger.read_results(batches.result_files(batch["batchId"])["results.csv"])
+    rows = ledger_check.read_results(batches.result_files(batch["batchId"])["results.csv"])
 
     assert batch["status"] == "completed_with_errors"
     expected = ["applied", "applied", "failed", "failed", "rejected", "applied", *["applied"] * 10]
     assert [row.status for row in rows] == expected
-    findings = ledger.compare({"mixed": rows}, {"mixed": 16}, [], standin.audit())
+    findings = ledger_check.compare({"mixed": rows}, {"mixed": 16}, [], standin.audit())
     assert findings.disagreements == []
 
 
 def test_a_file_that_is_no_csv_is_rejected_as_a_whole_and_nothing_is_sent(
-    batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     batches.drop("inbox/no-amounts.csv", b"customerId,reason\nplayer-01,spring\n")
     batch = batches.wait_until_ended(batches.wait_for_first("inbox/no-amounts.csv"))
@@ -41,7 +41,7 @@ def test_a_file_that_is_no_csv_is_rejected_as_a_whole_and_nothing_is_sent(
 
 
 def test_the_recurring_schedule_submits_what_lies_under_recurring(
-    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, customers: dict[str, Decimal]
 ) -> None:
     batches.drop("recurring/bonus.csv", b"customerId,amount,reason\nplayer-05,10,bonus\n")
     deployed = stack.aws.scheduler.get_schedule(Name=stack.physical_id("RecurringTick"))
@@ -58,7 +58,7 @@ def test_the_recurring_schedule_submits_what_lies_under_recurring(
 
 
 def test_a_manual_transaction_is_answered_as_the_seed_says(
-    stack: LocalStack, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     body = {"customerId": "player-01", "transactionId": "m-1", "username": "ops", "reason": "x", "points": 5}
     answer = stack.call_api("POST", "/transactions/manual", body)

@@ -13,9 +13,9 @@ import pytest
 import urllib3
 
 from local.aws import ApiAnswer
-from local.gameball import StandInDoor
+from local.processes import wait_for
 from local.stack import LocalStack
-from local.waiting import wait_for
+from local.standin_client import StandInClient
 
 EVENTS = Path(__file__).parents[2] / "events"
 MANUAL = {"method": "POST", "path": "transactions/manual"}
@@ -38,7 +38,7 @@ def headers(answer: ApiAnswer) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.headers.items()}
 
 
-def applied(standin: StandInDoor) -> list[str]:
+def applied(standin: StandInClient) -> list[str]:
     return [entry["transactionId"] for entry in standin.audit()["applied"]]
 
 
@@ -85,7 +85,7 @@ def receive(stack: LocalStack, url: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def test_a_call_is_safe_to_repeat_and_its_request_id_is_in_the_logs(
-    stack: LocalStack, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     sent = body()
     first, again = post(stack, sent), post(stack, sent)
@@ -103,7 +103,7 @@ def test_a_call_is_safe_to_repeat_and_its_request_id_is_in_the_logs(
 
 
 def test_fifty_calls_at_once_apply_once(
-    stack: LocalStack, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     """Each gets the one answer, or is told to come again, or waits in vain: fifty cold starts at once are too
     much for a small machine, and for the table on it. Whoever comes again gets the one answer.
@@ -144,7 +144,7 @@ def replayed(stack: LocalStack, sent: object) -> ApiAnswer | None:
 
 
 def test_an_unknown_outcome_is_cleared_within_the_call(
-    stack: LocalStack, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     standin.add_fault({**MANUAL, "kind": "reset_after"})
     sent = body(points=-7)
@@ -156,7 +156,7 @@ def test_an_unknown_outcome_is_cleared_within_the_call(
 
 def test_an_event_on_the_bus_is_applied_and_its_outcome_told(
     stack: LocalStack,
-    standin: StandInDoor,
+    standin: StandInClient,
     customers: dict[str, Decimal],
     outcomes: Callable[[], list[dict[str, Any]]],
 ) -> None:
@@ -172,7 +172,7 @@ def test_an_event_on_the_bus_is_applied_and_its_outcome_told(
 
 def test_an_event_that_fails_for_good_is_kept_with_its_reason_and_told(
     stack: LocalStack,
-    standin: StandInDoor,
+    standin: StandInClient,
     customers: dict[str, Decimal],
     outcomes: Callable[[], list[dict[str, Any]]],
 ) -> None:
@@ -192,7 +192,7 @@ def test_an_event_that_fails_for_good_is_kept_with_its_reason_and_told(
 
 def test_a_schedule_that_fires_twice_applies_once(
     stack: LocalStack,
-    standin: StandInDoor,
+    standin: StandInClient,
     customers: dict[str, Decimal],
     outcomes: Callable[[], list[dict[str, Any]]],
 ) -> None:
@@ -225,7 +225,7 @@ def test_a_schedule_that_fires_twice_applies_once(
 
 
 def test_refused_keys_are_our_fault_and_leave_a_metric(
-    stack: LocalStack, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     fault = {**MANUAL, "kind": "status", "status": 401, "code": 1000, "times": 2}
     standin.add_fault(fault)

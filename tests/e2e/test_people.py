@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws import Aws
-from local.batches import Batches
+from local.batch_client import BatchClient
 from local.stack import LocalStack
 
 POLICIES = {"uploader": "UploaderPolicyArn", "operator": "OperatorPolicyArn", "reader": "ReadOnlyPolicyArn"}
@@ -148,7 +148,7 @@ def people(running_stack: LocalStack) -> Iterator[Mapping[str, Person]]:
     """One of each, and a batch that they look at."""
     running_stack.standin.reset()
     running_stack.standin.open_customers([{"customerId": "seen", "balance": 1}])
-    batches = Batches(running_stack)
+    batches = BatchClient(running_stack)
     batches.drop("inbox/seen.csv", b"customerId,amount\nseen,3\n")
     batch_id = batches.wait_for_first("inbox/seen.csv")
     batches.wait_until_ended(batch_id)

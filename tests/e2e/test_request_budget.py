@@ -4,8 +4,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from local.batches import Batches
-from local.gameball import StandInDoor
+from local.batch_client import BatchClient
+from local.standin_client import StandInClient
 
 BATCHES = 4
 ROWS = 1_100
@@ -27,7 +27,7 @@ ENDS_WITHIN_S = 300
 """Some 40 are enough, unless the machine has other things to do."""
 
 
-def test_four_batches_at_once_get_no_429_and_use_the_budget(batches: Batches, standin: StandInDoor):
+def test_four_batches_at_once_get_no_429_and_use_the_budget(batches: BatchClient, standin: StandInClient):
     standin.change_settings({"job_delay_s": 0, "limits": True, "refuse_request_customers": BAD})
     standin.ask("POST", "customers", {"generate": {"prefix": "c", "count": ROWS, "width": 4}})
     keys = [f"inbox/budget-{number}.csv" for number in range(1, BATCHES + 1)]

@@ -10,9 +10,9 @@ import pytest
 import urllib3
 
 from local.aws import ApiAnswer, Aws
-from local.batches import Batches
-from local.gameball import STANDIN_KEYS, StandInDoor
+from local.batch_client import BatchClient
 from local.stack import LocalStack
+from local.standin_client import STANDIN_KEYS, StandInClient
 from tests.e2e import leaks
 
 ENDPOINTS = [
@@ -80,7 +80,7 @@ def test_nobody_is_let_in_without_a_right_signature(
     assert call(stack, user.with_wrong_secret(), method, path).status == 403
 
 
-def test_who_may_read_may_not_act(stack: LocalStack, standin: StandInDoor, user: User) -> None:
+def test_who_may_read_may_not_act(stack: LocalStack, standin: StandInClient, user: User) -> None:
     allow(stack, f"{api_id(stack)}/*/GET/batches")
     assert call(stack, user.aws, "GET", "/batches").status == 200
     assert {call(stack, user.aws, *endpoint).status for endpoint in ENDPOINTS if endpoint[0] == "POST"} == {
@@ -95,7 +95,7 @@ def test_right_to_another_api_is_none_to_this_one(stack: LocalStack, user: User)
 
 
 def test_link_to_a_result_opens_it_and_nothing_else(
-    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, customers: dict[str, Decimal]
 ) -> None:
     batches.drop("inbox/linked.csv", b"customerId,amount,reason\nplayer-04,5,linked\n")
     batch_id = batches.wait_until_ended(batches.wait_for_first("inbox/linked.csv"))["batchId"]
@@ -121,7 +121,7 @@ def open_link(stack: LocalStack, link: str, method: str = "GET") -> tuple[int, b
 
 
 def test_keys_are_nowhere_but_in_the_secret(
-    stack: LocalStack, batches: Batches, standin: StandInDoor, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     """After a batch and transactions that went well, were lost, or were refused for wrong keys."""
     standin.add_fault({"path": "balance-adjustment", "kind": "reset_after", "times": 1})

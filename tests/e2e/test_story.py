@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from adjustments.manual_transactions.redaction import mask
-from local import places
-from local.batches import Batches
+from local import environment
+from local.batch_client import BatchClient
+from local.processes import wait_for
 from local.stack import LocalStack
-from local.waiting import wait_for
 
-RUNBOOK = (places.ROOT / "docs" / "runbook.md").read_text()
+RUNBOOK = (environment.ROOT / "docs" / "runbook.md").read_text()
 WITHIN_S = 60.0
 """A query looks through all that a whole run of the tests has logged, which takes the emulator seconds."""
 
@@ -48,7 +48,7 @@ def found(stack: LocalStack, heading: str, group: str = "", **names: str) -> lis
 
 
 def test_the_runbooks_query_finds_a_batchs_whole_story(
-    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, customers: dict[str, Decimal]
 ) -> None:
     batches.drop("inbox/story.csv", b"customerId,amount,reason\nplayer-01,5,x\nplayer-02,6,x\n")
     batch_id = batches.wait_until_ended(batches.wait_for_first("inbox/story.csv"))["batchId"]
@@ -88,7 +88,7 @@ def test_the_runbooks_query_finds_a_customers_transaction(
 
 
 def test_every_line_of_ours_is_json_and_every_other_one_is_lambdas(
-    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, customers: dict[str, Decimal]
 ) -> None:
     # other tests break functions on purpose, and Lambda then writes lines of its own
     before = stack.all_function_logs()
@@ -104,7 +104,7 @@ def test_every_line_of_ours_is_json_and_every_other_one_is_lambdas(
 
 
 def test_the_end_of_a_batch_is_counted_for_this_stack(
-    stack: LocalStack, batches: Batches, customers: dict[str, Decimal]
+    stack: LocalStack, batches: BatchClient, customers: dict[str, Decimal]
 ) -> None:
     batches.drop("inbox/counted.csv", b"customerId,amount,reason\nplayer-03,7,x\n")
     batches.wait_until_ended(batches.wait_for_first("inbox/counted.csv"))

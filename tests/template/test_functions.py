@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.watching import APPEARS_WITHIN_S, FUNCTION_TIMEOUT_S, QUEUE_VISIBILITY_S
+from cli.batch_watcher import APPEARS_WITHIN_S, FUNCTION_TIMEOUT_S, QUEUE_VISIBILITY_S
 from tests.template.loading import ROOT, expanded, properties, template
 
 FUNCTIONS = properties("AWS::Serverless::Function")

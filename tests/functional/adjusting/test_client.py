@@ -25,8 +25,8 @@ from adjustments.gameball.client import GameballClient
 from adjustments.gameball.dialects import Dialect
 from adjustments.polling.job_status import read_status
 from local.certificate import make_certificate
+from local.processes import wait_for
 from local.standin.server import StandIn
-from local.waiting import wait_for
 from tests.functional.conftest import SettableKeys
 
 ONE_ROW = body_of(rows_json(["c1"], ["12.5"], ["x"]))

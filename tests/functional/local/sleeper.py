@@ -4,8 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from local.children import Child
-from local.waiting import wait_for
+from local.processes import SupervisedProcess, wait_for
 
 _PROGRAM = (
     "import subprocess, sys, time\n"
@@ -24,10 +23,10 @@ _STUBBORN = (
 )
 
 
-def start_sleeper(folder: Path, seconds: float = 60, *, is_stubborn: bool = False) -> Child:
+def start_sleeper(folder: Path, seconds: float = 60, *, is_stubborn: bool = False) -> SupervisedProcess:
     program = _STUBBORN if is_stubborn else _PROGRAM.format(seconds=seconds)
     command = [sys.executable, "-c", program]
-    return Child("sleeper", command, {"PATH": os.defpath}, folder / "sleeper.log", folder)
+    return SupervisedProcess("sleeper", command, {"PATH": os.defpath}, folder / "sleeper.log", folder)
 
 
 def started_by_sleeper(log: Path) -> list[int]:

@@ -10,8 +10,7 @@ import pytest
 from rich.console import Console
 
 from adjustments.core.ids import batch_id
-from cli import api as api_module
-from cli import watching
+from cli import api_client, batch_watcher
 from cli.main import main
 from cli.stack import Stack
 from tests.fakes.batch_api import FakeBatchApi, FakeStack, serving
@@ -30,9 +29,9 @@ def stack(api: FakeBatchApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     """Every command finds the fake stack, waits no time, and works in a folder of its own."""
     fake = FakeStack(api.url)
     monkeypatch.setattr(Stack, "at", lambda where: fake)
-    monkeypatch.setattr(watching, "_LOOK_FIRST_S", 0.001)
-    monkeypatch.setattr(watching, "_LOOK_LAST_S", 0.001)
-    monkeypatch.setattr(api_module, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(batch_watcher, "_POLL_FIRST_S", 0.001)
+    monkeypatch.setattr(batch_watcher, "_POLL_LAST_S", 0.001)
+    monkeypatch.setattr(api_client, "_FIRST_PAUSE_S", 0.001)
     monkeypatch.chdir(tmp_path)
     return fake
 
@@ -147,8 +146,8 @@ def test_watch_waits_through_a_crashed_reading_and_says_why_once(
         nonlocal now_s
         now_s += 30
 
-    clock = watching.Clock(now_s=lambda: now_s, sleep=sleep)
-    monkeypatch.setattr(watching, "Clock", lambda: clock)
+    clock = batch_watcher.Clock(now_s=lambda: now_s, sleep=sleep)
+    monkeypatch.setattr(batch_watcher, "Clock", lambda: clock)
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-spring-0123456789ab"
     assert main(["watch", name]) == 4
     told = capsys.readouterr().err
@@ -168,8 +167,8 @@ def test_interrupted_watch_says_that_the_batch_goes_on(
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    clock = watching.Clock(sleep=interrupt)
-    monkeypatch.setattr(watching, "Clock", lambda: clock)
+    clock = batch_watcher.Clock(sleep=interrupt)
+    monkeypatch.setattr(batch_watcher, "Clock", lambda: clock)
     api.answer(f"GET /batches/{ID}", (200, batch("polling")))
     assert main(["watch", ID]) == 130
     assert f"adjust watch {ID}" in capsys.readouterr().err

@@ -9,8 +9,8 @@ import pytest
 from botocore.stub import Stubber
 
 from cli import stack as stack_module
-from cli.errors import Trouble, WrongUse
-from cli.stack import DEFAULT_STACK, LOCAL_STACK, Stack, Where
+from cli.errors import ServiceError, UsageError
+from cli.stack import DEFAULT_STACK, LOCAL_STACK, Stack, StackSelection
 
 API_URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/live"
 
@@ -48,7 +48,7 @@ def test_stack_whose_points_are_money_is_never_the_default():
 
 def test_endpoint_of_the_environment_leads_to_this_machine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
-    stack = Stack.at(Where())
+    stack = Stack.at(StackSelection())
     stubbed(stack, {"ApiUrl": API_URL})
     assert stack.name == LOCAL_STACK
     assert stack.api_url == "http://127.0.0.1:4566/restapis/abc123/live/_user_request_"
@@ -58,7 +58,7 @@ def test_local_stack_is_the_one_that_make_up_has_started(tmp_path: Path, monkeyp
     state = tmp_path / "stack.json"
     state.write_text(json.dumps({"endpoint": "http://127.0.0.1:4567", "region": "eu-west-1"}))
     monkeypatch.setattr(stack_module, "LOCAL_STATE", state)
-    stack = Stack.at(Where(is_local=True))
+    stack = Stack.at(StackSelection(is_local=True))
     stubbed(stack, {"ApiUrl": API_URL})
     assert (stack.name, stack.region) == (LOCAL_STACK, "eu-west-1")
     assert stack.api_url.startswith("http://127.0.0.1:4567/restapis/abc123/")
@@ -66,8 +66,8 @@ def test_local_stack_is_the_one_that_make_up_has_started(tmp_path: Path, monkeyp
 
 def test_local_stack_that_is_not_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stack_module, "LOCAL_STATE", tmp_path / "none.json")
-    with pytest.raises(Trouble, match="make up"):
-        Stack.at(Where(is_local=True))
+    with pytest.raises(ServiceError, match="make up"):
+        Stack.at(StackSelection(is_local=True))
 
 
 def test_named_stack_rules():
@@ -79,18 +79,18 @@ def test_stack_that_does_not_exist_is_told_with_its_region():
     stub = Stubber(stack._cloudformation)
     stub.add_client_error("describe_stacks", "ValidationError", "Stack with id nobody does not exist")
     stub.activate()
-    with pytest.raises(Trouble, match="no stack nobody in eu-central-1"):
+    with pytest.raises(ServiceError, match="no stack nobody in eu-central-1"):
         _ = stack.outputs
 
 
 def test_stack_of_something_else_is_told():
     stack = Stack(session(), "other")
     stubbed(stack, {"Url": "x"})
-    with pytest.raises(Trouble, match="no output ApiUrl"):
+    with pytest.raises(ServiceError, match="no output ApiUrl"):
         _ = stack.api_url
 
 
 def test_missing_region_is_a_wrong_use(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    with pytest.raises(WrongUse, match="--region"):
-        Stack.at(Where())
+    with pytest.raises(UsageError, match="--region"):
+        Stack.at(StackSelection())

@@ -1,7 +1,7 @@
 """What a local stack says of itself."""
 
-from local.gameball import STANDIN_KEYS
 from local.stack import Gameball, describe_start
+from local.standin_client import STANDIN_KEYS
 
 
 def test_start_says_that_the_stand_in_is_started():

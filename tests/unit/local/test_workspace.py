@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local import places
+from local import environment
 from local.workspace import create_workspace, is_locked, remove_abandoned
 
 
@@ -41,7 +41,7 @@ def test_workspace_of_a_killed_owner_is_removed_by_the_next(tmp_path: Path) -> N
         "import os; from pathlib import Path; from local.workspace import create_workspace\n"
         f"with create_workspace(Path({str(tmp_path)!r})): os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=places.ROOT, check=False)
+    subprocess.run([sys.executable, "-c", code], cwd=environment.ROOT, check=False)
     [left] = folders(tmp_path)
     with create_workspace(tmp_path) as folder:
         assert folders(tmp_path) == [folder]

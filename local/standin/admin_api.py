@@ -6,12 +6,12 @@ from decimal import Decimal
 from urllib.parse import parse_qs
 
 from local.standin import audit, request_log, settings
-from local.standin import fields as check
+from local.standin import validation as check
 from local.standin.account import Account
-from local.standin.answers import Answer, RefusedError, ok, plain_error, refuse_plainly
-from local.standin.api import Request
 from local.standin.exact_json import BadJsonError, exact_number, loads
 from local.standin.faults import fault_from
+from local.standin.gameball_api import Request
+from local.standin.responses import Answer, RefusedError, ok, plain_error, refuse_plainly
 
 PREFIX = "/_standin/"
 MOST_GENERATED = 1_000_000

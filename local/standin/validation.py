@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from local.standin.answers import refuse_plainly
 from local.standin.exact_json import exact_number
+from local.standin.responses import refuse_plainly
 
 LONGEST_DURATION_S = 86_400
 

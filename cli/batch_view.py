@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cli.options import Desk
+from cli.batch_watcher import FINAL, progress_line, unpredicted_rows
+from cli.context import CommandContext
 from cli.output import moment, number, outcomes, points, prediction, status_of
-from cli.watching import FINAL, doubts_of, progress_line
 
 
-def show_batch(desk: Desk, batch: Mapping[str, Any]) -> None:
+def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
     """Write one batch."""
     held_by, message = batch.get("heldBy") or [], str(batch.get("message") or "")
-    desk.output.pairs(
+    context.output.pairs(
         [
             ("batch", str(batch.get("batchId", ""))),
             ("status", status_of(batch)),
@@ -27,7 +27,7 @@ def show_batch(desk: Desk, batch: Mapping[str, Any]) -> None:
             ("ended", moment(batch.get("finishedAt"))),
             *_decisions(batch),
             ("notes", "; ".join(batch.get("notes", []))),
-            ("next", _next(desk, batch)),
+            ("next", _next(context, batch)),
         ]
     )
 
@@ -79,25 +79,25 @@ def _decisions(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _next(desk: Desk, batch: Mapping[str, Any]) -> str:
+def _next(context: CommandContext, batch: Mapping[str, Any]) -> str:
     """What a person can do now."""
     name, counts = batch.get("batchId"), batch.get("counts", {})
-    results_of = desk.hint(f"results {name}")
+    results_of = context.hint(f"results {name}")
     match batch.get("status"):
         case "awaiting_approval":
-            return f"{desk.hint(f'approve {name}')}\nor {desk.hint(f'stop {name}')}"
+            return f"{context.hint(f'approve {name}')}\nor {context.hint(f'stop {name}')}"
         case "completed_with_errors" | "stopped":
             return f"{results_of}\ncorrect fix-me.csv, and submit that file; never the original again"
         case "needs_attention" if counts.get("inDoubt"):
-            resolve_it = desk.hint(f"resolve {name} applied|not-applied --note '…'")
+            resolve_it = context.hint(f"resolve {name} applied|not-applied --note '…'")
             return f"do not send the rows in doubt again; look them up at Gameball, then\n{resolve_it}"
         case "rejected":
             return "fix the problem above, and submit the file again"
-        case "validated" if doubts_of(batch):
+        case "validated" if unpredicted_rows(batch):
             return f"{results_of}\nlook at the rows in fix-me.csv before you submit without --dry-run"
         case "validated":
             return "submit it without --dry-run"
         case "completed" | "needs_attention":
             return results_of
         case _:
-            return desk.hint(f"watch {name}")
+            return context.hint(f"watch {name}")

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from cli.api import Api
-from cli.errors import Exit, Refused, Trouble
+from cli.api_client import ApiClient
+from cli.errors import Exit, RequestRefused, ServiceError
 from cli.output import Output, number
 
 FINAL: Final = frozenset(
     {"completed", "completed_with_errors", "validated", "rejected", "stopped", "needs_attention"}
 )
-WAITS_FOR_A_PERSON: Final = "awaiting_approval"
+AWAITING_APPROVAL: Final = "awaiting_approval"
 FUNCTION_TIMEOUT_S: Final = 15 * 60
 """How long reading a file may take: the time-out of the function that does it."""
 QUEUE_VISIBILITY_S: Final = 16 * 60
@@ -30,9 +30,9 @@ _STILL_READING: Final = (
     f"{QUEUE_VISIBILITY_S // 60}; waiting for up to {APPEARS_WITHIN_S // 60} minutes"
 )
 
-_LOOK_FIRST_S: Final = 0.5
-_LOOK_LAST_S: Final = 5.0
-_LOOK_GROWTH: Final = 1.2
+_POLL_FIRST_S: Final = 0.5
+_POLL_LAST_S: Final = 5.0
+_POLL_GROWTH: Final = 1.2
 _LINE_EVERY_S: Final = 10.0
 
 
@@ -44,7 +44,7 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-class Watcher:
+class BatchWatcher:
     """Shows how far a batch is: as a bar on a terminal, else as lines.
 
     Args:
@@ -53,7 +53,7 @@ class Watcher:
         clock: when to ask.
     """
 
-    def __init__(self, api: Api, output: Output, clock: Clock | None = None) -> None:
+    def __init__(self, api: ApiClient, output: Output, clock: Clock | None = None) -> None:
         self._api = api
         self._output = output
         self._clock = clock or Clock()
@@ -91,18 +91,18 @@ class Watcher:
     def _follow(
         self, batch_id: str, is_new: bool, show: Callable[[Mapping[str, Any]], None]
     ) -> dict[str, Any]:
-        started_s, pause_s, is_reason_told = self._clock.now_s(), _LOOK_FIRST_S, False
+        started_s, pause_s, is_reason_told = self._clock.now_s(), _POLL_FIRST_S, False
         while True:
-            batch = self._look(batch_id, is_new)
+            batch = self._poll(batch_id, is_new)
             if batch is not None:
                 show(batch)
-                if batch["status"] in FINAL or batch["status"] == WAITS_FOR_A_PERSON:
+                if batch["status"] in FINAL or batch["status"] == AWAITING_APPROVAL:
                     return batch
                 is_new = False
             else:
                 waited_s = self._clock.now_s() - started_s
                 if waited_s > APPEARS_WITHIN_S:
-                    raise Trouble(
+                    raise ServiceError(
                         f"no batch {batch_id} after {APPEARS_WITHIN_S // 60} minutes: "
                         "look at the logs of the function submit_batch, and at the intake failure queue"
                     )
@@ -110,12 +110,12 @@ class Watcher:
                     self._output.warn(_STILL_READING)
                     is_reason_told = True
             self._clock.sleep(pause_s)
-            pause_s = min(pause_s * _LOOK_GROWTH, _LOOK_LAST_S)
+            pause_s = min(pause_s * _POLL_GROWTH, _POLL_LAST_S)
 
-    def _look(self, batch_id: str, is_new: bool) -> dict[str, Any] | None:
+    def _poll(self, batch_id: str, is_new: bool) -> dict[str, Any] | None:
         try:
             return self._api.batch(batch_id)
-        except Refused as refused:
+        except RequestRefused as refused:
             if is_new and refused.status == 404:
                 return None
             raise
@@ -177,12 +177,14 @@ def _time_left(expected_end: object) -> str:
 
 def exit_code(batch: Mapping[str, Any]) -> Exit:
     """Whether all went well: every row was applied, or would be as far as a dry run can tell."""
-    if batch.get("status") == "completed" or (batch.get("status") == "validated" and not doubts_of(batch)):
+    if batch.get("status") == "completed" or (
+        batch.get("status") == "validated" and not unpredicted_rows(batch)
+    ):
         return Exit.OK
-    return Exit.NOT_ALL_WELL
+    return Exit.NEEDS_REVIEW
 
 
-def doubts_of(batch: Mapping[str, Any]) -> int:
+def unpredicted_rows(batch: Mapping[str, Any]) -> int:
     """Rows of a dry run that a real run would not surely apply."""
     foretold = batch.get("prediction") or {}
     would_not = sum(foretold.get(name, 0) for name in ("wouldOverdraw", "unknownCustomer", "notPredicted"))

@@ -11,7 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from adjustments.core import exact_json
-from cli.errors import Forbidden, Refused, Trouble
+from cli.errors import AccessDenied, RequestRefused, ServiceError
 from cli.stack import Stack
 
 TRIES_MAX: Final = 4
@@ -26,7 +26,7 @@ _BLOCK_BYTES: Final = 1 << 18
 Json = dict[str, Any]
 
 
-class Api:
+class ApiClient:
     """The batch API, and manual transactions.
 
     Args:
@@ -52,7 +52,7 @@ class Api:
                 return
 
     def batch(self, batch_id: str) -> Json:
-        """One batch; raises Refused when there is none."""
+        """One batch; raises RequestRefused when there is none."""
         return self.get(_path(batch_id))
 
     def decide(self, batch_id: str, what: str, fields: Mapping[str, Any]) -> Json:
@@ -65,9 +65,9 @@ class Api:
         for tried in range(1, TRIES_MAX):
             try:
                 return self._call("GET", target, b"")
-            except Forbidden:
+            except AccessDenied:
                 raise
-            except Trouble:
+            except ServiceError:
                 self._sleep(_FIRST_PAUSE_S * 2**tried)
         return self._call("GET", target, b"")
 
@@ -81,14 +81,14 @@ class Api:
         try:
             answer = self._http.request("GET", url, preload_content=False, retries=False)
             if answer.status != 200:
-                raise Trouble(f"{target.name} can't be downloaded: S3 answered {answer.status}")
+                raise ServiceError(f"{target.name} can't be downloaded: S3 answered {answer.status}")
             with draft.open("wb") as out:
                 for block in answer.stream(_BLOCK_BYTES):
                     out.write(block)
             answer.release_conn()
             draft.replace(target)
         except urllib3.exceptions.HTTPError as error:
-            raise Trouble(f"{target.name} can't be downloaded: {error}") from None
+            raise ServiceError(f"{target.name} can't be downloaded: {error}") from None
         finally:
             draft.unlink(missing_ok=True)
         return target.stat().st_size
@@ -98,13 +98,13 @@ class Api:
         try:
             answer = self._http.request(method, url, body=body, headers=self._signed(method, url, body))
         except urllib3.exceptions.HTTPError as error:
-            raise Trouble(f"the API can't be reached: {type(error).__name__}") from None
+            raise ServiceError(f"the API can't be reached: {type(error).__name__}") from None
         return _read(answer.status, answer.data)
 
     def _signed(self, method: str, url: str, body: bytes) -> dict[str, str]:
         credentials = self._stack.session.get_credentials()
         if credentials is None:
-            raise Trouble("no AWS credentials: log in, or give --profile")
+            raise ServiceError("no AWS credentials: log in, or give --profile")
         request = AWSRequest(method, url, headers={"Content-Type": "application/json"}, data=body)
         frozen = credentials.get_frozen_credentials()
         SigV4Auth(frozen, "execute-api", self._stack.region).add_auth(request)
@@ -116,7 +116,7 @@ def _path(batch_id: str) -> str:
 
 
 def _read(status: int, data: bytes) -> Json:
-    """The answer's fields; raises Refused or Trouble where it is no 2xx."""
+    """The answer's fields; raises RequestRefused or ServiceError where it is no 2xx."""
     try:
         fields = exact_json.read(data)
     except ValueError:
@@ -128,7 +128,7 @@ def _read(status: int, data: bytes) -> Json:
     # API Gateway itself writes "message" (or "Message") as well.
     message = str(fields.get("message") or fields.get("Message") or f"the API answered {status}")
     if status in (401, 403):
-        raise Forbidden(f"your AWS identity may not do this: {message}")
+        raise AccessDenied(f"your AWS identity may not do this: {message}")
     if status == 429 or status >= 500:
-        raise Trouble(message)
-    raise Refused(message, status)
+        raise ServiceError(message)
+    raise RequestRefused(message, status)

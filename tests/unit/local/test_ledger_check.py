@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.ledger import ResultRow, ResultsUnreadable, compare, input_rows, read_results
+from local.ledger_check import ResultRow, ResultsUnreadable, compare, input_rows, read_results
 
 HEAD = b"line,customerId,amount,reason,status,message,jobId\n"
 RESULTS = (

@@ -3,7 +3,7 @@
 import pytest
 
 from local.standin import ManualClock
-from local.standin.limits import SlidingWindows, resource_of
+from local.standin.rate_limits import SlidingWindows, resource_of
 
 from .caller import Caller
 

@@ -8,9 +8,16 @@ from datetime import timedelta
 from itertools import islice
 from urllib.parse import parse_qs, unquote
 
-from local.standin import payloads
+from local.standin import request_bodies
 from local.standin.account import Account
-from local.standin.answers import (
+from local.standin.clock import timestamp
+from local.standin.dialects import guide_status, openapi_status
+from local.standin.faults import Fault
+from local.standin.jobs import STOPPED, Job, JobPlan, Operation
+from local.standin.ledger import Entry, Ledger, ManualDetails, ManualTransaction, Objection
+from local.standin.rate_limits import resource_of
+from local.standin.request_log import LoggedRequest, scrubbed
+from local.standin.responses import (
     BAD_QUERY,
     FAILED,
     FORBIDDEN,
@@ -27,13 +34,6 @@ from local.standin.answers import (
     plain_error,
     refuse,
 )
-from local.standin.clock import timestamp
-from local.standin.dialects import guide_status, openapi_status
-from local.standin.faults import Fault
-from local.standin.jobs import STOPPED, Job, JobPlan, Operation
-from local.standin.ledger import Entry, Ledger, ManualDetails, ManualTransaction, Objection
-from local.standin.limits import resource_of
-from local.standin.request_log import LoggedRequest, scrubbed
 from local.standin.settings import BOTH, GUIDE, OPENAPI, VERSIONS
 
 USUAL_PAGE = 50
@@ -166,7 +166,7 @@ class Api:
         return Answer(429, answer.body, headers=(("Retry-After", str(account.settings.retry_after_s)),))
 
     def _post_manual(self, request: Request, fault: Fault | None) -> Answer:
-        transaction = payloads.manual_transaction(request.body)
+        transaction = request_bodies.manual_transaction(request.body)
         with self._account.lock:
             self._account.settle()
             return self._apply_manual(transaction)
@@ -187,12 +187,12 @@ class Api:
         )
 
     def _post_adjustments(self, request: Request, fault: Fault | None) -> Answer:
-        return self._accept("BalanceAdjustment", payloads.adjustment_rows(request.body), fault)
+        return self._accept("BalanceAdjustment", request_bodies.adjustment_rows(request.body), fault)
 
     def _post_inquiry(self, request: Request, fault: Fault | None) -> Answer:
-        return self._accept("BalanceInquiry", payloads.inquiry_rows(request.body), fault)
+        return self._accept("BalanceInquiry", request_bodies.inquiry_rows(request.body), fault)
 
-    def _accept(self, operation: Operation, rows: payloads.Rows, fault: Fault | None) -> Answer:
+    def _accept(self, operation: Operation, rows: request_bodies.Rows, fault: Fault | None) -> Answer:
         account = self._account
         with account.lock:
             now_ns = account.settle()

@@ -1,17 +1,17 @@
-"""Batches of a running stack, seen from outside: drop a file, watch its batch, fetch its results."""
+"""BatchClient of a running stack, seen from outside: drop a file, watch its batch, fetch its results."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from local.processes import wait_for
 from local.stack import LocalStack
-from local.waiting import wait_for
 
 FINAL = frozenset(
     {"completed", "completed_with_errors", "validated", "rejected", "stopped", "needs_attention"}
 )
 
 
-class Batches:
+class BatchClient:
     """What an operator does with files and batches, through S3 and the batch API only."""
 
     def __init__(self, stack: LocalStack) -> None:

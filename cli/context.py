@@ -7,19 +7,19 @@ from typing import Any, Final
 
 import click
 
-from cli.api import Api
-from cli.errors import WrongUse
+from cli.api_client import ApiClient
+from cli.batch_watcher import BatchWatcher
+from cli.errors import UsageError
 from cli.output import Output
-from cli.stack import DEFAULT_STACK, Stack, Where
-from cli.watching import Watcher
+from cli.stack import DEFAULT_STACK, Stack, StackSelection
 
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
-class Desk:
+class CommandContext:
     """What a command works with; nothing is looked up before it is needed."""
 
-    def __init__(self, where: Where, is_json: bool) -> None:
+    def __init__(self, where: StackSelection, is_json: bool) -> None:
         self._where = where
         self.output = Output(is_json)
 
@@ -33,18 +33,18 @@ class Desk:
         return Stack.at(self._where)
 
     @cached_property
-    def api(self) -> Api:
+    def api(self) -> ApiClient:
         """Its API."""
-        return Api(self.stack)
+        return ApiClient(self.stack)
 
     @cached_property
-    def watcher(self) -> Watcher:
+    def watcher(self) -> BatchWatcher:
         """Follows batches."""
-        return Watcher(self.api, self.output)
+        return BatchWatcher(self.api, self.output)
 
 
-def at_a_desk(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the common options, and a desk as its first argument."""
+def with_context(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the common options, and a context as its first argument."""
 
     @click.option(
         "--stack", envvar="ADJUST_STACK", help=f"CloudFormation stack [env ADJUST_STACK; {DEFAULT_STACK}]."
@@ -54,7 +54,7 @@ def at_a_desk(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--local", "is_local", is_flag=True, help="The stack that `make up` has started here.")
     @click.option("--json", "is_json", is_flag=True, help="Answer in JSON, for machines.")
     @wraps(command)
-    def with_desk(
+    def run_with_context(
         *arguments: Any,
         stack: str | None,
         profile: str | None,
@@ -63,9 +63,11 @@ def at_a_desk(command: Callable[..., Any]) -> Callable[..., Any]:
         is_json: bool,
         **options: Any,
     ) -> Any:
-        return command(Desk(Where(stack, profile, region, is_local), is_json), *arguments, **options)
+        return command(
+            CommandContext(StackSelection(stack, profile, region, is_local), is_json), *arguments, **options
+        )
 
-    return with_desk
+    return run_with_context
 
 
 def examples(*lines: str) -> str:
@@ -73,16 +75,16 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-def confirm(desk: Desk, question: str, is_sure: bool) -> None:
+def confirm(context: CommandContext, question: str, is_sure: bool) -> None:
     """Ask whether to go on, unless --yes was given; in a script it has to be."""
     if is_sure:
         return
-    if desk.output.is_json or not click.get_text_stream("stdin").isatty():
-        raise WrongUse("this needs a yes, and nobody can be asked here: look at it first, then give --yes")
+    if context.output.is_json or not click.get_text_stream("stdin").isatty():
+        raise UsageError("this needs a yes, and nobody can be asked here: look at it first, then give --yes")
     click.confirm(question, abort=True, err=True)
 
 
-def take_batch_id(context: click.Context, parameter: click.Parameter, text: str) -> str:
+def validate_batch_id(context: click.Context, parameter: click.Parameter, text: str) -> str:
     """Take a batch's id, refusing at once what can't be one: an empty variable, or a path."""
     if not _BATCH_ID.fullmatch(text):
         raise click.BadParameter(f"{text!r} is no batch id; `adjust list` shows them")

@@ -12,9 +12,8 @@ from typing import Any
 
 import urllib3
 
-from local import places
-from local.children import Child
-from local.waiting import wait_for
+from local import environment
+from local.processes import SupervisedProcess, wait_for
 
 _START_WITHIN_S = 20.0
 _LISTENING = re.compile(r"^standin listening on (http://\S+)$", re.MULTILINE)
@@ -35,7 +34,7 @@ class StandInFailed(Exception):
     """The stand-in ended, or refused what its side door was asked for."""
 
 
-class StandInDoor:
+class StandInClient:
     """The side door under ``/_standin/``: set up, look inside, ask for faults."""
 
     def __init__(self, base_url: str) -> None:
@@ -73,24 +72,24 @@ class StandInDoor:
         return found
 
 
-def start_standin(folder: Path, options: Iterable[str] = ()) -> tuple[Child, StandInDoor]:
+def start_standin(folder: Path, options: Iterable[str] = ()) -> tuple[SupervisedProcess, StandInClient]:
     """Start the stand-in on a free port, wait until it listens, and return it with its side door."""
     keys = ["--api-key", STANDIN_KEYS.api_key, "--secret-key", STANDIN_KEYS.secret_key]
     command = [sys.executable, "-m", "local.standin", "--port", "0", *keys, *options]
-    child = Child("standin", command, _environment(), folder / "standin.log", places.ROOT)
+    child = SupervisedProcess("standin", command, _environment(), folder / "standin.log", environment.ROOT)
     try:
         base_url = wait_for(lambda: _address(child), _START_WITHIN_S, "the stand-in to listen")
     except BaseException:
         child.stop()
         raise
-    return child, StandInDoor(base_url)
+    return child, StandInClient(base_url)
 
 
 def _environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 
 
-def _address(child: Child) -> str | None:
+def _address(child: SupervisedProcess) -> str | None:
     found = _LISTENING.search(child.log_text())
     if found is None and not child.is_running:
         raise StandInFailed(f"the stand-in ended at once:\n{child.log_tail()}")

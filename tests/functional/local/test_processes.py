@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local import places
-from local.children import Child, kill_recorded_group
+from local import environment
+from local.processes import SupervisedProcess, kill_recorded_group, wait_for
 from local.supervisor import process_start
-from local.waiting import wait_for
 from tests.functional.local.sleeper import is_gone, start_sleeper, started_by_sleeper
 
 
@@ -54,7 +53,9 @@ def test_child_that_ends_by_itself_takes_along_what_it_started(tmp_path: Path) -
 @pytest.mark.parametrize(("code", "status"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137)])
 def test_child_wait_gives_the_programs_exit_status(tmp_path: Path, code: str, status: int) -> None:
     command = [sys.executable, "-c", f"import os, sys; {code}"]
-    with Child("program", command, {"PATH": os.defpath}, tmp_path / "program.log", tmp_path) as child:
+    with SupervisedProcess(
+        "program", command, {"PATH": os.defpath}, tmp_path / "program.log", tmp_path
+    ) as child:
         assert child.wait(10) == status
 
 
@@ -64,7 +65,7 @@ def test_child_goes_when_its_owner_is_killed(tmp_path: Path, number: signal.Sign
         "import time; from pathlib import Path; from tests.functional.local.sleeper import start_sleeper; "
         f"start_sleeper(Path({str(tmp_path)!r})); time.sleep(60)"
     )
-    owner = subprocess.Popen([sys.executable, "-c", code], cwd=places.ROOT)
+    owner = subprocess.Popen([sys.executable, "-c", code], cwd=environment.ROOT)
     try:
         [pid] = started_by_sleeper(tmp_path / "sleeper.log")
     finally:

@@ -1,4 +1,4 @@
-"""`python -m tests.functional.local.serving FOLDER MODE LOCK`: the server of `make up`, with another stack.
+"""`python -m tests.functional.local.sleeper_server FOLDER MODE LOCK`: `make up` with another stack.
 
 That stack is one program, which starts another one and sleeps, as MiniStack does with its workers.
 """
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from local.children import exit_on_sigterm, ignore_stop_signals
+from local.processes import exit_on_sigterm, ignore_stop_signals
 from local.server import Files, serve
 from local.workspace import create_workspace
 from tests.functional.local.sleeper import start_sleeper, started_by_sleeper

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from local.standin.answers import (
+from local.standin.exact_json import BadJsonError, exact_number, loads
+from local.standin.ledger import ZERO, Adjustment, ManualTransaction
+from local.standin.responses import (
     BAD_AMOUNT,
     BAD_FIELD,
     BAD_PAYLOAD,
@@ -15,8 +17,6 @@ from local.standin.answers import (
     refuse,
     refuse_plainly,
 )
-from local.standin.exact_json import BadJsonError, exact_number, loads
-from local.standin.ledger import ZERO, Adjustment, ManualTransaction
 
 Rows = Sequence[Adjustment]
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import places
-from local.aws import ACCESS_KEY, SECRET_KEY
+from local import environment
+from local.environment import ACCESS_KEY, SECRET_KEY
 from local.server import Files, read_state, write_server
 from local.supervisor import process_start
 from local.workspace import exclusive, is_locked, remove_abandoned
@@ -118,7 +118,7 @@ class Commands:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=[lock.fileno()],
-                cwd=places.ROOT,
+                cwd=environment.ROOT,
             )
             write_server(lock.fileno(), server.pid)
             return server
@@ -233,8 +233,8 @@ def _show(state: Mapping[str, Any]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Do `up` or `down`."""
-    server = [sys.executable, "-m", "local.server"]
-    commands = Commands(Files(places.STATE), server, lambda line: print(line, flush=True))
+    server = [sys.executable, "-m", "local.stack_server"]
+    commands = Commands(Files(environment.STATE), server, lambda line: print(line, flush=True))
     try:
         match arguments:
             case ["up"]:
@@ -242,7 +242,7 @@ def main(arguments: list[str]) -> int:
             case ["down"]:
                 commands.down()
             case _:
-                print("usage: python -m local.background up | down", file=sys.stderr)
+                print("usage: python -m local.lifecycle up | down", file=sys.stderr)
                 return 2
     except StartFailed as error:
         print(error, file=sys.stderr)

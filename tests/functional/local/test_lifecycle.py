@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from local.background import Commands, StartFailed
+from local.lifecycle import Commands, StartFailed
+from local.processes import wait_for
 from local.server import Files
-from local.waiting import wait_for
 from local.workspace import is_locked
 from tests.functional.local.sleeper import is_gone, started_by_sleeper
-from tests.functional.local.test_children import supervisor_of
+from tests.functional.local.test_processes import supervisor_of
 
 
-class Desk:
+class Terminal:
     """One person at a terminal, who types `make up` and `make down` for stacks in a folder."""
 
     def __init__(self, folder: Path, mode: str = "plain", stop_within_s: float = 30.0) -> None:
         self.files = Files(folder)
         self.lines: list[str] = []
         self.failed: Exception | None = None
-        server = [sys.executable, "-m", "tests.functional.local.serving", str(folder), mode]
+        server = [sys.executable, "-m", "tests.functional.local.sleeper_server", str(folder), mode]
         self._commands = Commands(self.files, server, self.lines.append, stop_within_s)
 
     def up(self) -> dict[str, Any]:
@@ -68,37 +68,41 @@ def kill_server(state: dict[str, Any]) -> None:
 def folder(tmp_path: Path) -> Iterator[Path]:
     """The folder of the stacks; whatever a failed test leaves is stopped."""
     yield tmp_path
-    Desk(tmp_path, stop_within_s=0.5).down()
+    Terminal(tmp_path, stop_within_s=0.5).down()
 
 
 def test_up_says_where_the_stack_is_and_down_leaves_nothing(folder: Path) -> None:
-    desk = Desk(folder)
-    state = desk.up()
-    assert json.loads(desk.files.state.read_text()) == state
+    terminal = Terminal(folder)
+    state = terminal.up()
+    assert json.loads(terminal.files.state.read_text()) == state
     assert not is_gone(state["pid"])
     [pid] = sleepers(folder)
-    desk.down()
+    terminal.down()
     assert is_gone(pid) and is_gone(state["pid"])
     assert_nothing_is_left(folder)
-    assert desk.lines == ["starting in mode plain", "stopping the local stack …", "The local stack is down."]
+    assert terminal.lines == [
+        "starting in mode plain",
+        "stopping the local stack …",
+        "The local stack is down.",
+    ]
 
 
 def test_up_finds_the_stack_that_is_up_already(folder: Path) -> None:
-    first = Desk(folder).up()
-    second = Desk(folder)
+    first = Terminal(folder).up()
+    second = Terminal(folder)
     assert second.up() == first
     assert second.lines == ["The local stack is up already."]
 
 
 def test_down_without_a_stack_says_so(folder: Path) -> None:
-    desk = Desk(folder)
-    desk.down()
-    assert desk.lines == ["No local stack is up."]
+    terminal = Terminal(folder)
+    terminal.down()
+    assert terminal.lines == ["No local stack is up."]
 
 
 def test_up_during_down_starts_a_new_stack(folder: Path) -> None:
-    before = Desk(folder, "slow-stop").up()
-    stopper, starter = Desk(folder), Desk(folder)
+    before = Terminal(folder, "slow-stop").up()
+    stopper, starter = Terminal(folder), Terminal(folder)
     stopping = stopper.meanwhile(stopper.down)
     wait_for(lambda: "stopping the local stack …" in stopper.lines, 10, "the stack to be stopping")
     after = starter.up()
@@ -110,15 +114,15 @@ def test_up_during_down_starts_a_new_stack(folder: Path) -> None:
 
 
 def test_up_waits_for_a_stack_that_was_told_to_stop_by_a_signal(folder: Path) -> None:
-    desk = Desk(folder, "slow-stop")
-    before = desk.up()
+    terminal = Terminal(folder, "slow-stop")
+    before = terminal.up()
     os.kill(before["pid"], signal.SIGTERM)
-    wait_for(lambda: not desk.files.state.exists(), 10, "the stack to be stopping")
-    assert Desk(folder).up()["pid"] != before["pid"]
+    wait_for(lambda: not terminal.files.state.exists(), 10, "the stack to be stopping")
+    assert Terminal(folder).up()["pid"] != before["pid"]
 
 
 def test_down_during_up_stops_the_start_and_leaves_nothing(folder: Path) -> None:
-    starter, stopper = Desk(folder, "slow-start"), Desk(folder)
+    starter, stopper = Terminal(folder, "slow-start"), Terminal(folder)
     starting = starter.meanwhile(starter.up)
     wait_for(lambda: sleepers(folder), 10, "the program to start")
     [pid] = sleepers(folder)
@@ -130,93 +134,96 @@ def test_down_during_up_stops_the_start_and_leaves_nothing(folder: Path) -> None
 
 
 def test_two_downs_at_once_both_end_and_leave_nothing(folder: Path) -> None:
-    Desk(folder, "slow-stop").up()
-    both = [Desk(folder), Desk(folder)]
-    for thread in [desk.meanwhile(desk.down) for desk in both]:
+    Terminal(folder, "slow-stop").up()
+    both = [Terminal(folder), Terminal(folder)]
+    for thread in [terminal.meanwhile(terminal.down) for terminal in both]:
         thread.join()
-    assert sorted(desk.lines[-1] for desk in both) == ["No local stack is up.", "The local stack is down."]
+    assert sorted(terminal.lines[-1] for terminal in both) == [
+        "No local stack is up.",
+        "The local stack is down.",
+    ]
     assert_nothing_is_left(folder)
 
 
 def test_two_ups_at_once_have_one_stack(folder: Path) -> None:
-    both = [Desk(folder), Desk(folder)]
-    for thread in [desk.meanwhile(desk.up) for desk in both]:
+    both = [Terminal(folder), Terminal(folder)]
+    for thread in [terminal.meanwhile(terminal.up) for terminal in both]:
         thread.join()
     assert len(list(folder.glob("stack-*"))) == 1
-    assert sorted("The local stack is up already." in desk.lines for desk in both) == [False, True]
+    assert sorted("The local stack is up already." in terminal.lines for terminal in both) == [False, True]
 
 
 def test_down_after_the_server_was_killed_removes_what_it_left(folder: Path) -> None:
-    desk = Desk(folder)
-    state = desk.up()
+    terminal = Terminal(folder)
+    state = terminal.up()
     pids = sleepers(folder)
     kill_server(state)
-    desk.down()
+    terminal.down()
     assert all(is_gone(pid) for pid in pids)
     assert_nothing_is_left(folder)
-    assert desk.lines[-1] == "No local stack is up. Removed what a killed one had left behind."
+    assert terminal.lines[-1] == "No local stack is up. Removed what a killed one had left behind."
 
 
 def test_down_ends_programs_whose_server_and_supervisor_were_killed(folder: Path) -> None:
-    desk = Desk(folder)
-    state = desk.up()
+    terminal = Terminal(folder)
+    state = terminal.up()
     [pid] = sleepers(folder)
     [record] = wait_for(lambda: list(folder.glob("stack-*/sleeper.pid")), 10, "the process group")
     supervisor = supervisor_of(record)
     os.kill(supervisor, signal.SIGKILL)
     kill_server(state)
     assert not is_gone(pid)
-    desk.down()
+    terminal.down()
     assert is_gone(pid)
     assert_nothing_is_left(folder)
 
 
 def test_up_after_the_server_was_killed_starts_a_new_one(folder: Path) -> None:
-    desk = Desk(folder)
-    before = desk.up()
+    terminal = Terminal(folder)
+    before = terminal.up()
     kill_server(before)
-    after = desk.up()
+    after = terminal.up()
     assert after["pid"] != before["pid"]
     assert len(list(folder.glob("stack-*"))) == 1
 
 
 def test_down_removes_a_stale_state_file(folder: Path) -> None:
-    desk = Desk(folder)
-    desk.files.state.write_text(json.dumps({"pid": os.getpid()}))
-    desk.down()
-    assert not desk.files.state.exists()
+    terminal = Terminal(folder)
+    terminal.files.state.write_text(json.dumps({"pid": os.getpid()}))
+    terminal.down()
+    assert not terminal.files.state.exists()
 
 
 def test_up_does_not_believe_a_stale_state_file(folder: Path) -> None:
-    desk = Desk(folder)
-    desk.files.state.write_text(json.dumps({"pid": os.getpid()}))
-    assert desk.up()["pid"] != os.getpid()
-    assert "The local stack is up already." not in desk.lines
+    terminal = Terminal(folder)
+    terminal.files.state.write_text(json.dumps({"pid": os.getpid()}))
+    assert terminal.up()["pid"] != os.getpid()
+    assert "The local stack is up already." not in terminal.lines
 
 
 def test_server_that_does_not_react_is_killed_by_down(folder: Path) -> None:
-    desk = Desk(folder, "deaf", stop_within_s=0.5)
-    state = desk.up()
+    terminal = Terminal(folder, "deaf", stop_within_s=0.5)
+    state = terminal.up()
     [pid] = sleepers(folder)
-    desk.down()
+    terminal.down()
     assert is_gone(pid) and is_gone(state["pid"])
     assert_nothing_is_left(folder)
-    assert desk.lines[-1] == "The local stack is down."
+    assert terminal.lines[-1] == "The local stack is down."
 
 
 def test_server_ends_when_a_program_of_its_stack_has_ended(folder: Path) -> None:
-    desk = Desk(folder)
-    state = desk.up()
+    terminal = Terminal(folder)
+    state = terminal.up()
     [record] = wait_for(lambda: list(folder.glob("stack-*/sleeper.pid")), 10, "the process group")
     os.kill(int(record.read_text().split()[0]), signal.SIGKILL)
     wait_for(lambda: is_gone(state["pid"]), 10, "the server to go")
     assert_nothing_is_left(folder)
-    assert "sleeper has ended by itself" in desk.files.log.read_text()
+    assert "sleeper has ended by itself" in terminal.files.log.read_text()
 
 
 def test_up_that_fails_shows_why_and_leaves_nothing(folder: Path) -> None:
-    desk = Desk(folder, "broken")
+    terminal = Terminal(folder, "broken")
     with pytest.raises(StartFailed, match="did not come up"):
-        desk.up()
-    assert "RuntimeError: no such template" in desk.lines
+        terminal.up()
+    assert "RuntimeError: no such template" in terminal.lines
     assert_nothing_is_left(folder)

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from local import supervisor
 
@@ -19,9 +20,11 @@ _SUPERVISOR = Path(supervisor.__file__)
 _STOP_WITHIN_S = 15.0
 """More than the supervisor needs; past it, the supervisor itself is killed."""
 _TAIL_CHARS = 6_000
+_POLL_EVERY_S = 0.1
+T = TypeVar("T")
 
 
-class Child:
+class SupervisedProcess:
     """A program with its own process group and log; it is stopped with all that it started.
 
     Args:
@@ -146,3 +149,17 @@ def ignore_stop_signals() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+
+
+def wait_for(look: Callable[[], T | None], timeout_s: float, what: str, every_s: float = _POLL_EVERY_S) -> T:
+    """Look until there is something to see, and return it.
+
+    Raises:
+        TimeoutError: nothing was seen in time; the message says what was waited for.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout_s:g} s for {what}; the last look gave {seen!r}")
+        time.sleep(every_s)
+    return seen
