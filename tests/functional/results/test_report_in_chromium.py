@@ -183,7 +183,7 @@ def test_print_keeps_tiles_and_charts_in_one_piece(chromium: Browser, report: Pa
         assert set(breaks) == {"avoid"}
 
 
-def test_paper_is_white_also_in_the_dark(chromium: Browser, report: Path) -> None:
+def test_print_is_white_also_in_dark_mode(chromium: Browser, report: Path) -> None:
     page = open_page(chromium, report, scheme="dark")
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

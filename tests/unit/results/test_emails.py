@@ -31,29 +31,29 @@ def text(status: BatchStatus, location: ResultsLocation = LOCATION, **values: An
         (BatchStatus.AWAITING_APPROVAL, "Waiting for approval"),
     ],
 )
-def test_mail_says_what_happened_and_what_to_do(status: BatchStatus, says: str):
+def test_email_says_what_happened_and_what_to_do(status: BatchStatus, says: str):
     assert says in text(status)
 
 
-def test_mail_on_rows_in_doubt_says_not_to_send_them_again():
+def test_email_on_rows_in_doubt_says_not_to_send_them_again():
     body = text(BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=2, applied=1, in_doubt=1))
     assert "Do not send them again" in body
 
 
-def test_numbers_are_as_people_write_them_and_zeros_are_left_out():
+def test_email_formats_numbers_and_omits_zeros():
     told = text(BatchStatus.COMPLETED_WITH_ERRORS).splitlines()
     assert "Rows: 2,600; 2,590 applied, 5 failed, 5 rejected" in told
     assert "Points: requested +232,475.5, applied -1,237,200" in told
 
 
-def test_why_is_told_as_it_is_in_the_record():
+def test_email_gives_the_reason_as_it_is_stored():
     assert "Why: stopped by ann: wrong month" in text(
         BatchStatus.STOPPED, stop_reason="stopped by ann: wrong month"
     )
     assert "Why:" not in text(BatchStatus.COMPLETED)
 
 
-def test_batch_that_waits_names_the_command_and_no_results():
+def test_email_on_a_held_batch_names_the_command_and_no_results():
     told = text(BatchStatus.AWAITING_APPROVAL, held_by=("2600 rows are more than ApprovalAboveRows (100)",))
     assert "adjust approve b1" in told
     assert "2600 rows are more than ApprovalAboveRows (100)" in told
@@ -69,7 +69,7 @@ def test_batch_that_waits_names_the_command_and_no_results():
         ("aws-us-gov", "console.amazonaws-us-gov.com"),
     ],
 )
-def test_results_are_a_link_into_the_console(partition: str, host: str):
+def test_email_links_to_the_results_in_the_console(partition: str, host: str):
     told = text(BatchStatus.COMPLETED, ResultsLocation("bucket", "eu-central-1", partition)).splitlines()
     assert f"Results: https://{host}/s3/buckets/bucket?region=eu-central-1&prefix=results/b1/" in told
     assert "or: adjust results b1" in told
@@ -86,14 +86,14 @@ def test_results_are_a_link_into_the_console(partition: str, host: str):
         (Prediction(), "no row would be sent"),
     ],
 )
-def test_dry_run_tells_what_a_real_run_would_do(prediction: Prediction, told: str):
+def test_email_on_a_dry_run_has_the_prediction(prediction: Prediction, told: str):
     lines = text(BatchStatus.VALIDATED, dry_run=True, prediction=prediction).splitlines()
     assert f"Prediction: {told}" in lines
     assert not [line for line in lines if "applied -" in line]
 
 
 @pytest.mark.parametrize("status", [s for s in BatchStatus if s.is_final] + [BatchStatus.AWAITING_APPROVAL])
-def test_subject_is_one_that_sns_takes(status: BatchStatus):
+def test_email_subject_is_valid_for_sns(status: BatchStatus):
     longest = "20261122-101500-" + "a" * 30 + "-0f3c9a1b2d4e"
     subject = batch_email(make_batch(status=status, batch_id=longest), LOCATION).subject
     assert subject.endswith(longest)
@@ -101,7 +101,7 @@ def test_subject_is_one_that_sns_takes(status: BatchStatus):
     assert subject.isascii()
 
 
-def test_missed_tick_says_when_it_was_due_and_how_to_make_up_for_it():
+def test_email_on_a_missed_tick_says_when_it_was_due_and_what_to_do():
     mail = missed_tick_email("2026-11-01T06:00:00+00:00")
     assert "2026-11-01T06:00:00+00:00" in mail.text
     assert "from recurring/ into inbox/" in mail.text
@@ -118,3 +118,22 @@ def test_email_of_rows_that_were_accepted_before_does_not_ask_for_another_drop()
     body = text(BatchStatus.REJECTED, source=Source(bucket="b", key="inbox/f.csv", sha256="a" * 64))
     assert "nothing is left to do" in body
     assert "drop the file again" not in body
+
+
+@pytest.mark.parametrize(
+    ("prediction", "rejected", "has_findings"),
+    [
+        (Prediction(would_apply=5), 0, False),
+        (Prediction(would_apply=5), 1, True),
+        (Prediction(would_apply=4, would_overdraw=1), 0, True),
+        (Prediction(would_apply=4, unknown_customer=1), 0, True),
+        (Prediction(would_apply=4, not_predicted=1), 0, True),
+    ],
+)
+def test_email_on_a_dry_run_with_findings_asks_to_check_them_first(
+    prediction: Prediction, rejected: int, has_findings: bool
+):
+    counts = Counts(rows=5 + rejected, rejected=rejected, not_submitted=5)
+    body = text(BatchStatus.VALIDATED, dry_run=True, prediction=prediction, counts=counts)
+    assert ("Check the rows in fix-me.csv" in body) == has_findings
+    assert "without the dry-run option" in body

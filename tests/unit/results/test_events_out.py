@@ -111,13 +111,13 @@ def resolved() -> World:
         (resolved, [("Batch Needs Attention", "needs_attention"), ("Batch Settled", "completed")]),
     ],
 )
-def test_how_a_batch_ended_is_told_as_documented(story: Callable[[], World], told: list[tuple[str, str]]):
+def test_batch_event_is_as_documented(story: Callable[[], World], told: list[tuple[str, str]]):
     events = story().notices.events
     assert [(kind, detail["status"]) for kind, detail in events] == told
     assert [problems(kind, detail) for kind, detail in events] == [[]] * len(told)
 
 
-def test_what_a_dry_run_foretells_is_told():
+def test_batch_event_of_a_dry_run_has_the_prediction():
     [(_, detail)] = validated().notices.events
     expected = {"wouldApply": 2, "wouldOverdraw": 0, "unknownCustomer": 0, "notPredicted": 0}
     assert (detail["dryRun"], detail["prediction"]) == (True, expected)
@@ -151,7 +151,7 @@ REFUSED = GameballRefused("422", status=422, code=9008, request_id="r-1", told="
         (GOOD, [OutcomeUnknown("lost")] * 9, event_consumer.FAILED, "unknown"),
     ],
 )
-def test_what_became_of_a_request_is_told_as_documented(
+def test_event_on_a_requested_transaction_is_as_documented(
     body: Any, script: list[Any], kind: str, outcome: str | None
 ):
     [(told, detail)] = asked(body, *script).events

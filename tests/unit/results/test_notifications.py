@@ -47,13 +47,13 @@ def once(world: World, door: str, error: BaseException, *, after: bool = False) 
     setattr(world.notices, door, fail)
 
 
-def test_fact_is_told_once_to_people_and_once_to_machines(world: World, ended: Batch):
+def test_notifier_sends_one_mail_and_one_event_per_status(world: World, ended: Batch):
     for _ in range(3):
         world.notifier.notify(ended.batch_id)
     assert told(world) == (1, 1)
 
 
-def test_second_run_at_the_same_time_tells_nothing(world: World, ended: Batch):
+def test_notifier_sends_nothing_while_another_run_is_sending(world: World, ended: Batch):
     mail = world.notices.mail
 
     def tell_twice(subject: str, text: str) -> None:
@@ -70,7 +70,7 @@ def test_second_run_at_the_same_time_tells_nothing(world: World, ended: Batch):
     ("door", "after", "mails", "events"),
     [("mail", False, 1, 1), ("mail", True, 2, 1), ("announce", False, 2, 1), ("announce", True, 2, 2)],
 )
-def test_run_that_was_killed_is_taken_over_and_nothing_stays_untold(
+def test_notifier_takes_over_the_claim_of_a_killed_run(
     world: World, ended: Batch, door: str, after: bool, mails: int, events: int
 ):
     once(world, door, Killed(), after=after)
@@ -85,7 +85,7 @@ def test_run_that_was_killed_is_taken_over_and_nothing_stays_untold(
 
 
 @pytest.mark.parametrize(("door", "before"), [("mail", (0, 1)), ("announce", (1, 0))])
-def test_where_one_door_fails_the_other_is_told_and_only_the_first_again(
+def test_notifier_sends_only_what_failed_again(
     world: World, ended: Batch, door: str, before: tuple[int, int]
 ):
     once(world, door, RuntimeError("no such topic"))
@@ -98,9 +98,7 @@ def test_where_one_door_fails_the_other_is_told_and_only_the_first_again(
     assert not world.store.batch(ended.batch_id).is_open
 
 
-def test_that_a_fact_was_told_is_kept_also_when_somebody_changes_the_batch_meanwhile(
-    world: World, ended: Batch
-):
+def test_notifier_marks_what_was_sent_also_when_the_batch_changes_meanwhile(world: World, ended: Batch):
     mail = world.notices.mail
 
     def be_slow(subject: str, text: str) -> None:
@@ -115,13 +113,13 @@ def test_that_a_fact_was_told_is_kept_also_when_somebody_changes_the_batch_meanw
     assert world.store.batch(ended.batch_id).dialect == "guide"
 
 
-def test_status_that_nobody_waits_for_is_not_told(world: World):
+def test_notifier_sends_nothing_for_a_status_that_nobody_waits_for(world: World):
     batch = world.drop(ONE)
     assert world.notifier.notify(batch.batch_id).status is BatchStatus.SUBMITTING
     assert world.notices.mails == []
 
 
-def test_batch_that_waits_is_taken_also_where_the_mail_fails_and_the_next_sweep_sends_it():
+def test_notifier_sends_the_mail_of_a_held_batch_with_the_next_sweep_where_it_failed():
     world = World(MemoryGameball(), approval_above_rows=1)
     once(world, "mail", RuntimeError("no such topic"))
     batch = world.drop("customerId,amount\na,1\nb,2\n")
@@ -132,7 +130,7 @@ def test_batch_that_waits_is_taken_also_where_the_mail_fails_and_the_next_sweep_
     assert told(world) == (1, 0)
 
 
-def test_missed_tick_is_told_once_however_often_it_comes(world: World):
+def test_notifier_sends_one_mail_per_missed_tick(world: World):
     for _ in range(3):
         world.notifier.notify_missed_tick(START)
     world.notifier.notify_missed_tick(START + timedelta(days=30))
@@ -140,7 +138,7 @@ def test_missed_tick_is_told_once_however_often_it_comes(world: World):
 
 
 @pytest.mark.parametrize(("error", "after", "mails"), [(Killed(), False, 1), (RuntimeError(), True, 2)])
-def test_telling_of_a_missed_tick_that_broke_off_is_done_again(
+def test_notifier_sends_the_mail_of_a_missed_tick_again_after_a_failure(
     world: World, error: BaseException, after: bool, mails: int
 ):
     once(world, "mail", error, after=after)

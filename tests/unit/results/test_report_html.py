@@ -126,7 +126,7 @@ def test_rows_in_doubt_are_never_asked_to_be_sent_again():
     assert "adjust resolve" in in_doubt
 
 
-def test_nothing_hostile_gets_out_of_its_text():
+def test_report_escapes_hostile_text_everywhere():
     rows = RowsView()
     for outcome in (Outcome.FAILED, Outcome.REJECTED, Outcome.IN_DOUBT, Outcome.NOT_SUBMITTED):
         rows.add_problem(outcome, ExampleRow(2, HOSTILE, HOSTILE, HOSTILE))
@@ -155,7 +155,7 @@ def test_nothing_hostile_gets_out_of_its_text():
     assert "\x00" not in page
 
 
-def test_page_asks_nobody_for_anything():
+def test_report_makes_no_request():
     page = page_of(status=BatchStatus.COMPLETED, counts=Counts(rows=1, applied=1))
     assert "default-src 'none'" in page.replace("&#x27;", "'")
     assert "http://" not in page
@@ -163,14 +163,14 @@ def test_page_asks_nobody_for_anything():
     assert "@import" not in page
 
 
-def test_customers_cannot_turn_the_text_around_them():
+def test_report_isolates_the_writing_direction_of_customers():
     rows = RowsView()
     rows.add_problem(Outcome.FAILED, ExampleRow(2, "عميل", "1", "Customer not found"))
     page = page_of(rows, status=BatchStatus.COMPLETED_WITH_ERRORS, counts=Counts(rows=1, failed=1))
     assert "<bdi>عميل</bdi>" in page
 
 
-def test_sentences_stay_ours_whatever_they_repeat():
+def test_report_keeps_sentences_left_to_right_whatever_they_quote():
     rows = RowsView()
     for text in ("عشرة", "ten"):
         rows.add_problem(
@@ -182,7 +182,7 @@ def test_sentences_stay_ours_whatever_they_repeat():
 
 
 @pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\u061c"])
-def test_marks_that_turn_text_round_are_shown_by_their_names(mark: str):
+def test_report_shows_bidi_controls_by_their_code_points(mark: str):
     source = Source(bucket="b", key=f"inbox/{mark}gnp.csv")
     note = Resolution(at=START, by="ann", note=f"{mark}note", rows=1)
     page = page_of(
@@ -196,7 +196,7 @@ def test_marks_that_turn_text_round_are_shown_by_their_names(mark: str):
     assert page.count(f"&lt;U+{ord(mark):04X}&gt;") == 4  # the key in the title, too
 
 
-def test_ten_thousand_rejections_of_one_kind_are_one_group():
+def test_rows_view_groups_ten_thousand_rejections_with_one_reason():
     rows = RowsView()
     for line in range(10_000):
         message = f'line {line}, column "amount": "x{line}" is not a number; write digits only, such as 250'
@@ -206,21 +206,21 @@ def test_ten_thousand_rejections_of_one_kind_are_one_group():
     assert group.reason == 'column "amount": … is not a number; write digits only, such as 250'
 
 
-def test_one_message_that_all_rows_share_is_shown_as_it_is():
+def test_rows_view_keeps_a_message_that_all_rows_share():
     rows = RowsView()
     for line in range(3):
         rows.add_problem(Outcome.FAILED, ExampleRow(line, "c", "1", "Gameball answered 422: no such plan"))
     assert [group.reason for group in rows.groups(50)] == ["Gameball answered 422: no such plan"]
 
 
-def test_customers_named_in_messages_do_not_make_groups():
+def test_rows_view_ignores_customer_ids_in_messages():
     rows = RowsView()
     for name in ("anna", "berta", "clara"):
         rows.add_problem(Outcome.FAILED, ExampleRow(2, name, "1", f"Customer {name} was not found"))
     assert [(group.reason, group.rows) for group in rows.groups(50)] == [("Customer … was not found", 3)]
 
 
-def test_what_is_kept_of_rows_is_bounded_and_no_row_is_lost():
+def test_rows_view_is_bounded_and_loses_no_row():
     rows = RowsView()
     letters = random.Random(1)
     for line in range(3 * REASONS_MAX):
@@ -232,7 +232,7 @@ def test_what_is_kept_of_rows_is_bounded_and_no_row_is_lost():
     assert groups[-1].reason == OTHER
 
 
-def test_added_and_deducted_are_exact():
+def test_rows_view_sums_are_exact():
     rows = RowsView()
     for amount in ("0.1", "0.2", "-0.3", "1000000"):
         rows.add_amount(amount)
@@ -252,7 +252,7 @@ def test_page_stays_small_whatever_the_batch_holds():
     Tags(page)
 
 
-def test_many_jobs_share_bars_and_none_is_left_out():
+def test_timeline_groups_many_jobs_and_omits_none():
     chunks = [settled(number, Counts(rows=10, applied=10)) for number in range(1, 201)]
     bars = bars_of(chunks)
     assert len(bars) <= BARS_MAX
@@ -400,7 +400,7 @@ def test_what_is_drawn_larger_is_said_and_nothing_else(failed: int, is_enlarged:
     assert ("drawn larger" in text_of(page)) == is_enlarged
 
 
-def test_batch_that_took_no_time_has_a_scale_all_the_same():
+def test_timeline_of_a_batch_that_took_no_time_has_a_scale():
     chunk = make_chunk(
         state=ChunkState.SETTLED, intent_at=START, ended_at=START, counts=Counts(rows=10, applied=10)
     )
@@ -503,7 +503,7 @@ def test_points_have_a_sign_and_thousands_and_no_trailing_zeros(amount: str, tex
         ),
     ],
 )
-def test_page_says_how_far_rows_in_doubt_were_looked_up(state: Reconciliation, wanted: str):
+def test_report_says_how_many_rows_in_doubt_were_looked_up(state: Reconciliation, wanted: str):
     counts = Counts(rows=12, in_doubt=12)
     batch = make_batch(
         status=BatchStatus.NEEDS_ATTENTION, counts=counts, finished_at=START, reconciliation=state

@@ -17,7 +17,7 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_every_row_has_one_line_in_the_order_of_the_file():
+def test_results_have_one_line_per_row_in_the_order_of_the_file():
     gameball = MemoryGameball()
     gameball.unknown_customers = {"b"}
     world = World(gameball)
@@ -50,7 +50,7 @@ def test_fix_me_has_the_original_header_and_rows_and_can_be_dropped_again():
     assert [customer for _, customer, _ in gameball.applied] == ["a", "b", "d"]
 
 
-def test_summary_has_the_fields_of_the_design_page():
+def test_summary_has_the_documented_fields():
     world = World(MemoryGameball())
     ended = world.run(world.drop("customerId,amount\na,1.50\nb,-2\n"))
     summary = json.loads(world.result(ended, "summary.json"))
@@ -80,7 +80,7 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised():
     assert not row["reason"].startswith("=")
 
 
-def test_page_escapes_every_value():
+def test_report_escapes_every_value():
     world = World(MemoryGameball())
     ended = world.run(world.drop("customerId,amount,<script>alert(1)</script>\na,1,x\n", name="<b>.csv"))
     page = world.result(ended, "report.html")
@@ -108,7 +108,7 @@ def test_message_that_no_file_can_hold_does_not_keep_the_batch_from_its_end():
     assert "half a character: \ufffd" in world.result(ended, "report.html")
 
 
-def test_page_groups_rows_by_reason_and_tells_when_jobs_ended():
+def test_report_groups_rows_by_reason_and_shows_when_jobs_ended():
     gameball = MemoryGameball()
     gameball.unknown_customers = {f"u{number}" for number in range(8)}
     world = World(gameball)
@@ -118,7 +118,7 @@ def test_page_groups_rows_by_reason_and_tells_when_jobs_ended():
     assert "8 rows failed" in page
     assert "2 rows rejected" in page
     assert "+40" in page
-    assert "nobody saw the end" not in page
+    assert "dashed outline" not in page
 
 
 def test_reporting_twice_gives_the_same_files():
@@ -129,7 +129,7 @@ def test_reporting_twice_gives_the_same_files():
     assert world.result(ended, "results.csv") == before
 
 
-def test_each_fact_is_told_once():
+def test_batch_that_ended_is_notified_once():
     world = World(MemoryGameball())
     ended = world.run(world.drop("customerId,amount\na,1\n"))
     world.notifier.notify(ended.batch_id)

@@ -106,7 +106,7 @@ def assert_files_are_the_records(world: World, batch: Batch) -> None:
 
 @pytest.mark.parametrize("meanwhile", [report, report_and_resolve])
 @pytest.mark.parametrize("number", CALLS)
-def test_run_that_stands_still_anywhere_leaves_what_others_wrote_meanwhile(number: int, meanwhile: Meanwhile):
+def test_report_writer_that_stalls_keeps_what_others_wrote_meanwhile(number: int, meanwhile: Meanwhile):
     world, batch = in_doubt()
     calls = interrupt(world, number, lambda: meanwhile(world, batch))
     with suppress(WrongState):  # it came too late, and says so
@@ -119,7 +119,7 @@ def test_run_that_stands_still_anywhere_leaves_what_others_wrote_meanwhile(numbe
 
 
 @pytest.mark.parametrize("number", CALLS)
-def test_run_that_was_killed_anywhere_is_made_up_for_by_the_next(number: int):
+def test_report_writer_completes_what_a_killed_run_left(number: int):
     world, batch = in_doubt()
 
     def dies() -> None:
@@ -133,7 +133,7 @@ def test_run_that_was_killed_anywhere_is_made_up_for_by_the_next(number: int):
 
 
 @pytest.mark.parametrize("number", RESOLVE_CALLS)
-def test_resolve_that_was_killed_anywhere_is_made_up_for_by_the_sweep(number: int):
+def test_sweep_completes_a_resolution_that_was_killed_anywhere(number: int):
     world, batch = in_doubt()
     world.run(batch)
 
@@ -150,7 +150,7 @@ def test_resolve_that_was_killed_anywhere_is_made_up_for_by_the_sweep(number: in
     assert_files_are_the_records(world, batch)
 
 
-def test_sweep_leaves_a_run_alone_that_writes_results_anew_at_this_moment():
+def test_sweep_waits_for_a_run_that_regenerates_results():
     world, batch = in_doubt()
     world.run(batch)
     world.executions.running.clear()

@@ -37,6 +37,10 @@ _NEXT_STEPS: Final[Mapping[BatchStatus, str]] = {
     BatchStatus.REJECTED: "Fix the problem described above, then drop the file again. Nothing was sent.",
     BatchStatus.NEEDS_ATTENTION: "Open report.html: it explains the next steps.",
 }
+_CHECK_FIRST: Final = (
+    "Check the rows in fix-me.csv and the prediction in report.html, correct the file, and drop it again "
+    "without the dry-run option."
+)
 _ACCEPTED_BEFORE: Final = (
     "If that batch exists and the rows were meant only once, nothing is left to do. If they are meant to be "
     "applied once more, follow the reason above."
@@ -113,9 +117,17 @@ def _predicted(prediction: Prediction) -> str:
     return ", ".join(parts) or "no row would be sent"
 
 
+def _has_findings(batch: Batch, prediction: Prediction) -> bool:
+    """Whether a real run would surely or perhaps not apply every row."""
+    would_fail = prediction.would_overdraw + prediction.unknown_customer
+    return bool(batch.counts.rejected + would_fail + prediction.not_predicted)
+
+
 def _next_steps(batch: Batch, location: ResultsLocation) -> Iterator[str]:
     if batch.status is BatchStatus.REJECTED and batch.source.sha256:
         yield _ACCEPTED_BEFORE
+    elif batch.prediction and _has_findings(batch, batch.prediction):
+        yield _CHECK_FIRST
     elif step := _NEXT_STEPS.get(batch.status):
         yield step.format(batch=batch.batch_id)
     if batch.status.is_final:

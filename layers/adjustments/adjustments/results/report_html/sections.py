@@ -153,14 +153,14 @@ def _tile(name: str, amount: Decimal | str, meaning: str) -> Markup:
 
 
 def _not_in_totals(batch: Batch) -> Markup:
-    """Which rows are in "Requested" only, because nobody knows what became of them."""
+    """Which rows are in "Requested" only, because their outcome is unknown."""
     if batch.prediction and batch.prediction.not_predicted:
-        told = f"{rows_of(batch.prediction.not_predicted)} without a prediction: counted as requested only."
+        text = f"{rows_of(batch.prediction.not_predicted)} without a prediction: counted as requested only."
     elif batch.counts.in_doubt:
-        told = f"{rows_of(batch.counts.in_doubt)} in doubt: counted as requested only."
+        text = f"{rows_of(batch.counts.in_doubt)} in doubt: counted as requested only."
     else:
         return _EMPTY
-    return element("p", told, class_="small")
+    return element("p", text, class_="small")
 
 
 def problems(batch: Batch, rows: RowsView) -> Markup:
