@@ -1,4 +1,4 @@
-"""The two documented shapes of a job's status (gameball-api.md, "Job status: two documented dialects")."""
+"""The two documented shapes of a job's status (docs/gameball-api.md, "Job status")."""
 
 from collections.abc import Callable, Iterator
 

@@ -140,7 +140,7 @@ class Api:
         )
 
     def _key_problem(self, request: Request) -> Answer | None:
-        """Both headers, on every call; a rotated key is refused at once (gameball-api.md, "Keys")."""
+        """Both headers, on every call; a rotated key is refused at once (docs/gameball-api.md, "Calls")."""
         settings = self._account.settings
         if not _same(request.headers.get("apikey"), settings.api_key):
             return coded_error(UNAUTHORIZED, "Unauthorized")

@@ -1,4 +1,4 @@
-"""Rate limits: exact sliding windows per kind of resource (gameball-api.md, "Rate limits")."""
+"""Rate limits: exact sliding windows per kind of resource (docs/gameball-api.md, "Rate limits")."""
 
 from collections import deque
 

@@ -1,4 +1,4 @@
-"""Answers and the two error envelopes (gameball-api.md, "Errors")."""
+"""Answers and the two error envelopes (docs/gameball-api.md, "Errors")."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

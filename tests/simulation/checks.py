@@ -721,7 +721,7 @@ def _payload(chunk: Chunk) -> tuple[object, ...]:
 
 
 def _status(batch: Batch, counts: dict[str, int]) -> str:
-    """How a batch ends (DESIGN.md, "Batch status")."""
+    """How a batch ends (docs/operations.md, "Read the results")."""
     if batch.refusal:
         return "rejected"
     if batch.dry_run:

@@ -24,7 +24,7 @@ OUR_KEY = "secret-key-1"
 
 FOR_EVER = timedelta(days=30)
 REFUSALS = ((400, 4000), (404, 4004), (412, 2000), (413, 3001), (415, 3002), (422, 3003))
-"""Statuses and codes with which whole requests are refused (gameball-api.md, "Errors")."""
+"""Statuses and codes with which whole requests are refused (docs/gameball-api.md, "Errors")."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def widgets() -> list[dict[str, Any]]:
 
 
 def told_metrics() -> set[str]:
-    """The names under which the functions count (aws/metrics.py, measures.py)."""
+    """The names under which the functions count (aws/metrics.py, aws/batch_metrics.py)."""
     ends = {measures.name_of(status) for status in BatchStatus if status.is_final}
     fixed = {"KeysRefused", "GameballLatency", "GameballErrors", "GameballRefusals", "RequestWait"}
     budget = {"RequestsTransactions", "RequestsOthers"}

@@ -57,7 +57,7 @@ _S3_CONFIG: Final = _CLIENT_CONFIG.merge(
     )
 )
 """For links: by itself boto3 signs them in version 2 in the older regions, which no new bucket takes, and for
-a host from which S3 leads away (boto3 issue 2680).
+a host from which S3 leads away (boto/boto3#2680).
 """
 
 __all__ = [

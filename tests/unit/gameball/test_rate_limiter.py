@@ -15,7 +15,7 @@ from tests.unit.gameball.crowd import Caller, Crowd, most_within, share_used
 LIMIT = 350
 GAMEBALLS_LIMIT = 360
 A_SECOND = 30
-"""Gameball's limits (gameball-api.md, "Rate limits")."""
+"""Gameball's limits (docs/gameball-api.md, "Rate limits")."""
 
 GAP_S = 30 / LIMIT
 NEAR_S = 1e-5

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 EVENT_SOURCE: Final = "gameball.adjustments"
-"""The source of all events of ours (DESIGN.md, "Names that must not change")."""
+"""The source of all events of ours (docs/events.md); rules of receivers name it."""
 
 
 class BusNotices:

@@ -267,7 +267,7 @@ def lease_is_over(chunk: Chunk, now: datetime) -> bool:
 
 
 def _wait_s(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> int:
-    """Waits grow from seconds to a minute with the time since something was last sent (DESIGN.md, "Poll")."""
+    """Waits grow from seconds to a minute with the time since something was last sent."""
     sent = filter(None, (batch.passed.sent_at, *(chunk.intent_at for chunk in chunks)))
     last_sent = max(sent, default=batch.created_at)
     elapsed_s = (now - last_sent).total_seconds()

@@ -33,7 +33,7 @@ def save_or_reread(store: BatchStore, batch: Batch) -> Batch:
 
 
 def pause(store: BatchStore, batch_id: str, reason: str) -> None:
-    """Hold a batch because our keys are refused; no row fails for it (DESIGN.md, "Submit")."""
+    """Hold a batch because our keys are refused; no row fails for it."""
     batch = store.batch(batch_id)
     if not batch.paused and not batch.status.is_final:
         try_save(store, batch.changed(paused=reason))

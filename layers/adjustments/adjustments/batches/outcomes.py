@@ -41,9 +41,7 @@ def stored_outcome(outcome: str, message: str) -> RowOutcome:
 
 
 def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
-    """Join the rows of an ended job by customer: listed is applied or failed, unlisted is in doubt
-    (DESIGN.md).
-    """
+    """Join the rows of an ended job by customer: listed is applied or failed, unlisted is in doubt."""
     found = [job.rows.get(customer) for customer, _ in customers_and_amounts(rows)]
     unlisted = RowOutcome(Outcome.IN_DOUBT, UNLISTED_AS_STOPPED if job.state == "stopped" else UNLISTED)
     outcomes = [RowOutcome(result.outcome, result.message) if result else unlisted for result in found]

@@ -240,7 +240,7 @@ class Batch(StoredModel):
         return self.changed(status=status, **changes)
 
     def resolved(self, status: BatchStatus, **changes: Any) -> "Batch":
-        """This batch after rows in doubt were settled: the one way out of a final status (DESIGN.md)."""
+        """This batch after rows in doubt were settled: the one way out of a final status."""
         self.check_resolvable()
         return self.changed(status=status, **changes)
 

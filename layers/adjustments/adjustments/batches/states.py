@@ -1,4 +1,4 @@
-"""The states of batches and chunks, and which may follow which: state only moves forward (DESIGN.md).
+"""The states of batches and chunks, and which may follow which: state only moves forward.
 
 A batch::
 
@@ -20,7 +20,7 @@ from enum import StrEnum
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands (DESIGN.md, "Names that must not change")."""
+    """Where a batch stands (docs/architecture.md, "States")."""
 
     PLANNED = "planned"
     AWAITING_APPROVAL = "awaiting_approval"
@@ -40,7 +40,7 @@ class BatchStatus(StrEnum):
 
 
 class ChunkState(StrEnum):
-    """Where a chunk stands (DESIGN.md, "How a batch moves")."""
+    """Where a chunk stands (docs/architecture.md, "States")."""
 
     PLANNED = "planned"
     SUBMITTING = "submitting"
@@ -99,7 +99,7 @@ CHUNK_MOVES: Mapping[ChunkState, frozenset[ChunkState]] = {
 
 
 class Outcome(StrEnum):
-    """What became of an input row; each row ends in exactly one (DESIGN.md, "The job")."""
+    """What became of an input row; each row ends in exactly one."""
 
     APPLIED = "applied"
     FAILED = "failed"

@@ -11,7 +11,7 @@ _SLUG_CHARS_MAX = 30  # keeps an execution name, which is the batchId and a numb
 
 
 def batch_id(name: str, dropped_at: datetime, identity: tuple[str, ...]) -> str:
-    """Name a batch: sorts by time, reads well, and is the same for the same drop (DESIGN.md, "Words").
+    """Name a batch: sorts by time, reads well, and is the same for the same drop.
 
     Args:
         name: the object's key, for the readable part.
@@ -41,5 +41,5 @@ def half_ids(whole: str) -> tuple[str, str]:
 
 
 def execution_name(batch: str, start: int) -> str:
-    """Name the n-th start of the state machine for a batch; the first has its own name (DESIGN.md)."""
+    """Name the n-th start of the state machine for a batch; the first has its own name."""
     return batch if start <= 1 else f"{batch}-{start}"

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-# --- Gameball (reference/gameball-api.md) -------------------------------------------------------------------
+# --- Gameball (docs/gameball-api.md) ------------------------------------------------------------------------
 CHUNK_ROWS_MAX: Final = 1_000
-"""Objects in one balance-adjustment request (gameball-api.md, "Balance-adjustment batch")."""
+"""Objects in one balance-adjustment request (docs/gameball-api.md, "Balance adjustment")."""
 
 WINDOW_S: Final = 30.0
-"""Length of Gameball's longer rate window (gameball-api.md, "Rate limits")."""
+"""Length of Gameball's longer rate window (docs/gameball-api.md, "Rate limits")."""
 
 # --- Sending, ours ------------------------------------------------------------------------------------------
 CANARIES_MAX: Final = 2

@@ -54,12 +54,10 @@ _PIECE_BYTES: Final = 1 << 16
 
 _UNAUTHORIZED: Final = frozenset({401, 403})
 _ACCOUNT_CODES: Final = frozenset({1000, 1001, 1002, 6000, 6001, 8000})
-"""Codes that refuse us, not the request: keys, disabled account, missing feature (gameball-api.md)."""
+"""Codes that refuse us, not the request: keys, disabled account, missing feature (docs/gameball-api.md)."""
 
 _BUSY_CODE: Final = 2001
-"""Another request for the same customer is in progress: not applied, try again after a pause (gameball-
-api.md).
-"""
+"""Another request for the same customer is in progress: not applied, try again after a pause."""
 
 _DIGITS: Final = r"[0-9]{1,9}"
 _NO_PROOF: Final = frozenset({408, 425, 499})
@@ -319,7 +317,7 @@ def _read_answer(status: int, headers: Mapping[str, str], text: bytes) -> Mappin
 
 
 def _error_of(status: int, headers: Mapping[str, str], fields: Mapping[str, Any]) -> GameballError:
-    """Classify by code where there is one, then by HTTP status (gameball-api.md, "Errors")."""
+    """Classify by code where there is one, then by HTTP status (docs/gameball-api.md, "Errors")."""
     code = _whole_number(fields.get("code"))
     told = fields.get("message")
     message = f"Gameball answered {status}: {told}" if told else f"Gameball answered {status}"

@@ -57,7 +57,7 @@ class KeySource(Protocol):
 
 
 class SecretKeys:
-    """Reads the keys from one secret: ``{"apiKey": "…", "secretKey": "…"}`` (DESIGN.md)."""
+    """Reads the keys from one secret: ``{"apiKey": "…", "secretKey": "…"}``."""
 
     def __init__(self, client: Any, secret: str) -> None:
         self._provider = SecretsProvider(boto3_client=client)

@@ -1,4 +1,4 @@
-"""The two dialects in which Gameball documents a job's status (gameball-api.md, "Job status")."""
+"""The two dialects in which Gameball documents a job's status (docs/gameball-api.md, "Job status")."""
 
 from enum import StrEnum
 

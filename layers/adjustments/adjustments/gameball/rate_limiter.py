@@ -1,8 +1,8 @@
 """The request budget, shared through the table: each call to Gameball gets a place in time of its own.
 
 Places lie evenly, ``30 s / RequestsPer30Seconds`` apart, so that no window of 30 seconds, wherever it starts,
-holds more than the limit, and no second more than 30 (gameball-api.md, "Rate limits"). One conditional write
-takes a place, in the order of asking, whoever asks: so no batch gets more than its share.
+holds more than the limit, and no second more than 30 (docs/gameball-api.md, "Rate limits"). One conditional
+write takes a place, in the order of asking, whoever asks: so no batch gets more than its share.
 
 Callers hold places that are a few seconds away and wait for them, which has three effects: hardly anybody has
 to ask twice; no place goes by unused while there is work; and clocks that differ by some hundred milliseconds
@@ -30,7 +30,7 @@ class Lane(StrEnum):
 
 
 class Resource(StrEnum):
-    """Gameball's kinds of resource, each with limits of its own (gameball-api.md, "Rate limits")."""
+    """Gameball's kinds of resource, each with limits of its own (docs/gameball-api.md, "Rate limits")."""
 
     TRANSACTIONS = "transactions"
     OTHERS = "others"

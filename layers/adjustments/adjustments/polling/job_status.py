@@ -1,4 +1,4 @@
-"""Gameball's job status, read from either of its two documented dialects (gameball-api.md, "Job status").
+"""Gameball's job status, in either of its two documented dialects (docs/gameball-api.md, "Job status").
 
 The counters are never read: the documents' own examples don't add up. Only a row that is listed is known.
 """

@@ -112,7 +112,7 @@ class Poller:
 
 
 def answer_of(batch: Batch, step: NextStep) -> Mapping[str, Any]:
-    """What the state machine learns of a poll: ids and numbers, never rows (DESIGN.md)."""
+    """What the state machine learns of a poll: ids and numbers, never rows."""
     return {
         "batchId": batch.batch_id,
         "isOver": step.is_over or batch.status.is_final,

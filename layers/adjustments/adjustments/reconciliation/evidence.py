@@ -1,4 +1,4 @@
-"""Judges a row in doubt by its customer's transaction list (DESIGN.md, "In doubt").
+"""Judges a row in doubt by its customer's transaction list (docs/reliability.md, "In doubt").
 
 Only what is certain is settled. One transaction that fits and that nothing else explains: applied. Absence
 proves nothing, because Gameball may apply late and another row may look the same; it counts only for a row
@@ -87,7 +87,7 @@ def _transaction(entry: Mapping[str, Any]) -> Transaction | None:
 
 
 def _signed_amount(entry: Mapping[str, Any]) -> Decimal | None:
-    """The amount with its sign; lists give it bare beside a direction, or signed (gameball-api.md)."""
+    """The amount with its sign; lists give it bare beside a direction, or signed (docs/gameball-api.md)."""
     told = entry.get("amount") if entry.get("amount") is not None else entry.get("points")
     if isinstance(told, bool) or not isinstance(told, int | Decimal):
         return None

@@ -238,7 +238,7 @@ class Submitter:
 
 
 def _halves(whole: Chunk, rows: Sequence[bytes]) -> tuple[Chunk, Chunk]:
-    """Cut a refused chunk in two, down to the row that is to blame (DESIGN.md)."""
+    """Cut a refused chunk in two, down to the row that is to blame."""
     middle = len(rows) // 2
     parts = ((0, middle), (middle, len(rows)))
     left, right = (
