@@ -13,6 +13,7 @@ from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import ConfigurationError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
+from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
 from adjustments.gameball.credentials import Keys, read_keys
 from adjustments.gameball.rate_limiter import AHEAD_S, ASK_AGAIN_S, Lane, Resource
 
@@ -281,10 +282,8 @@ class MemoryRequestBudget:
         self._clock = clock
         self._ids = ids
         self._gap_us = math.ceil(30_000_000 / requests_per_30_s)
-        self.asked: list[tuple[Resource, Lane]] = []
 
     def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
-        self.asked.append((resource, lane))
         now_us = int(self._clock.now().timestamp() * 1_000_000)
         place_us = max(now_us, self._taken.get(resource, 0))
         horizon_us = now_us + int(min(AHEAD_S[lane], within_s) * 1_000_000)
@@ -292,6 +291,29 @@ class MemoryRequestBudget:
             return False, (place_us - horizon_us) / 1_000_000 + ASK_AGAIN_S * (1 + self._ids.jitter())
         self._taken[resource] = place_us + self._gap_us
         return True, (place_us - now_us) / 1_000_000
+
+
+class MemoryCircuitBreaker:
+    """The circuit breaker's state in a dictionary; callers may share it."""
+
+    def __init__(self) -> None:
+        self._next_probe: dict[Scope, datetime] = {}
+
+    def permit(self, scopes: Sequence[Scope], now: datetime) -> Permit:
+        due = {scope: self._next_probe[scope] for scope in scopes if scope in self._next_probe}
+        if not due:
+            return Permit()
+        if (latest := max(due.values())) > now:
+            return Permit(put_off_until=latest)
+        self._next_probe |= dict.fromkeys(due, now + PROBE_EVERY)
+        return Permit(is_probe=True)
+
+    def open(self, scope: Scope, now: datetime) -> None:
+        self._next_probe[scope] = now + PROBE_EVERY
+
+    def close(self, scopes: Sequence[Scope]) -> None:
+        for scope in scopes:
+            self._next_probe.pop(scope, None)
 
 
 class MemoryExecutions:

@@ -8,6 +8,7 @@ from adjustments.administration.reversal import Reverser
 from adjustments.administration.service import Steering
 from adjustments.administration.sweeper import Sweeper
 from adjustments.batches.records import Batch
+from adjustments.gameball.circuit_breaker import GuardedGameball
 from adjustments.gameball.dialects import Dialect
 from adjustments.gameball.port import Gameball
 from adjustments.polling.dry_run import Inquirer, Predictor
@@ -69,6 +70,7 @@ class World:
             approval_above_total=Decimal(approval_above_total),
             adds_token=adds_token,
         )
+        gameball = GuardedGameball(gameball, memory.MemoryCircuitBreaker(), self.clock)
         sending = (self.store, self.files, gameball, self.budget, self.clock, self.ids, memory.one_by_one)
         self.planner_ports = PlannerPorts(
             files=self.files,

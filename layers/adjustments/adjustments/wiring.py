@@ -20,7 +20,7 @@ from adjustments.aws.step_functions import StateMachineExecutions
 from adjustments.aws.table import TableBatchStore
 from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, metrics, settings
 from adjustments.core.runtime import run_in_threads
-from adjustments.gameball.client import GameballClient
+from adjustments.gameball.circuit_breaker import GuardedGameball, TableCircuitBreaker
 from adjustments.gameball.dialects import Dialect
 from adjustments.gameball.rate_limiter import RequestBudget
 from adjustments.polling.job_client import JobAsker
@@ -88,8 +88,9 @@ def _files() -> BucketFiles:
 
 
 @lru_cache(maxsize=1)
-def _gameball() -> GameballClient:
-    return make_gameball(_client("secretsmanager"))
+def _gameball() -> GuardedGameball:
+    breaker = TableCircuitBreaker(_client("dynamodb"), settings().table)
+    return GuardedGameball(make_gameball(_client("secretsmanager")), breaker, clock)
 
 
 @lru_cache(maxsize=1)

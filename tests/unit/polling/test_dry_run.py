@@ -7,6 +7,7 @@ import json
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import GameballUnavailable
 from tests.fakes.gameball import MemoryGameball
+from tests.fakes.memory import MemoryBudget
 from tests.fakes.world import World
 
 
@@ -51,6 +52,7 @@ def test_balances_are_asked_for_once_a_chunk_within_the_budget():
     rows = "".join(f"c{number},1\n" for number in range(1500))
     world.run(world.drop(f"customerId,amount\n{rows}", dry_run="true"))
     assert gameball.inquiries == 2
+    assert isinstance(world.budget, MemoryBudget)
     assert len(world.budget.asked) >= 4
 
 
