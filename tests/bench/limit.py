@@ -30,6 +30,7 @@ from botocore.config import Config
 from adjustments.aws.bucket import BucketFiles
 from adjustments.aws.table import TableBatchStore
 from adjustments.core.runtime import RandomIds, SystemClock, run_in_threads
+from adjustments.gameball.circuit_breaker import GuardedGameball, TableCircuitBreaker
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import Keys
 from adjustments.gameball.rate_limiter import TableRequestBudget
@@ -118,7 +119,8 @@ class Site:
         planner_ports = PlannerPorts(
             files=files, store=store, clock=clock, ids=ids, scratch=_scratch, rules=rules
         )
-        submitter = Submitter(store, files, gameball, budget, clock, ids, run_in_threads, 100)
+        guarded = GuardedGameball(gameball, TableCircuitBreaker(dynamodb, "bench"), clock)
+        submitter = Submitter(store, files, guarded, budget, clock, ids, run_in_threads, 100)
         notifier = Notifier(store=store, notices=MemoryNotices(), clock=clock, location=PLACE)
         starter = Starter(store, submitter, MemoryExecutions(), clock)
         intake = Intake(files, store, planner_ports, starter, notifier, clock)

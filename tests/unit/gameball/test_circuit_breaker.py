@@ -78,6 +78,19 @@ def test_sends_polls_and_look_ups_together_make_one_call_a_minute():
     assert world.store.batch(doubtful.batch_id).reconciliation.rows_left == 0
 
 
+def test_chunk_that_is_put_off_is_left_as_it_was():
+    door = Door()
+    world = World(door)
+    door.refuses_with = KEYS_REFUSED
+    first = world.drop("customerId,amount\na,1\n", name="first.csv")
+    second = world.drop("customerId,amount\nb,1\n", name="second.csv")
+    assert door.calls == ["adjust_balances"]
+    [tried] = world.store.chunks(first.batch_id, first.plan_id)
+    [put_off] = world.store.chunks(second.batch_id, second.plan_id)
+    assert (tried.attempts, put_off.attempts, put_off.version) == (1, 0, 1)
+    assert "the next call is made after" in world.store.batch(second.batch_id).paused
+
+
 def tick(world: World, batch: Batch) -> None:
     """One round of the state machine."""
     until = world.clock.now() + timedelta(minutes=5)

@@ -238,6 +238,9 @@ def test_while_keys_are_refused_looks_are_put_off_and_counted_as_none():
     gameball.looked_up.clear()
     gameball.transactions = transactions  # type: ignore[method-assign]
     world.sweep()
+    assert gameball.looked_up == []
+    world.clock.sleep(60)
+    world.sweep()
     assert gameball.looked_up == names(30)
 
 

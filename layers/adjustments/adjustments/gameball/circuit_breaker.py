@@ -160,38 +160,55 @@ class GuardedGameball:
         self._breaker = breaker
         self._clock = clock
 
-    def adjust_balances(self, body: bytes) -> int:
-        """See ``Gameball``."""
-        return self._call(Scope.ADJUSTMENTS, lambda: self._gameball.adjust_balances(body))
+    def permit_adjustments(self) -> Permit:
+        """Ask whether a request of adjustments may be sent; raises GameballUnauthorized where it is put off.
+
+        Apart from the request, so that nothing takes time between the sender's look at its lease and that.
+        """
+        return self._permit(Scope.ADJUSTMENTS)
+
+    def adjust_balances(self, body: bytes, permit: Permit | None = None) -> int:
+        """See ``Gameball``; with the permit that was given for it, or asking for one."""
+        permit = self.permit_adjustments() if permit is None else permit
+        return self._call(Scope.ADJUSTMENTS, permit, lambda: self._gameball.adjust_balances(body))
 
     def inquire_balances(self, body: bytes) -> int:
         """See ``BatchCalls``."""
-        return self._call(Scope.INQUIRIES, lambda: self._gameball.inquire_balances(body))
+        permit = self._permit(Scope.INQUIRIES)
+        return self._call(Scope.INQUIRIES, permit, lambda: self._gameball.inquire_balances(body))
 
     def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
         """See ``Gameball``."""
-        return self._call(Scope.JOBS, lambda: self._gameball.job_status(dialect, job_id))
+        permit = self._permit(Scope.JOBS)
+        return self._call(Scope.JOBS, permit, lambda: self._gameball.job_status(dialect, job_id))
 
     def stop_job(self, dialect: Dialect, job_id: int) -> None:
         """See ``Gameball``."""
-        self._call(Scope.JOBS, lambda: self._gameball.stop_job(dialect, job_id))
+        permit = self._permit(Scope.JOBS)
+        self._call(Scope.JOBS, permit, lambda: self._gameball.stop_job(dialect, job_id))
 
     def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
         """See ``BatchCalls``."""
-        return self._call(Scope.TRANSACTIONS, lambda: self._gameball.transactions(customer_id, start_after))
+        permit = self._permit(Scope.TRANSACTIONS)
+        return self._call(
+            Scope.TRANSACTIONS, permit, lambda: self._gameball.transactions(customer_id, start_after)
+        )
 
     def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
         """See ``Gameball``; never put off."""
         return self._gameball.add_manual_transaction(body)
 
-    def _call(self, kind: Scope, call: Callable[[], _Answer]) -> _Answer:
-        scopes = (Scope.KEYS, kind)
-        permit = self._breaker.permit(scopes, self._clock.now())
+    def _permit(self, kind: Scope) -> Permit:
+        permit = self._breaker.permit((Scope.KEYS, kind), self._clock.now())
         if permit.put_off_until:
             raise GameballUnauthorized(
                 "Gameball refuses our keys or account: nothing was sent, the next call is made after "
                 f"{permit.put_off_until:%H:%M:%S} UTC"
             )
+        return permit
+
+    def _call(self, kind: Scope, permit: Permit, call: Callable[[], _Answer]) -> _Answer:
+        scopes = (Scope.KEYS, kind)
         try:
             answer = call()
         except (GameballUnauthorized, ConfigurationError) as error:

@@ -21,7 +21,7 @@ from adjustments.core.ids import half_ids
 from adjustments.core.limits import CLOCK_SKEW_S
 from adjustments.core.runtime import Clock, Ids, Parallel
 from adjustments.gameball import retry_policy
-from adjustments.gameball.port import Gameball
+from adjustments.gameball.circuit_breaker import GuardedGameball, Permit
 from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
 from adjustments.gameball.retry_policy import FollowUp
 from adjustments.polling.job_collector import Collector
@@ -48,7 +48,7 @@ class Submitter:
         self,
         store: BatchStore,
         files: Files,
-        gameball: Gameball,
+        gameball: GuardedGameball,
         budget: RequestBudget,
         clock: Clock,
         ids: Ids,
@@ -144,7 +144,7 @@ class Submitter:
                 feed.close()
 
     def _send(self, batch: Batch, chunk: Chunk, until: datetime, at_hand: Mapping[str, bytes]) -> bool:
-        """Send one chunk, unless somebody else is quicker; False when the time is up."""
+        """Send one chunk, unless somebody else is quicker; False when the time is up or keys are refused."""
         payload = at_hand.get(chunk.payload_key) or self._files.get(chunk.payload_key)
         rows = rows_of(payload)[chunk.first : chunk.last]
         body = body_of(rows)
@@ -152,6 +152,11 @@ class Submitter:
             raise WrongState(
                 f"the payload of chunk {chunk.chunk_id} of {batch.batch_id} is not the one planned"
             )
+        try:
+            permit = self._gameball.permit_adjustments()
+        except GameballUnauthorized as error:
+            pause(self._store, batch.batch_id, kept(error.message))
+            return False
         if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
             return False
         intent = chunk.moved(
@@ -165,14 +170,16 @@ class Submitter:
         except WrongState:
             return True
         tell("chunk about to be sent", batch, intent)
-        self._request(batch, intent, rows, body)
+        self._request(batch, intent, rows, body, permit)
         return True
 
-    def _request(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], body: bytes) -> None:
+    def _request(
+        self, batch: Batch, intent: Chunk, rows: Sequence[bytes], body: bytes, permit: Permit
+    ) -> None:
         if lease_is_over(intent, self._clock.now() + CLOCK_SKEW):
             return  # frozen between intent and request: by now somebody else may have declared it in doubt
         try:
-            job_id = self._gameball.adjust_balances(body)
+            job_id = self._gameball.adjust_balances(body, permit)
         except GameballError as error:
             refusal = error
         except ConfigurationError as error:
