@@ -37,6 +37,8 @@ def main() -> int:
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("simulating", total=chosen.seeds, rate="…")
         for summary in run_many(chosen.first, chosen.seeds, chosen.jobs):
+            for seed, violation in summary.newest:
+                console.print(f"seed {seed}: {violation}", markup=False, soft_wrap=True)
             progress.update(task, completed=summary.seeds, rate=f"{summary.rate:,.0f}")
             if not console.is_terminal and summary.elapsed_s >= told_at_s + LINE_EVERY_S:
                 told_at_s = summary.elapsed_s

@@ -64,6 +64,7 @@ class Fate(StrEnum):
 
     GOOD = "good"
     SLOW = "slow"
+    CRAWLS = "at work past the deadline"
     FAILS_MIDWAY = "fails midway"
     STOPS_MIDWAY = "stops midway"
     UNLISTED_APPLIED = "rows unlisted, applied"
@@ -103,9 +104,16 @@ FREEZES_S = (0.5, 5.0, 40.0, 130.0, 400.0, 1000.0)
 """Lengths of freezes: within a lease, past it, past a function's time, past a redelivery."""
 
 
+_BAD_FATES = tuple(fate for fate in Fate if fate is not Fate.GOOD)
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How often things go wrong, in calls of one."""
+    """How often things go wrong, in calls of one.
+
+    ``late`` is how often a sender stands still before it takes Gameball's answer; ``fates`` are what may
+    become of a job, where ``fate`` strikes.
+    """
 
     kill: float = 0.0
     freeze: float = 0.0
@@ -116,6 +124,13 @@ class Rates:
     fate: float = 0.0
     environment: float = 0.0
     interleaved: float = 0.0
+    late: float = 0.0
+    fates: tuple[Fate, ...] = _BAD_FATES
+
+    @property
+    def may_lose_job(self) -> bool:
+        """Whether something may keep a jobId from its record: its job has to end in the quiet time."""
+        return bool(self.kill + self.freeze + self.error + self.echo + self.late)
 
 
 PROFILES = {
@@ -127,6 +142,8 @@ PROFILES = {
     "freezes": Rates(freeze=0.05, interleaved=0.8, environment=0.4),
     "aws": Rates(error=0.04, echo=0.1, environment=0.3),
     "races": Rates(freeze=0.08, interleaved=1.0, environment=0.6, answer=0.2, fate=0.2),
+    "late": Rates(late=0.5, interleaved=1.0, fate=0.8, fates=(Fate.ODD_STATE_FOR_EVER,)),
+    "crawls": Rates(fate=0.7, fates=(Fate.CRAWLS,)),
     "storm": Rates(0.015, 0.02, 0.015, 0.03, 0.25, 0.15, 0.3, 0.4, 0.6),
 }
 """Weathers; a run has one of them, so that each kind of fault also comes alone."""
@@ -191,6 +208,13 @@ class Chance:
         self._noted(fault)
         return fault
 
+    def fault_of_sending(self, port: str, is_write: bool, can_freeze: bool) -> Fault | None:
+        """What happens at a request of adjustments: now and then its sender takes the answer late."""
+        fault = self.fault(port, is_write, can_freeze)
+        if fault is None and can_freeze and self.hits(self.rates.late):
+            return self._told(Fault.FREEZE_AFTER)
+        return fault
+
     def answer(self) -> Answer:
         """What becomes of the next request of adjustments."""
         if not self.hits(self.rates.answer):
@@ -211,8 +235,9 @@ class Chance:
         """What becomes of the next job."""
         if not self.hits(self.rates.fate):
             return Fate.GOOD
-        fate = self.random.choice(_BAD_FATES)
-        if fate is Fate.ODD_STATE_FOR_EVER and self.random.random() < 0.7:
+        fates = self.rates.fates
+        fate = self.random.choice(fates)
+        if fate is Fate.ODD_STATE_FOR_EVER and Fate.ODD_STATE in fates and self.random.random() < 0.7:
             fate = Fate.ODD_STATE
         self._noted(f"job: {fate}")
         return fate
@@ -224,4 +249,3 @@ class Chance:
 
 _BAD_ANSWERS = tuple(answer for answer in Answer if answer is not Answer.ACCEPTED)
 _BAD_POLLS = tuple(poll for poll in Poll if poll is not Poll.ANSWERED)
-_BAD_FATES = tuple(fate for fate in Fate if fate is not Fate.GOOD)

@@ -130,6 +130,8 @@ class Checker:
         self._check_share_stop(before, batch)
         if _plan(before) != _plan(batch):
             fail("a plan is for ever", f"{batch.batch_id} has another plan")
+        if batch.dialect and batch.dialect != self.model.facts.dialect:
+            fail("only facts are kept", f"{batch.batch_id} speaks {batch.dialect}, and its account does not")
         self.earlier[batch.batch_id] = before
         self._facts[batch.batch_id].add(batch.status.value)
         self.batches[batch.batch_id] = batch
@@ -299,10 +301,11 @@ class Checker:
         if missed and now > faults_end + timedelta(minutes=30) + slack:
             fail("everything ends", f"{missed[0]} never became a batch")
 
-    def check_all(self) -> None:
-        """Everything has happened that ever will."""
+    def check_all(self, faults_end: datetime, slack: timedelta) -> None:
+        """Everything has happened that ever will: each batch has ended in time, or waits for a person."""
         for batch in self.batches.values():
             self._check_told(batch)
+            self._check_ended(batch, max(batch.deadline_at, faults_end) + slack)
             if batch.status not in FINAL:
                 continue
             self._check_files(batch)
@@ -315,6 +318,12 @@ class Checker:
                 fail("outcomes are true", f"{batch.batch_id} is {batch.status} and paused: {batch.paused}")
         for check in self.at_end:
             check()
+
+    def _check_ended(self, batch: Batch, until: datetime) -> None:
+        if batch.status not in FINAL and batch.status != "awaiting_approval":
+            fail("everything ends", f"{batch.batch_id} is {batch.status} for good")
+        if batch.finished_at and batch.finished_at > until:
+            fail("everything ends", f"{batch.batch_id} ended at {batch.finished_at}, past its deadline")
 
     def _check_told(self, batch: Batch) -> None:
         fact = batch.status.value
@@ -341,6 +350,12 @@ class Checker:
             name = "applied" if self._applied[(batch.batch_id, amount)] else "not_applied"
             found.setdefault(name, set()).add(line)
         return {name: frozenset(lines) for name, lines in found.items()}
+
+    def may_learn_more(self, batch: Batch) -> bool:
+        """Whether rows are in doubt whose jobs, known by their jobIds, are at work yet."""
+        jobs = (self.model.jobs.get(chunk.job_id or 0) for chunk in self.chunks(batch).values())
+        is_at_work = any(job and self._scheduler.now < job.ends_at for job in jobs)
+        return bool(batch.counts.in_doubt) and is_at_work
 
     def chunks(self, batch: Batch) -> dict[str, Chunk]:
         """A batch's chunks as they stand."""
@@ -525,7 +540,9 @@ class Checker:
                 self._said.setdefault(key[0], {})[amount] = outcome
         if "in_doubt" in stored:
             self._ever_doubted.add(key)
-        if before.state == "submitted":
+        # of a batch that has ended, rows are settled by the customers' lists as well
+        is_evidence = self.batches[key[0]].status in FINAL and not chunk.job_state
+        if before.state == "submitted" and not is_evidence:
             self._check_listed(chunk, key, stored)
         elif before.state == "settled":
             self._check_settled_again(before, key, stored)
@@ -649,9 +666,22 @@ class Checker:
                 != "in_doubt"
             ):
                 continue
+            if self._is_listed_now(batch, Decimal(row.amount)):
+                fail("doubts are cleared by evidence", f"line {row.line} of {batch.batch_id} is in its job")
             twins = sum(row.text == other.text for file in self.files.values() for other in file.rows)
             if self._applied[(batch.batch_id, Decimal(row.amount))] and twins == 1:
                 fail("doubts are cleared by evidence", f"line {row.line} of {batch.batch_id} was applied")
+
+    def _is_listed_now(self, batch: Batch, amount: Decimal) -> bool:
+        """Whether a row's job, whose jobId is on record, has ended and tells what became of the row."""
+        for chunk in self.chunks(batch).values():
+            job = self.model.jobs.get(chunk.job_id or 0)
+            if job is None or (job.odd_until and self._scheduler.now < job.odd_until) or job.hides_lists:
+                continue
+            for row in job.rows:
+                if row.amount == amount:
+                    return row.is_listed and row.is_applied is not None and not row.is_listed_twice
+        return False
 
     def _text(self, batch: Batch, name: str) -> str:
         return self.read_file(f"results/{batch.batch_id}/{name}").decode()
@@ -661,6 +691,14 @@ class Checker:
         texts = [self._text(batch, name) for name in names]
         summary = json.loads(texts[2])
         summary.pop("reconciliation", None)  # how far the search for evidence is may change after the end
+        # the jobId of rows in doubt may come on record after the end
+        may_change = ("in_doubt", "submitted")
+        known = {name for name, chunk in self.chunks(batch).items() if chunk.state not in may_change}
+        summary["jobs"] = [job for job in summary["jobs"] if job["chunk"] in known]
+        results = csv.DictReader(io.StringIO(texts[0]))
+        texts[0] = json.dumps(
+            [{**row, "jobId": row["status"] != "in_doubt" and row["jobId"]} for row in results]
+        )
         texts[2] = json.dumps(summary)
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 

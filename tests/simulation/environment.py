@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from adjustments.batches.records import Batch
 from adjustments.core.errors import AdjustmentsError, WrongState
 from adjustments.polling.poller import answer_of
 from adjustments.reconciliation.decisions import Approval, Verdict
@@ -17,7 +18,7 @@ from tests.simulation.clients import Client
 from tests.simulation.reversals import Reversing
 from tests.simulation.scenario import File
 from tests.simulation.scheduler import Killed, Worker
-from tests.simulation.world import AwsError, SimulatedWorld
+from tests.simulation.world import AwsError, Echo, SimulatedWorld
 
 VISIBILITY_S = 960.0
 RECEIVES_MAX = 5
@@ -82,6 +83,7 @@ class Environment:
         self.is_settled = False
         self.given_up: set[str] = set()
         self.reversing: Reversing | None = None
+        self.faults_end = START + timedelta(seconds=world.scenario.faults_end_s)
         world.hook_executions(self._start, self._is_running)
 
     def begin(self) -> None:
@@ -269,8 +271,7 @@ class Environment:
             return
         until = self.scheduler.now + timedelta(seconds=870)
         self._invoke("sweep", lambda: self.services.sweeper.sweep(until), 900, _ignore)
-        faults_end = START + timedelta(seconds=self.world.scenario.faults_end_s)
-        self.world.checker.check_progress(faults_end, STEP_SLACK)
+        self.world.checker.check_progress(self.faults_end, STEP_SLACK)
         self.scheduler.after(self.world.scenario.sweep_every_s, self._sweep)
 
     def sweep_last(self) -> None:
@@ -295,12 +296,17 @@ class Environment:
         is_ended = all(
             batch.status.value in batch.notified
             and not batch.reporting
-            and (batch.status.value in FINAL or batch.batch_id in self.given_up)
+            and (batch.status.value in FINAL or self._waits_in_vain(batch))
+            and not checker.may_learn_more(batch)
             for batch in checker.batches.values()
         )
         self.is_settled = is_ended and all(
             place in taken or not place[0].startswith("inbox/") for place in checker.files
         )
+
+    def _waits_in_vain(self, batch: Batch) -> bool:
+        """Whether a batch waits for an approval that nobody will give."""
+        return batch.status == "awaiting_approval" and batch.batch_id in self.given_up
 
     def _approve(self) -> None:
         """A person looks now and then, and approves what waits."""
@@ -381,6 +387,9 @@ class Environment:
         """An invocation ended with an error: one that is planned for, or it is a violation."""
         self._log(name, error)
         for cause in _causes(error):
+            echo = cause.__context__
+            if isinstance(cause, WrongState) and isinstance(echo, Echo) and echo.has_job:
+                fail("a jobId on record is no error", f"{name}: {cause}")
             if not isinstance(cause, AdjustmentsError | AwsError):
                 fail("no error that nobody planned", f"{name}: {type(cause).__name__}: {cause}")
         if self.world.checker.calm:

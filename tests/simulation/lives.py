@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from tests.fakes.memory import START
-from tests.simulation.chance import Chance, Fault, Rates
+from tests.simulation.chance import Chance, Fate, Fault, Rates
 from tests.simulation.scenario import File, Scenario
 
 
@@ -110,15 +110,16 @@ class Life:
     def fault_of(self, chance: Chance, now: Callable[[], datetime], port: str, name: str) -> FaultOf:
         """What decides on the faults of a call: the run's luck, and before it the outages of this life."""
         outages = [outage for outage in self.outages if outage.concerns(port, name)]
+        usual = chance.fault_of_sending if name == "adjust_balances" else chance.fault
         if not outages:
-            return chance.fault
+            return usual
 
         def fault(port: str, is_write: bool, can_freeze: bool) -> Fault | None:
             for outage in outages:
                 if outage.start <= now() < outage.end and chance.random.random() < outage.share:
                     chance.note(outage.kind)
                     return outage.fault
-            return chance.fault(port, is_write, can_freeze)
+            return usual(port, is_write, can_freeze)
 
         return fault
 
@@ -133,7 +134,12 @@ def kinds_of(seed: int) -> frozenset[Kind]:
 
 
 def rates_of(kinds: frozenset[Kind], rates: Rates) -> Rates:
-    """How often what goes wrong: functions that run twice at once have to come between each other."""
+    """How often what goes wrong: functions that run twice at once have to come between each other, and where
+    a jobId may be lost, its job has to end in the quiet time.
+    """
+    if kinds:
+        fates = tuple(Fate.SLOW if fate is Fate.CRAWLS else fate for fate in rates.fates)
+        rates = replace(rates, fates=fates)
     if Kind.TWO_STACKS not in kinds:
         return rates
     return replace(rates, interleaved=1.0, freeze=max(rates.freeze, 0.03))

@@ -26,6 +26,7 @@ class Summary:
     statuses: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     violations: list[tuple[int, str]] = field(default_factory=list)
+    newest: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
@@ -46,6 +47,7 @@ class Summary:
         self.statuses += other.statuses
         self.kinds += other.kinds
         self.violations += other.violations
+        self.newest = other.violations
 
 
 def run_part(seeds: range) -> Summary:
@@ -97,4 +99,5 @@ def run_many(first: int, seeds: int, jobs: int | None = None) -> Iterator[Summar
             total.elapsed_s = time.monotonic() - began
             yield total
     total.violations.sort()
+    total.newest = []
     yield total

@@ -23,6 +23,9 @@ OUR_KEY = "secret-key-1"
 """What must not reach a log, even if Gameball should ever repeat it."""
 
 FOR_EVER = timedelta(days=30)
+PACES_S = {Fate.SLOW: (200, 600), Fate.CRAWLS: (4000, 9000)}
+"""Seconds that a slow job takes for a row."""
+
 REFUSALS = ((400, 4000), (404, 4004), (412, 2000), (413, 3001), (415, 3002), (422, 3003))
 """Statuses and codes with which whole requests are refused (docs/gameball-api.md, "Errors")."""
 
@@ -247,8 +250,8 @@ class ModelGameball:
         starts_at = self.waiting.now() + timedelta(seconds=rng.choice((0, 1, 8)))
         if answer.is_late:
             starts_at += timedelta(minutes=rng.choice((1, 4, 30, 120)))
-        fate = self.chance.fate()
-        pace_s = rng.choice((200, 600)) if fate is Fate.SLOW else rng.choice((0, 0.5, 2))
+        fate = self._fate(answer)
+        pace_s = rng.choice(PACES_S.get(fate, (0, 0.5, 2)))
         taken = [JobRow(row["customerId"], Decimal(row["amount"]), row.get("reason", "")) for row in rows]
         ends_at = starts_at + timedelta(seconds=pace_s * len(taken) + 1)
         job = Job(0, batch_id, chunk_id, taken, starts_at, ends_at)
@@ -259,6 +262,12 @@ class ModelGameball:
                 self._number += 1
                 heapq.heappush(self._due, (starts_at + timedelta(seconds=delay_s), self._number, index, job))
         return job_id
+
+    def _fate(self, answer: Answer) -> Fate:
+        """What becomes of a job; only one whose jobId gets on record may take longer than the quiet time."""
+        fate = self.chance.fate()
+        may_lose_job = answer is not Answer.ACCEPTED or self.chance.rates.may_lose_job
+        return Fate.SLOW if fate is Fate.CRAWLS and may_lose_job else fate
 
     def _keep(self, job: Job) -> int:
         job.job_id = len(self.jobs) + 1

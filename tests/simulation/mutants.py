@@ -27,9 +27,10 @@ from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
 from adjustments.batches.work_files import ValidatedRows
-from adjustments.core.errors import GameballRefused, OutcomeUnknown
+from adjustments.core.errors import GameballRefused, OutcomeUnknown, WrongState
 from adjustments.gameball import retry_policy
 from adjustments.gameball.retry_policy import FollowUp
+from adjustments.polling import job_client as asking
 from adjustments.polling import job_collector as collecting
 from adjustments.polling import job_status as jobs
 from adjustments.polling import poller as polling
@@ -177,6 +178,30 @@ def _send_lost() -> Sequence[Patch]:
         self._store.save_chunk(batch, chunk.replaced(**planned))
 
     return [(Poller, "_doubt", doubt)]
+
+
+@mutant("send although somebody has changed the batch")
+def _lost_race() -> Sequence[Patch]:
+    original = Submitter._begin
+
+    def begin(self: Submitter, batch: Batch) -> bool:
+        original(self, batch)
+        return True
+
+    return [(Submitter, "_begin", begin)]
+
+
+@mutant("take a jobId that is on record for a lost race")
+def _job_on_record() -> Sequence[Patch]:
+    original = Submitter._keep_late_job
+
+    def keep(self: Submitter, batch: Batch, intent: Chunk, job_id: int) -> None:
+        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+        if any(chunk.job_id == job_id for chunk in chunks):
+            raise WrongState("somebody was quicker")
+        original(self, batch, intent, job_id)
+
+    return [(Submitter, "_keep_late_job", keep)]
 
 
 # --- order ------------------------------------------------------------------------------------------------
@@ -390,12 +415,27 @@ def _trust_counter() -> Sequence[Patch]:
     return [(collecting, "read_status", read_status)]
 
 
+@mutant("take a garbled answer for the account's dialect")
+def _garbled_dialect() -> Sequence[Patch]:
+    return [(asking, "read_status", lambda *_: JobStatus("completed", {}))]
+
+
 @mutant("forget the deadline")
 def _no_deadline() -> Sequence[Patch]:
     original = Poller._note_stop
 
     def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
         return original(_with(self, "_clock", _Earlier(self._clock)), look)
+
+    return [(Poller, "_note_stop", note_stop)]
+
+
+@mutant("act on a deadline four hours late")
+def _late_deadline() -> Sequence[Patch]:
+    original = Poller._note_stop
+
+    def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
+        return original(_with(self, "_clock", _Earlier(self._clock, timedelta(hours=4))), look)
 
     return [(Poller, "_note_stop", note_stop)]
 
@@ -537,6 +577,36 @@ def _no_evidence() -> Sequence[Patch]:
     return [(Sweeper, "_investigate", lambda *_: False)]
 
 
+@mutant("look up no row of a job that came after the batch's end")
+def _late_job_alone() -> Sequence[Patch]:
+    original = investigating._Run._doubts_in
+
+    def doubts_in(self: investigating._Run, chunk: Chunk) -> Iterator[Any]:
+        return iter(()) if chunk.state is ChunkState.SUBMITTED else original(self, chunk)
+
+    return [(investigating._Run, "_doubts_in", doubts_in)]
+
+
+@mutant("ask for no job of a chunk that was found in part")
+def _partly_found() -> Sequence[Patch]:
+    original = investigating._may_tell_more
+
+    def may_tell_more(chunk: Chunk) -> bool:
+        return chunk.state is not ChunkState.SETTLED and original(chunk)
+
+    return [(investigating, "_may_tell_more", may_tell_more)]
+
+
+@mutant("conclude from absence while the job is at work")
+def _absent_at_work() -> Sequence[Patch]:
+    original = investigating._Run._finding
+
+    def finding(self: investigating._Run, row: Any, chunk: Chunk, *args: Any) -> Finding:
+        return original(self, row, chunk.replaced(job_id=None), *args)
+
+    return [(investigating._Run, "_finding", finding)]
+
+
 # --- running them -----------------------------------------------------------------------------------------
 
 
@@ -575,14 +645,15 @@ class _Skipping:
 
 
 class _Earlier:
-    """A clock that is a week behind."""
+    """A clock that is behind."""
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: Any, behind: timedelta = timedelta(days=7)) -> None:
         self._clock = clock
+        self._behind = behind
 
     def now(self) -> datetime:
         now: datetime = self._clock.now()
-        return now - timedelta(days=7)
+        return now - self._behind
 
 
 def _follow_up(changed: dict[type[Exception], FollowUp]) -> Patch:

@@ -51,6 +51,14 @@ class AwsError(Exception):
     """A call to AWS failed after all its retries."""
 
 
+class Echo(WrongState):
+    """A write took effect and said that it was too late."""
+
+    def __init__(self, written: tuple[Any, ...]) -> None:
+        super().__init__("it was changed meanwhile")
+        self.has_job = any(isinstance(arg, Chunk) and arg.state == "submitted" for arg in written)
+
+
 class SimulatedWorld:
     """One world, as unreliable as ``chance`` says."""
 
@@ -227,7 +235,7 @@ class SimulatedWorld:
                 return result
             if fault is Fault.ERROR_AFTER:  # it learned nothing
                 worker.read, worker.looked, worker.seen = knew
-            return self._after(worker, fault, name, result)
+            return self._after(worker, fault, name, args, result)
 
         return call
 
@@ -245,7 +253,7 @@ class SimulatedWorld:
             case Fault.FREEZE_BEFORE:
                 self._freeze(worker)
 
-    def _after(self, worker: Any, fault: Fault, name: str, result: Any) -> Any:
+    def _after(self, worker: Any, fault: Fault, name: str, args: tuple[Any, ...], result: Any) -> Any:
         self.checker.disturbed(worker)
         match fault:
             case Fault.KILL_AFTER:
@@ -255,7 +263,7 @@ class SimulatedWorld:
             case Fault.ECHO if name == "create_batch":
                 return False
             case Fault.ECHO:
-                raise WrongState("it was changed meanwhile")
+                raise Echo(args)
             case Fault.FREEZE_AFTER:
                 self._freeze(worker)
         return result
@@ -306,9 +314,8 @@ class SimulatedWorld:
         worker = self.scheduler.current
         if worker and name == "batch":
             worker.looked = worker.read = found
-        elif (
-            worker and worker.looked
-        ):  # a decision to send rests on a batch and the chunks read right after it
+        elif worker and worker.looked and worker.looked.batch_id == args[0]:
+            # a decision to send rests on a batch and the chunks of that batch read right after it
             worker.seen, worker.looked = (worker.looked, self._all_chunks(*args[:2])), None
         return found
 

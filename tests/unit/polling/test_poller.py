@@ -1,5 +1,7 @@
 """Polling settles what Gameball lists, and says of the rest that it is not known."""
 
+from datetime import timedelta
+
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import GameballUnauthorized, OutcomeUnknown
 from adjustments.gameball.dialects import Dialect
@@ -30,6 +32,19 @@ def test_dialect_is_found_out_and_kept():
     gameball.dialect = Dialect.OPENAPI
     world = World(gameball)
     ended = world.run(world.drop(THREE))
+    assert (ended.status, ended.dialect) == (BatchStatus.COMPLETED, "openapi")
+
+
+def test_garbled_answer_says_nothing_of_the_dialect():
+    gameball = MemoryGameball()
+    gameball.dialect = Dialect.OPENAPI
+    world = World(gameball)
+    batch = world.drop(THREE)
+    status = gameball.job_status
+    gameball.job_status = lambda *_: {"status": None, "response": []}  # type: ignore[method-assign]
+    world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+    gameball.job_status = status  # type: ignore[method-assign]
+    ended = world.run(batch)
     assert (ended.status, ended.dialect) == (BatchStatus.COMPLETED, "openapi")
 
 

@@ -12,6 +12,7 @@ from adjustments.core.runtime import Clock
 from adjustments.gameball.dialects import Dialect, dialects_to_try
 from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.polling.job_status import read_status
 
 
 class JobAsker:
@@ -38,7 +39,8 @@ class JobAsker:
     def ask(self, batch: Batch, job_id: int, until: datetime) -> tuple[Dialect, Mapping[str, Any]] | None:
         """Ask once; None when the budget has no place before ``until``. Raises GameballError.
 
-        Where the dialect is not known yet, the first one that is answered is the account's.
+        Where the dialect is not known yet, the first one that is answered with a job's state is the
+        account's. A garbled answer says nothing of it: every later question would be refused.
         """
         dialects = dialects_to_try(self._dialect, batch.dialect)
         for dialect in dialects:
@@ -50,7 +52,7 @@ class JobAsker:
                 if dialect is dialects[-1]:
                     raise
                 continue
-            if len(dialects) > 1:
+            if len(dialects) > 1 and read_status(dialect, answer).state:
                 self._keep(batch.batch_id, dialect)
             return dialect, answer
         return None
