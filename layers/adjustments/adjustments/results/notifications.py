@@ -15,8 +15,11 @@ from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock
-from adjustments.results.batch_events import batch_event
 from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
+from adjustments.results.summary import BatchFacts, facts_of
+
+SETTLED: Final = "Batch Settled"
+NEEDS_ATTENTION: Final = "Batch Needs Attention"
 
 CLAIM_EXPIRES_AFTER: Final = timedelta(minutes=1)
 """After this time, a run that claimed a notification and did not mark it is considered killed."""
@@ -24,6 +27,20 @@ CLAIM_EXPIRES_AFTER: Final = timedelta(minutes=1)
 _STATUSES_TO_NOTIFY: Final = frozenset(status for status in BatchStatus if status.is_final) | {
     BatchStatus.AWAITING_APPROVAL
 }
+
+
+class BatchEvent(BatchFacts):
+    """The detail of an event on the bus that says how a batch ended, as docs/events.md describes it."""
+
+
+def batch_event(batch: Batch) -> tuple[str, Mapping[str, Any]]:
+    """Make the event on a batch that has ended.
+
+    Returns:
+        The detail type, and the detail for ``exact_json``.
+    """
+    detail_type = NEEDS_ATTENTION if batch.status is BatchStatus.NEEDS_ATTENTION else SETTLED
+    return detail_type, BatchEvent(**facts_of(batch)).to_json()
 
 
 class Notices(Protocol):
