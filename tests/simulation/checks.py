@@ -239,6 +239,12 @@ class Checker:
         if worker.intent:
             self._excuses.add(worker.intent)
 
+    def stopping(self, batch_id: str) -> None:
+        """Gameball is asked to stop a batch's job."""
+        batch = self.batches[batch_id]
+        if not batch.stopped_by or batch.keeps_jobs:
+            fail("jobs are stopped only where a person wants it", f"a job of {batch_id} was asked to stop")
+
     def applied(self, entry: Entry) -> None:
         """Gameball has really added an amount."""
         row = (entry.batch_id, entry.amount)
@@ -473,7 +479,7 @@ class Checker:
         Rows in doubt of a canary of which too little is known are no judgement: the second canary is.
         """
         canaries = self._canaries(batch, chunks)
-        if why := canaries.why_not(key[1], self._scheduler.now):
+        if why := canaries.why_not(key[1], self._scheduler.now + 2 * self.skew_max):
             fail("a canary in doubt is followed by one more", f"{key} was sent, and {why}")
         if canaries.lost and any(seen.state in OPEN for seen in canaries.following):
             return

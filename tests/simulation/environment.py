@@ -25,6 +25,9 @@ RECEIVES_MAX = 5
 STEP_SLACK = timedelta(hours=3)
 """A deadline, and then: a sweep, a lease, a stretched wait, and the retries of a step."""
 
+KEEPS_JOBS_AT_S = 30.0
+"""A person who stops a batch at this time lets its running jobs end."""
+
 
 @dataclass
 class Execution:
@@ -336,7 +339,8 @@ class Environment:
     def _stop_one(self, batch_id: str) -> None:
         until = self.scheduler.now + timedelta(seconds=20)
         with suppress(WrongState):  # it has ended, or somebody is at work on it: the person is told so
-            self.services.steering.stop(batch_id, "a person", "", until)
+            keep_jobs = self.world.scenario.person_stops_at_s == KEEPS_JOBS_AT_S
+            self.services.steering.stop(batch_id, "a person", "", until, keep_jobs=keep_jobs)
 
     def resolve_last(self) -> None:
         """A person looks the rest up at Gameball, and says what became of it."""

@@ -93,6 +93,9 @@ class Observer(Protocol):
     def answered(self, batch_id: str, chunk_id: str, answer: str, error: GameballError | None) -> None:
         """A request was answered."""
 
+    def stopping(self, batch_id: str) -> None:
+        """A job of a batch is asked to stop."""
+
     def applied(self, entry: Entry) -> None:
         """A line was added to the ledger."""
 
@@ -178,7 +181,10 @@ class ModelGameball:
         self.waiting.wait(0.1)
         now = self.waiting.now()
         self.advance(now)
-        if (job := self.jobs.get(job_id)) and now < job.ends_at:
+        job = self.jobs.get(job_id)
+        if job:
+            self.observer.stopping(job.batch_id)
+        if job and now < job.ends_at:
             job.ends_at, job.end_state = now, "stopped"
             self._due = [due for due in self._due if due[3] is not job]
             heapq.heapify(self._due)

@@ -36,6 +36,7 @@ from adjustments.polling import job_status as jobs
 from adjustments.polling import poller as polling
 from adjustments.polling import settlement as settling
 from adjustments.polling.job_status import JobStatus
+from adjustments.polling.job_stopper import Stopper
 from adjustments.polling.poller import Poller
 from adjustments.reconciliation import reconciler as investigating
 from adjustments.reconciliation.evidence import Doubt, Finding, judge
@@ -296,6 +297,16 @@ def _large_canaries() -> Sequence[Patch]:
 @mutant("ignore the failure share")
 def _no_share() -> Sequence[Patch]:
     return [(progress, "_failure_stop", lambda *_: "")]
+
+
+@mutant("stop jobs that a person keeps")
+def _stop_kept() -> Sequence[Patch]:
+    original = Stopper.stop_jobs
+
+    def stop_jobs(self: Stopper, batch: Batch, until: datetime) -> None:
+        original(self, batch.replaced(keeps_jobs=False), until)
+
+    return [(Stopper, "stop_jobs", stop_jobs)]
 
 
 @mutant("ignore a person's stop")
