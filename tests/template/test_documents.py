@@ -39,7 +39,7 @@ DATA_FILE = re.compile(r"(?<![\w./<{*$:-])((?:[\w.-]+/)+[\w.-]*\w\.(?:json|csv|i
 FOLDER = re.compile(r"(?:\.?[\w-]+/)+")
 SECTION = re.compile(r'((?:[\w-]+/)*[\w-]+\.md),? "([^"]+?)( …)?"')
 OUTSIDE = re.compile(r"DESIGN\.md|STYLE\.md|(?<![\w-])reference[/]")
-OF_AN_ISSUE = re.compile(r"\b[Ii]ssue #?\d+|(?<![\w/&.#-])#\d+\b")
+OF_AN_ISSUE = re.compile(r"\b[Ii]ssue #?\d+|(?<![\w/&.#-])#\d+\b(?!-)")
 
 
 def files() -> Iterator[Path]:
