@@ -10,6 +10,7 @@ CODE := $(wildcard layers functions local cli tests)
 PYTEST_OPTIONS ?=
 UNIT_WORKERS ?= 2
 SEEDS ?= 10000
+FIRST ?= 0
 
 # Without bytecode, every worker of the local Lambda would compile its packages at each cold start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -68,8 +69,10 @@ test-fast: $(INSTALLED) ## only the tests that need no stack
 test-e2e: $(INSTALLED) ## only the tests against the deployed local stack
 	@$(BIN)/python -m pytest tests/e2e $(PYTEST_OPTIONS)
 
-simulate: $(INSTALLED) ## run SEEDS=n simulated lives of batches (default 10000), or SEED=n with its trace
-	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+simulate: $(INSTALLED) ## run SEEDS=n simulated lives of batches from FIRST=m (default 10000 from 0), or SEED=n with its trace
+	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.simulation \
+		$(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) \
+		$(if $(NIGHT),--night "$(NIGHT)") $(if $(SUMMARY),--summary "$(SUMMARY)")
 
 simulate-mutants: $(INSTALLED) ## plant bugs one by one, and show which check of the simulation catches each
 	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.simulation.mutants

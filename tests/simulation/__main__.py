@@ -1,14 +1,16 @@
-"""Runs seeds and tells how it went: ``make simulate SEEDS=n``, or ``SEED=n`` for one with its trace."""
+"""Runs seeds and reports: ``make simulate SEEDS=n FIRST=m``, or ``SEED=n`` for one with its trace."""
 
 import argparse
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tests.simulation.many import Summary, run_many
+from tests.simulation.ranges import seeds_of_night
 from tests.simulation.simulator import describe, run_seed
 
 TRACE_LINES = 400
@@ -22,6 +24,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="run this one, and show what happened")
+    parser.add_argument("--night", type=date.fromisoformat, help="run the seeds of this night (YYYY-MM-DD)")
+    parser.add_argument("--summary", type=Path, help="add a summary in Markdown to this file")
     parser.add_argument(
         "--jobs", type=int, help="processes side by side; as many as processors, if not given"
     )
@@ -29,21 +33,43 @@ def main() -> int:
     console = Console()
     if chosen.seed is not None:
         return show(console, chosen.seed)
+    seeds = range(chosen.first, chosen.first + chosen.seeds)
+    if chosen.night:
+        seeds = seeds_of_night(chosen.night)
+    summary = run_with_progress(console, seeds, chosen.jobs)
+    if chosen.summary:
+        with chosen.summary.open("a") as file:
+            file.write(as_markdown(seeds, summary))
+    return tell(console, summary)
+
+
+def run_with_progress(console: Console, seeds: range, jobs: int | None) -> Summary:
+    """Run seeds, and show how far it is, and each seed that fails as soon as it does."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]} seeds/s"), TimeRemainingColumn(),
     )  # fmt: skip
     summary, told_at_s = Summary(), 0.0
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("simulating", total=chosen.seeds, rate="…")
-        for summary in run_many(chosen.first, chosen.seeds, chosen.jobs):
+        task = progress.add_task("simulating", total=len(seeds), rate="…")
+        for summary in run_many(seeds.start, len(seeds), jobs):
             for seed, violation in summary.newest:
                 console.print(f"seed {seed}: {violation}", markup=False, soft_wrap=True)
             progress.update(task, completed=summary.seeds, rate=f"{summary.rate:,.0f}")
             if not console.is_terminal and summary.elapsed_s >= told_at_s + LINE_EVERY_S:
                 told_at_s = summary.elapsed_s
-                console.print(so_far(summary, chosen.seeds), highlight=False, soft_wrap=True)
-    return tell(console, summary)
+                console.print(so_far(summary, len(seeds)), highlight=False, soft_wrap=True)
+    return summary
+
+
+def as_markdown(seeds: range, summary: Summary) -> str:
+    """A summary that opens with the seeds that broke a promise."""
+    lines = [f"## Every promise held in {summary.seeds:,} seeds", ""]
+    if summary.violations:
+        lines = [f"## {len(summary.violations):,} of {summary.seeds:,} seeds broke a promise", ""]
+        lines += [f"- `make simulate SEED={seed}`: {why}" for seed, why in summary.violations] + [""]
+    run = f"`make simulate FIRST={seeds.start} SEEDS={len(seeds)}`"
+    return "\n".join([*lines, f"Seeds {seeds.start} to {seeds.stop - 1}: {run}", ""])
 
 
 def so_far(summary: Summary, seeds: int) -> str:
@@ -77,8 +103,8 @@ def tell(console: Console, summary: Summary) -> int:
     console.print(table)
     rate = f"{summary.rate:,.0f} seeds/s in {summary.elapsed_s:,.1f} s"
     console.print(f"{rate}, {summary.cpu_ms:.1f} ms of processor time a seed")
-    for seed, violation in summary.violations[:20]:
-        console.print(f"seed {seed}: {violation}   (make simulate SEED={seed})", markup=False)
+    for seed, violation in summary.violations:
+        console.print(f"seed {seed}: {violation}   (make simulate SEED={seed})", markup=False, soft_wrap=True)
     if not summary.violations:
         console.print("every promise holds in every seed")
     return 1 if summary.violations else 0

@@ -36,7 +36,7 @@ def commands(job: str) -> str:
 
 
 def test_there_are_these_workflows():
-    assert set(WORKFLOWS) == {"test.yaml", "deploy.yaml"}
+    assert set(WORKFLOWS) == {"test.yaml", "deploy.yaml", "nightly.yaml"}
 
 
 @every_workflow
@@ -89,6 +89,25 @@ def test_every_change_runs_all_tests_and_every_python_the_fast_ones():
     version = steps(found["test"])[1]["with"]["python-version"]
     others = found["versions"]["strategy"]["matrix"]["python"]
     assert {f"python{python}" for python in (*others, version)} == allowed
+
+
+def test_each_night_simulates_the_seeds_of_its_date_and_may_be_started_by_hand():
+    triggers = WORKFLOWS["nightly.yaml"][True]
+    assert set(triggers) == {"schedule", "workflow_dispatch"}
+    [night] = triggers["schedule"]
+    minute, hour, *days = night["cron"].split()
+    assert (int(minute), int(hour), days) == (17, 2, ["*", "*", "*"])
+    [job] = WORKFLOWS["nightly.yaml"]["jobs"].values()
+    assert steps(job)[-1]["run"] == 'make simulate NIGHT="$(date -u +%F)" SUMMARY="$GITHUB_STEP_SUMMARY"'
+
+
+def test_night_that_finds_a_broken_promise_fails_and_its_summary_names_the_seeds():
+    """What ``make simulate`` is told to do there is what the command does."""
+    recipe = (ROOT / "Makefile").read_text().partition("\nsimulate:")[2].partition("\n\n")[0]
+    assert '--night "$(NIGHT)"' in recipe
+    assert '--summary "$(SUMMARY)"' in recipe
+    [job] = WORKFLOWS["nightly.yaml"]["jobs"].values()
+    assert not any("continue-on-error" in part for part in (job, *steps(job)))
 
 
 def test_nothing_is_deployed_that_was_not_tested_nor_to_prod_what_was_not_in_dev():
