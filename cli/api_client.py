@@ -132,3 +132,10 @@ def _read(status: int, data: bytes) -> Json:
     if status == 429 or status >= 500:
         raise ServiceError(message)
     raise RequestRefused(message, status)
+
+
+def plain_name(name: str) -> str:
+    """A name that the API gave, if it is one and no path."""
+    if not name or Path(name).name != name:
+        raise ServiceError(f"the API names a file {name!r}, which is no plain name")
+    return name

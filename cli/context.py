@@ -13,6 +13,9 @@ from cli.errors import UsageError
 from cli.output import Output
 from cli.stack import DEFAULT_STACK, Stack, StackSelection
 
+EXAMPLE_ID: Final = "20261122-101500-spring-0f3c9a1b2d4e"
+"""A batch id for help texts."""
+
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -89,3 +92,7 @@ def validate_batch_id(context: click.Context, parameter: click.Parameter, text: 
     if not _BATCH_ID.fullmatch(text):
         raise click.BadParameter(f"{text!r} is no batch id; `adjust list` shows them")
     return text
+
+
+batch_argument = click.argument("batch", metavar="BATCH", callback=validate_batch_id)
+"""The batch that a command is about."""

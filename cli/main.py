@@ -8,7 +8,7 @@ from typing import Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.commands import COMMANDS
+from cli import decision_commands, query_commands, submission_commands, transaction_command
 from cli.errors import CliError, Exit
 from cli.output import clean
 
@@ -51,6 +51,19 @@ def adjust() -> None:
     """Adjust balances."""
 
 
+# In the order of a batch's life, as the help lists them.
+COMMANDS: Final = (
+    submission_commands.submit,
+    submission_commands.watch,
+    query_commands.list_batches,
+    query_commands.show,
+    query_commands.results,
+    decision_commands.approve,
+    decision_commands.stop,
+    decision_commands.resolve,
+    decision_commands.reverse,
+    transaction_command.transact,
+)
 for command in COMMANDS:
     adjust.add_command(command)
 

@@ -1,0 +1,101 @@
+"""Commands that submit a file of adjustments and follow its batch."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from adjustments.core.ids import batch_id
+from cli.batch_view import show_batch
+from cli.batch_watcher import APPEARS_WITHIN_S, exit_code
+from cli.context import EXAMPLE_ID, CommandContext, batch_argument, examples, with_context
+from cli.errors import Exit, ServiceError, UsageError
+
+INBOX: Final = "inbox/"
+FILE_SUFFIXES: Final = (".csv", ".csv.gz")
+
+
+@click.command(
+    short_help="Drop a CSV file of adjustments.",
+    epilog=examples(
+        "adjust submit spring.csv --dry-run --wait",
+        "adjust submit spring.csv --wait",
+        "adjust submit fix-me.csv --json",
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--dry-run", is_flag=True, help="Check the file and foretell what each row would do; nothing is sent."
+)
+@click.option("--wait", is_flag=True, help="Watch the batch to its end; the exit code tells how it went.")
+@click.option("--allow-duplicate", is_flag=True, help="Take rows that were accepted before once more.")
+@with_context
+def submit(context: CommandContext, file: Path, dry_run: bool, wait: bool, allow_duplicate: bool) -> int:
+    """Drop a CSV file of adjustments, and tell the batch that it becomes.
+
+    With --dry-run nothing is sent: the batch ends as validated, and tells how many rows would be applied,
+    would overdraw, are unknown to Gameball or could not be foretold. With --wait as well, the exit code is 0
+    only where every row would be applied.
+    """
+    if not file.name.lower().endswith(FILE_SUFFIXES):
+        raise UsageError(f"{file.name} is not taken: its name must end in {' or '.join(FILE_SUFFIXES)}")
+    named = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
+    metadata = {name: "true" for name, is_set in named.items() if is_set}
+    key, bucket, s3 = INBOX + file.name, context.stack.bucket, context.stack.s3
+    with file.open("rb") as body:
+        put = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata, ContentType="text/csv")
+    which: Any = {"VersionId": put["VersionId"]} if put.get("VersionId") else {}
+    head = s3.head_object(Bucket=bucket, Key=key, **which)
+    version = head.get("VersionId", put.get("VersionId", ""))
+    # Derived as intake derives it, so that nobody has to look for the batch.
+    batch = batch_id(key, head["LastModified"], (bucket, key, version))
+    if not wait:
+        told = {"batchId": batch, "bucket": bucket, "key": key, "versionId": version, "dryRun": dry_run}
+        if context.output.is_json:
+            context.output.data(told)
+        else:
+            context.output.say("dropped as batch ", Text(batch, style="bold"))
+            context.output.say(f"to follow it: {context.hint(f'watch {batch}')}")
+        return Exit.OK
+    context.output.say("dropped as batch ", Text(batch, style="bold"))
+    return _follow(context, batch, is_new=True)
+
+
+@click.command(
+    short_help="Follow a batch to its end; Ctrl-C detaches.",
+    epilog=examples(f"adjust watch {EXAMPLE_ID}", f"adjust watch {EXAMPLE_ID} --json | jq .counts"),
+)
+@batch_argument
+@with_context
+def watch(context: CommandContext, batch: str) -> int:
+    """Follow a batch until it has ended or waits for approval. Ctrl-C detaches; the batch goes on."""
+    return _follow(context, batch, is_new=_is_recent(batch))
+
+
+def _is_recent(batch: str) -> bool:
+    """Whether a batch may not be there yet: its id tells when its file was dropped (UTC)."""
+    try:
+        dropped_at = datetime.strptime(batch[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return datetime.now(UTC) - dropped_at < timedelta(seconds=APPEARS_WITHIN_S)
+
+
+def _follow(context: CommandContext, batch: str, *, is_new: bool) -> int:
+    try:
+        ended = context.watcher.watch(batch, is_new=is_new)
+    except KeyboardInterrupt:
+        context.output.warn(
+            f"detached; the batch goes on. To follow it again: {context.hint(f'watch {batch}')}"
+        )
+        return Exit.DETACHED
+    except ServiceError as trouble:
+        again = context.hint(f"watch {batch}")
+        raise ServiceError(f"{trouble}. The batch goes on by itself; to follow it again: {again}") from None
+    if context.output.is_json:
+        context.output.data(ended)
+    else:
+        show_batch(context, ended)
+    return exit_code(ended)

@@ -1,0 +1,80 @@
+"""The command that adds one manual transaction."""
+
+import uuid
+from decimal import Decimal, InvalidOperation
+
+import click
+
+from cli.context import CommandContext, examples, with_context
+from cli.errors import Exit, ServiceError, UsageError
+
+
+@click.command(
+    short_help="Add one manual transaction.",
+    epilog=examples(
+        "adjust transact --customer C1 --points 50 --reason goodwill --username ada",
+        "adjust transact --customer C1 --points -20 --reason correction --username ada --id ticket-4711",
+        "adjust transact --customer C1 --amount 12.50 --reason refund --username ada --expiry-days 90",
+    ),
+)
+@click.option("--customer", required=True, help="The customer's id.")
+@click.option("--points", "whole_points", type=int, help="Points to add, or with a minus to deduct.")
+@click.option("--amount", help="Money instead of points, in the account's currency; a minus deducts.")
+@click.option("--reason", required=True, help="Why; the customer may see it.")
+@click.option("--username", required=True, help="Who does it.")
+@click.option("--id", "transaction_id", help="The transaction's id: the same id is never applied twice.")
+@click.option("--expiry-days", type=int, help="Days until the points expire.")
+@with_context
+def transact(
+    context: CommandContext,
+    customer: str,
+    whole_points: int | None,
+    amount: str | None,
+    reason: str,
+    username: str,
+    transaction_id: str | None,
+    expiry_days: int | None,
+) -> int:
+    """Add one manual transaction: goodwill or a correction for one customer, applied at once.
+
+    A transaction is applied once for its --id, however often the command is given. Without --id a fresh one
+    is made up, and told.
+    """
+    if (whole_points is None) == (amount is None):
+        raise UsageError("give --points or --amount, one of them")
+    name = transaction_id or f"adjust-{uuid.uuid4()}"
+    fields = {
+        "customerId": customer,
+        "transactionId": name,
+        "username": username,
+        "reason": reason,
+        "points": whole_points,
+        "amount": _exact(amount) if amount is not None else None,
+        "expiryAfter": expiry_days,
+    }
+    try:
+        body = {field: value for field, value in fields.items() if value is not None}
+        answer = context.api.post("/transactions/manual", body)
+    except ServiceError as trouble:
+        raise ServiceError(
+            f"{trouble}. Say the same again with --id {name}: it is not applied twice"
+        ) from None
+    if context.output.is_json:
+        context.output.data(answer)
+    else:
+        what = f"{whole_points:+,} points" if whole_points is not None else f"an amount of {amount}"
+        added = answer.get("gameballTransactionId")
+        named = f"{name} (Gameball's {added})" if added else name
+        context.output.say(f"applied {what} for {customer} as transaction {named}")
+    return Exit.OK
+
+
+def _exact(text: str) -> Decimal:
+    """A number with exactly its digits."""
+    try:
+        number_of = Decimal(text)
+    except InvalidOperation:
+        raise UsageError(f"--amount {text!r} is no number") from None
+    if not number_of.is_finite() or abs(number_of.adjusted()) > 30:
+        raise UsageError(f"--amount {text!r} is no number that can be sent")
+    return number_of
