@@ -2,20 +2,23 @@
 
 Bottom up::
 
-    errors     what can go wrong, and the exit code that says so
-    stack      finds a deployed stack, and makes its clients
-    api        signed calls of the bundle's API
-    output     tables and lines for people, JSON for machines
-    watching   follows one batch until it needs no more watching
-    options    what every command has in common
-    showing    one batch for people, and what to do next
-    commands   the commands, by what people want
-    main       puts them together, and turns errors into words
+    errors                 the errors, and the exit code of each
+    stack                  the deployed stack: outputs and clients
+    api_client             signed calls of the stack's API
+    output                 tables and lines for people, JSON for programs
+    batch_watcher          watches one batch, with its progress
+    context                the options that all commands share
+    batch_view             one batch for people, and the next step
+    submission_commands    submit, watch
+    query_commands         list, show, results
+    decision_commands      approve, stop, resolve, reverse
+    transaction_command    transact
+    main                   the whole command, and errors turned into messages
 """
 
 import sys
 from pathlib import Path
 
-# The command derives names and reads numbers as the functions do, with their own code. It is put on the path
-# of this process only: were it installed, a function whose layer is missing would still work locally.
+# The command derives batch ids and reads numbers with the code of the functions. The package is on the path
+# of this process only: if it were installed, a function without its layer would still work locally.
 sys.path.append(str(Path(__file__).resolve().parent.parent / "layers" / "adjustments"))

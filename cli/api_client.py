@@ -1,9 +1,8 @@
-"""Signed calls of the bundle's API."""
+"""Client of the stack's API: signs requests, repeats reads that failed, downloads files."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -14,10 +13,19 @@ from adjustments.core import exact_json
 from cli.errors import AccessDenied, RequestRefused, ServiceError
 from cli.stack import Stack
 
-TRIES_MAX: Final = 4
-"""Of a call that only looks; one that does something is made once."""
+RETRY: Final = urllib3.Retry(
+    total=3,
+    allowed_methods={"GET"},
+    status_forcelist={429, 500, 502, 503, 504},
+    backoff_factor=0.5,
+    backoff_jitter=0.5,
+    raise_on_status=False,
+)
+"""For reads. A call that changes something is made once: its answer may be lost after it took effect.
 
-_FIRST_PAUSE_S: Final = 0.5
+The signature is made once for all attempts. AWS accepts it for five minutes, which they never take.
+"""
+
 _TIMEOUT: Final = urllib3.Timeout(connect=5, read=35)
 """API Gateway answers within 29 seconds."""
 
@@ -27,20 +35,18 @@ Json = dict[str, Any]
 
 
 class ApiClient:
-    """The batch API, and manual transactions.
+    """Client of the batch API and of manual transactions.
 
     Args:
-        stack: whose API.
-        sleep: waits between two tries.
+        stack: the deployed stack whose API is called.
     """
 
-    def __init__(self, stack: Stack, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._sleep = sleep
         self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False, ca_certs=stack.ca_bundle)
 
     def batches(self, status: str | None, limit: int) -> Iterator[Json]:
-        """The newest batches, page by page."""
+        """List the newest batches, page by page."""
         left, after = limit, None
         while left > 0:
             query = {"status": status, "limit": min(left, _PAGE_ROWS), "after": after}
@@ -52,7 +58,7 @@ class ApiClient:
                 return
 
     def batch(self, batch_id: str) -> Json:
-        """One batch; raises RequestRefused when there is none."""
+        """Get one batch; raises RequestRefused (404) where there is none."""
         return self.get(_path(batch_id))
 
     def decide(self, batch_id: str, what: str, fields: Mapping[str, Any]) -> Json:
@@ -60,23 +66,34 @@ class ApiClient:
         return self.post(f"{_path(batch_id)}/{what}", fields)
 
     def get(self, path: str, query: Mapping[str, object] | None = None) -> Json:
-        """Look at something; tried again where the network or the service fails."""
+        """Read something; repeated where the network or the service fails.
+
+        Raises:
+            RequestRefused: the API refuses the request.
+            ServiceError: the network or the service failed, also at the last attempt.
+        """
         target = f"{path}?{urlencode(sorted((query or {}).items()), quote_via=quote)}" if query else path
-        for tried in range(1, TRIES_MAX):
-            try:
-                return self._call("GET", target, b"")
-            except AccessDenied:
-                raise
-            except ServiceError:
-                self._sleep(_FIRST_PAUSE_S * 2**tried)
-        return self._call("GET", target, b"")
+        return self._call("GET", target, b"", RETRY)
 
     def post(self, path: str, fields: Mapping[str, Any]) -> Json:
-        """Do something, once."""
-        return self._call("POST", path, exact_json.write(fields).encode())
+        """Change something, in one attempt.
+
+        Raises:
+            RequestRefused: the API refuses the request.
+            ServiceError: the network or the service failed; the change may have been made.
+        """
+        return self._call("POST", path, exact_json.write(fields).encode(), False)
 
     def download(self, url: str, target: Path) -> int:
-        """Copy a presigned link's file; it is there whole or not at all. Its size in bytes."""
+        """Download the file behind a presigned link; a download that fails leaves no part of it.
+
+        Args:
+            url: the link.
+            target: the file to write.
+
+        Returns:
+            The size of the file in bytes.
+        """
         draft = target.with_name(f".{target.name}.part")
         try:
             answer = self._http.request("GET", url, preload_content=False, retries=False)
@@ -93,18 +110,22 @@ class ApiClient:
             draft.unlink(missing_ok=True)
         return target.stat().st_size
 
-    def _call(self, method: str, target: str, body: bytes) -> Json:
+    def _call(self, method: str, target: str, body: bytes, retries: urllib3.Retry | Literal[False]) -> Json:
         url = f"{self._stack.api_url}{target}"
+        headers = self._signed(method, url, body)
         try:
-            answer = self._http.request(method, url, body=body, headers=self._signed(method, url, body))
+            answer = self._http.request(
+                method, url, body=body, headers=headers, retries=retries, redirect=False
+            )
         except urllib3.exceptions.HTTPError as error:
-            raise ServiceError(f"the API can't be reached: {type(error).__name__}") from None
+            cause = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+            raise ServiceError(f"the API can't be reached: {type(cause).__name__}") from None
         return _read(answer.status, answer.data)
 
     def _signed(self, method: str, url: str, body: bytes) -> dict[str, str]:
         credentials = self._stack.session.get_credentials()
         if credentials is None:
-            raise ServiceError("no AWS credentials: log in, or give --profile")
+            raise ServiceError("no AWS credentials found: log in, or name a profile with --profile")
         request = AWSRequest(method, url, headers={"Content-Type": "application/json"}, data=body)
         frozen = credentials.get_frozen_credentials()
         SigV4Auth(frozen, "execute-api", self._stack.region).add_auth(request)
@@ -116,7 +137,7 @@ def _path(batch_id: str) -> str:
 
 
 def _read(status: int, data: bytes) -> Json:
-    """The answer's fields; raises RequestRefused or ServiceError where it is no 2xx."""
+    """Read the fields of a 2xx answer; raise the error that any other status stands for."""
     try:
         fields = exact_json.read(data)
     except ValueError:
@@ -125,17 +146,17 @@ def _read(status: int, data: bytes) -> Json:
         fields = {}
     if 200 <= status < 300:
         return fields
-    # API Gateway itself writes "message" (or "Message") as well.
+    # API Gateway's own errors have "message" or "Message".
     message = str(fields.get("message") or fields.get("Message") or f"the API answered {status}")
     if status in (401, 403):
-        raise AccessDenied(f"your AWS identity may not do this: {message}")
+        raise AccessDenied(f"your AWS identity is not allowed to do this: {message}")
     if status == 429 or status >= 500:
         raise ServiceError(message)
     raise RequestRefused(message, status)
 
 
 def plain_name(name: str) -> str:
-    """A name that the API gave, if it is one and no path."""
+    """Return a file name from the API; raise ServiceError where it contains a path."""
     if not name or Path(name).name != name:
-        raise ServiceError(f"the API names a file {name!r}, which is no plain name")
+        raise ServiceError(f"the API returned the file name {name!r}, which contains a path")
     return name

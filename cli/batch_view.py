@@ -1,9 +1,9 @@
-"""One batch for people: where it stands, what became of its rows, who decided what, and what to do next."""
+"""One batch for people: its status, the outcomes of its rows, who decided what, and the next step."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from cli.batch_watcher import FINAL, progress_line, unpredicted_rows
+from cli.batch_watcher import FINAL, progress_line, rows_at_risk
 from cli.context import CommandContext
 from cli.output import moment, number, outcomes, points, prediction, status_of
 
@@ -20,10 +20,10 @@ def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
             ("file", str(batch.get("source", {}).get("key", ""))),
             ("progress", progress_line(batch)),
             ("outcomes", outcomes(batch)),
-            ("foretold", prediction(batch)),
+            ("predicted", prediction(batch)),
             ("looked up", looked_up(batch)),
             ("points", _points_of(batch)),
-            ("taken", moment(batch.get("createdAt"))),
+            ("received", moment(batch.get("createdAt"))),
             ("ended", moment(batch.get("finishedAt"))),
             *_decisions(batch),
             ("notes", "; ".join(batch.get("notes", []))),
@@ -33,39 +33,43 @@ def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
 
 
 def looked_up(batch: Mapping[str, Any]) -> str:
-    """How many rows in doubt the system has looked up at Gameball, and when the others will be."""
+    """How many rows in doubt were looked up at Gameball, and when the remaining ones will be."""
     state = batch.get("reconciliation")
     if not state:
         return ""
     done, left = int(state.get("rowsLookedUp", 0)), int(state.get("rowsLeft", 0))
     if not state.get("lookedUpAt"):
-        return f"none of {number(left)} rows in doubt yet; the next sweep begins" if left else ""
+        return f"none of {number(left)} rows in doubt yet; starts with the next sweep" if left else ""
     if left:
         end = state.get("expectedEnd")
-        rest = f"the others until about {moment(end)}" if end else "the others with the next sweeps"
+        rest = (
+            f"the remaining ones until about {moment(end)}"
+            if end
+            else "the remaining ones with the next sweeps"
+        )
         return f"{number(done)} of {number(done + left)} rows in doubt; {rest}"
-    told = f"all {number(done)} rows in doubt, the last {moment(state['lookedUpAt'])}"
-    return f"{told}; again after {moment(again)}" if (again := state.get("nextRoundAt")) else told
+    text = f"all {number(done)} rows in doubt, the last on {moment(state['lookedUpAt'])}"
+    return f"{text}; again after {moment(again)}" if (again := state.get("nextRoundAt")) else text
 
 
 def _points_of(batch: Mapping[str, Any]) -> str:
-    """The sums that mean something for a batch as it stands."""
+    """The sums requested and applied, as far as they are known."""
     totals = batch.get("totals", {})
     if not batch.get("counts", {}).get("rows"):
         return ""
-    requested = f"{points(totals.get('requested'))} asked for"
-    return f"{requested}, {told} applied" if (told := points_applied(batch)) else requested
+    requested = f"{points(totals.get('requested'))} requested"
+    return f"{requested}, {applied} applied" if (applied := points_applied(batch)) else requested
 
 
 def points_applied(batch: Mapping[str, Any]) -> str:
-    """The sum that was applied; empty while it is not known, and where nothing was to be."""
+    """The sum that was applied; empty while it is not known, and where nothing was sent."""
     if batch.get("status") not in FINAL - {"validated", "rejected"}:
         return ""
     return points(batch.get("totals", {}).get("applied"))
 
 
 def _decisions(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Who decided what."""
+    """Who approved, stopped, resolved or reversed the batch."""
     resolutions = [
         f"{number(done.get('rows'))} rows by {done.get('by')} on {moment(done.get('at'))}: {done.get('note')}"
         for done in batch.get("resolutions") or []
@@ -80,23 +84,23 @@ def _decisions(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _next(context: CommandContext, batch: Mapping[str, Any]) -> str:
-    """What a person can do now."""
+    """What a person can do next."""
     name, counts = batch.get("batchId"), batch.get("counts", {})
     results_of = context.hint(f"results {name}")
     match batch.get("status"):
         case "awaiting_approval":
             return f"{context.hint(f'approve {name}')}\nor {context.hint(f'stop {name}')}"
         case "completed_with_errors" | "stopped":
-            return f"{results_of}\ncorrect fix-me.csv, and submit that file; never the original again"
+            return f"{results_of}\ncorrect fix-me.csv and submit that file, not the original"
         case "needs_attention" if counts.get("inDoubt"):
             resolve_it = context.hint(f"resolve {name} applied|not-applied --note '…'")
-            return f"do not send the rows in doubt again; look them up at Gameball, then\n{resolve_it}"
+            return f"do not submit the rows in doubt again; look them up at Gameball, then\n{resolve_it}"
         case "rejected":
             return "fix the problem above, and submit the file again"
-        case "validated" if unpredicted_rows(batch):
-            return f"{results_of}\nlook at the rows in fix-me.csv before you submit without --dry-run"
+        case "validated" if rows_at_risk(batch):
+            return f"{results_of}\ncheck the rows in fix-me.csv before you submit without --dry-run"
         case "validated":
-            return "submit it without --dry-run"
+            return "submit the file without --dry-run"
         case "completed" | "needs_attention":
             return results_of
         case _:

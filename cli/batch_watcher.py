@@ -1,4 +1,4 @@
-"""Follows one batch until it has ended, or needs a person to go on."""
+"""Watches one batch until it has ended or waits for approval, and shows its progress."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -38,19 +38,19 @@ _LINE_EVERY_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time, as watching needs it; tests bring their own."""
+    """Time and sleep of the watcher; tests pass their own."""
 
     now_s: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
 class BatchWatcher:
-    """Shows how far a batch is: as a bar on a terminal, else as lines.
+    """Polls the API and shows progress: a bar on a terminal, lines elsewhere.
 
     Args:
-        api: is asked.
-        output: is written to.
-        clock: when to ask.
+        api: client of the API.
+        output: where progress is written to.
+        clock: time and sleep.
     """
 
     def __init__(self, api: ApiClient, output: Output, clock: Clock | None = None) -> None:
@@ -59,11 +59,18 @@ class BatchWatcher:
         self._clock = clock or Clock()
 
     def watch(self, batch_id: str, *, is_new: bool = False) -> dict[str, Any]:
-        """Follow a batch to its end, or to where it needs a person; returns it as it is then.
+        """Watch a batch until it has ended or waits for approval.
 
         Args:
-            batch_id: which.
-            is_new: whether it may not be there yet, its file having been dropped just now.
+            batch_id: the batch.
+            is_new: whether the batch may not exist yet, because its file was uploaded just now.
+
+        Returns:
+            The batch in its last state, as the API shows it.
+
+        Raises:
+            RequestRefused: there is no such batch.
+            ServiceError: the API failed, or the batch did not appear in time.
         """
         console = self._output.errors if self._output.is_json else self._output.console
         if not console.is_terminal:
@@ -71,19 +78,19 @@ class BatchWatcher:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[told]}", markup=False),
+            TextColumn("{task.fields[progress]}", markup=False),
         )
         with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("waiting for the file to be read", total=None, told="")
+            task = progress.add_task("waiting for the batch", total=None, progress="")
 
             def show(batch: Mapping[str, Any]) -> None:
-                done, whole = rows_done(batch)
+                done, total = rows_done(batch)
                 progress.update(
                     task,
                     description=str(batch.get("status", "")).replace("_", " "),
                     completed=done,
-                    total=whole or None,
-                    told=progress_line(batch),
+                    total=total or None,
+                    progress=progress_line(batch),
                 )
 
             return self._follow(batch_id, is_new, show)
@@ -91,7 +98,7 @@ class BatchWatcher:
     def _follow(
         self, batch_id: str, is_new: bool, show: Callable[[Mapping[str, Any]], None]
     ) -> dict[str, Any]:
-        started_s, pause_s, is_reason_told = self._clock.now_s(), _POLL_FIRST_S, False
+        started_s, pause_s, is_reason_shown = self._clock.now_s(), _POLL_FIRST_S, False
         while True:
             batch = self._poll(batch_id, is_new)
             if batch is not None:
@@ -106,9 +113,9 @@ class BatchWatcher:
                         f"no batch {batch_id} after {APPEARS_WITHIN_S // 60} minutes: "
                         "look at the logs of the function submit_batch, and at the intake failure queue"
                     )
-                if waited_s > _REASON_AFTER_S and not is_reason_told:
+                if waited_s > _REASON_AFTER_S and not is_reason_shown:
                     self._output.warn(_STILL_READING)
-                    is_reason_told = True
+                    is_reason_shown = True
             self._clock.sleep(pause_s)
             pause_s = min(pause_s * _POLL_GROWTH, _POLL_LAST_S)
 
@@ -122,40 +129,40 @@ class BatchWatcher:
 
 
 class _Lines:
-    """Writes a line when the status changes, and from time to time."""
+    """Writes a line when the status changes, and every ten seconds."""
 
     def __init__(self, output: Output, clock: Clock) -> None:
         self._output = output
         self._clock = clock
         self._status = ""
-        self._told_s = 0.0
+        self._shown_s = 0.0
 
     def show(self, batch: Mapping[str, Any]) -> None:
-        """Write a line if it is time to."""
+        """Write a line if one is due."""
         now_s, status = self._clock.now_s(), str(batch.get("status", ""))
-        if status == self._status and now_s - self._told_s < _LINE_EVERY_S:
+        if status == self._status and now_s - self._shown_s < _LINE_EVERY_S:
             return
-        self._status, self._told_s = status, now_s
-        told = progress_line(batch)
-        self._output.say(status.replace("_", " ") + (f": {told}" if told else ""))
+        self._status, self._shown_s = status, now_s
+        progress = progress_line(batch)
+        self._output.say(status.replace("_", " ") + (f": {progress}" if progress else ""))
 
 
 def rows_done(batch: Mapping[str, Any]) -> tuple[int, int]:
-    """Rows whose outcome is known, and all rows."""
+    """The number of rows whose outcome is known, and of all rows."""
     counts, progress = batch.get("counts", {}), batch.get("progress", {})
-    whole = int(counts.get("rows", 0))
+    total = int(counts.get("rows", 0))
     if batch.get("status") in FINAL:
-        return whole, whole
-    return int(progress.get("settledRows", 0)) + int(counts.get("rejected", 0)), whole
+        return total, total
+    return int(progress.get("settledRows", 0)) + int(counts.get("rejected", 0)), total
 
 
 def progress_line(batch: Mapping[str, Any]) -> str:
-    """Rows, jobs, rate and time left, as far as they are known."""
+    """Rows, jobs, rate and remaining time, as far as they are known."""
     progress = batch.get("progress", {})
-    done, whole = rows_done(batch)
+    done, total = rows_done(batch)
     if batch.get("dryRun") and batch.get("status") not in FINAL:
-        return f"looking up balances for {number(whole)} rows" if whole else ""
-    parts = [f"{number(done)} of {number(whole)} rows"] if whole else []
+        return f"looking up balances for {number(total)} rows" if total else ""
+    parts = [f"{number(done)} of {number(total)} rows"] if total else []
     jobs = progress.get("jobs") or {}
     if jobs.get("total"):
         parts.append(f"{number(jobs.get('settled', 0))} of {number(jobs['total'])} jobs")
@@ -176,16 +183,14 @@ def _time_left(expected_end: object) -> str:
 
 
 def exit_code(batch: Mapping[str, Any]) -> Exit:
-    """Whether all went well: every row was applied, or would be as far as a dry run can tell."""
-    if batch.get("status") == "completed" or (
-        batch.get("status") == "validated" and not unpredicted_rows(batch)
-    ):
+    """0 where every row was applied, or would be according to a dry run; else 1."""
+    if batch.get("status") == "completed" or (batch.get("status") == "validated" and not rows_at_risk(batch)):
         return Exit.OK
     return Exit.NEEDS_REVIEW
 
 
-def unpredicted_rows(batch: Mapping[str, Any]) -> int:
-    """Rows of a dry run that a real run would not surely apply."""
-    foretold = batch.get("prediction") or {}
-    would_not = sum(foretold.get(name, 0) for name in ("wouldOverdraw", "unknownCustomer", "notPredicted"))
+def rows_at_risk(batch: Mapping[str, Any]) -> int:
+    """The number of rows of a dry run that a real run might not apply."""
+    predicted = batch.get("prediction") or {}
+    would_not = sum(predicted.get(name, 0) for name in ("wouldOverdraw", "unknownCustomer", "notPredicted"))
     return int(batch.get("counts", {}).get("rejected", 0)) + int(would_not)

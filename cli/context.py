@@ -1,4 +1,4 @@
-"""What every command has in common: which stack, and how to answer."""
+"""Options that all commands share, and the context that they make of them."""
 
 import re
 from collections.abc import Callable
@@ -20,14 +20,14 @@ _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 class CommandContext:
-    """What a command works with; nothing is looked up before it is needed."""
+    """The stack, its API and the output of one command; the stack is looked up when first used."""
 
     def __init__(self, where: StackSelection, is_json: bool) -> None:
         self._where = where
         self.output = Output(is_json)
 
     def hint(self, command: str) -> str:
-        """A command to type next, for the same stack as this one."""
+        """A command line for the same stack, to be shown as the next step."""
         return f"adjust {command}{self._where.as_options()}"
 
     @cached_property
@@ -42,20 +42,24 @@ class CommandContext:
 
     @cached_property
     def watcher(self) -> BatchWatcher:
-        """Follows batches."""
+        """The watcher of batches."""
         return BatchWatcher(self.api, self.output)
 
 
 def with_context(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the common options, and a context as its first argument."""
+    """Add the shared options to a command, and pass it a context as its first argument."""
 
     @click.option(
-        "--stack", envvar="ADJUST_STACK", help=f"CloudFormation stack [env ADJUST_STACK; {DEFAULT_STACK}]."
+        "--stack",
+        envvar="ADJUST_STACK",
+        help=f"Name of the CloudFormation stack [env: ADJUST_STACK; default: {DEFAULT_STACK}].",
     )
-    @click.option("--profile", help="Profile of your AWS configuration.")
-    @click.option("--region", help="AWS region, if not your profile's.")
-    @click.option("--local", "is_local", is_flag=True, help="The stack that `make up` has started here.")
-    @click.option("--json", "is_json", is_flag=True, help="Answer in JSON, for machines.")
+    @click.option("--profile", help="Profile in your AWS configuration.")
+    @click.option("--region", help="AWS region [default: that of the profile].")
+    @click.option(
+        "--local", "is_local", is_flag=True, help="Use the stack that `make up` started on this machine."
+    )
+    @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
     @wraps(command)
     def run_with_context(
         *arguments: Any,
@@ -74,23 +78,23 @@ def with_context(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help."""
+    """Format the examples at the end of a command's help."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
 def confirm(context: CommandContext, question: str, is_sure: bool) -> None:
-    """Ask whether to go on, unless --yes was given; in a script it has to be."""
+    """Ask for confirmation unless --yes was given; a script has to give it."""
     if is_sure:
         return
     if context.output.is_json or not click.get_text_stream("stdin").isatty():
-        raise UsageError("this needs a yes, and nobody can be asked here: look at it first, then give --yes")
+        raise UsageError("Confirmation required; rerun with --yes")
     click.confirm(question, abort=True, err=True)
 
 
 def validate_batch_id(context: click.Context, parameter: click.Parameter, text: str) -> str:
-    """Take a batch's id, refusing at once what can't be one: an empty variable, or a path."""
+    """Return a batch id; refuse what can't be one, such as an empty variable or a path."""
     if not _BATCH_ID.fullmatch(text):
-        raise click.BadParameter(f"{text!r} is no batch id; `adjust list` shows them")
+        raise click.BadParameter(f"{text!r} is not a batch id; `adjust list` shows them")
     return text
 
 

@@ -12,34 +12,34 @@ from cli.batch_view import show_batch
 from cli.batch_watcher import AWAITING_APPROVAL, FINAL
 from cli.context import EXAMPLE_ID, CommandContext, batch_argument, confirm, examples, with_context
 from cli.errors import Exit
-from cli.output import number, points, status_of
+from cli.output import number, points, rows_text, status_of
 
 
 @click.command(
-    short_help="Let a batch go that waits for approval.",
+    short_help="Approve a waiting batch.",
     epilog=examples(f"adjust approve {EXAMPLE_ID}", f"adjust approve {EXAMPLE_ID} --yes"),
 )
 @batch_argument
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @with_context
 def approve(context: CommandContext, batch: str, yes: bool) -> int:
-    """Let a batch go that waits for approval: just what is shown, and nothing that came in between."""
+    """Approve a waiting batch, exactly as it is shown: if it has changed since, it is not approved."""
     found = context.api.batch(batch)
     if found.get("status") == AWAITING_APPROVAL:
         if not context.output.is_json:
             show_batch(context, found)
         confirm(context, "Send these adjustments?", yes)
-    believed = {
+    shown = {
         "sha256": found.get("source", {}).get("sha256"),
         "rows": found.get("progress", {}).get("acceptedRows"),
         "requested": found.get("totals", {}).get("requested"),
     }
-    known = {name: value for name, value in believed.items() if value is not None}
-    return _decided(context, context.api.decide(batch, "approve", known), "approved")
+    known = {name: value for name, value in shown.items() if value is not None}
+    return _show_decision(context, context.api.decide(batch, "approve", known), "approved")
 
 
 @click.command(
-    short_help="Send nothing more of a batch.",
+    short_help="Stop a batch.",
     epilog=examples(
         f"adjust stop {EXAMPLE_ID}",
         f"adjust stop {EXAMPLE_ID} --keep-jobs --note 'wrong month'",
@@ -47,19 +47,19 @@ def approve(context: CommandContext, batch: str, yes: bool) -> int:
     ),
 )
 @batch_argument
-@click.option("--note", default="", help="Why; it is told in the results.")
-@click.option("--keep-jobs", is_flag=True, help="Let running jobs end; only nothing more is sent.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--note", default="", help="Reason; shown in the results.")
+@click.option("--keep-jobs", is_flag=True, help="Let running jobs finish; only stop sending.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @with_context
 def stop(context: CommandContext, batch: str, note: str, keep_jobs: bool, yes: bool) -> int:
-    """Send nothing more of a batch, and ask Gameball to stop its running jobs.
+    """Stop a batch: send nothing more of it, and ask Gameball to stop its running jobs.
 
-    What was applied already stays applied; the results tell what that is. Gameball may list no row of a job
-    that was stopped: those rows are in doubt until they are looked up. With --keep-jobs the running jobs end
-    and list their rows. A stopped batch never starts again.
+    What was applied stays applied, and the results list it. Gameball may list no row of a job that was
+    stopped: those rows are in doubt until they are looked up. With --keep-jobs the running jobs finish and
+    list their rows. A stopped batch can't be resumed.
     """
     found = context.api.batch(batch)
-    if found.get("status") not in FINAL:  # of one that has ended, the API says why it can't be stopped
+    if found.get("status") not in FINAL:  # of an ended batch, the API says why it can't be stopped
         if not context.output.is_json:
             for line in _cost_of_stop(context, found, keep_jobs):
                 context.output.say(line)
@@ -67,36 +67,36 @@ def stop(context: CommandContext, batch: str, note: str, keep_jobs: bool, yes: b
     fields: dict[str, Any] = {"note": note} if note else {}
     if keep_jobs:
         fields["keepJobs"] = True
-    return _decided(context, context.api.decide(batch, "stop", fields), "stopped")
+    return _show_decision(context, context.api.decide(batch, "stop", fields), "stopped")
 
 
 def _cost_of_stop(context: CommandContext, batch: Mapping[str, Any], keep_jobs: bool) -> Iterator[str]:
-    """Say what a stop changes for the rows of a batch, and what not."""
+    """Say what stopping a batch means for its rows."""
     progress = batch.get("progress") or {}
     accepted, sent = progress.get("acceptedRows", 0), progress.get("sentRows", 0)
     rows, jobs = progress.get("runningRows", 0), (progress.get("jobs") or {}).get("running", 0)
     if not sent:
-        yield f"nothing of it was sent yet, and nothing will be ({number(accepted)} rows)"
+        yield f"nothing was sent yet, and none of its {number(accepted)} rows will be"
         return
-    yield f"sent so far: {number(sent)} of {number(accepted)} rows; what Gameball has applied stays applied"
+    yield f"sent: {number(sent)} of {number(accepted)} rows; what Gameball has applied stays applied"
     if accepted > sent:
         yield f"will not be sent: {number(accepted - sent)} rows"
     if not jobs:
         return
     running = f"in running jobs ({number(jobs)}): {number(rows)} rows"
     if keep_jobs:
-        yield f"{running}; these jobs may end, and list what became of each row"
+        yield f"{running}; these jobs finish and list the outcome of each row"
         return
     yield (
         f"{running}; Gameball is asked to stop these jobs and may then list none of their rows, which stay "
         "in doubt until they are looked up"
     )
     keep = context.hint(f"stop {batch.get('batchId')} --keep-jobs")
-    yield f"to let running jobs end: {keep}"
+    yield f"to let running jobs finish: {keep}"
 
 
 @click.command(
-    short_help="Tell what became of rows in doubt.",
+    short_help="Record the outcome of in-doubt rows.",
     epilog=examples(
         f"adjust resolve {EXAMPLE_ID} applied --line 12 --line 40 --note 'seen in the list'",
         f"adjust resolve {EXAMPLE_ID} not-applied --note 'none of them is in the list' --yes",
@@ -105,25 +105,25 @@ def _cost_of_stop(context: CommandContext, batch: Mapping[str, Any], keep_jobs: 
 @batch_argument
 @click.argument("outcome", type=click.Choice(["applied", "not-applied"]))
 @click.option(
-    "--line", "lines", multiple=True, type=click.IntRange(2), help="Only this line; may be repeated."
+    "--line", "lines", multiple=True, type=click.IntRange(2), help="Only this line; can be repeated."
 )
-@click.option("--note", required=True, help="How you know; it is kept with your name.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--note", required=True, help="Evidence; recorded with your identity.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @with_context
 def resolve(
     context: CommandContext, batch: str, outcome: str, lines: tuple[int, ...], note: str, yes: bool
 ) -> int:
-    """Tell what became of rows in doubt, after looking them up at Gameball: all, or line by line."""
+    """Record the outcome of in-doubt rows, all or line by line, after looking them up at Gameball."""
     if not lines and (rows := context.api.batch(batch).get("counts", {}).get("inDoubt", 0)):
-        confirm(context, f"Call all {rows:,} rows in doubt {outcome}?", yes)
+        confirm(context, f"Record all {number(rows)} in-doubt rows as {outcome}?", yes)
     fields: dict[str, Any] = {"outcome": outcome.replace("-", "_"), "note": note}
     if lines:
         fields["lines"] = list(lines)
-    return _decided(context, context.api.decide(batch, "resolve", fields), "resolved")
+    return _show_decision(context, context.api.decide(batch, "resolve", fields), "resolved")
 
 
 @click.command(
-    short_help="Make the file that takes a batch back.",
+    short_help="Create a reversal file.",
     epilog=examples(f"adjust reverse {EXAMPLE_ID}", f"adjust reverse {EXAMPLE_ID} --to ~/undo"),
 )
 @batch_argument
@@ -132,10 +132,10 @@ def resolve(
 )
 @with_context
 def reverse(context: CommandContext, batch: str, to: Path) -> int:
-    """Make the file that takes back what a batch applied: exactly the applied rows, with the opposite sign.
+    """Create a reversal file: the applied rows of a batch with the opposite sign.
 
-    It is downloaded, not sent: look at it, and submit it yourself. A batch is taken back once. Points come
-    back without their first expiry date, and points that were spent meanwhile can't be taken.
+    The file is downloaded, not sent: check it, and submit it yourself. A batch can be reversed once. Expiry
+    dates are not restored, and points that were spent meanwhile can't be deducted.
     """
     made = context.api.decide(batch, "reversal", {})
     to.mkdir(parents=True, exist_ok=True)
@@ -148,18 +148,20 @@ def reverse(context: CommandContext, batch: str, to: Path) -> int:
     else:
         context.output.say(f"{target}: {number(made.get('rows'))} rows, {points(made.get('total'))} points")
         submit_it = context.hint(f"submit {shlex.quote(str(target))}")
-        context.output.say(f"nothing is sent yet. To reverse the batch: {submit_it}")
-        context.output.say("it can't restore when points expire, nor take points that were spent meanwhile")
+        context.output.say(f"nothing was sent yet; to reverse the batch: {submit_it}")
+        context.output.say(
+            "expiry dates are not restored; points that were spent meanwhile can't be deducted"
+        )
     return Exit.OK
 
 
-def _decided(context: CommandContext, answer: Mapping[str, Any], done: str) -> int:
+def _show_decision(context: CommandContext, answer: Mapping[str, Any], done: str) -> int:
     if context.output.is_json:
         context.output.data(answer)
         return Exit.OK
-    rows = f" ({answer['rows']:,} rows)" if isinstance(answer.get("rows"), int) else ""
+    rows = f" ({rows_text(answer['rows'])})" if isinstance(answer.get("rows"), int) else ""
     context.output.say(f"{done}{rows}; the batch is now ", status_of(answer))
     if answer.get("status") not in FINAL:
-        follow = context.hint(f"watch {answer.get('batchId')}")
-        context.output.say(f"to follow it: {follow}")
+        watch = context.hint(f"watch {answer.get('batchId')}")
+        context.output.say(f"to watch it: {watch}")
     return Exit.OK

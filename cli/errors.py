@@ -1,10 +1,10 @@
-"""What can go wrong for a person at the terminal; each kind has its exit code::
+"""Errors of the command, each with its exit code::
 
 CliError
-├── UsageError         2   the command line doesn't make sense
-├── RequestRefused          3   the API says no: unknown batch, wrong state, bad value
-└── ServiceError          4   AWS, the network or the API fails
-    └── AccessDenied    4   the user's AWS identity may not do this; trying again would not help
+├── UsageError         2   usage error
+├── RequestRefused          3   the API refused the request: unknown batch, wrong state, invalid value
+└── ServiceError          4   AWS, the network or the API failed
+    └── AccessDenied    4   the user's AWS identity is not allowed to do this
 """
 
 from enum import IntEnum
@@ -22,19 +22,19 @@ class Exit(IntEnum):
 
 
 class CliError(Exception):
-    """An error that is told in one line."""
+    """Base of the errors; the message is printed on one line."""
 
     code = Exit.SERVICE_ERROR
 
 
 class UsageError(CliError):
-    """The command line doesn't make sense."""
+    """The command line is not valid."""
 
     code = Exit.USAGE_ERROR
 
 
 class RequestRefused(CliError):
-    """The API refuses; ``status`` is its HTTP status."""
+    """The API refused the request; ``status`` is the HTTP status."""
 
     code = Exit.REFUSED
 
@@ -44,8 +44,8 @@ class RequestRefused(CliError):
 
 
 class ServiceError(CliError):
-    """AWS, the network or the API fails."""
+    """AWS, the network or the API failed."""
 
 
 class AccessDenied(ServiceError):
-    """The user's AWS identity may not do this."""
+    """The user's AWS identity is not allowed to do this; another attempt would not help."""

@@ -1,4 +1,4 @@
-"""The command itself: its help, and errors turned into a line and an exit code."""
+"""Entry point of `adjust`: the help of the command, and errors turned into a message and an exit code."""
 
 import os
 import sys
@@ -12,21 +12,20 @@ from cli import decision_commands, query_commands, submission_commands, transact
 from cli.errors import CliError, Exit
 from cli.output import clean
 
-_ABOUT = """Adjust customers' point balances at Gameball, in batches and one at a time.
+_ABOUT = """Adjust customers' point balances at Gameball, in batches or one at a time.
 
-It finds everything in the outputs of the deployed CloudFormation stack, and uses your own AWS
-credentials. With AWS_ENDPOINT_URL, or --local after `make up`, it talks to a stack on this machine.
+The command reads the outputs of the deployed CloudFormation stack and uses your AWS credentials.
+With --local it uses the stack that `make up` started on this machine; AWS_ENDPOINT_URL works, too.
 """
 _CODES = """\b
 Exit codes:
-  0    done; a watched batch ended with every row applied, or a watched dry run found
-       that every row would be
-  1    a watched batch ended otherwise, or waits for approval: a person has to look; of a
-       dry run: rows are rejected, would fail, or could not be foretold
-  2    the command line makes no sense
-  3    refused: no such batch, wrong state, a value that is not accepted
+  0    success; with --wait or watch: every row was applied, or would be (dry run)
+  1    with --wait or watch: the batch ended otherwise or waits for approval;
+       in a dry run: rows were rejected, would fail or could not be predicted
+  2    usage error
+  3    refused by the API: unknown batch, wrong state or invalid value
   4    AWS, the network or the API failed
-  130  stopped by Ctrl-C; a batch that was watched goes on
+  130  interrupted by Ctrl-C; the batch continues
 
 \b
 Examples:
@@ -69,23 +68,23 @@ for command in COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; its exit code."""
+    """Run a command line and return its exit code."""
     try:
         return int(adjust.main(arguments, prog_name="adjust", standalone_mode=False) or Exit.OK)
     except click.ClickException as error:
         error.show()
         return Exit.USAGE_ERROR
     except click.exceptions.Abort:
-        return _fail("stopped; nothing further is done", Exit.DETACHED)
+        return _fail("aborted", Exit.DETACHED)
     except CliError as error:
         return _fail(str(error), error.code)
     except ClientError as error:
-        told = error.response.get("Error", {})
-        return _fail(f"AWS says {told.get('Code')}: {told.get('Message')}", Exit.SERVICE_ERROR)
+        details = error.response.get("Error", {})
+        return _fail(f"AWS error {details.get('Code')}: {details.get('Message')}", Exit.SERVICE_ERROR)
     except BotoCoreError as error:
         return _fail(str(error), Exit.SERVICE_ERROR)
     except BrokenPipeError:
-        # Whoever read us has seen enough; Python must not complain about it at its end.
+        # The reader of the pipe has closed it; without this, Python reports an error when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Tables and lines for people, JSON for machines."""
+"""Output of the commands: tables and lines for people, JSON for programs."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from rich.text import Text
 from adjustments.core import exact_json
 
 _UNBOUND: Final = 10_000
-"""Columns of a line where no terminal says how many it has: whoever reads it then wants whole lines."""
+"""Width in columns where the output is no terminal, so that lines are not broken."""
 
 STYLES: Final = {
     "completed": "green",
@@ -35,17 +35,17 @@ OUTCOMES: Final = {
 }
 """The outcomes by their names in the API."""
 
-FORECASTS: Final = {
+PREDICTIONS: Final = {
     "wouldApply": "would be applied",
     "wouldOverdraw": "would overdraw",
     "unknownCustomer": "unknown to Gameball",
-    "notPredicted": "not foretold",
+    "notPredicted": "not predicted",
 }
-"""The forecasts of a dry run by their names in the API."""
+"""The predictions of a dry run by their names in the API."""
 
 
 class Output:
-    """The output of a command; with ``is_json`` only what machines read goes to standard output."""
+    """Writes the output of a command; with ``is_json`` only JSON goes to standard output."""
 
     def __init__(self, is_json: bool) -> None:
         self.is_json = is_json
@@ -57,23 +57,23 @@ class Output:
         sys.stdout.write(exact_json.write(value, indent=2) + "\n")
 
     def say(self, *parts: str | Text) -> None:
-        """Write a line for people: on standard error when machines read the other."""
+        """Write a line for people; with ``is_json``, to standard error."""
         console = self.errors if self.is_json else self.console
         console.print(Text.assemble(*map(clean, parts)), soft_wrap=True)
 
     def warn(self, line: str) -> None:
-        """Write a line for people that is no answer, on standard error."""
+        """Write a line to standard error."""
         self.errors.print(clean(line), soft_wrap=True)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], spare: Sequence[str] = ()
     ) -> None:
-        """Write a table whose first column is never broken.
+        """Write a table; its first column is never wrapped.
 
         Args:
-            columns: their names.
-            rows: the cells.
-            spare: columns that are left out, the first of them first, where the terminal is too narrow.
+            columns: names of the columns.
+            rows: the cells of each row.
+            spare: columns to leave out where the terminal is too narrow, in this order.
         """
         shown = list(columns)
         table = _table(columns, rows, shown, self._is_terminal)
@@ -86,7 +86,7 @@ class Output:
         self._print(table)
 
     def pairs(self, pairs: Sequence[tuple[str, str | Text]]) -> None:
-        """Write names and values, those without a value left out."""
+        """Write names and values; those without a value are left out."""
         table = Table.grid(padding=(0, 2), pad_edge=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
@@ -100,7 +100,7 @@ class Output:
         return self.console.is_terminal
 
     def _print(self, table: Table) -> None:
-        """Print a table; without the blanks at the ends of its lines where it is piped."""
+        """Print a table; without trailing blanks where it is piped."""
         if self._is_terminal:
             self.console.print(table)
             return
@@ -113,16 +113,16 @@ class Output:
 def _table(
     columns: Sequence[str], rows: Sequence[Sequence[str | Text]], shown: Sequence[str], is_terminal: bool
 ) -> Table:
-    places = [columns.index(name) for name in shown]
+    positions = [columns.index(name) for name in shown]
     table = Table(
         box=box.SIMPLE_HEAD if is_terminal else None,
         padding=(0, 1) if is_terminal else (0, 2, 0, 0),
         pad_edge=is_terminal,
     )
-    for place in places:
-        table.add_column(columns[place], overflow="fold", no_wrap=not place)
+    for position in positions:
+        table.add_column(columns[position], overflow="fold", no_wrap=not position)
     for row in rows:
-        table.add_row(*(clean(row[place]) for place in places))
+        table.add_row(*(clean(row[position]) for position in positions))
     return table
 
 
@@ -132,7 +132,7 @@ def _console(file: Any) -> Console:
 
 
 def clean(text: str | Text) -> Text:
-    """Text without anything that a terminal would obey."""
+    """Remove control characters, which a terminal would interpret."""
     if isinstance(text, Text):
         return text
     return Text(
@@ -141,25 +141,30 @@ def clean(text: str | Text) -> Text:
 
 
 def status_of(batch: Mapping[str, Any]) -> Text:
-    """A batch's status in its colour."""
+    """The status of a batch, in colour."""
     status = str(batch.get("status", ""))
     return Text(clean(status).plain.replace("_", " "), style=STYLES.get(status, ""))
 
 
 def number(value: object) -> str:
-    """A number with thousands."""
+    """A number with thousands separators."""
     return f"{value:,}" if isinstance(value, int) else points(value) if isinstance(value, Decimal) else ""
 
 
+def rows_text(rows: int) -> str:
+    """A number of rows with its noun."""
+    return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
+
+
 def points(value: object) -> str:
-    """A sum of points, with its sign."""
+    """A sum of points with its sign."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return ""
     return f"{value:+,}" if isinstance(value, int) else f"{value:+,f}"
 
 
 def moment(text: object) -> str:
-    """A time of the API as people in their own zone write it."""
+    """A time from the API in the local time zone."""
     try:
         return f"{datetime.fromisoformat(str(text)).astimezone():%Y-%m-%d %H:%M:%S}"
     except ValueError:
@@ -167,13 +172,13 @@ def moment(text: object) -> str:
 
 
 def outcomes(batch: Mapping[str, Any]) -> str:
-    """The outcomes that occur, in one line."""
+    """The outcomes and their numbers of rows, on one line."""
     return _counts_text(batch.get("counts", {}), OUTCOMES)
 
 
 def prediction(batch: Mapping[str, Any]) -> str:
-    """What a real run would do to the rows of a dry run, in one line."""
-    return _counts_text(batch.get("prediction") or {}, FORECASTS)
+    """The predictions of a dry run and their numbers of rows, on one line."""
+    return _counts_text(batch.get("prediction") or {}, PREDICTIONS)
 
 
 def _counts_text(rows: Mapping[str, Any], names: Mapping[str, str]) -> str:

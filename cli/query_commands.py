@@ -24,7 +24,11 @@ STATUSES: Final = ("planned", AWAITING_APPROVAL, "submitting", "polling", *sorte
     "--status", type=click.Choice(STATUSES), metavar="STATUS", help=f"One of {', '.join(STATUSES)}."
 )
 @click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most so many."
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Maximum number of batches.",
 )
 @with_context
 def list_batches(context: CommandContext, status: str | None, limit: int) -> int:
@@ -45,21 +49,21 @@ def list_batches(context: CommandContext, status: str | None, limit: int) -> int
         for batch in found
     ]
     if rows:
-        names = ["batch", "status", "rows", "outcomes", "points applied", "taken"]
-        context.output.table(names, rows, spare=["taken", "points applied", "rows"])
+        names = ["batch", "status", "rows", "outcomes", "points applied", "received"]
+        context.output.table(names, rows, spare=["received", "points applied", "rows"])
     else:
-        context.output.say("no batches" if status is None else f"no batches are {status}")
+        context.output.say("no batches" if status is None else f"no batches with status {status}")
     return Exit.OK
 
 
 @click.command(
-    short_help="Show one batch, and what to do next.",
+    short_help="Show one batch and the next step.",
     epilog=examples(f"adjust show {EXAMPLE_ID}", f"adjust show {EXAMPLE_ID} --json | jq .links"),
 )
 @batch_argument
 @with_context
 def show(context: CommandContext, batch: str) -> int:
-    """Show one batch: its status, rows, points and jobs, and what to do next."""
+    """Show one batch: its status, rows, points and jobs, and the next step."""
     found = context.api.batch(batch)
     if context.output.is_json:
         context.output.data(found)
@@ -73,14 +77,18 @@ def show(context: CommandContext, batch: str) -> int:
     epilog=examples(f"adjust results {EXAMPLE_ID}", f"adjust results {EXAMPLE_ID} --to ~/spring"),
 )
 @batch_argument
-@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Folder [default: ./BATCH].")
+@click.option(
+    "--to", type=click.Path(file_okay=False, path_type=Path), help="Folder for the files [default: ./BATCH]."
+)
 @with_context
 def results(context: CommandContext, batch: str, to: Path | None) -> int:
     """Download a batch's result files; open report.html in a browser."""
     found = context.api.batch(batch)
     links = found.get("links") or {}
     if not links:
-        raise RequestRefused(f"the batch is {found.get('status')}; only one that has ended has results", 409)
+        raise RequestRefused(
+            f"the batch is {found.get('status')}; results are available once it has ended", 409
+        )
     folder = to or Path(plain_name(batch))
     folder.mkdir(parents=True, exist_ok=True)
     sizes = {name: context.api.download(url, folder / plain_name(name)) for name, url in links.items()}

@@ -1,4 +1,4 @@
-"""Finds a deployed stack by its outputs, with the user's own credentials, and makes its clients."""
+"""The deployed stack: finds it with the user's credentials, reads its outputs, makes clients."""
 
 import json
 import os
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DEFAULT_STACK: Final = "gameball-adjustments-dev"
-"""Not the account whose points are money: that one has to be named."""
+"""Not production, which has to be named."""
 
 LOCAL_STACK: Final = "gameball-adjustments-local"
 LOCAL_STATE: Final = Path(__file__).resolve().parent.parent / ".local" / "stack.json"
-"""StackSelection `make up` tells what it has started (local/lifecycle.py)."""
+"""Written by `make up` (local/server.py)."""
 
 _AWS_HOST: Final = ".amazonaws.com"
 _CONFIG: Final = Config(
     connect_timeout=5,
     read_timeout=60,
     retries={"mode": "standard", "total_max_attempts": 4},
-    # An endpoint on this machine has no host name for each bucket; on AWS the usual form is taken.
+    # An endpoint on this machine has no host name for each bucket.
     s3={"addressing_style": "auto"},
 )
 
 
 @dataclass(frozen=True, slots=True)
 class StackSelection:
-    """Which stack is meant, as the user said."""
+    """The options that select a stack."""
 
     stack: str | None = None
     profile: str | None = None
@@ -46,14 +46,14 @@ class StackSelection:
     is_local: bool = False
 
     def as_options(self) -> str:
-        """The options that say the same, to be put behind a command."""
+        """The same selection as options of a command line."""
         named = {"--stack": self.stack, "--profile": self.profile, "--region": self.region}
         told = [f" {name} {shlex.quote(value)}" for name, value in named.items() if value]
         return "".join([*told, *([" --local"] if self.is_local else [])])
 
 
 class Stack:
-    """A deployed stack: its outputs, the bucket, and where the API is."""
+    """A deployed stack: its outputs, bucket and API."""
 
     def __init__(
         self,
@@ -69,7 +69,12 @@ class Stack:
 
     @classmethod
     def at(cls, where: StackSelection) -> "Stack":
-        """Find the stack; raises CliError."""
+        """Select the stack.
+
+        Raises:
+            UsageError: no region is known.
+            ServiceError: the profile can't be used, or no local stack is up.
+        """
         if where.is_local:
             return cls._of_make_up(where)
         try:
@@ -77,7 +82,7 @@ class Stack:
         except BotoCoreError as error:
             raise ServiceError(str(error)) from None
         if session.region_name is None:
-            raise UsageError("no AWS region: give --region, or set AWS_REGION or your profile's region")
+            raise UsageError("no AWS region: set --region, AWS_REGION or the region of your profile")
         return cls(session, where.stack)
 
     @classmethod
@@ -85,7 +90,7 @@ class Stack:
         try:
             state = json.loads(LOCAL_STATE.read_bytes())
         except FileNotFoundError:
-            raise ServiceError("no local stack is up: start it with `make up`") from None
+            raise ServiceError("no local stack is running: start it with `make up`") from None
         # The local root account's keys; these are not secret.
         session = boto3.Session("test", "test", region_name=state["region"])
         return cls(session, where.stack, state["endpoint"], state.get("caBundle"))
@@ -102,39 +107,40 @@ class Stack:
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
-        """The stack's outputs; raises ServiceError where there is no such stack."""
+        """The outputs of the stack; raises ServiceError where there is no such stack."""
         try:
             found = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
                 raise ServiceError(
-                    f"there is no stack {self.name} in {self.region}: name it with --stack, "
-                    "or look at --region and --profile"
+                    f"there is no stack {self.name} in {self.region}: check --stack, --region and --profile"
                 ) from None
             raise
         return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
     def output(self, name: str) -> str:
-        """One of the outputs; raises ServiceError where the stack is not one of ours."""
+        """One output; raises ServiceError where the stack is another application's."""
         try:
             return self.outputs[name]
         except KeyError:
-            raise ServiceError(f"the stack {self.name} has no output {name}: is it this bundle's?") from None
+            raise ServiceError(
+                f"the stack {self.name} has no output {name}: check that it is a stack of this application"
+            ) from None
 
     @property
     def bucket(self) -> str:
-        """The bucket that files are dropped into."""
+        """The bucket for files and results."""
         return self.output("BucketName")
 
     @cached_property
     def s3(self) -> "S3Client":
-        """The bucket's client."""
+        """The S3 client."""
         client: S3Client = self._client("s3")
         return client
 
     @property
     def api_url(self) -> str:
-        """StackSelection the API is; AWS's host names lead nowhere when the stack is on this machine."""
+        """The address of the API; on this machine, that of the emulator instead of the host at AWS."""
         url = self.output("ApiUrl").rstrip("/")
         if not self._is_emulated:
             return url
@@ -144,7 +150,7 @@ class Stack:
 
     @property
     def _is_emulated(self) -> bool:
-        """Whether the user's configuration leads elsewhere than to AWS (AWS_ENDPOINT_URL)."""
+        """Whether the configuration names another endpoint than AWS (AWS_ENDPOINT_URL)."""
         host = urlsplit(self._cloudformation.meta.endpoint_url).hostname or ""
         return not host.removesuffix(".cn").endswith(_AWS_HOST)
 

@@ -18,7 +18,7 @@ FILE_SUFFIXES: Final = (".csv", ".csv.gz")
 
 
 @click.command(
-    short_help="Drop a CSV file of adjustments.",
+    short_help="Submit a CSV file of adjustments.",
     epilog=examples(
         "adjust submit spring.csv --dry-run --wait",
         "adjust submit spring.csv --wait",
@@ -27,20 +27,22 @@ FILE_SUFFIXES: Final = (".csv", ".csv.gz")
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--dry-run", is_flag=True, help="Check the file and foretell what each row would do; nothing is sent."
+    "--dry-run", is_flag=True, help="Check the file and predict the outcome of each row; nothing is sent."
 )
-@click.option("--wait", is_flag=True, help="Watch the batch to its end; the exit code tells how it went.")
-@click.option("--allow-duplicate", is_flag=True, help="Take rows that were accepted before once more.")
+@click.option(
+    "--wait", is_flag=True, help="Watch the batch until it ends; `adjust --help` lists the exit codes."
+)
+@click.option("--allow-duplicate", is_flag=True, help="Accept rows that were accepted before.")
 @with_context
 def submit(context: CommandContext, file: Path, dry_run: bool, wait: bool, allow_duplicate: bool) -> int:
-    """Drop a CSV file of adjustments, and tell the batch that it becomes.
+    """Submit a CSV file of adjustments, and print the id of its batch.
 
-    With --dry-run nothing is sent: the batch ends as validated, and tells how many rows would be applied,
-    would overdraw, are unknown to Gameball or could not be foretold. With --wait as well, the exit code is 0
-    only where every row would be applied.
+    With --dry-run nothing is sent: the batch ends as validated and shows how many rows would be applied,
+    would overdraw, are unknown to Gameball or could not be predicted. With --wait the exit code is then 0
+    only if every row would be applied.
     """
     if not file.name.lower().endswith(FILE_SUFFIXES):
-        raise UsageError(f"{file.name} is not taken: its name must end in {' or '.join(FILE_SUFFIXES)}")
+        raise UsageError(f"{file.name}: the file name must end in {' or '.join(FILE_SUFFIXES)}")
     named = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
     metadata = {name: "true" for name, is_set in named.items() if is_set}
     key, bucket, s3 = INBOX + file.name, context.stack.bucket, context.stack.s3
@@ -49,51 +51,51 @@ def submit(context: CommandContext, file: Path, dry_run: bool, wait: bool, allow
     which: Any = {"VersionId": put["VersionId"]} if put.get("VersionId") else {}
     head = s3.head_object(Bucket=bucket, Key=key, **which)
     version = head.get("VersionId", put.get("VersionId", ""))
-    # Derived as intake derives it, so that nobody has to look for the batch.
+    # Derived as the function derives it, so that the batch need not be searched for.
     batch = batch_id(key, head["LastModified"], (bucket, key, version))
     if not wait:
-        told = {"batchId": batch, "bucket": bucket, "key": key, "versionId": version, "dryRun": dry_run}
+        submitted = {"batchId": batch, "bucket": bucket, "key": key, "versionId": version, "dryRun": dry_run}
         if context.output.is_json:
-            context.output.data(told)
+            context.output.data(submitted)
         else:
-            context.output.say("dropped as batch ", Text(batch, style="bold"))
-            context.output.say(f"to follow it: {context.hint(f'watch {batch}')}")
+            context.output.say("submitted as batch ", Text(batch, style="bold"))
+            context.output.say(f"to watch it: {context.hint(f'watch {batch}')}")
         return Exit.OK
-    context.output.say("dropped as batch ", Text(batch, style="bold"))
-    return _follow(context, batch, is_new=True)
+    context.output.say("submitted as batch ", Text(batch, style="bold"))
+    return _watch(context, batch, is_new=True)
 
 
 @click.command(
-    short_help="Follow a batch to its end; Ctrl-C detaches.",
+    short_help="Watch a batch until it ends; Ctrl-C detaches.",
     epilog=examples(f"adjust watch {EXAMPLE_ID}", f"adjust watch {EXAMPLE_ID} --json | jq .counts"),
 )
 @batch_argument
 @with_context
 def watch(context: CommandContext, batch: str) -> int:
-    """Follow a batch until it has ended or waits for approval. Ctrl-C detaches; the batch goes on."""
-    return _follow(context, batch, is_new=_is_recent(batch))
+    """Watch a batch until it has ended or waits for approval. Ctrl-C detaches; the batch continues."""
+    return _watch(context, batch, is_new=_is_recent(batch))
 
 
 def _is_recent(batch: str) -> bool:
-    """Whether a batch may not be there yet: its id tells when its file was dropped (UTC)."""
+    """Whether a batch may not exist yet: its id contains the time (UTC) at which its file was uploaded."""
     try:
-        dropped_at = datetime.strptime(batch[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        uploaded_at = datetime.strptime(batch[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return False
-    return datetime.now(UTC) - dropped_at < timedelta(seconds=APPEARS_WITHIN_S)
+    return datetime.now(UTC) - uploaded_at < timedelta(seconds=APPEARS_WITHIN_S)
 
 
-def _follow(context: CommandContext, batch: str, *, is_new: bool) -> int:
+def _watch(context: CommandContext, batch: str, *, is_new: bool) -> int:
     try:
         ended = context.watcher.watch(batch, is_new=is_new)
     except KeyboardInterrupt:
         context.output.warn(
-            f"detached; the batch goes on. To follow it again: {context.hint(f'watch {batch}')}"
+            f"detached; the batch continues. To watch it again: {context.hint(f'watch {batch}')}"
         )
         return Exit.DETACHED
-    except ServiceError as trouble:
+    except ServiceError as error:
         again = context.hint(f"watch {batch}")
-        raise ServiceError(f"{trouble}. The batch goes on by itself; to follow it again: {again}") from None
+        raise ServiceError(f"{error}. The batch continues; to watch it again: {again}") from None
     if context.output.is_json:
         context.output.data(ended)
     else:

@@ -18,11 +18,11 @@ from cli.errors import Exit, ServiceError, UsageError
     ),
 )
 @click.option("--customer", required=True, help="The customer's id.")
-@click.option("--points", "whole_points", type=int, help="Points to add, or with a minus to deduct.")
-@click.option("--amount", help="Money instead of points, in the account's currency; a minus deducts.")
-@click.option("--reason", required=True, help="Why; the customer may see it.")
-@click.option("--username", required=True, help="Who does it.")
-@click.option("--id", "transaction_id", help="The transaction's id: the same id is never applied twice.")
+@click.option("--points", "whole_points", type=int, help="Points to add; negative to deduct.")
+@click.option("--amount", help="Money instead of points, in the account's currency; negative to deduct.")
+@click.option("--reason", required=True, help="Reason; the customer may see it.")
+@click.option("--username", required=True, help="Name of the person who makes the transaction.")
+@click.option("--id", "transaction_id", help="Id of the transaction; the same id is never applied twice.")
 @click.option("--expiry-days", type=int, help="Days until the points expire.")
 @with_context
 def transact(
@@ -35,13 +35,13 @@ def transact(
     transaction_id: str | None,
     expiry_days: int | None,
 ) -> int:
-    """Add one manual transaction: goodwill or a correction for one customer, applied at once.
+    """Add one manual transaction for one customer, applied at once.
 
-    A transaction is applied once for its --id, however often the command is given. Without --id a fresh one
-    is made up, and told.
+    A transaction is applied once for its --id, however often the command is run. Without --id a new one is
+    generated and printed.
     """
     if (whole_points is None) == (amount is None):
-        raise UsageError("give --points or --amount, one of them")
+        raise UsageError("give either --points or --amount")
     name = transaction_id or f"adjust-{uuid.uuid4()}"
     fields = {
         "customerId": customer,
@@ -55,10 +55,8 @@ def transact(
     try:
         body = {field: value for field, value in fields.items() if value is not None}
         answer = context.api.post("/transactions/manual", body)
-    except ServiceError as trouble:
-        raise ServiceError(
-            f"{trouble}. Say the same again with --id {name}: it is not applied twice"
-        ) from None
+    except ServiceError as error:
+        raise ServiceError(f"{error}. Rerun the command with --id {name}: it is not applied twice") from None
     if context.output.is_json:
         context.output.data(answer)
     else:
@@ -70,11 +68,11 @@ def transact(
 
 
 def _exact(text: str) -> Decimal:
-    """A number with exactly its digits."""
+    """Read a decimal number without rounding."""
     try:
         number_of = Decimal(text)
     except InvalidOperation:
-        raise UsageError(f"--amount {text!r} is no number") from None
+        raise UsageError(f"--amount {text!r} is not a number") from None
     if not number_of.is_finite() or abs(number_of.adjusted()) > 30:
-        raise UsageError(f"--amount {text!r} is no number that can be sent")
+        raise UsageError(f"--amount {text!r} is out of range")
     return number_of

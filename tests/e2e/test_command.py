@@ -205,7 +205,7 @@ def test_a_guarded_batch_is_approved_watched_and_taken_back_once(
 
     approved = terminal.type("approve", name, "--yes")
     assert approved.returncode == 0, approved.stderr
-    assert "+1,300,000 asked for" in approved.stdout
+    assert "+1,300,000 requested" in approved.stdout
     watched = terminal.batch("watch", name)
     assert (watched["status"], watched["counts"]["applied"]) == ("completed", 2)
     assert watched["approvedBy"].startswith("arn:aws:")
@@ -243,7 +243,7 @@ def test_rows_in_doubt_are_resolved_at_the_terminal_and_only_what_was_applied_is
     lost = terminal.batch("submit", "lost.csv", "--wait", exit_code=1)
     name = lost["batchId"]
     assert (lost["status"], lost["counts"]["inDoubt"]) == ("needs_attention", 3)
-    assert "do not send the rows in doubt again" in terminal.type("show", name).stdout
+    assert "do not submit the rows in doubt again" in terminal.type("show", name).stdout
     assert terminal.type("resolve", name, "applied", "--note", "looked").returncode == 2
     assert (
         terminal.type("resolve", name, "applied", "--line", "9", "--note", "looked", "--yes").returncode == 3

@@ -1,4 +1,4 @@
-"""The command as people and scripts meet it: words, JSON, exit codes."""
+"""Commands of `adjust`: their output, JSON and exit codes."""
 
 import json
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ def api() -> Iterator[FakeBatchApi]:
 
 @pytest.fixture(autouse=True)
 def stack(api: FakeBatchApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeStack:
-    """Every command finds the fake stack, waits no time, and works in a folder of its own."""
+    """Every command uses the fake stack, does not wait, and works in a folder of its own."""
     fake = FakeStack(api.url)
     monkeypatch.setattr(Stack, "at", lambda where: fake)
     monkeypatch.setattr(batch_watcher, "_POLL_FIRST_S", 0.001)
     monkeypatch.setattr(batch_watcher, "_POLL_LAST_S", 0.001)
-    monkeypatch.setattr(api_client, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(api_client, "RETRY", api_client.RETRY.new(backoff_factor=0, backoff_jitter=0))
     monkeypatch.chdir(tmp_path)
     return fake
 
@@ -56,10 +56,10 @@ def batch(status: str = "completed", **values: Any) -> dict[str, Any]:
     }
 
 
-FORETOLD = {"wouldApply": 0, "wouldOverdraw": 0, "unknownCustomer": 0, "notPredicted": 0}
+NO_PREDICTION = {"wouldApply": 0, "wouldOverdraw": 0, "unknownCustomer": 0, "notPredicted": 0}
 
 
-def test_submit_drops_the_file_and_names_its_batch(
+def test_submit_uploads_the_file_and_prints_the_batch_id(
     stack: FakeStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "spring.csv").write_text("customerId,amount\na,1\n")
@@ -72,7 +72,7 @@ def test_submit_drops_the_file_and_names_its_batch(
     assert (told["batchId"], told["versionId"], told["dryRun"]) == (expected, "v7", True)
 
 
-def test_submit_refuses_what_intake_would_not_look_at(
+def test_submit_refuses_a_file_name_that_is_not_processed(
     stack: FakeStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "spring.xlsx").write_text("x")
@@ -86,11 +86,11 @@ def test_submit_refuses_what_intake_would_not_look_at(
     [
         (batch(), 0),
         (batch("validated"), 0),
-        (batch("validated", prediction={**FORETOLD, "wouldApply": 3}), 0),
+        (batch("validated", prediction={**NO_PREDICTION, "wouldApply": 3}), 0),
         (batch("validated", counts={"rejected": 1}), 1),
-        (batch("validated", prediction={**FORETOLD, "wouldOverdraw": 1}), 1),
-        (batch("validated", prediction={**FORETOLD, "unknownCustomer": 1}), 1),
-        (batch("validated", prediction={**FORETOLD, "notPredicted": 1}), 1),
+        (batch("validated", prediction={**NO_PREDICTION, "wouldOverdraw": 1}), 1),
+        (batch("validated", prediction={**NO_PREDICTION, "unknownCustomer": 1}), 1),
+        (batch("validated", prediction={**NO_PREDICTION, "notPredicted": 1}), 1),
         (batch("completed_with_errors"), 1),
         (batch("needs_attention"), 1),
         (batch("rejected"), 1),
@@ -98,7 +98,7 @@ def test_submit_refuses_what_intake_would_not_look_at(
         (batch("awaiting_approval"), 1),
     ],
 )
-def test_waiting_for_the_end_tells_it_by_the_exit_code(
+def test_submit_wait_exits_with_a_code_for_the_status(
     api: FakeBatchApi, stack: FakeStack, tmp_path: Path, ended: dict[str, Any], code: int
 ) -> None:
     (tmp_path / "spring.csv").write_text("customerId,amount\na,1\n")
@@ -113,7 +113,7 @@ def test_waiting_for_the_end_tells_it_by_the_exit_code(
     assert len(api.calls) == 3
 
 
-def test_watch_tells_rows_jobs_rate_and_no_colours_when_piped(
+def test_watch_shows_rows_jobs_and_rate_without_colours_when_piped(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     progress = {
@@ -131,13 +131,13 @@ def test_watch_tells_rows_jobs_rate_and_no_colours_when_piped(
     assert "\x1b" not in told
 
 
-def test_watch_waits_for_a_file_that_was_dropped_just_now(api: FakeBatchApi) -> None:
+def test_watch_waits_for_a_batch_whose_file_was_uploaded_just_now(api: FakeBatchApi) -> None:
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-spring-0123456789ab"
     api.answer(f"GET /batches/{name}", (404, {"error": 404, "message": "none"}), (200, batch()))
     assert main(["watch", name]) == 0
 
 
-def test_watch_waits_through_a_crashed_reading_and_says_why_once(
+def test_watch_waits_until_a_crashed_planner_is_retried_and_says_so_once(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 0.0
@@ -156,12 +156,12 @@ def test_watch_waits_through_a_crashed_reading_and_says_why_once(
     assert f"no batch {name} after 32 minutes" in told
 
 
-def test_watch_of_no_batch_is_refused(api: FakeBatchApi) -> None:
+def test_watch_of_an_unknown_batch_is_refused(api: FakeBatchApi) -> None:
     assert main(["watch", "20200101-101500-spring-0123456789ab"]) == 3
     assert main(["watch", "spring.csv"]) == 3
 
 
-def test_interrupted_watch_says_that_the_batch_goes_on(
+def test_watch_interrupted_says_that_the_batch_continues(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(seconds: float) -> None:
@@ -174,9 +174,7 @@ def test_interrupted_watch_says_that_the_batch_goes_on(
     assert f"adjust watch {ID}" in capsys.readouterr().err
 
 
-def test_list_goes_through_the_pages_as_far_as_asked(
-    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_list_reads_pages_up_to_the_limit(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
     api.answer("GET /batches?limit=100&status=completed", (200, {"batches": [batch()] * 100, "next": "n/1"}))
     api.answer(
         "GET /batches?after=n%2F1&limit=50&status=completed", (200, {"batches": [batch()] * 50, "next": "n2"})
@@ -185,7 +183,7 @@ def test_list_goes_through_the_pages_as_far_as_asked(
     assert len(json.loads(capsys.readouterr().out)["batches"]) == 150
 
 
-def test_list_is_a_table_for_people(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_prints_a_table(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
     api.answer("GET /batches?limit=20", (200, {"batches": [batch()], "next": None}))
     assert main(["list"]) == 0
     told = capsys.readouterr().out
@@ -193,11 +191,9 @@ def test_list_is_a_table_for_people(api: FakeBatchApi, capsys: pytest.CaptureFix
     assert "3 applied" in told
 
 
-def test_list_that_is_piped_is_one_line_a_batch_however_long(
-    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_list_piped_prints_one_line_per_batch(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
     long = "20261122-101500-" + "a" * 30 + "-0123456789ab"
-    dry = batch("validated", prediction={**FORETOLD, "wouldApply": 2, "wouldOverdraw": 1})
+    dry = batch("validated", prediction={**NO_PREDICTION, "wouldApply": 2, "wouldOverdraw": 1})
     api.answer("GET /batches?limit=20", (200, {"batches": [batch(batchId=long), dry], "next": None}))
     main(["list"])
     head, first, second = capsys.readouterr().out.splitlines()
@@ -208,7 +204,7 @@ def test_list_that_is_piped_is_one_line_a_batch_however_long(
 
 
 @pytest.mark.parametrize("width", [50, 80, 100, 200])
-def test_list_never_breaks_a_batchs_id_however_narrow_the_terminal(
+def test_list_never_wraps_a_batch_id_in_a_narrow_terminal(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -217,18 +213,18 @@ def test_list_never_breaks_a_batchs_id_however_narrow_the_terminal(
     main(["list"])
     told = capsys.readouterr().out
     assert ID in told
-    assert ("taken" in told) == (width == 200)
+    assert ("received" in told) == (width == 200)
 
 
-def test_dry_run_tells_what_it_foretells_and_no_jobs(
+def test_show_of_a_dry_run_prints_predictions_and_no_jobs(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    foretold = {**FORETOLD, "wouldApply": 1, "wouldOverdraw": 1, "unknownCustomer": 1}
+    predicted = {**NO_PREDICTION, "wouldApply": 1, "wouldOverdraw": 1, "unknownCustomer": 1}
     nothing = {"settledRows": 0, "acceptedRows": 3, "jobs": {"total": 0, "settled": 0}}
     dry = batch(
         "validated",
         dryRun=True,
-        prediction=foretold,
+        prediction=predicted,
         progress=nothing,
         counts={"applied": 0, "notSubmitted": 3},
     )
@@ -241,7 +237,7 @@ def test_dry_run_tells_what_it_foretells_and_no_jobs(
     assert "before you submit without --dry-run" in told
 
 
-def test_who_decided_what_is_shown(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_who_decided(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
     resolution = {"at": "2026-11-22T11:00:00.000Z", "by": "arn:bob", "note": "looked up", "rows": 2}
     decided: dict[str, Any] = {
         "approvedBy": "arn:ann",
@@ -260,14 +256,20 @@ def test_who_decided_what_is_shown(api: FakeBatchApi, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("state", "wanted"),
     [
-        ((0, 400, None, None, None), "none of 400 rows in doubt yet; the next sweep begins"),
-        ((100, 300, "12:00", None, None), "100 of 400 rows in doubt; the others with the next sweeps"),
-        ((100, 300, "12:00", "12:30", None), "100 of 400 rows in doubt; the others until about 2026-11-22"),
-        ((400, 0, "12:00", None, None), "all 400 rows in doubt, the last 2026-11-22"),
+        ((0, 400, None, None, None), "none of 400 rows in doubt yet; starts with the next sweep"),
+        (
+            (100, 300, "12:00", None, None),
+            "100 of 400 rows in doubt; the remaining ones with the next sweeps",
+        ),
+        (
+            (100, 300, "12:00", "12:30", None),
+            "100 of 400 rows in doubt; the remaining ones until about 2026-11-22",
+        ),
+        ((400, 0, "12:00", None, None), "all 400 rows in doubt, the last on 2026-11-22"),
         ((400, 0, "12:00", None, "13:00"), "again after 2026-11-22"),
     ],
 )
-def test_how_far_rows_in_doubt_were_looked_up_is_shown(
+def test_show_prints_how_many_rows_in_doubt_were_looked_up(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str], state: tuple[Any, ...], wanted: str
 ) -> None:
     names = ("rowsLookedUp", "rowsLeft", "lookedUpAt", "expectedEnd", "nextRoundAt")
@@ -280,17 +282,15 @@ def test_how_far_rows_in_doubt_were_looked_up_is_shown(
 
 @pytest.mark.parametrize("named", ["", "../etc", "a b", "spring/x.csv", "."])
 @pytest.mark.parametrize("command", ["show", "watch", "results", "approve", "stop", "reverse"])
-def test_what_can_be_no_batch_is_refused_before_any_call(
+def test_invalid_batch_id_is_refused_before_any_call(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str], command: str, named: str
 ) -> None:
     assert main([command, named]) == 2
-    assert "is no batch id" in capsys.readouterr().err
+    assert "is not a batch id" in capsys.readouterr().err
     assert api.calls == []
 
 
-def test_what_to_type_next_is_for_the_same_stack(
-    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_next_step_is_for_the_same_stack(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("polling")))
     main(["show", ID, "--stack", "my stack", "--profile", "ops", "--region", "eu-west-1"])
     assert f"adjust watch {ID} --stack 'my stack' --profile ops --region eu-west-1" in capsys.readouterr().out
@@ -298,13 +298,13 @@ def test_what_to_type_next_is_for_the_same_stack(
     assert f"adjust watch {ID} --local\n" in capsys.readouterr().out
 
 
-def test_watch_that_loses_the_network_says_that_the_batch_goes_on(
+def test_watch_without_network_says_that_the_batch_continues(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("polling")), (503, {"message": "down"}))
     assert main(["watch", ID, "--local"]) == 4
     told = capsys.readouterr().err
-    assert "The batch goes on" in told
+    assert "The batch continues" in told
     assert f"adjust watch {ID} --local" in told
 
 
@@ -316,7 +316,7 @@ def test_calls_are_signed(api: FakeBatchApi) -> None:
     assert "execute-api" in headers["Authorization"]
 
 
-def test_nothing_that_the_api_says_is_obeyed_by_the_terminal(
+def test_control_characters_of_the_api_are_removed(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("stopped", message="\x1b]0;x\x07[red]stopped[/]")))
@@ -326,7 +326,7 @@ def test_nothing_that_the_api_says_is_obeyed_by_the_terminal(
     assert "[red]stopped[/]" in told
 
 
-def test_results_are_downloaded_into_a_folder(api: FakeBatchApi, tmp_path: Path) -> None:
+def test_results_downloads_the_files_into_a_folder(api: FakeBatchApi, tmp_path: Path) -> None:
     links = {name: f"{api.url}/files/{name}" for name in ("results.csv", "report.html")}
     api.answer(f"GET /batches/{ID}", (200, batch(links=links)))
     for name in links:
@@ -337,25 +337,25 @@ def test_results_are_downloaded_into_a_folder(api: FakeBatchApi, tmp_path: Path)
     }
 
 
-def test_results_never_leave_their_folder(api: FakeBatchApi, tmp_path: Path) -> None:
+def test_results_writes_no_file_outside_its_folder(api: FakeBatchApi, tmp_path: Path) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch(links={"../evil.csv": f"{api.url}/x"})))
     assert main(["results", ID, "--to", "there"]) == 4
     assert list(tmp_path.rglob("*.csv")) == []
 
 
-def test_results_that_expired_leave_no_half_file(api: FakeBatchApi, tmp_path: Path) -> None:
+def test_results_leaves_no_partial_file_where_a_link_has_expired(api: FakeBatchApi, tmp_path: Path) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch(links={"results.csv": f"{api.url}/gone"})))
     api.answer("GET /gone", (403, b"expired"))
     assert main(["results", ID]) == 4
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_results_of_an_open_batch_are_refused(api: FakeBatchApi) -> None:
+def test_results_of_an_open_batch_is_refused(api: FakeBatchApi) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("polling")))
     assert main(["results", ID]) == 3
 
 
-def test_approval_is_bound_to_what_was_shown(api: FakeBatchApi) -> None:
+def test_approve_sends_what_was_shown(api: FakeBatchApi) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("awaiting_approval")))
     api.answer(f"POST /batches/{ID}/approve", (200, {"batchId": ID, "status": "submitting"}))
     assert main(["approve", ID, "--yes"]) == 0
@@ -363,13 +363,13 @@ def test_approval_is_bound_to_what_was_shown(api: FakeBatchApi) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_approval_needs_a_yes(api: FakeBatchApi, options: list[str]) -> None:
+def test_approve_requires_confirmation(api: FakeBatchApi, options: list[str]) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("awaiting_approval")))
     assert main(["approve", ID, *options]) == 2
     assert [method for method, *_ in api.calls] == ["GET"]
 
 
-def test_batch_that_can_not_be_resolved_is_told_so_before_anybody_is_asked(
+def test_resolve_prints_the_refusal_without_asking_for_confirmation(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = "the batch is completed; only one that needs_attention can be resolved"
@@ -379,7 +379,7 @@ def test_batch_that_can_not_be_resolved_is_told_so_before_anybody_is_asked(
     assert capsys.readouterr().err == f"adjust: {message}\n"
 
 
-def test_wrong_state_is_told_in_the_apis_words(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stop_prints_the_message_of_the_api(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
     message = "the batch is completed; only one under way can be stopped"
     api.answer(f"GET /batches/{ID}", (200, batch()))
     api.answer(f"POST /batches/{ID}/stop", (409, {"error": 409, "message": message}))
@@ -403,18 +403,18 @@ def under_way(sent: int, running: int, jobs: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("found", "options", "told", "not_told"),
     [
-        (under_way(0, 0, 0), [], ["nothing of it was sent yet, and nothing will be (5,000 rows)"],
+        (under_way(0, 0, 0), [], ["nothing was sent yet, and none of its 5,000 rows will be"],
          ["doubt", "--keep"]),
         (under_way(2100, 2000, 2), [],
-         ["sent so far: 2,100 of 5,000 rows; what Gameball has applied stays applied",
+         ["sent: 2,100 of 5,000 rows; what Gameball has applied stays applied",
           "will not be sent: 2,900 rows", "in running jobs (2): 2,000 rows; Gameball is asked to stop",
           "in doubt until they are looked up", f"adjust stop {ID} --keep-jobs"], []),
         (under_way(5000, 2000, 1), [], ["in running jobs (1): 2,000 rows"], ["will not be sent"]),
-        (under_way(2100, 2000, 2), ["--keep-jobs"], ["2,000 rows; these jobs may end"], ["doubt", "asked"]),
-        (under_way(100, 0, 0), [], ["sent so far: 100 of 5,000 rows"], ["doubt", "running", "--keep"]),
+        (under_way(2100, 2000, 2), ["--keep-jobs"], ["2,000 rows; these jobs finish"], ["doubt", "asked"]),
+        (under_way(100, 0, 0), [], ["sent: 100 of 5,000 rows"], ["doubt", "running", "--keep"]),
     ],
 )  # fmt: skip
-def test_stop_says_what_it_may_cost(
+def test_stop_prints_the_consequences_for_rows(
     api: FakeBatchApi,
     capsys: pytest.CaptureFixture[str],
     found: dict[str, Any],
@@ -432,13 +432,13 @@ def test_stop_says_what_it_may_cost(
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--keep-jobs"]])
-def test_stop_needs_a_yes(api: FakeBatchApi, options: list[str]) -> None:
+def test_stop_requires_confirmation(api: FakeBatchApi, options: list[str]) -> None:
     api.answer(f"GET /batches/{ID}", (200, under_way(2100, 2000, 2)))
     assert main(["stop", ID, *options]) == 2
     assert [method for method, *_ in api.calls] == ["GET"]
 
 
-def test_stop_in_a_script_tells_nothing_but_json(
+def test_stop_with_json_prints_nothing_but_json(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.answer(f"GET /batches/{ID}", (200, under_way(2100, 2000, 2)))
@@ -447,19 +447,19 @@ def test_stop_in_a_script_tells_nothing_but_json(
     assert json.loads(capsys.readouterr().out) == {"batchId": ID, "status": "polling"}
 
 
-def test_rows_in_doubt_are_resolved_line_by_line(api: FakeBatchApi) -> None:
+def test_resolve_sends_the_lines(api: FakeBatchApi) -> None:
     api.answer(f"POST /batches/{ID}/resolve", (200, {"batchId": ID, "status": "needs_attention", "rows": 2}))
     assert main(["resolve", ID, "not-applied", "--line", "2", "--line", "9", "--note", "looked"]) == 0
     assert api.calls[-1][2] == {"outcome": "not_applied", "lines": [2, 9], "note": "looked"}
 
 
-def test_all_rows_in_doubt_are_not_resolved_by_mistake(api: FakeBatchApi) -> None:
+def test_resolve_of_all_rows_requires_confirmation(api: FakeBatchApi) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("needs_attention", counts={"inDoubt": 2})))
     assert main(["resolve", ID, "applied", "--note", "looked"]) == 2
     assert [method for method, *_ in api.calls] == ["GET"]
 
 
-def test_reversal_is_downloaded_and_not_sent(
+def test_reverse_downloads_the_file_and_submits_nothing(
     api: FakeBatchApi, stack: FakeStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = {"key": f"results/{ID}/reversal.csv", "rows": 3, "total": -30, "url": f"{api.url}/reversal"}
@@ -468,13 +468,13 @@ def test_reversal_is_downloaded_and_not_sent(
     assert main(["reverse", ID]) == 0
     assert (tmp_path / f"reversal-{ID}.csv").read_bytes() == b"customerId,amount\na,-1\n"
     assert stack.s3.puts == []
-    assert "nothing is sent yet" in capsys.readouterr().out
+    assert "nothing was sent yet" in capsys.readouterr().out
 
 
 TRANSACT = ["transact", "--customer", "C1", "--reason", "goodwill", "--username", "ada"]
 
 
-def test_transaction_is_sent_in_the_seeds_words(api: FakeBatchApi) -> None:
+def test_transact_sends_the_documented_fields(api: FakeBatchApi) -> None:
     api.answer("POST /transactions/manual", (200, {"gameballTransactionId": 5}))
     assert main([*TRANSACT, "--points", "-20", "--id", "t-1"]) == 0
     expected = {
@@ -487,13 +487,13 @@ def test_transaction_is_sent_in_the_seeds_words(api: FakeBatchApi) -> None:
     assert api.calls[-1][2] == expected
 
 
-def test_amounts_keep_their_digits(api: FakeBatchApi) -> None:
+def test_transact_keeps_the_digits_of_an_amount(api: FakeBatchApi) -> None:
     api.answer("POST /transactions/manual", (200, {}))
     assert main([*TRANSACT, "--amount", "12.10", "--expiry-days", "90"]) == 0
     assert (api.calls[-1][2]["amount"], api.calls[-1][2]["expiryAfter"]) == (12.1, 90)
 
 
-def test_transaction_without_an_answer_says_how_to_repeat_it(
+def test_transact_without_an_answer_prints_how_to_repeat_it(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.answer("POST /transactions/manual", (504, {"error": 504, "message": "no answer in time"}))
@@ -515,7 +515,7 @@ def test_transaction_without_an_answer_says_how_to_repeat_it(
         ["unknown"],
     ],
 )
-def test_senseless_command_lines_end_with_2_and_call_nobody(api: FakeBatchApi, wrong: list[str]) -> None:
+def test_usage_error_exits_with_2_before_any_call(api: FakeBatchApi, wrong: list[str]) -> None:
     assert main(wrong) == 2
     assert api.calls == []
 
@@ -523,7 +523,7 @@ def test_senseless_command_lines_end_with_2_and_call_nobody(api: FakeBatchApi, w
 @pytest.mark.parametrize(
     ("status", "code", "tries"), [(404, 3, 1), (400, 3, 1), (403, 4, 1), (500, 4, 4), (429, 4, 4)]
 )
-def test_looking_is_repeated_only_where_that_may_help(
+def test_read_is_repeated_where_the_service_failed(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str], status: int, code: int, tries: int
 ) -> None:
     api.answer(f"GET /batches/{ID}", (status, {"message": "no"}))
@@ -532,7 +532,7 @@ def test_looking_is_repeated_only_where_that_may_help(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_unreachable_api_is_told_without_a_stack_trace(
+def test_unreachable_api_is_reported_without_a_stack_trace(
     stack: FakeStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack.api_url = "http://127.0.0.1:9"
@@ -544,14 +544,14 @@ def test_unreachable_api_is_told_without_a_stack_trace(
     "command",
     ["submit", "watch", "list", "show", "results", "approve", "stop", "resolve", "reverse", "transact"],
 )
-def test_every_command_has_help_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_every_command_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
     told = capsys.readouterr().out
     assert "Examples:" in told
     assert f"adjust {command} " in told
 
 
-def test_help_tells_the_exit_codes_and_the_commands_in_the_order_of_a_batchs_life(
+def test_help_lists_exit_codes_and_commands_in_the_order_of_use(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--help"]) == 0

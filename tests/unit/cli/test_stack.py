@@ -1,4 +1,4 @@
-"""The stack is found where the user's configuration leads to, and never by chance."""
+"""The deployed stack is selected by options, configuration and environment."""
 
 import json
 from pathlib import Path
@@ -36,17 +36,17 @@ def session() -> boto3.Session:
     return boto3.Session("test", "test", region_name="eu-central-1")
 
 
-def test_on_aws_the_api_is_where_the_output_says():
+def test_api_url_on_aws_is_the_output():
     stack = Stack(session(), None)
     stubbed(stack, {"ApiUrl": API_URL, "BucketName": "b"})
     assert (stack.name, stack.api_url, stack.bucket) == (DEFAULT_STACK, API_URL, "b")
 
 
-def test_stack_whose_points_are_money_is_never_the_default():
+def test_production_stack_is_not_the_default():
     assert "prod" not in DEFAULT_STACK
 
 
-def test_endpoint_of_the_environment_leads_to_this_machine(monkeypatch: pytest.MonkeyPatch):
+def test_api_url_follows_the_endpoint_of_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     stack = Stack.at(StackSelection())
     stubbed(stack, {"ApiUrl": API_URL})
@@ -54,7 +54,7 @@ def test_endpoint_of_the_environment_leads_to_this_machine(monkeypatch: pytest.M
     assert stack.api_url == "http://127.0.0.1:4566/restapis/abc123/live/_user_request_"
 
 
-def test_local_stack_is_the_one_that_make_up_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_local_stack_is_the_one_that_make_up_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     state = tmp_path / "stack.json"
     state.write_text(json.dumps({"endpoint": "http://127.0.0.1:4567", "region": "eu-west-1"}))
     monkeypatch.setattr(stack_module, "LOCAL_STATE", state)
@@ -64,17 +64,17 @@ def test_local_stack_is_the_one_that_make_up_has_started(tmp_path: Path, monkeyp
     assert stack.api_url.startswith("http://127.0.0.1:4567/restapis/abc123/")
 
 
-def test_local_stack_that_is_not_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_local_stack_that_is_not_running_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stack_module, "LOCAL_STATE", tmp_path / "none.json")
     with pytest.raises(ServiceError, match="make up"):
         Stack.at(StackSelection(is_local=True))
 
 
-def test_named_stack_rules():
+def test_stack_option_overrides_the_default():
     assert Stack(session(), "mine").name == "mine"
 
 
-def test_stack_that_does_not_exist_is_told_with_its_region():
+def test_stack_that_does_not_exist_is_reported_with_its_region():
     stack = Stack(session(), "nobody")
     stub = Stubber(stack._cloudformation)
     stub.add_client_error("describe_stacks", "ValidationError", "Stack with id nobody does not exist")
@@ -83,14 +83,14 @@ def test_stack_that_does_not_exist_is_told_with_its_region():
         _ = stack.outputs
 
 
-def test_stack_of_something_else_is_told():
+def test_stack_of_another_application_is_reported():
     stack = Stack(session(), "other")
     stubbed(stack, {"Url": "x"})
     with pytest.raises(ServiceError, match="no output ApiUrl"):
         _ = stack.api_url
 
 
-def test_missing_region_is_a_wrong_use(monkeypatch: pytest.MonkeyPatch):
+def test_missing_region_is_a_usage_error(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(UsageError, match="--region"):
         Stack.at(StackSelection())
