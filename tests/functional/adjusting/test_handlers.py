@@ -14,9 +14,11 @@ import pytest
 from adjustments import wiring
 from adjustments.core.errors import GameballThrottled
 from adjustments.core.settings import Settings
+from adjustments.gameball.circuit_breaker import GuardedGameball
 from adjustments.gameball.client import GameballClient
 from local.standin.server import StandIn
 from tests.fakes.gateway import headers_of, proxy_event
+from tests.fakes.memory import MemoryCircuitBreaker
 from tests.fakes.world import World
 from tests.functional.adjusting.test_client import BATCH, applied, control
 
@@ -34,8 +36,9 @@ CONTEXT = SimpleNamespace(
 def world(client: GameballClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The handlers' wiring, led to in-memory ports."""
     built = World(client)
+    guarded = GuardedGameball(client, MemoryCircuitBreaker(), built.clock)
     for name, port in {
-        "_store": built.store, "_files": built.files, "_gameball": client, "_budget": built.budget,
+        "_store": built.store, "_files": built.files, "_gameball": guarded, "_budget": built.budget,
         "_executions": built.executions, "clock": built.clock, "build_notifier": built.notifier,
         "settings": Settings(bucket=built.files.bucket, amount_max=Decimal(1_000_000)),
     }.items():  # fmt: skip
