@@ -66,7 +66,7 @@ class Sam:
         self._run(["deploy", "--template-file", str(self._built / "template.yaml")], parameters, env)
 
     def _compile(self) -> None:
-        """Add the bytecode, which SAM leaves out and a function can't keep (README.md, "Deploy to AWS")."""
+        """Add the bytecode, which SAM leaves out and a function can't keep (docs/deployment.md)."""
         command = [sys.executable, "-m", "compileall", "-q", "-j0", "--invalidation-mode", "checked-hash"]
         self._finish("compileall", [*command, str(self._built)], os.environ)
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+DEPLOYMENT = ROOT / "docs" / "deployment.md"
 
 ROW = re.compile(r"^\| `(\w+)` \| (.*?) \|", re.MULTILINE)
 
@@ -24,9 +24,9 @@ def template_section(name: str) -> dict[str, Any]:
     return section
 
 
-def readme_table(heading: str) -> list[tuple[str, str]]:
+def documented_table(heading: str) -> list[tuple[str, str]]:
     """The first two columns of the table below a heading."""
-    section = README.read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    section = DEPLOYMENT.read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     return ROW.findall(section)
 
 
@@ -37,9 +37,9 @@ def shown(default: object) -> str:
 def test_parameters_and_their_defaults_are_those_of_the_template():
     parameters = template_section("Parameters")
     expected = [(name, shown(parameter["Default"])) for name, parameter in parameters.items()]
-    assert sorted(readme_table("Parameters")) == sorted(expected)
+    assert sorted(documented_table("Parameters")) == sorted(expected)
 
 
 def test_outputs_are_those_of_the_template():
-    named = [name for name, _ in readme_table("Outputs")]
+    named = [name for name, _ in documented_table("Outputs")]
     assert sorted(named) == sorted(template_section("Outputs"))
