@@ -33,7 +33,7 @@ from adjustments.core.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.gameball.circuit_breaker import GuardedGameball, TableCircuitBreaker
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import Keys
-from adjustments.gameball.rate_limiter import TableRequestBudget
+from adjustments.gameball.rate_limiter import TableRateLimiter
 from adjustments.results.notifications import Notifier
 from adjustments.submission.plan import Drop, PlanRules
 from adjustments.submission.planner import PlannerPorts, plan_batch
@@ -54,7 +54,7 @@ LIMIT: Final = 350
 FIRST_ROWS: Final = 1_000
 FIRST_RUNS: Final = 15
 PAUSE_S: Final = 0.2
-"""Between two runs: a place in the request budget is free again."""
+"""Between two runs: a place in the rate limiter is free again."""
 
 Call = tuple[str, dict[str, Any]]
 """Of AWS: the operation, and what it is asked."""
@@ -104,7 +104,7 @@ class Site:
         dynamodb, s3 = self._client("dynamodb", calls), self._client("s3", calls)
         clock, ids = SystemClock(), RandomIds()
         files, store = BucketFiles(s3, "bench"), TableBatchStore(dynamodb, "bench")
-        budget = TableRequestBudget(dynamodb, "bench", clock, ids, LIMIT)
+        rate_limiter = TableRateLimiter(dynamodb, "bench", clock, ids, LIMIT)
         gameball = GameballClient(
             self.standin.base_url, "v4.0", _Keys(), watch=lambda *_: sent_at_s.append(time.perf_counter())
         )
@@ -120,7 +120,7 @@ class Site:
             files=files, store=store, clock=clock, ids=ids, scratch=_scratch, rules=rules
         )
         guarded = GuardedGameball(gameball, TableCircuitBreaker(dynamodb, "bench"), clock)
-        submitter = Submitter(store, files, guarded, budget, clock, ids, run_in_threads, 100)
+        submitter = Submitter(store, files, guarded, rate_limiter, clock, ids, run_in_threads, 100)
         notifier = Notifier(store=store, notices=MemoryNotices(), clock=clock, location=PLACE)
         starter = Starter(store, submitter, MemoryExecutions(), clock)
         intake = Intake(files, store, planner_ports, starter, notifier, clock)
@@ -232,7 +232,7 @@ def _is_unavoidable(call: Call) -> bool:
     """Whether no promise could be kept without it.
 
     Read the file; keep its rows and the bodies; claim the content; create the batch with its chunks; note who
-    sends today; take a place in the request budget; write the intent.
+    sends today; take a place in the rate limiter; write the intent.
     """
     operation, asked = call
     match operation:

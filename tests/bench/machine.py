@@ -1,6 +1,6 @@
-"""Whole batches on a clock of their own: the services, the request budget and the state machine, all counted.
+"""Whole batches on a clock of their own: the services, the rate limiter and the state machine, all counted.
 
-Calls to Gameball and AWS take no time here; the places in the request budget are as they are.
+Calls to Gameball and AWS take no time here; the places in the rate limiter are as they are.
 """
 
 import gzip
@@ -20,7 +20,7 @@ from adjustments.batches.records import Batch, Chunk
 from adjustments.core import exact_json
 from adjustments.core.errors import NotFound
 from adjustments.gameball.dialects import Dialect
-from adjustments.gameball.rate_limiter import Lane, Resource
+from adjustments.gameball.rate_limiter import Priority, Resource
 from tests.bench.ports import Blocks, FolderFiles
 from tests.fakes import memory
 from tests.fakes.world import World
@@ -167,8 +167,8 @@ class PackedFiles(FolderFiles):
         return gzip.decompress(body) if body.startswith(_GZIP_MARK) else body
 
 
-class CountingBudget(memory.MemoryRequestBudget):
-    """The request budget, each of whose answers is a write."""
+class CountingRateLimiter(memory.MemoryRateLimiter):
+    """The rate limiter, each of whose answers is a write."""
 
     def __init__(
         self, taken: dict[Resource, int], clock: memory.ManualClock, ids: memory.CountingIds
@@ -176,9 +176,9 @@ class CountingBudget(memory.MemoryRequestBudget):
         super().__init__(taken, clock, ids, REQUESTS_PER_30_S)
         self.asked = 0
 
-    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         self.asked += 1
-        return super().wait_s(resource, lane, within_s)
+        return super().wait_s(resource, priority, within_s)
 
 
 class LightGameball:
@@ -230,7 +230,7 @@ def services(machine: "Machine", blocks: Blocks) -> World:
         CountingIds=lambda: machine.ids,
         MemoryStore=lambda: machine.store,
         MemoryFiles=lambda clock: files,
-        MemoryBudget=lambda: machine.budget,
+        GrantingRateLimiter=lambda: machine.rate_limiter,
         scratch=_scratch,
     ):
         return World(machine.gameball, canary_rows=100, failure_percent_max=20, dialect=Dialect.GUIDE)
@@ -253,7 +253,7 @@ class Machine:
         self.gameball = LightGameball(self.clock, job_s)
         self.store = CountingStore()
         self.ids = memory.CountingIds()
-        self.budget = CountingBudget({}, self.clock, self.ids)
+        self.rate_limiter = CountingRateLimiter({}, self.clock, self.ids)
         self.seconds: dict[str, float] = defaultdict(float)
         self.cpu_s: dict[str, float] = defaultdict(float)
         self.invocations: Counter[str] = Counter()

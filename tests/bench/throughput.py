@@ -43,7 +43,7 @@ def make_nothing(stack: LocalStack) -> str:
 
 
 def lift_budget(stack: LocalStack) -> None:
-    """Let the function send as fast as it can: otherwise its own request budget would be measured."""
+    """Let the function send as fast as it can: otherwise its own rate limiter would be measured."""
     name = stack.physical_id("ManualTransaction")
     variables = stack.aws.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     variables["REQUESTS_PER_30_SECONDS"] = "1000000"

@@ -1,4 +1,4 @@
-"""A process that takes places in the request budget as fast as it gets them, and prints them.
+"""A process that takes places in the rate limiter as fast as it gets them, and prints them.
 
 ``python -m tests.contract.hammer <endpoint> <table> <callers> <seconds>`` prints one line of JSON: the times
 of the places in µs, and how often was asked for them.
@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from adjustments.core.runtime import RandomIds
-from adjustments.gameball.rate_limiter import Lane, Resource, TableRequestBudget
+from adjustments.gameball.rate_limiter import Priority, Resource, TableRateLimiter
 from local.aws import Aws
 from local.environment import REGION
 
@@ -37,14 +37,14 @@ class Caller:
 
     def __init__(self, aws: Aws, table: str) -> None:
         self._clock = NotedClock()
-        self._budget = TableRequestBudget(aws.dynamodb, table, self._clock, RandomIds(), LIMIT)
+        self._rate_limiter = TableRateLimiter(aws.dynamodb, table, self._clock, RandomIds(), LIMIT)
         self.places_us: list[int] = []
         self.asked = 0
 
     def run(self, until: datetime) -> None:
         while (left_s := (until - datetime.now(UTC)).total_seconds()) > 0:
             self.asked += 1
-            granted, wait_s = self._budget.wait_s(Resource.OTHERS, Lane.BULK, left_s)
+            granted, wait_s = self._rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, left_s)
             if granted and wait_s > 0:  # of a place that is here already, the time is not known exactly
                 place = self._clock.told + timedelta(seconds=wait_s)
                 self.places_us.append(round(place.timestamp() * 1_000_000))

@@ -1,4 +1,4 @@
-"""What every RequestBudget does: the exact fake in memory, and the table; and the table under fire."""
+"""What every RateLimiter does: the exact fake in memory, and the table; and the table under fire."""
 
 import json
 import os
@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from adjustments.gameball.rate_limiter import (
     AHEAD_S,
     ASK_AGAIN_S,
-    Lane,
-    RequestBudget,
+    Priority,
+    RateLimiter,
     Resource,
-    TableRequestBudget,
+    TableRateLimiter,
 )
 from local.aws import Aws
 from tests.contract.hammer import LIMIT, hammer
-from tests.fakes.memory import START, CountingIds, ManualClock, MemoryRequestBudget
+from tests.fakes.memory import START, CountingIds, ManualClock, MemoryRateLimiter
 
 ROOT = Path(__file__).parents[2]
 GAP_S = 0.085715
@@ -34,106 +34,106 @@ ANY_S = 1000.0
 
 
 class Joining(Protocol):
-    """Makes a caller of one shared budget."""
+    """Makes a caller of one shared rate limiter."""
 
-    def __call__(self, clock: ManualClock, limit: int = LIMIT) -> RequestBudget: ...
+    def __call__(self, clock: ManualClock, limit: int = LIMIT) -> RateLimiter: ...
 
 
 @pytest.fixture
 def join(kind: str, request: pytest.FixtureRequest) -> Joining:
-    """Makes callers of one budget of which nothing was used."""
+    """Makes callers of one rate limiter of which nothing was used."""
     if kind == "memory":
         taken: dict[Resource, int] = {}
-        return lambda clock, limit=LIMIT: MemoryRequestBudget(taken, clock, CountingIds(), limit)
+        return lambda clock, limit=LIMIT: MemoryRateLimiter(taken, clock, CountingIds(), limit)
     make_table: Callable[[], str] = request.getfixturevalue("make_table")
     aws: Aws = request.getfixturevalue("aws")
     table = make_table()
-    return lambda clock, limit=LIMIT: TableRequestBudget(aws.dynamodb, table, clock, CountingIds(), limit)
+    return lambda clock, limit=LIMIT: TableRateLimiter(aws.dynamodb, table, clock, CountingIds(), limit)
 
 
-def waits(budget: RequestBudget, lane: Lane, count: int) -> list[float]:
-    asked = [budget.wait_s(Resource.OTHERS, lane, ANY_S) for _ in range(count)]
+def waits(rate_limiter: RateLimiter, priority: Priority, count: int) -> list[float]:
+    asked = [rate_limiter.wait_s(Resource.OTHERS, priority, ANY_S) for _ in range(count)]
     assert all(granted for granted, _ in asked)
     return [wait_s for _, wait_s in asked]
 
 
 def test_the_first_place_is_now_and_each_further_one_a_gap_later(join: Joining):
-    assert waits(join(ManualClock()), Lane.BULK, 4) == pytest.approx([0, GAP_S, 2 * GAP_S, 3 * GAP_S])
+    assert waits(join(ManualClock()), Priority.BULK, 4) == pytest.approx([0, GAP_S, 2 * GAP_S, 3 * GAP_S])
 
 
 def test_all_callers_share_the_places_in_the_order_of_asking(join: Joining):
     clock = ManualClock()
     one, two = join(clock), join(clock)
-    taken = [waits(budget, Lane.BULK, 1)[0] for budget in (one, two, two, one)]
+    taken = [waits(rate_limiter, Priority.BULK, 1)[0] for rate_limiter in (one, two, two, one)]
     assert taken == pytest.approx([0, GAP_S, 2 * GAP_S, 3 * GAP_S])
 
 
 def test_each_kind_of_resource_has_places_of_its_own(join: Joining):
-    budget = join(ManualClock())
-    waits(budget, Lane.BULK, 5)
-    assert budget.wait_s(Resource.TRANSACTIONS, Lane.BULK, ANY_S) == (True, 0.0)
+    rate_limiter = join(ManualClock())
+    waits(rate_limiter, Priority.BULK, 5)
+    assert rate_limiter.wait_s(Resource.TRANSACTIONS, Priority.BULK, ANY_S) == (True, 0.0)
 
 
 def test_time_that_passes_brings_places_nearer_and_past_ones_are_not_saved_up(join: Joining):
     clock = ManualClock()
-    budget = join(clock)
-    waits(budget, Lane.BULK, 3)
+    rate_limiter = join(clock)
+    waits(rate_limiter, Priority.BULK, 3)
     clock.sleep(GAP_S)
-    assert waits(budget, Lane.BULK, 1) == pytest.approx([2 * GAP_S])
+    assert waits(rate_limiter, Priority.BULK, 1) == pytest.approx([2 * GAP_S])
     clock.sleep(1000)
-    assert waits(budget, Lane.BULK, 2) == pytest.approx([0, GAP_S])
+    assert waits(rate_limiter, Priority.BULK, 2) == pytest.approx([0, GAP_S])
 
 
 def test_a_bulk_call_takes_a_place_only_a_few_seconds_ahead(join: Joining):
-    budget = join(ManualClock())
-    within = int(AHEAD_S[Lane.BULK] / GAP_S) + 1
-    assert waits(budget, Lane.BULK, within)[-1] <= AHEAD_S[Lane.BULK]
-    granted, wait_s = budget.wait_s(Resource.OTHERS, Lane.BULK, ANY_S)
+    rate_limiter = join(ManualClock())
+    within = int(AHEAD_S[Priority.BULK] / GAP_S) + 1
+    assert waits(rate_limiter, Priority.BULK, within)[-1] <= AHEAD_S[Priority.BULK]
+    granted, wait_s = rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, ANY_S)
     assert not granted
     assert ASK_AGAIN_S <= wait_s <= 2 * ASK_AGAIN_S + GAP_S
 
 
 def test_a_prompt_call_finds_a_place_right_behind_the_bulk_calls(join: Joining):
-    budget = join(ManualClock())
-    while budget.wait_s(Resource.OTHERS, Lane.BULK, ANY_S)[0]:
+    rate_limiter = join(ManualClock())
+    while rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, ANY_S)[0]:
         pass
-    granted, wait_s = budget.wait_s(Resource.OTHERS, Lane.PROMPT, ANY_S)
+    granted, wait_s = rate_limiter.wait_s(Resource.OTHERS, Priority.PROMPT, ANY_S)
     assert granted
-    assert wait_s <= AHEAD_S[Lane.BULK] + GAP_S
+    assert wait_s <= AHEAD_S[Priority.BULK] + GAP_S
 
 
 def test_a_bulk_call_that_was_sent_away_gets_a_place_when_it_comes_again(join: Joining):
     clock = ManualClock()
-    budget = join(clock)
-    while (asked := budget.wait_s(Resource.OTHERS, Lane.BULK, ANY_S))[0]:
+    rate_limiter = join(clock)
+    while (asked := rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, ANY_S))[0]:
         pass
     clock.sleep(asked[1])
-    assert waits(budget, Lane.BULK, 1)[0] > 0  # and none went by unused meanwhile
+    assert waits(rate_limiter, Priority.BULK, 1)[0] > 0  # and none went by unused meanwhile
 
 
 def test_a_place_that_comes_too_late_for_the_caller_is_left_to_others(join: Joining):
-    budget = join(ManualClock())
-    waits(budget, Lane.BULK, 3)
-    for lane in Lane:
+    rate_limiter = join(ManualClock())
+    waits(rate_limiter, Priority.BULK, 3)
+    for priority in Priority:
         for within_s in (0.0, 0.1, 2.9 * GAP_S):
-            granted, wait_s = budget.wait_s(Resource.OTHERS, lane, within_s)
+            granted, wait_s = rate_limiter.wait_s(Resource.OTHERS, priority, within_s)
             assert not granted
             assert wait_s > 0
-    assert waits(budget, Lane.BULK, 1) == pytest.approx([3 * GAP_S])
+    assert waits(rate_limiter, Priority.BULK, 1) == pytest.approx([3 * GAP_S])
 
 
 def test_a_place_that_is_here_is_taken_even_without_any_time(join: Joining):
-    budget = join(ManualClock())
-    assert budget.wait_s(Resource.OTHERS, Lane.BULK, 0.0) == (True, 0.0)
-    assert not budget.wait_s(Resource.OTHERS, Lane.BULK, 0.0)[0]
+    rate_limiter = join(ManualClock())
+    assert rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, 0.0) == (True, 0.0)
+    assert not rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, 0.0)[0]
 
 
 @pytest.mark.parametrize(("limit", "gap_s"), [(1, 30.0), (7, 4.285715), (360, 0.083334), (900, 0.033334)])
 def test_the_gap_follows_from_the_limit_and_is_never_rounded_down(join: Joining, limit: int, gap_s: float):
-    budget = join(ManualClock(), limit)
-    waits(budget, Lane.PROMPT, 1)
-    granted, wait_s = budget.wait_s(Resource.OTHERS, Lane.PROMPT, ANY_S)
-    if gap_s <= AHEAD_S[Lane.PROMPT]:
+    rate_limiter = join(ManualClock(), limit)
+    waits(rate_limiter, Priority.PROMPT, 1)
+    granted, wait_s = rate_limiter.wait_s(Resource.OTHERS, Priority.PROMPT, ANY_S)
+    if gap_s <= AHEAD_S[Priority.PROMPT]:
         assert granted
         assert wait_s == pytest.approx(gap_s)
     else:
@@ -143,16 +143,16 @@ def test_the_gap_follows_from_the_limit_and_is_never_rounded_down(join: Joining,
 def test_callers_whose_clocks_differ_share_one_row_of_places(join: Joining):
     ahead = join(ManualClock(START + timedelta(seconds=0.3)))
     behind = join(ManualClock(START))
-    assert waits(ahead, Lane.BULK, 1) == [0]
-    assert waits(behind, Lane.BULK, 1) == pytest.approx([0.3 + GAP_S])
-    assert waits(ahead, Lane.BULK, 1) == pytest.approx([2 * GAP_S])
+    assert waits(ahead, Priority.BULK, 1) == [0]
+    assert waits(behind, Priority.BULK, 1) == pytest.approx([0.3 + GAP_S])
+    assert waits(ahead, Priority.BULK, 1) == pytest.approx([2 * GAP_S])
 
 
 # --- fake and table answer alike --------------------------------------------------------------------------
 
 _asks = st.tuples(
     st.sampled_from(Resource),
-    st.sampled_from(Lane),
+    st.sampled_from(Priority),
     st.sampled_from([0.0, 0.2, 1.0, 29.0]),
     st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.3, 5.0]),
 )
@@ -161,14 +161,14 @@ _asks = st.tuples(
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asks=st.lists(_asks, max_size=40), limit=st.sampled_from([5, 60, 350]))
 def test_fake_and_table_give_the_same_answers_to_the_same_questions(
-    aws: Aws, make_table: Callable[[], str], asks: list[tuple[Resource, Lane, float, float]], limit: int
+    aws: Aws, make_table: Callable[[], str], asks: list[tuple[Resource, Priority, float, float]], limit: int
 ):
     clock, ids = ManualClock(), CountingIds()
-    fake = MemoryRequestBudget({}, clock, ids, limit)
-    real = TableRequestBudget(aws.dynamodb, make_table(), clock, ids, limit)
-    for resource, lane, within_s, passes_s in asks:
+    fake = MemoryRateLimiter({}, clock, ids, limit)
+    real = TableRateLimiter(aws.dynamodb, make_table(), clock, ids, limit)
+    for resource, priority, within_s, passes_s in asks:
         clock.sleep(passes_s)
-        assert fake.wait_s(resource, lane, within_s) == real.wait_s(resource, lane, within_s)
+        assert fake.wait_s(resource, priority, within_s) == real.wait_s(resource, priority, within_s)
 
 
 # --- under fire -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from adjustments.core.errors import IdTaken
 from adjustments.core.runtime import RandomIds, SystemClock
-from adjustments.gameball.rate_limiter import TableRequestBudget
+from adjustments.gameball.rate_limiter import TableRateLimiter
 from adjustments.manual_transactions.ledger import CallerContext, TableLedger
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.manual_transactions.service import Added, ManualTransactionService
@@ -25,8 +25,8 @@ class Desk:
         self.dynamodb = aws.dynamodb
         self.gameball = MemoryTransactions()
         ledger = TableLedger(aws.dynamodb, table, clock, ids)
-        budget = TableRequestBudget(aws.dynamodb, table, clock, ids, 350)
-        self._service = ManualTransactionService(self.gameball, ledger, budget, clock, ids)
+        rate_limiter = TableRateLimiter(aws.dynamodb, table, clock, ids, 350)
+        self._service = ManualTransactionService(self.gameball, ledger, rate_limiter, clock, ids)
 
     def add(self, **fields: Any) -> Added:
         transaction = read_manual_transaction({**GOOD, "points": 5, **fields}, SystemClock().now())

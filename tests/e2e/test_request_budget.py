@@ -21,7 +21,7 @@ LIMIT = 350
 
 SHARE_MIN = 0.5
 """A wide margin, since no test here fails on a clock: 95 % and more is proven with a clock of its own in
-tests/unit/budget, and what this machine reached is printed."""
+tests/unit/rate_limiter, and what this machine reached is printed."""
 
 ENDS_WITHIN_S = 300
 """Some 40 are enough, unless the machine has other things to do."""

@@ -15,7 +15,7 @@ from adjustments.core.errors import ConfigurationError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
 from adjustments.gameball.credentials import Keys, read_keys
-from adjustments.gameball.rate_limiter import AHEAD_S, ASK_AGAIN_S, Lane, Resource
+from adjustments.gameball.rate_limiter import AHEAD_S, ASK_AGAIN_S, Priority, Resource
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -263,19 +263,19 @@ class _Out:
         self._out.write(data)
 
 
-class MemoryBudget:
-    """A budget that is never short; it counts who asked."""
+class GrantingRateLimiter:
+    """A rate limiter that grants every slot at once; it counts who asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Resource, Lane]] = []
+        self.asked: list[tuple[Resource, Priority]] = []
 
-    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
-        self.asked.append((resource, lane))
+    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+        self.asked.append((resource, priority))
         return True, 0.0
 
 
-class MemoryRequestBudget:
-    """The budget as it is: places in time, a gap apart. Callers share ``taken``, the next free places."""
+class MemoryRateLimiter:
+    """The rate limiter as it is: slots in time, a gap apart. Callers share ``taken``, the next free slots."""
 
     def __init__(self, taken: dict[Resource, int], clock: Clock, ids: Ids, requests_per_30_s: int) -> None:
         self._taken = taken
@@ -283,14 +283,14 @@ class MemoryRequestBudget:
         self._ids = ids
         self._gap_us = math.ceil(30_000_000 / requests_per_30_s)
 
-    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         now_us = int(self._clock.now().timestamp() * 1_000_000)
-        place_us = max(now_us, self._taken.get(resource, 0))
-        horizon_us = now_us + int(min(AHEAD_S[lane], within_s) * 1_000_000)
-        if place_us > horizon_us:
-            return False, (place_us - horizon_us) / 1_000_000 + ASK_AGAIN_S * (1 + self._ids.jitter())
-        self._taken[resource] = place_us + self._gap_us
-        return True, (place_us - now_us) / 1_000_000
+        slot_us = max(now_us, self._taken.get(resource, 0))
+        horizon_us = now_us + int(min(AHEAD_S[priority], within_s) * 1_000_000)
+        if slot_us > horizon_us:
+            return False, (slot_us - horizon_us) / 1_000_000 + ASK_AGAIN_S * (1 + self._ids.jitter())
+        self._taken[resource] = slot_us + self._gap_us
+        return True, (slot_us - now_us) / 1_000_000
 
 
 class MemoryCircuitBreaker:

@@ -58,9 +58,11 @@ class World:
         self.ids = memory.CountingIds()
         self.store = memory.MemoryStore()
         self.files = memory.MemoryFiles(self.clock)
-        self.budget: memory.MemoryBudget | memory.MemoryRequestBudget = memory.MemoryBudget()
+        self.rate_limiter: memory.GrantingRateLimiter | memory.MemoryRateLimiter = (
+            memory.GrantingRateLimiter()
+        )
         if requests_per_30_s:
-            self.budget = memory.MemoryRequestBudget({}, self.clock, self.ids, requests_per_30_s)
+            self.rate_limiter = memory.MemoryRateLimiter({}, self.clock, self.ids, requests_per_30_s)
         self.executions = memory.MemoryExecutions()
         self.notices = memory.MemoryNotices()
         rules = PlanRules(
@@ -71,7 +73,15 @@ class World:
             adds_token=adds_token,
         )
         gameball = GuardedGameball(gameball, memory.MemoryCircuitBreaker(), self.clock)
-        sending = (self.store, self.files, gameball, self.budget, self.clock, self.ids, memory.one_by_one)
+        sending = (
+            self.store,
+            self.files,
+            gameball,
+            self.rate_limiter,
+            self.clock,
+            self.ids,
+            memory.one_by_one,
+        )
         self.planner_ports = PlannerPorts(
             files=self.files,
             store=self.store,
@@ -81,11 +91,11 @@ class World:
             rules=rules,
         )
         self.settler = Settler(self.store, self.files, self.ids)
-        asker = JobAsker(self.store, gameball, self.budget, self.clock, dialect)
+        asker = JobAsker(self.store, gameball, self.rate_limiter, self.clock, dialect)
         collector = Collector(self.store, self.settler, asker, self.clock)
         self.submitter = Submitter(*sending, failure_percent_max, collector)
-        predictor = Predictor(self.store, self.files, gameball, asker, self.budget, self.clock)
-        self.stopper = Stopper(self.store, gameball, self.budget, self.clock, dialect)
+        predictor = Predictor(self.store, self.files, gameball, asker, self.rate_limiter, self.clock)
+        self.stopper = Stopper(self.store, gameball, self.rate_limiter, self.clock, dialect)
         self.poller = Poller(
             self.store,
             collector,
@@ -108,7 +118,7 @@ class World:
             settler=self.settler,
             resolver=self.resolver,
             asker=asker,
-            reader=ListReader(gameball, self.budget, self.clock, memory.one_by_one),
+            reader=ListReader(gameball, self.rate_limiter, self.clock, memory.one_by_one),
             clock=self.clock,
             ids=self.ids,
             quiet=timedelta(minutes=quiet_minutes),

@@ -186,7 +186,7 @@ class Checker:
     # --- what is sent ------------------------------------------------------------------------------------
 
     def requested(self, body: bytes) -> Key:
-        """A request is about to go out: it needs its intent on record, and a place in the budget."""
+        """A request is about to go out: it needs its intent on record, and a place in the rate_limiter."""
         worker = self._worker()
         if worker.intent is None:
             fail("no request without an intent", "a request without any intent")
@@ -216,11 +216,11 @@ class Checker:
         return self._worker().request
 
     def called(self) -> None:
-        """Gameball is called: there must be a place in the budget for it."""
+        """Gameball is called: there must be a slot for it."""
         worker = self._worker()
         worker.turns -= 1
         if worker.turns < 0:
-            fail("calls stay in the budget", f"{worker.name} called Gameball without a turn")
+            fail("calls keep to the rate limit", f"{worker.name} called Gameball without a slot")
 
     def answered(self, batch_id: str, chunk_id: str, answer: str, error: GameballError | None) -> None:
         """Gameball has answered, or not."""

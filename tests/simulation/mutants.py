@@ -167,9 +167,9 @@ def _lose_row() -> Sequence[Patch]:
     return [(submitting, "_halves", halves)]
 
 
-@mutant("send outside the request budget")
+@mutant("send outside the rate limiter")
 def _no_budget() -> Sequence[Patch]:
-    return [(submitting, "wait_for_turn", lambda *_: True)]
+    return [(submitting, "wait_for_slot", lambda *_: True)]
 
 
 @mutant("send a lost chunk again")

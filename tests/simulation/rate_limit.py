@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from adjustments.core.runtime import Clock, Ids
-from adjustments.gameball.rate_limiter import Lane, Resource, TableRequestBudget
+from adjustments.gameball.rate_limiter import Priority, Resource, TableRateLimiter
 from tests.simulation.checks import fail
 from tests.simulation.scheduler import Worker
 from tests.unit.gameball.crowd import AtomicTable
@@ -35,12 +35,14 @@ class SkewedLimiter:
         self._table = AtomicTable(lambda: None)
         self._calls_s: dict[Resource, deque[float]] = {}
 
-    def wait_s(self, worker: Worker, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
-        """See ``RequestBudget``; each place that is given is checked."""
+    def wait_s(
+        self, worker: Worker, resource: Resource, priority: Priority, within_s: float
+    ) -> tuple[bool, float]:
+        """See ``RateLimiter``; each place that is given is checked."""
         if worker.limiter is None:
             client = cast(Any, self._table)
-            worker.limiter = TableRequestBudget(client, "table", self._clock, self._ids, self._limit)
-        granted, wait_s = worker.limiter.wait_s(resource, lane, within_s)
+            worker.limiter = TableRateLimiter(client, "table", self._clock, self._ids, self._limit)
+        granted, wait_s = worker.limiter.wait_s(resource, priority, within_s)
         if granted:
             self._check(resource, self._now_s() + wait_s)
         return granted, wait_s

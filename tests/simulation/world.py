@@ -10,7 +10,7 @@ from unittest.mock import patch
 from adjustments.batches.files import Writing
 from adjustments.batches.records import Batch, Chunk
 from adjustments.core.errors import ConfigurationError, GameballUnavailable, WrongState
-from adjustments.gameball.rate_limiter import Lane, Resource
+from adjustments.gameball.rate_limiter import Priority, Resource
 from tests.fakes import memory
 from tests.fakes.world import World
 from tests.simulation.chance import Chance, Fault
@@ -183,7 +183,7 @@ class SimulatedWorld:
             if name != "adjust_balances":
                 effect = partial(self._called, effect)
             self._set(self.gameball, name, self._wrapped("gameball", name, effect))
-        self._set(self.services.budget, "wait_s", self._wrapped("budget", "wait_s", self._turn))
+        self._set(self.services.rate_limiter, "wait_s", self._wrapped("budget", "wait_s", self._turn))
 
     def _hook_notices(self) -> None:
         notices, checker = self.services.notices, self.checker
@@ -340,10 +340,10 @@ class SimulatedWorld:
             found = [self.checker.earlier.get(batch.batch_id, batch) for batch in found]
         return iter(found)
 
-    def _turn(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+    def _turn(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         worker = self.scheduler.current
         if worker and self._limiter:
-            granted, wait_s = self._limiter.wait_s(worker, resource, lane, within_s)
+            granted, wait_s = self._limiter.wait_s(worker, resource, priority, within_s)
             worker.turns += granted
             return granted, wait_s
         if self.chance.random.random() < 0.05:

@@ -46,13 +46,13 @@ def told_metrics() -> set[str]:
     """The names under which the functions count (aws/metrics.py, aws/batch_metrics.py)."""
     ends = {measures.name_of(status) for status in BatchStatus if status.is_final}
     fixed = {"KeysRefused", "GameballLatency", "GameballErrors", "GameballRefusals", "RequestWait"}
-    budget = {"RequestsTransactions", "RequestsOthers"}
+    rate_limiter = {"RequestsTransactions", "RequestsOthers"}
     return {
         *measures.of_end(make_batch()),
         *measures.of_sweep([], [], datetime.now(UTC)),
         *ends,
         *fixed,
-        *budget,
+        *rate_limiter,
     }
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Metrics
 
-from adjustments.aws.metrics import NAMESPACE, Meter, WatchedBudget
+from adjustments.aws.metrics import NAMESPACE, MeasuredRateLimiter, Meter
 from adjustments.core.runtime import RandomIds, SystemClock
 from adjustments.core.settings import Settings, read_settings
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import SecretKeys
-from adjustments.gameball.rate_limiter import RequestBudget, TableRequestBudget
+from adjustments.gameball.rate_limiter import RateLimiter, TableRateLimiter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -49,8 +49,8 @@ def make_gameball(secrets: Any) -> GameballClient:
     return GameballClient(base_url, version, keys, watch=meter().watch_call)
 
 
-def make_budget(dynamodb: "DynamoDBClient") -> RequestBudget:
-    """The shared request budget, measured."""
+def make_rate_limiter(dynamodb: "DynamoDBClient") -> RateLimiter:
+    """The shared rate limiter, measured."""
     requests_per_30_s = settings().requests_per_30_s
-    budget = TableRequestBudget(dynamodb, settings().table, clock, ids, requests_per_30_s)
-    return WatchedBudget(budget, meter())
+    rate_limiter = TableRateLimiter(dynamodb, settings().table, clock, ids, requests_per_30_s)
+    return MeasuredRateLimiter(rate_limiter, meter())

@@ -10,10 +10,10 @@ from botocore.config import Config
 from adjustments.aws.failure_queue import SqsFailureQueue
 from adjustments.aws.logs import function_logger
 from adjustments.aws.notifications import BusNotices
-from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metrics, settings
+from adjustments.base_wiring import clock, ids, make_gameball, make_rate_limiter, meter, metrics, settings
 from adjustments.core.runtime import Clock, Ids
 from adjustments.core.settings import Settings
-from adjustments.gameball.rate_limiter import RequestBudget
+from adjustments.gameball.rate_limiter import RateLimiter
 from adjustments.manual_transactions.event_consumer import EventBus, EventConsumer, FailureQueue
 from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger
 from adjustments.manual_transactions.service import GameballTransactions, ManualTransactionService
@@ -32,7 +32,7 @@ class Ports:
 
     gameball: GameballTransactions
     ledger: IdempotencyLedger
-    rate_limiter: RequestBudget
+    rate_limiter: RateLimiter
     failures: FailureQueue
     bus: EventBus
     clock: Clock
@@ -66,7 +66,7 @@ def application() -> Application:
     ports = Ports(
         gameball=make_gameball(_client("secretsmanager")),
         ledger=TableLedger(dynamodb, found.table, clock, ids),
-        rate_limiter=make_budget(dynamodb),
+        rate_limiter=make_rate_limiter(dynamodb),
         failures=SqsFailureQueue(_client("sqs"), found.failure_queue_url),
         bus=BusNotices(_client("events"), found.event_bus),
         clock=clock,

@@ -18,11 +18,20 @@ from adjustments.aws.logs import facts_of_break, function_logger, telling_breaks
 from adjustments.aws.notifications import TopicAndBusNotices
 from adjustments.aws.step_functions import StateMachineExecutions
 from adjustments.aws.table import TableBatchStore
-from adjustments.base_wiring import clock, ids, make_budget, make_gameball, meter, metered, metrics, settings
+from adjustments.base_wiring import (
+    clock,
+    ids,
+    make_gameball,
+    make_rate_limiter,
+    meter,
+    metered,
+    metrics,
+    settings,
+)
 from adjustments.core.runtime import run_in_threads
 from adjustments.gameball.circuit_breaker import GuardedGameball, TableCircuitBreaker
 from adjustments.gameball.dialects import Dialect
-from adjustments.gameball.rate_limiter import RequestBudget
+from adjustments.gameball.rate_limiter import RateLimiter
 from adjustments.polling.job_client import JobAsker
 from adjustments.polling.job_collector import Collector
 from adjustments.polling.job_stopper import Stopper
@@ -94,8 +103,8 @@ def _gameball() -> GuardedGameball:
 
 
 @lru_cache(maxsize=1)
-def _budget() -> RequestBudget:
-    return make_budget(_client("dynamodb"))
+def _rate_limiter() -> RateLimiter:
+    return make_rate_limiter(_client("dynamodb"))
 
 
 @lru_cache(maxsize=1)
@@ -114,7 +123,7 @@ def _submitter(collector: Collector | None = None) -> Submitter:
         _store(),
         _files(),
         _gameball(),
-        _budget(),
+        _rate_limiter(),
         clock,
         ids,
         run_in_threads,
@@ -135,12 +144,12 @@ def _collector() -> Collector:
 
 @lru_cache(maxsize=1)
 def _asker() -> JobAsker:
-    return JobAsker(_store(), _gameball(), _budget(), clock, _dialect())
+    return JobAsker(_store(), _gameball(), _rate_limiter(), clock, _dialect())
 
 
 @lru_cache(maxsize=1)
 def _stopper() -> Stopper:
-    return Stopper(_store(), _gameball(), _budget(), clock, _dialect())
+    return Stopper(_store(), _gameball(), _rate_limiter(), clock, _dialect())
 
 
 def _dialect() -> Dialect | None:
@@ -160,7 +169,7 @@ def build_poller() -> "Poller":
     from adjustments.polling.dry_run import Predictor
     from adjustments.polling.poller import Poller
 
-    predictor = Predictor(_store(), _files(), _gameball(), _asker(), _budget(), clock)
+    predictor = Predictor(_store(), _files(), _gameball(), _asker(), _rate_limiter(), clock)
     percent_max = settings().failure_percent_max
     return Poller(_store(), _collector(), predictor, _stopper(), clock, run_in_threads, percent_max)
 
@@ -270,7 +279,7 @@ def build_investigator() -> "Investigator":
         settler=_settler(),
         resolver=build_resolver(),
         asker=_asker(),
-        reader=ListReader(_gameball(), _budget(), clock, run_in_threads),
+        reader=ListReader(_gameball(), _rate_limiter(), clock, run_in_threads),
         clock=clock,
         ids=ids,
         quiet=timedelta(minutes=settings().quiet_minutes),

@@ -38,8 +38,9 @@ def world(client: GameballClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     built = World(client)
     guarded = GuardedGameball(client, MemoryCircuitBreaker(), built.clock)
     for name, port in {
-        "_store": built.store, "_files": built.files, "_gameball": guarded, "_budget": built.budget,
-        "_executions": built.executions, "clock": built.clock, "build_notifier": built.notifier,
+        "_store": built.store, "_files": built.files, "_gameball": guarded,
+        "_rate_limiter": built.rate_limiter, "_executions": built.executions,
+        "clock": built.clock, "build_notifier": built.notifier,
         "settings": Settings(bucket=built.files.bucket, amount_max=Decimal(1_000_000)),
     }.items():  # fmt: skip
         monkeypatch.setattr(wiring, name, port if name == "clock" else lambda port=port: port)

@@ -29,7 +29,7 @@ from adjustments.manual_wiring import Application, Ports, make_application
 from local.standin.server import StandIn
 from tests.fakes.gateway import headers_of
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger
-from tests.fakes.memory import MemoryBudget, MemoryNotices
+from tests.fakes.memory import GrantingRateLimiter, MemoryNotices
 from tests.functional.adjusting.test_client import control
 from tests.functional.conftest import SettableKeys
 
@@ -61,7 +61,7 @@ class Desk:
     def application(self) -> Application:
         """The function, put together from its settings and ports as they are now."""
         ports = Ports(
-            self.client, self.ledger, MemoryBudget(), self.failures, self.bus, self.clock, RandomIds()
+            self.client, self.ledger, GrantingRateLimiter(), self.failures, self.bus, self.clock, RandomIds()
         )
         return make_application(self.settings, ports)
 

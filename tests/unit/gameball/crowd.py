@@ -1,4 +1,4 @@
-"""A crowd of callers of one request budget, on one table, in simulated time.
+"""A crowd of callers of one rate limiter, on one table, in simulated time.
 
 Every caller has a clock of its own, which differs from the true time by a fixed amount. Time passes within
 the calls of the table as well, and other callers' writes come in between two writes of one of them.
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, TableRequestBudget
-from tests.fakes.memory import START, MemoryRequestBudget
+from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, TableRateLimiter
+from tests.fakes.memory import START, MemoryRateLimiter
 
 FOREVER = 1e9
 CALLS_MAX = 500_000
-"""Calls of the budget and of its table in one run, many times what the largest one here needs: a budget that
+"""Calls of the rate limiter and of its table in one run, many times what the largest one here needs: one that
 sends its callers away for no time at all makes the run fail, and not go on for ever.
 """
 
@@ -34,7 +34,7 @@ class ConditionFailed(Exception):
 
 
 class AtomicTable:
-    """What UpdateItem does to one number, for the expressions that the budget uses, and no others."""
+    """What UpdateItem does to one number, for the expressions that the rate limiter uses, and no others."""
 
     class exceptions:  # noqa: N801 - boto3's own name
         ConditionalCheckFailedException = ConditionFailed
@@ -92,7 +92,7 @@ class SkewedClock:
         return START + timedelta(seconds=self._crowd.now_s + self._skew_s)
 
     def sleep(self, seconds: float) -> None:
-        raise AssertionError("a budget does not wait; its callers do")
+        raise AssertionError("a rate limiter does not wait; its callers do")
 
 
 class Chances:
@@ -113,8 +113,8 @@ class Caller:
     """One worker: takes a place, waits for it, calls, and begins anew."""
 
     name: str
-    lane: Lane
-    budget: RequestBudget
+    priority: Priority
+    rate_limiter: RateLimiter
     call_s: float = 0.3
     rest_s: float = 0.0
     starts_s: float = 0.0
@@ -126,7 +126,7 @@ class Caller:
 
 
 class Crowd:
-    """All callers of one budget; the same seed gives the same run."""
+    """All callers of one rate limiter; the same seed gives the same run."""
 
     def __init__(self, seed: int, limit: int, *, in_memory: bool = False) -> None:
         self.rng = random.Random(seed)
@@ -142,15 +142,15 @@ class Crowd:
         self._calls = 0
         self._ends_s = 0.0
 
-    def join(self, name: str, lane: Lane, *, skew_s: float = 0.0, **how: float) -> Caller:
+    def join(self, name: str, priority: Priority, *, skew_s: float = 0.0, **how: float) -> Caller:
         """Add a caller; ``how`` are its times."""
         clock, ids = SkewedClock(self, skew_s), Chances(self.rng)
-        budget: RequestBudget
+        rate_limiter: RateLimiter
         if self._in_memory:
-            budget = MemoryRequestBudget(self._taken, clock, ids, self._limit)
+            rate_limiter = MemoryRateLimiter(self._taken, clock, ids, self._limit)
         else:
-            budget = TableRequestBudget(cast(Any, self.table), "table", clock, ids, self._limit)
-        caller = Caller(name, lane, budget)
+            rate_limiter = TableRateLimiter(cast(Any, self.table), "table", clock, ids, self._limit)
+        caller = Caller(name, priority, rate_limiter)
         for field_name, value in how.items():
             setattr(caller, field_name, value)
         self.callers.append(caller)
@@ -173,7 +173,7 @@ class Crowd:
     def _ask(self, caller: Caller) -> None:
         caller.asked += 1
         self._count_call()
-        granted, wait_s = caller.budget.wait_s(Resource.OTHERS, caller.lane, FOREVER)
+        granted, wait_s = caller.rate_limiter.wait_s(Resource.OTHERS, caller.priority, FOREVER)
         at_s = self.now_s + wait_s
         if not granted:
             self._plan(at_s, caller)
@@ -230,6 +230,6 @@ def most_within(sent_s: Sequence[float], window_s: float) -> int:
 
 
 def share_used(sent_s: Sequence[float], limit: int, start_s: float, end_s: float) -> float:
-    """The share of the budget that was used between two times."""
+    """The share of the rate limit that was used between two times."""
     used = sum(start_s <= at_s < end_s for at_s in sent_s)
     return used / ((end_s - start_s) * limit / 30)

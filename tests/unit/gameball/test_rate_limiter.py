@@ -1,4 +1,4 @@
-"""The request budget under many callers, in simulated time: exact, fully used, fair, and calm."""
+"""The rate limiter under many callers, in simulated time: exact, fully used, fair, and calm."""
 
 from itertools import pairwise
 from statistics import mean
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adjustments.core.runtime import WORKERS
-from adjustments.gameball.rate_limiter import AHEAD_S, Lane
+from adjustments.gameball.rate_limiter import AHEAD_S, Priority
 from tests.fakes.memory import START
 from tests.unit.gameball.crowd import Caller, Crowd, most_within, share_used
 
@@ -25,7 +25,8 @@ NEAR_S = 1e-5
 def batches(crowd: Crowd, number: int, workers: int, **how: float) -> list[list[Caller]]:
     """Some batches, with so many workers each."""
     return [
-        [crowd.join(f"batch {batch}", Lane.BULK, **how) for _ in range(workers)] for batch in range(number)
+        [crowd.join(f"batch {batch}", Priority.BULK, **how) for _ in range(workers)]
+        for batch in range(number)
     ]
 
 
@@ -37,7 +38,7 @@ def places_from_start(crowd: Crowd) -> list[float]:
 
 _callers = st.lists(
     st.tuples(
-        st.sampled_from(Lane),
+        st.sampled_from(Priority),
         st.floats(0.0, 3.0),  # how long a call takes
         st.floats(0.0, 5.0),  # how long it rests
         st.floats(0.0, 20.0),  # when it comes
@@ -52,11 +53,11 @@ _callers = st.lists(
 @settings(max_examples=25)
 @given(callers=_callers, limit=st.sampled_from([3, 60, LIMIT, 900]), seed=st.integers(0, 1000))
 def test_no_window_wherever_it_starts_holds_more_than_the_limit(
-    in_memory: bool, callers: list[tuple[Lane, float, float, float, float]], limit: int, seed: int
+    in_memory: bool, callers: list[tuple[Priority, float, float, float, float]], limit: int, seed: int
 ):
     crowd = Crowd(seed, limit, in_memory=in_memory)
-    for lane, call_s, rest_s, starts_s, ends_s in callers:
-        crowd.join("any", lane, call_s=call_s, rest_s=rest_s, starts_s=starts_s, ends_s=ends_s)
+    for priority, call_s, rest_s, starts_s, ends_s in callers:
+        crowd.join("any", priority, call_s=call_s, rest_s=rest_s, starts_s=starts_s, ends_s=ends_s)
     crowd.run(75)
     places_s = crowd.places_s()
     assert most_within(places_s, 30 - NEAR_S) <= limit
@@ -71,7 +72,7 @@ def test_a_crowd_that_comes_at_one_moment_after_a_rest_gets_one_place_each(seed:
     for starts_s in (0.0, 20.0, 40.0):
         for _ in range(12):
             moment_s, skew_s = starts_s + crowd.rng.uniform(0, 0.02), crowd.rng.uniform(-0.05, 0.05)
-            crowd.join("any", Lane.BULK, skew_s=skew_s, starts_s=moment_s, ends_s=starts_s + 0.1)
+            crowd.join("any", Priority.BULK, skew_s=skew_s, starts_s=moment_s, ends_s=starts_s + 0.1)
     crowd.run(60)
     places_s = crowd.places_s()
     assert len(places_s) == 36
@@ -96,7 +97,7 @@ def test_clocks_that_differ_by_some_hundred_milliseconds_stay_within_gameballs_l
 ):
     crowd = Crowd(seed, LIMIT)
     for number in range(40):
-        crowd.join(f"{number}", Lane.BULK, skew_s=crowd.rng.uniform(-skew_s, skew_s))
+        crowd.join(f"{number}", Priority.BULK, skew_s=crowd.rng.uniform(-skew_s, skew_s))
     crowd.run(100)
     sent_s = crowd.sent_s()
     assert most_within(sent_s, 30) <= LIMIT + 2 * skew_s / GAP_S + 1
@@ -106,8 +107,8 @@ def test_clocks_that_differ_by_some_hundred_milliseconds_stay_within_gameballs_l
 
 def test_a_caller_whose_clock_is_late_gets_its_share_all_the_same():
     crowd = Crowd(1, LIMIT)
-    late = [crowd.join("late", Lane.BULK, skew_s=-0.5) for _ in range(20)]
-    right = [crowd.join("right", Lane.BULK) for _ in range(20)]
+    late = [crowd.join("late", Priority.BULK, skew_s=-0.5) for _ in range(20)]
+    right = [crowd.join("right", Priority.BULK) for _ in range(20)]
     crowd.run(120)
     assert 0.5 < len(crowd.sent_s(late)) / len(crowd.sent_s(right)) < 2
 
@@ -153,7 +154,7 @@ def test_a_batch_that_comes_late_gets_its_share_at_once():
 def test_a_poll_of_a_small_batch_does_not_wait_for_large_ones_to_end():
     crowd = Crowd(3, LIMIT)
     batches(crowd, 4, WORKERS)
-    poll = crowd.join("poll", Lane.BULK, rest_s=10)
+    poll = crowd.join("poll", Priority.BULK, rest_s=10)
     crowd.run(600)
     assert len(poll.sent_s) > 30
     assert mean(poll.waited_s) < 6
@@ -164,17 +165,17 @@ def test_a_poll_of_a_small_batch_does_not_wait_for_large_ones_to_end():
 def test_a_prompt_call_never_waits_behind_more_than_the_bulk_calls_look_ahead(number: int):
     crowd = Crowd(3, LIMIT)
     batches(crowd, number, WORKERS)
-    prompt = crowd.join("person", Lane.PROMPT, rest_s=3.1, starts_s=5)
+    prompt = crowd.join("person", Priority.PROMPT, rest_s=3.1, starts_s=5)
     crowd.run(300)
     assert len(prompt.sent_s) > 40
-    assert max(prompt.waited_s) <= AHEAD_S[Lane.BULK] + GAP_S + 0.05
+    assert max(prompt.waited_s) <= AHEAD_S[Priority.BULK] + GAP_S + 0.05
 
 
 def test_a_few_prompt_callers_do_not_starve_the_bulk_calls():
     crowd = Crowd(3, LIMIT)
     [team] = batches(crowd, 1, WORKERS)
     for _ in range(WORKERS):
-        crowd.join("person", Lane.PROMPT)
+        crowd.join("person", Priority.PROMPT)
     crowd.run(120)
     assert len(crowd.sent_s(team)) > 0.4 * 120 / GAP_S
 
@@ -201,21 +202,21 @@ def test_nobody_asks_again_within_a_second_and_a_half():
 @pytest.mark.parametrize("rest_s", [0.2, 5.0, 60.0])
 def test_a_prompt_call_after_a_rest_costs_one_write(rest_s: float):
     crowd = Crowd(5, LIMIT)
-    person = crowd.join("person", Lane.PROMPT, rest_s=rest_s)
+    person = crowd.join("person", Priority.PROMPT, rest_s=rest_s)
     crowd.run(600)
     assert crowd.table.writes == len(person.sent_s)
 
 
 def test_prompt_callers_who_meet_cost_two_writes_at_most():
     crowd = Crowd(5, LIMIT)
-    people = [crowd.join("person", Lane.PROMPT, rest_s=2.0) for _ in range(20)]
+    people = [crowd.join("person", Priority.PROMPT, rest_s=2.0) for _ in range(20)]
     crowd.run(120)
     assert crowd.table.writes <= 2 * len(crowd.sent_s(people))
 
 
 def test_callers_that_are_sent_away_for_no_time_fail_the_run_and_do_not_hang_it():
     crowd = Crowd(5, LIMIT)
-    caller = crowd.join("hot", Lane.BULK)
-    caller.budget.wait_s = lambda *_: (False, 0.0)  # type: ignore[method-assign]
+    caller = crowd.join("hot", Priority.BULK)
+    caller.rate_limiter.wait_s = lambda *_: (False, 0.0)  # type: ignore[method-assign]
     with pytest.raises(AssertionError, match="callers run hot"):
         crowd.run(60)

@@ -20,12 +20,12 @@ from adjustments.core.errors import (
     OutcomeUnknown,
     StillInProgress,
 )
-from adjustments.gameball.rate_limiter import Lane, Resource
+from adjustments.gameball.rate_limiter import Priority, Resource
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.manual_transactions.service import ManualTransactionService
 from tests.fakes.manual_transactions import Killed, MemoryLedger, MemoryTransactions
-from tests.fakes.memory import START, CountingIds, ManualClock, MemoryBudget
+from tests.fakes.memory import START, CountingIds, GrantingRateLimiter, ManualClock
 
 BODY: dict[str, Any] = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r", "points": 5}
 ANSWER = {"customerId": "c", "gameballTransactionId": 1, "transactionId": "t", "points": 5, "amount": 5}
@@ -44,10 +44,12 @@ class Desk:
         self.clock = ManualClock()
         self.ledger = MemoryLedger(self.clock)
         self.gameball = MemoryTransactions(list(script))
-        self.budget = MemoryBudget()
+        self.rate_limiter = GrantingRateLimiter()
 
     def add(self, remaining_ms: int = FUNCTION_MS, **fields: Any) -> tuple[dict[str, Any], bool]:
-        service = ManualTransactionService(self.gameball, self.ledger, self.budget, self.clock, CountingIds())
+        service = ManualTransactionService(
+            self.gameball, self.ledger, self.rate_limiter, self.clock, CountingIds()
+        )
         transaction = read_manual_transaction({**BODY, **fields}, self.clock.now())
         added = service.add(transaction, CallerContext("arn:me", "request", lambda: remaining_ms))
         return exact_json.read(added.body), added.is_replayed
@@ -67,7 +69,7 @@ class Desk:
 def test_first_call_is_answered_in_the_seeds_form():
     desk = Desk()
     assert desk.add() == (ANSWER, False)
-    assert desk.budget.asked == [(Resource.TRANSACTIONS, Lane.PROMPT)]
+    assert desk.rate_limiter.asked == [(Resource.TRANSACTIONS, Priority.PROMPT)]
     assert desk.ledger.callers == {"t": "arn:me"}
 
 

@@ -7,7 +7,7 @@ import json
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import GameballUnavailable
 from tests.fakes.gameball import MemoryGameball
-from tests.fakes.memory import MemoryBudget
+from tests.fakes.memory import GrantingRateLimiter
 from tests.fakes.world import World
 
 
@@ -52,8 +52,8 @@ def test_balances_are_asked_for_once_a_chunk_within_the_budget():
     rows = "".join(f"c{number},1\n" for number in range(1500))
     world.run(world.drop(f"customerId,amount\n{rows}", dry_run="true"))
     assert gameball.inquiries == 2
-    assert isinstance(world.budget, MemoryBudget)
-    assert len(world.budget.asked) >= 4
+    assert isinstance(world.rate_limiter, GrantingRateLimiter)
+    assert len(world.rate_limiter.asked) >= 4
 
 
 def test_only_rows_to_fix_are_in_the_fix_me_file():

@@ -280,7 +280,7 @@ def test_as_many_look_ups_run_side_by_side_as_the_rate_limit_needs():
         one_by_one(tasks)
 
     parallel: Parallel = count
-    reader = ListReader(gameball, world.budget, world.clock, parallel)
+    reader = ListReader(gameball, world.rate_limiter, world.clock, parallel)
     reader.read(dict.fromkeys(names(100), frozenset()), world.clock.now() + timedelta(minutes=1))
     assert handed == [WORKERS]
     assert WORKERS >= 350 / 30

@@ -20,7 +20,7 @@ from adjustments.reconciliation.decisions import Verdict
 from adjustments.reconciliation.evidence import Finding
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger, MemoryTransactions
-from tests.fakes.memory import CountingIds, ManualClock, MemoryBudget, MemoryNotices
+from tests.fakes.memory import CountingIds, GrantingRateLimiter, ManualClock, MemoryNotices
 from tests.fakes.world import World
 from tests.template.loading import ROOT
 
@@ -127,7 +127,7 @@ def asked(body: Any, *script: Any) -> MemoryNotices:
     """What is told after an event has asked for a manual transaction, on the last try."""
     clock, bus = ManualClock(), MemoryNotices()
     service = ManualTransactionService(
-        MemoryTransactions(list(script)), MemoryLedger(clock), MemoryBudget(), clock, CountingIds()
+        MemoryTransactions(list(script)), MemoryLedger(clock), GrantingRateLimiter(), clock, CountingIds()
     )
     event = {"detail-type": event_consumer.DETAIL_TYPE, "source": "x", "account": "1", "detail": body}
     consumer = EventConsumer(service, MemoryFailures(), bus, clock)

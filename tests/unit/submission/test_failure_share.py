@@ -7,7 +7,7 @@ import pytest
 from adjustments.batches import chunking
 from adjustments.batches.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
-from tests.fakes.memory import MemoryRequestBudget
+from tests.fakes.memory import MemoryRateLimiter
 from tests.fakes.world import World
 
 LIMIT = 350
@@ -41,8 +41,8 @@ def gameball(monkeypatch: pytest.MonkeyPatch) -> TimedGameball:
     gameball = TimedGameball()
     gameball.unknown_customers = {f"c{number}" for number in range(GOOD, CHUNKS)}
     world = gameball.world = World(gameball, failure_percent_max=PERCENT_MAX)
-    budget = MemoryRequestBudget({}, world.clock, world.ids, LIMIT)
-    world.budget.wait_s = budget.wait_s  # type: ignore[method-assign]
+    rate_limiter = MemoryRateLimiter({}, world.clock, world.ids, LIMIT)
+    world.rate_limiter.wait_s = rate_limiter.wait_s  # type: ignore[method-assign]
     return gameball
 
 

@@ -19,7 +19,7 @@ from adjustments.core.errors import (
     WrongState,
 )
 from adjustments.core.limits import ERROR_CHARS_MAX
-from adjustments.gameball.rate_limiter import Lane, Resource
+from adjustments.gameball.rate_limiter import Priority, Resource
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -217,12 +217,12 @@ def test_sender_for_whom_no_place_is_left_before_its_end_ends_without_looking_ag
     world.store.save_batch(batch.changed(dry_run=False))
     asked = []
 
-    def far_away(resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
+    def far_away(resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         asked.append(within_s)
         assert len(asked) < 10
         return False, within_s + 1.0
 
-    world.budget.wait_s = far_away  # type: ignore[method-assign]
+    world.rate_limiter.wait_s = far_away  # type: ignore[method-assign]
     world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(seconds=2))
     assert asked == [2.0]
 

@@ -12,7 +12,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from adjustments.core.errors import GameballError, GameballRefused
-from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource
+from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource
 
 NAMESPACE: Final = "GameballAdjustments"
 
@@ -41,8 +41,8 @@ class Meter:
         elif error:
             self.count({"GameballErrors": 1})
 
-    def watch_place(self, resource: Resource, granted: bool, wait_s: float) -> None:
-        """Note an answer of the request budget."""
+    def watch_slot(self, resource: Resource, granted: bool, wait_s: float) -> None:
+        """Note an answer of the rate limiter."""
         self._add("RequestWait", wait_s * 1_000, MetricUnit.Milliseconds)
         if granted:
             self.count({f"Requests{resource.value.capitalize()}": 1})
@@ -52,15 +52,15 @@ class Meter:
             self._metrics.add_metric(name, unit, number)
 
 
-class WatchedBudget:
-    """A request budget whose answers are measured."""
+class MeasuredRateLimiter:
+    """A rate limiter whose answers are measured."""
 
-    def __init__(self, budget: RequestBudget, meter: Meter) -> None:
-        self._budget = budget
+    def __init__(self, rate_limiter: RateLimiter, meter: Meter) -> None:
+        self._rate_limiter = rate_limiter
         self._meter = meter
 
-    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
-        """See ``RequestBudget``."""
-        granted, wait_s = self._budget.wait_s(resource, lane, within_s)
-        self._meter.watch_place(resource, granted, wait_s)
+    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+        """See ``RateLimiter``."""
+        granted, wait_s = self._rate_limiter.wait_s(resource, priority, within_s)
+        self._meter.watch_slot(resource, granted, wait_s)
         return granted, wait_s

@@ -1,4 +1,4 @@
-"""Batches, their chunks and the request budget in one DynamoDB table.
+"""Batches, their chunks and the rate limiter in one DynamoDB table.
 
 =====================  ==============================  =====================================================
 ``pk``                 ``sk``                          what

@@ -34,7 +34,7 @@ Parallel = Callable[[Sequence[Callable[[], None]]], None]
 
 
 WORKERS: Final = 12
-"""Requests under way at once: with 12 a second, each may take a second and the budget is still used."""
+"""Requests under way at once: with 12 a second, each may take a second and no slot goes unused."""
 
 
 class SystemClock:

@@ -1,11 +1,11 @@
-"""The request budget, shared through the table: each call to Gameball gets a place in time of its own.
+"""The rate limiter, shared through the table: each call to Gameball gets a slot in time of its own.
 
-Places lie evenly, ``30 s / RequestsPer30Seconds`` apart, so that no window of 30 seconds, wherever it starts,
+Slots lie evenly, ``30 s / RequestsPer30Seconds`` apart, so that no window of 30 seconds, wherever it starts,
 holds more than the limit, and no second more than 30 (docs/gameball-api.md, "Rate limits"). One conditional
-write takes a place, in the order of asking, whoever asks: so no batch gets more than its share.
+write takes a slot, in the order of asking, whoever asks: so no batch gets more than its share.
 
-Callers hold places that are a few seconds away and wait for them, which has three effects: hardly anybody has
-to ask twice; no place goes by unused while there is work; and clocks that differ by some hundred milliseconds
+Callers hold slots that are a few seconds away and wait for them, which has three effects: hardly anybody has
+to ask twice; no slot goes by unused while there is work; and clocks that differ by some hundred milliseconds
 favour nobody. They do shift the calls: between two callers whose clocks differ by d seconds, calls come up to
 d seconds closer together, and a window may hold d / gap calls more. The default of RequestsPer30Seconds
 leaves ten calls for that, which is 0.8 s.
@@ -19,10 +19,10 @@ from adjustments.core.limits import WINDOW_S
 from adjustments.core.runtime import Clock, Ids
 
 
-class Lane(StrEnum):
+class Priority(StrEnum):
     """How urgent a call to Gameball is: whether somebody waits for its answer.
 
-    A bulk call takes a place only a few seconds ahead: a prompt one never waits behind more than that.
+    A bulk call takes a slot only a few seconds ahead: a prompt one never waits behind more than that.
     """
 
     BULK = "bulk"
@@ -36,33 +36,33 @@ class Resource(StrEnum):
     OTHERS = "others"
 
 
-class RequestBudget(Protocol):
-    """The one request budget that all callers share."""
+class RateLimiter(Protocol):
+    """The one rate limiter that all callers share."""
 
-    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
-        """Ask for a place: (True, seconds until it) or (False, seconds after which to ask again).
+    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+        """Ask for a slot: (True, seconds until it) or (False, seconds after which to ask again).
 
-        A place that is more than ``within_s`` seconds away is of no use and is left to others.
+        A slot that is more than ``within_s`` seconds away is of no use and is left to others.
         """
 
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-AHEAD_S: Final = {Lane.BULK: 3.0, Lane.PROMPT: 10.0}
-"""How far ahead a call of each lane may take a place. In three seconds lie 35 places, which is more than the
-workers of four batches have in hand; whoever finds them taken comes again before they are used up.
+AHEAD_S: Final = {Priority.BULK: 3.0, Priority.PROMPT: 10.0}
+"""How far ahead a call of each priority may take a slot. In three seconds lie 35 slots, which is more than
+the workers of four batches have in hand; whoever finds them taken comes again before they are used up.
 """
 
-ASK_AGAIN_S: Final = AHEAD_S[Lane.BULK] / 2
+ASK_AGAIN_S: Final = AHEAD_S[Priority.BULK] / 2
 """After how long to ask again at the earliest, and at most twice that."""
 
 _TRIES_MAX: Final = 4
 _US: Final = 1_000_000
 
 
-class TableRequestBudget:
-    """Gives out places in time.
+class TableRateLimiter:
+    """Gives out slots in time.
 
     Args:
         requests_per_30_s: how many calls of a resource may be made in 30 seconds (RequestsPer30Seconds).
@@ -78,35 +78,35 @@ class TableRequestBudget:
         self._seen_us: dict[Resource, int] = {}
         self._gap_us = -int(-WINDOW_S * _US // requests_per_30_s)
 
-    def wait_s(self, resource: Resource, lane: Lane, within_s: float) -> tuple[bool, float]:
-        """See ``RequestBudget``."""
-        ahead_us = int(min(AHEAD_S[lane], within_s) * _US)
+    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+        """See ``RateLimiter``."""
+        ahead_us = int(min(AHEAD_S[priority], within_s) * _US)
         for _ in range(_TRIES_MAX):
             now_us = self._now_us()
-            place_us = self._take(resource, now_us, now_us + ahead_us)
-            if place_us is not None:
-                return self._answer(place_us, now_us + ahead_us)
+            slot_us = self._take(resource, now_us, now_us + ahead_us)
+            if slot_us is not None:
+                return self._answer(slot_us, now_us + ahead_us)
         return False, self._gap_us / _US * (1 + self._ids.jitter())  # others were quicker, each time
 
     def _take(self, resource: Resource, now_us: int, horizon_us: int) -> int | None:
-        """Take the next place, mostly with one write: who knows of no place ahead finds them past, unless
+        """Take the next slot, mostly with one write: who knows of no slot ahead finds them past, unless
         others have taken some meanwhile.
         """
         if self._seen_us.get(resource, 0) < now_us:
             return now_us if self._begin(resource, now_us) else self._append(resource, now_us, horizon_us)
-        place_us = self._append(resource, now_us, horizon_us)
-        return now_us if place_us is None and self._begin(resource, now_us) else place_us
+        slot_us = self._append(resource, now_us, horizon_us)
+        return now_us if slot_us is None and self._begin(resource, now_us) else slot_us
 
-    def _answer(self, place_us: int, horizon_us: int) -> tuple[bool, float]:
-        if place_us > horizon_us:
-            return False, (place_us - horizon_us) / _US + ASK_AGAIN_S * (1 + self._ids.jitter())
-        return True, max(0, place_us - self._now_us()) / _US
+    def _answer(self, slot_us: int, horizon_us: int) -> tuple[bool, float]:
+        if slot_us > horizon_us:
+            return False, (slot_us - horizon_us) / _US + ASK_AGAIN_S * (1 + self._ids.jitter())
+        return True, max(0, slot_us - self._now_us()) / _US
 
     def _now_us(self) -> int:
         return int(self._clock.now().timestamp() * _US)
 
     def _append(self, resource: Resource, now_us: int, horizon_us: int) -> int | None:
-        """Take the place after the last one taken: its time, a later one if it is too far ahead, None if it
+        """Take the slot after the last one taken: its time, a later one if it is too far ahead, None if it
         is past.
         """
         try:
@@ -120,12 +120,12 @@ class TableRequestBudget:
             stored: Any = failed.response.get("Item")
             next_us = self._seen_us[resource] = int(stored["nextUs"]["N"]) if stored else 0
             return next_us if next_us > horizon_us else None
-        place_us = int(answer["Attributes"]["nextUs"]["N"])
-        self._seen_us[resource] = place_us + self._gap_us
-        return place_us
+        slot_us = int(answer["Attributes"]["nextUs"]["N"])
+        self._seen_us[resource] = slot_us + self._gap_us
+        return slot_us
 
     def _begin(self, resource: Resource, now_us: int) -> bool:
-        """Take the place of this moment, when nobody has taken one since."""
+        """Take the slot of this moment, when nobody has taken one since."""
         try:
             self._update(
                 resource,
@@ -150,15 +150,15 @@ class TableRequestBudget:
         )
 
 
-def wait_for_turn(
-    budget: RequestBudget, clock: Clock, resource: Resource, lane: Lane, until: datetime
+def wait_for_slot(
+    rate_limiter: RateLimiter, clock: Clock, resource: Resource, priority: Priority, until: datetime
 ) -> bool:
     """Wait until a call to Gameball may be made; False when that would be after ``until``."""
     while True:
         within_s = max(0.0, (until - clock.now()).total_seconds())
-        granted, wait_s = budget.wait_s(resource, lane, within_s)
+        granted, wait_s = rate_limiter.wait_s(resource, priority, within_s)
         if wait_s and clock.now() + timedelta(seconds=wait_s) >= until:
-            return False  # a place that was granted goes unused, as when its caller dies
+            return False  # a slot that was granted goes unused, as when its caller dies
         clock.sleep(wait_s)
         if granted:
             return True

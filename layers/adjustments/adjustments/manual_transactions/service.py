@@ -19,7 +19,7 @@ from adjustments.core.errors import (
 )
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball import retry_policy
-from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.manual_transactions import matching
 from adjustments.manual_transactions.ledger import CallerContext, Completed, IdempotencyLedger
 from adjustments.manual_transactions.model import ManualTransaction
@@ -80,7 +80,7 @@ class ManualTransactionService:
 
     gameball: GameballTransactions
     ledger: IdempotencyLedger
-    rate_limiter: RequestBudget
+    rate_limiter: RateLimiter
     clock: Clock
     ids: Ids
 
@@ -160,8 +160,8 @@ class _Call:
         """Wait for a slot of the rate limiter; how many seconds the request may take."""
         latest = self.until - timedelta(seconds=REQUEST_S_MIN)
         limiter, clock = self.service.rate_limiter, self.service.clock
-        if not wait_for_turn(limiter, clock, Resource.TRANSACTIONS, Lane.PROMPT, latest):
-            raise GameballThrottled("the request budget is used up for now")
+        if not wait_for_slot(limiter, clock, Resource.TRANSACTIONS, Priority.PROMPT, latest):
+            raise GameballThrottled("the rate limiter is used up for now")
         left_s = (self.until - clock.now()).total_seconds()
         if left_s < REQUEST_S_MIN:
             raise GameballThrottled("no time is left for a request")

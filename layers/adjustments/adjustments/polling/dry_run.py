@@ -12,7 +12,7 @@ from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballError, NotFound
 from adjustments.core.runtime import Clock
-from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.polling.job_client import JobAsker
 from adjustments.polling.job_status import read_status
 from adjustments.polling.prediction import Forecast, read_balances, store_balance
@@ -37,14 +37,14 @@ class Predictor:
         files: Files,
         inquirer: Inquirer,
         asker: JobAsker,
-        budget: RequestBudget,
+        rate_limiter: RateLimiter,
         clock: Clock,
     ) -> None:
         self._store = store
         self._files = files
         self._inquirer = inquirer
         self._asker = asker
-        self._budget = budget
+        self._rate_limiter = rate_limiter
         self._clock = clock
 
     def look(self, batch: Batch, until: datetime) -> bool:
@@ -78,7 +78,7 @@ class Predictor:
             return  # the next look asks again, until the time is up
 
     def _inquire(self, chunk: Chunk, until: datetime) -> int | None:
-        if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
+        if not wait_for_slot(self._rate_limiter, self._clock, Resource.OTHERS, Priority.BULK, until):
             return None
         rows = [{"customerId": customer} for customer in self._customers(chunk)]
         return self._inquirer.inquire_balances(exact_json.write({"body": rows}).encode())

@@ -11,7 +11,7 @@ from adjustments.core.errors import GameballError, WrongState
 from adjustments.core.runtime import Clock
 from adjustments.gameball.dialects import Dialect, dialects_to_try
 from adjustments.gameball.port import Gameball
-from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 
 
 class Stopper:
@@ -24,18 +24,18 @@ class Stopper:
         self,
         store: BatchStore,
         gameball: Gameball,
-        budget: RequestBudget,
+        rate_limiter: RateLimiter,
         clock: Clock,
         dialect: Dialect | None,
     ) -> None:
         self._store = store
         self._gameball = gameball
-        self._budget = budget
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._dialect = dialect
 
     def stop_jobs(self, batch: Batch, until: datetime) -> None:
-        """Ask for each open job that was not asked for yet, as far as time and request budget allow."""
+        """Ask for each open job that was not asked for yet, as far as time and rate limiter allow."""
         if not batch.stopped_by or batch.keeps_jobs:
             return
         for chunk in self._store.chunks(batch.batch_id, batch.plan_id):
@@ -51,7 +51,7 @@ class Stopper:
     def _ask(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
         """Ask in the account's dialect, or in both while that is unknown; whether Gameball took it."""
         for dialect in dialects_to_try(self._dialect, batch.dialect):
-            if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.PROMPT, until):
+            if not wait_for_slot(self._rate_limiter, self._clock, Resource.OTHERS, Priority.PROMPT, until):
                 return False
             try:
                 self._gameball.stop_job(dialect, chunk.job_id or 0)

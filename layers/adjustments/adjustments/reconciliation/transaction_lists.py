@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from adjustments.core.errors import ConfigurationError, GameballError, GameballRefused, GameballUnauthorized
 from adjustments.core.runtime import Clock, Parallel
-from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.reconciliation.evidence import Transaction, read_transactions
 
 WORKERS: Final = 12
@@ -46,13 +46,13 @@ class Lists(NamedTuple):
 
 
 class ListReader:
-    """Reads transaction lists within the request budget."""
+    """Reads transaction lists within the rate limiter."""
 
     def __init__(
-        self, lists: TransactionList, budget: RequestBudget, clock: Clock, parallel: Parallel
+        self, lists: TransactionList, rate_limiter: RateLimiter, clock: Clock, parallel: Parallel
     ) -> None:
         self._lists = lists
-        self._budget = budget
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._parallel = parallel
 
@@ -84,7 +84,9 @@ class ListReader:
         pages: list[Mapping[str, Any]] = []
         start_after: str | None = None
         for _ in range(PAGES_MAX):
-            if not wait_for_turn(self._budget, self._clock, Resource.TRANSACTIONS, Lane.BULK, until):
+            if not wait_for_slot(
+                self._rate_limiter, self._clock, Resource.TRANSACTIONS, Priority.BULK, until
+            ):
                 return _OUT_OF_TIME
             page = self._lists.transactions(customer_id, start_after)
             pages.append(page)

@@ -22,7 +22,7 @@ from adjustments.core.limits import CLOCK_SKEW_S
 from adjustments.core.runtime import Clock, Ids, Parallel
 from adjustments.gameball import retry_policy
 from adjustments.gameball.circuit_breaker import GuardedGameball, Permit
-from adjustments.gameball.rate_limiter import Lane, RequestBudget, Resource, wait_for_turn
+from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.gameball.retry_policy import FollowUp
 from adjustments.polling.job_collector import Collector
 from adjustments.submission.work_queue import Feed
@@ -49,7 +49,7 @@ class Submitter:
         store: BatchStore,
         files: Files,
         gameball: GuardedGameball,
-        budget: RequestBudget,
+        rate_limiter: RateLimiter,
         clock: Clock,
         ids: Ids,
         parallel: Parallel,
@@ -59,7 +59,7 @@ class Submitter:
         self._store = store
         self._files = files
         self._gameball = gameball
-        self._budget = budget
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._ids = ids
         self._parallel = parallel
@@ -157,7 +157,7 @@ class Submitter:
         except GameballUnauthorized as error:
             pause(self._store, batch.batch_id, kept(error.message))
             return False
-        if not wait_for_turn(self._budget, self._clock, Resource.OTHERS, Lane.BULK, until):
+        if not wait_for_slot(self._rate_limiter, self._clock, Resource.OTHERS, Priority.BULK, until):
             return False
         intent = chunk.moved(
             ChunkState.SUBMITTING,

@@ -12,7 +12,7 @@ class Feed:
     """The chunks that may be sent, and those whose jobs may be asked for, one for each worker that comes.
 
     After every so many, one worker looks at the batch anew while the others go on sending: to wait for all of
-    them at each look left a tenth of the request budget unused (docs/decisions.md).
+    them at each look left a tenth of the rate limiter unused (docs/decisions.md).
 
     Args:
         chunks: what there is to do, in order.
