@@ -14,7 +14,7 @@ from adjustments.gameball.circuit_breaker import (
     TableCircuitBreaker,
 )
 from local.aws import Aws
-from local.emulator import REGION
+from local.environment import REGION
 from tests.fakes.memory import START, MemoryCircuitBreaker
 
 JOBS = (Scope.KEYS, Scope.JOBS)

@@ -10,6 +10,7 @@
 ``fact#<name>``        ``fact``                        something told, or ``claimedUntil`` a time for it
 ``sending#<day>``      ``<batchId>``                   that the batch sent something on that day (UTC)
 ``budget#<resource>``  ``budget``                      ``nextUs``: the next free place in time, in µs
+``circuit#gameball``   ``circuit``                     while keys are refused: the next probe, in µs
 =====================  ==============================  =====================================================
 
 Index ``listing`` (hash ``listing``, range ``batchId``) lists all batches by time, the sparse index ``open``
