@@ -38,7 +38,7 @@ WIRED: Final = {
     "submit_more": "wiring.build_submitter()",
     "write_report": "wiring.build_report_writer()",
     "notify": "wiring.build_notifier()",
-    "manual_transaction": "manual_wiring.build_transactor()",
+    "manual_transaction": "manual_wiring.application()",
     "accept_batch": "wiring.build_acceptor()",
     "batch_api": "wiring.build_steering()",
     "sweep": "wiring.build_sweeper()",

@@ -362,3 +362,41 @@ def test_an_answer_that_names_no_transaction_is_no_answer():
     desk.gameball.add_manual_transaction = lambda body, within_s=None: {}  # type: ignore[method-assign]
     with pytest.raises(OutcomeUnknown):
         desk.add()
+
+
+@pytest.mark.parametrize(
+    ("script", "is_kept"),
+    [
+        ([refused(7000, 404)], False),
+        ([GameballThrottled("429", retry_after_s=60)], False),
+        ([GameballUnavailable("dns")] * 99, False),
+        ([GameballUnauthorized("401")], False),
+        ([UNKNOWN] * 99, True),
+        ([UNKNOWN, refused(7000, 404)], True),
+        ([KeyError("a bug")], True),
+    ],
+)
+def test_only_an_attempt_that_surely_applied_nothing_is_forgotten(script: list[Any], is_kept: bool):
+    desk = Desk(*script)
+    with pytest.raises((GameballError, KeyError)):
+        desk.add()
+    assert ("t" in desk.ledger.items) is is_kept
+    if is_kept:
+        with pytest.raises(IdTaken):
+            desk.add(points=6)
+    desk.gameball.script = []
+    assert desk.add()[0]["points"] == 5, "the same body may be sent again at once"
+
+
+def test_in_doubt_and_without_a_slot_the_outcome_stays_unknown():
+    desk = Desk(UNKNOWN)
+    asked = desk.rate_limiter.wait_s
+
+    def once(resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+        granted = asked(resource, priority, within_s)
+        return granted if len(desk.rate_limiter.asked) == 1 else (False, 60.0)
+
+    desk.rate_limiter.wait_s = once  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown):
+        desk.add()
+    assert len(desk.gameball.sent) == 1
