@@ -32,6 +32,12 @@ ANY_FOLDER = {"app.py", "__init__.py", "conftest.py"}
 
 FENCED = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 CODE_SPAN = re.compile(r"`+([^`\n]+)`+")
+DECISIONS = ROOT / "docs" / "decisions.md"
+DECISION = (
+    r"^### (.+)\n\d{4}-\d\d-\d\d\n\n"
+    + "".join(rf"- \*\*{part}\*\*: .+\n(?:  .+\n)*" for part in ("Context", "Choice", "Consequence", "Undo"))
+    + r"(?=\n#|\Z)"
+)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 FILE = re.compile(r"(?<![\w./<{*$-])((?:[\w.-]+/)*[\w.-]*\w\.(?:py|md|yaml|toml))(?![\w/*])(?:::(\w+))?")
@@ -156,6 +162,14 @@ def missing_sections(path: Path) -> list[str]:
         if not any(found.startswith(title) if is_shortened else found == title for found in titles):
             missing.append(f'{name}, "{title}"')
     return missing
+
+
+def test_each_decision_has_one_form_and_a_line_in_the_index():
+    text = DECISIONS.read_text()
+    titles = re.findall(r"^### (.+)$", text, re.MULTILINE)
+    formed = re.findall(DECISION, text, re.MULTILINE)
+    assert [title for title in titles if title not in formed] == []
+    assert re.findall(r"^- \[([^\]]+)\]\(#", text.split("\n## ")[1], re.MULTILINE) == titles
 
 
 def test_nothing_refers_to_what_is_not_in_the_repository():
