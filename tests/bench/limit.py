@@ -32,7 +32,7 @@ from adjustments.aws.table import TableBatchStore
 from adjustments.core.runtime import RandomIds, SystemClock, run_in_threads
 from adjustments.gameball.circuit_breaker import GuardedGameball, TableCircuitBreaker
 from adjustments.gameball.client import GameballClient
-from adjustments.gameball.credentials import Keys
+from adjustments.gameball.credentials import Credentials
 from adjustments.gameball.rate_limiter import TableRateLimiter
 from adjustments.results.notifications import Notifier
 from adjustments.submission.plan import Drop, PlanRules
@@ -63,8 +63,8 @@ Call = tuple[str, dict[str, Any]]
 class _Keys:
     """The stand-in's keys."""
 
-    def current(self) -> Keys:
-        return Keys(STANDIN_KEYS.api_key, STANDIN_KEYS.secret_key)
+    def current(self) -> Credentials:
+        return Credentials(STANDIN_KEYS.api_key, STANDIN_KEYS.secret_key)
 
     fresh = current
 

@@ -1,4 +1,4 @@
-"""What every KeySource does: the fake in memory, and the secret."""
+"""What every CredentialSource does: the fake in memory, and the secret."""
 
 import json
 import traceback
@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 
 from adjustments.core.errors import ConfigurationError, GameballUnavailable
-from adjustments.gameball.credentials import Keys, KeySource, SecretKeys
+from adjustments.gameball.credentials import Credentials, CredentialSource, SecretCredentials
 from local.aws import Aws
 from local.environment import REGION
-from tests.fakes.memory import MemoryKeys
+from tests.fakes.memory import MemoryCredentials
 
 GOOD = json.dumps({"apiKey": "api-1", "secretKey": "secret-1"})
 BETTER = json.dumps({"apiKey": "api-2", "secretKey": "secret-2"})
@@ -37,50 +37,50 @@ MALFORMED = [
 ]
 """The last one is what the template makes."""
 
-Secret = tuple[KeySource, Callable[[str], None]]
+Secret = tuple[CredentialSource, Callable[[str], None]]
 
 
 @pytest.fixture
 def secret(kind: str, request: pytest.FixtureRequest) -> Secret:
     """A source of good keys, and what changes its secret."""
     if kind == "memory":
-        fake = MemoryKeys(GOOD)
+        fake = MemoryCredentials(GOOD)
         return fake, lambda text: setattr(fake, "text", text)
     aws: Aws = request.getfixturevalue("aws")
     name = f"secret-{uuid.uuid4().hex}"
     aws.secrets.create_secret(Name=name, SecretString=GOOD)
-    return SecretKeys(aws.secrets, name), lambda text: put(aws, name, text)
+    return SecretCredentials(aws.secrets, name), lambda text: put(aws, name, text)
 
 
 def put(aws: Aws, name: str, text: str) -> None:
     aws.secrets.put_secret_value(SecretId=name, SecretString=text)
 
 
-def missing(kind: str, request: pytest.FixtureRequest) -> KeySource:
+def missing(kind: str, request: pytest.FixtureRequest) -> CredentialSource:
     if kind == "memory":
-        return MemoryKeys(None)
-    return SecretKeys(request.getfixturevalue("aws").secrets, "there-is-none")
+        return MemoryCredentials(None)
+    return SecretCredentials(request.getfixturevalue("aws").secrets, "there-is-none")
 
 
 def test_both_keys_are_read(secret: Secret):
     source, _ = secret
-    assert source.current() == Keys("api-1", "secret-1")
-    assert source.fresh() == Keys("api-1", "secret-1")
+    assert source.current() == Credentials("api-1", "secret-1")
+    assert source.fresh() == Credentials("api-1", "secret-1")
 
 
 def test_keys_are_kept_until_fresh_ones_are_asked_for_and_then_those_are_kept(secret: Secret):
     source, change = secret
     source.current()
     change(BETTER)
-    assert source.current() == Keys("api-1", "secret-1")
-    assert source.fresh() == Keys("api-2", "secret-2")
-    assert source.current() == Keys("api-2", "secret-2")
+    assert source.current() == Credentials("api-1", "secret-1")
+    assert source.fresh() == Credentials("api-2", "secret-2")
+    assert source.current() == Credentials("api-2", "secret-2")
 
 
 def test_further_fields_are_nobodys_business(secret: Secret):
     source, change = secret
     change(json.dumps({"note": None, "apiKey": "a", "secretKey": "s"}))
-    assert source.fresh() == Keys("a", "s")
+    assert source.fresh() == Credentials("a", "s")
 
 
 @pytest.mark.parametrize("text", MALFORMED, ids=lambda text: text[:40])
@@ -99,7 +99,7 @@ def test_a_malformed_secret_is_read_anew_until_it_is_mended(secret: Secret):
         with pytest.raises(ConfigurationError):
             source.current()
     change(GOOD)
-    assert source.current() == Keys("api-1", "secret-1")
+    assert source.current() == Credentials("api-1", "secret-1")
 
 
 def test_good_keys_are_not_kept_beside_a_malformed_secret_that_was_seen(secret: Secret):
@@ -119,6 +119,6 @@ def test_a_missing_secret_is_a_configuration_error(kind: str, request: pytest.Fi
 
 
 def test_a_secret_that_can_not_be_reached_means_that_nothing_was_sent():
-    nowhere = SecretKeys(Aws("http://127.0.0.1:9", REGION).secrets, "any")
+    nowhere = SecretCredentials(Aws("http://127.0.0.1:9", REGION).secrets, "any")
     with pytest.raises(GameballUnavailable):
         nowhere.current()

@@ -14,7 +14,7 @@ from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import ConfigurationError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
-from adjustments.gameball.credentials import Keys, read_keys
+from adjustments.gameball.credentials import Credentials, read_credentials
 from adjustments.gameball.rate_limiter import AHEAD_S, ASK_AGAIN_S, Priority, Resource
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -332,23 +332,23 @@ class MemoryExecutions:
         return name in self.running
 
 
-class MemoryKeys:
+class MemoryCredentials:
     """A secret that a test may change, or take away (None); it counts how often it was read."""
 
     def __init__(self, text: str | None) -> None:
         self.text = text
         self.reads = 0
-        self._kept: Keys | None = None
+        self._kept: Credentials | None = None
 
-    def current(self) -> Keys:
+    def current(self) -> Credentials:
         return self._kept or self.fresh()
 
-    def fresh(self) -> Keys:
+    def fresh(self) -> Credentials:
         self.reads += 1
         self._kept = None
         if self.text is None:
             raise ConfigurationError("there is no secret")
-        self._kept = read_keys("in memory", self.text)
+        self._kept = read_credentials("in memory", self.text)
         return self._kept
 
 

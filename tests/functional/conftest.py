@@ -6,23 +6,23 @@ from collections.abc import Iterator
 import pytest
 
 from adjustments.gameball.client import GameballClient
-from adjustments.gameball.credentials import Keys
+from adjustments.gameball.credentials import Credentials
 from local.standin.server import StandIn
 
 API_KEY, SECRET_KEY = "standin-api-key", "standin-secret-key"
 
 
-class SettableKeys:
-    """Keys that a test can change; it counts how often they were read anew."""
+class SettableCredentials:
+    """Credentials that a test can change; it counts how often they were read anew."""
 
     def __init__(self, api_key: str = API_KEY, secret_key: str = SECRET_KEY) -> None:
-        self.cached = self.stored = Keys(api_key, secret_key)
+        self.cached = self.stored = Credentials(api_key, secret_key)
         self.fresh_reads = 0
 
-    def current(self) -> Keys:
+    def current(self) -> Credentials:
         return self.cached
 
-    def fresh(self) -> Keys:
+    def fresh(self) -> Credentials:
         self.fresh_reads += 1
         self.cached = self.stored
         return self.cached
@@ -44,10 +44,10 @@ def gameball() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def keys() -> SettableKeys:
-    return SettableKeys()
+def keys() -> SettableCredentials:
+    return SettableCredentials()
 
 
 @pytest.fixture
-def client(gameball: StandIn, keys: SettableKeys) -> GameballClient:
+def client(gameball: StandIn, keys: SettableCredentials) -> GameballClient:
     return GameballClient(gameball.base_url, "v4.0", keys)

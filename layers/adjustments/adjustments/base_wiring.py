@@ -11,7 +11,7 @@ from adjustments.aws.metrics import NAMESPACE, MeasuredRateLimiter, Meter
 from adjustments.core.runtime import RandomIds, SystemClock
 from adjustments.core.settings import Settings, read_settings
 from adjustments.gameball.client import GameballClient
-from adjustments.gameball.credentials import SecretKeys
+from adjustments.gameball.credentials import SecretCredentials
 from adjustments.gameball.rate_limiter import RateLimiter, TableRateLimiter
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def make_gameball(secrets: Any) -> GameballClient:
     Args:
         secrets: boto3's client of Secrets Manager.
     """
-    keys = SecretKeys(secrets, settings().secret)
+    keys = SecretCredentials(secrets, settings().secret)
     base_url, version = settings().gameball_base_url, settings().gameball_api_version
     return GameballClient(base_url, version, keys, watch=meter().watch_call)
 

@@ -27,7 +27,7 @@ from adjustments.polling.job_status import read_status
 from local.certificate import make_certificate
 from local.processes import wait_for
 from local.standin.server import StandIn
-from tests.functional.conftest import SettableKeys
+from tests.functional.conftest import SettableCredentials
 
 ONE_ROW = body_of(rows_json(["c1"], ["12.5"], ["x"]))
 BATCH = "batch/balance-adjustment"
@@ -81,7 +81,7 @@ def test_request_is_applied_and_brings_a_job_id(gameball: StandIn, client: Gameb
     ids=lambda value: "-".join(str(v) for v in value.values()) if isinstance(value, dict) else None,
 )
 def test_what_the_wire_brings(
-    gameball: StandIn, keys: SettableKeys, fault: dict[str, Any], error: type[GameballError], rows: int
+    gameball: StandIn, keys: SettableCredentials, fault: dict[str, Any], error: type[GameballError], rows: int
 ):
     client = GameballClient(gameball.base_url, "v4.0", keys)
     control(gameball, "faults", {"method": "POST", "path": BATCH, **fault})
@@ -93,7 +93,7 @@ def test_what_the_wire_brings(
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_silence_leaves_the_outcome_unknown(gameball: StandIn, keys: SettableKeys, rows: int):
+def test_silence_leaves_the_outcome_unknown(gameball: StandIn, keys: SettableCredentials, rows: int):
     client = GameballClient(gameball.base_url, "v4.0", keys, read_timeout_s=0.5)
     black_hole = {"kind": "black_hole", "hold_s": 5, "applied": bool(rows)}
     control(gameball, "faults", {"method": "POST", "path": BATCH, **black_hole})
@@ -104,7 +104,7 @@ def test_silence_leaves_the_outcome_unknown(gameball: StandIn, keys: SettableKey
     wait_for(lambda: applied(gameball) == rows, 10, f"{rows} rows to be applied")
 
 
-def test_refused_connection_sent_nothing(keys: SettableKeys):
+def test_refused_connection_sent_nothing(keys: SettableCredentials):
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
         client = GameballClient(f"http://127.0.0.1:{held.getsockname()[1]}", "v4.0", keys)
@@ -112,12 +112,12 @@ def test_refused_connection_sent_nothing(keys: SettableKeys):
             client.adjust_balances(ONE_ROW)
 
 
-def test_name_that_does_not_resolve_sent_nothing(keys: SettableKeys):
+def test_name_that_does_not_resolve_sent_nothing(keys: SettableCredentials):
     with pytest.raises(GameballUnavailable):
         GameballClient("http://gameball.invalid", "v4.0", keys).adjust_balances(ONE_ROW)
 
 
-def test_failed_tls_handshake_sent_nothing(gameball: StandIn, keys: SettableKeys):
+def test_failed_tls_handshake_sent_nothing(gameball: StandIn, keys: SettableCredentials):
     client = GameballClient(gameball.base_url.replace("http:", "https:"), "v4.0", keys)
     with pytest.raises(GameballUnavailable):
         client.adjust_balances(ONE_ROW)
@@ -134,7 +134,7 @@ def test_each_batch_request_has_a_connection_of_its_own(gameball: StandIn, clien
 
 @pytest.mark.parametrize("once", [False, True])
 def test_over_tls_only_a_host_with_a_trusted_certificate_hears_of_it(
-    keys: SettableKeys, once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keys: SettableCredentials, once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def call() -> object:
         client = GameballClient(base_url, "v4.0", keys)
@@ -166,7 +166,7 @@ def _answer_at_last(server: ssl.SSLSocket, counted: list[int]) -> None:
 
 
 @pytest.mark.parametrize(("once", "connections"), [(False, 1), (True, 3)])
-def test_other_calls_keep_their_connection(keys: SettableKeys, once: bool, connections: int):
+def test_other_calls_keep_their_connection(keys: SettableCredentials, once: bool, connections: int):
     with socket.create_server(("127.0.0.1", 0)) as server:
         counted: list[int] = []
         thread = threading.Thread(target=_answer, args=(server, connections, counted), daemon=True)
@@ -195,7 +195,9 @@ def _answer(server: socket.socket, connections: int, counted: list[int], request
                 connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"jobId":7}')
 
 
-def test_rotated_keys_are_read_anew_once(gameball: StandIn, client: GameballClient, keys: SettableKeys):
+def test_rotated_keys_are_read_anew_once(
+    gameball: StandIn, client: GameballClient, keys: SettableCredentials
+):
     control(gameball, "settings", {"secret_key": "rotated-secret"})
     keys.stored = type(keys.stored)("standin-api-key", "rotated-secret")
     assert client.adjust_balances(ONE_ROW) > 0
@@ -203,7 +205,7 @@ def test_rotated_keys_are_read_anew_once(gameball: StandIn, client: GameballClie
 
 
 def test_keys_that_stay_wrong_are_not_tried_again(
-    gameball: StandIn, client: GameballClient, keys: SettableKeys
+    gameball: StandIn, client: GameballClient, keys: SettableCredentials
 ):
     control(gameball, "settings", {"secret_key": "rotated-secret"})
     with pytest.raises(GameballUnauthorized) as raised:
@@ -224,5 +226,5 @@ def test_error_carries_code_request_id_and_time_to_wait(gameball: StandIn, clien
 
 
 @pytest.mark.parametrize("version", ["v4.0", "v4.1"])
-def test_both_versions_are_spoken(gameball: StandIn, keys: SettableKeys, version: str):
+def test_both_versions_are_spoken(gameball: StandIn, keys: SettableCredentials, version: str):
     assert GameballClient(gameball.base_url, version, keys).adjust_balances(ONE_ROW) > 0

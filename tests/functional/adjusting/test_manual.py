@@ -31,7 +31,7 @@ from tests.fakes.gateway import headers_of
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger
 from tests.fakes.memory import GrantingRateLimiter, MemoryNotices
 from tests.functional.adjusting.test_client import control
-from tests.functional.conftest import SettableKeys
+from tests.functional.conftest import SettableCredentials
 
 EVENTS = Path(__file__).parents[3] / "events"
 BODY = {"customerId": "c1", "transactionId": "t1", "username": "ops", "reason": "goodwill", "points": 5}
@@ -301,7 +301,7 @@ def test_gameball_that_stays_busy_is_told_with_the_time_to_wait(desk: Desk):
     assert (status, headers["retry-after"]) == (503, "60")
 
 
-def test_rotated_keys_are_read_anew_once(desk: Desk, keys: SettableKeys):
+def test_rotated_keys_are_read_anew_once(desk: Desk, keys: SettableCredentials):
     control(desk.gameball, "settings", {"secret_key": "rotated-secret"})
     keys.stored = type(keys.stored)("standin-api-key", "rotated-secret")
     assert desk.post(BODY)[0] == 200
@@ -410,7 +410,7 @@ def test_no_name_of_a_transaction_forges_a_line(desk: Desk, monkeypatch: pytest.
 
 @pytest.mark.parametrize("version", ["v4.0", "v4.1"])
 def test_both_versions_of_gameball_work_by_parameter(
-    version: str, desk: Desk, keys: SettableKeys, gameball: StandIn
+    version: str, desk: Desk, keys: SettableCredentials, gameball: StandIn
 ):
     client = desk.client = GameballClient(gameball.base_url, version, keys)
     first = desk.post(BODY)

@@ -20,8 +20,8 @@ from adjustments.core.errors import (
     OutcomeUnknown,
 )
 from adjustments.gameball.client import ANSWER_BYTES_MAX, RETRY_AFTER_S_MAX, GameballClient
-from adjustments.gameball.credentials import Keys
-from tests.functional.conftest import SettableKeys
+from adjustments.gameball.credentials import Credentials
+from tests.functional.conftest import SettableCredentials
 
 Answering = Callable[[socket.socket], None]
 
@@ -72,7 +72,7 @@ def saying(status: int, body: bytes, *headers: str) -> Answering:
 def failing(answering: Answering, within_s: float = 5) -> GameballError:
     """What the client makes of an answer."""
     with odd_gameball(answering) as url, pytest.raises(GameballError) as raised:
-        GameballClient(url, "v4.0", SettableKeys()).add_manual_transaction(b"{}", within_s)
+        GameballClient(url, "v4.0", SettableCredentials()).add_manual_transaction(b"{}", within_s)
     return raised.value
 
 
@@ -138,7 +138,7 @@ def test_a_200_that_cannot_be_read_leaves_the_outcome_unknown(body: bytes):
 def test_after_an_answer_that_is_too_large_the_next_request_has_a_connection_of_its_own():
     answers = [saying(200, b"x" * (ANSWER_BYTES_MAX + 1)), saying(200, b'{"a": 1}')]
     with odd_gameball(lambda connection: answers.pop(0)(connection)) as url:
-        client = GameballClient(url, "v4.0", SettableKeys())
+        client = GameballClient(url, "v4.0", SettableCredentials())
         with pytest.raises(OutcomeUnknown):
             client.add_manual_transaction(b"{}", 5)
         assert client.add_manual_transaction(b"{}", 5) == {"a": 1}
@@ -147,7 +147,7 @@ def test_after_an_answer_that_is_too_large_the_next_request_has_a_connection_of_
 def test_a_packed_answer_is_unpacked():
     packed = gzip.compress(b'{"a": 1}')
     with odd_gameball(saying(200, packed, "Content-Encoding: gzip")) as url:
-        assert GameballClient(url, "v4.0", SettableKeys()).add_manual_transaction(b"{}", 5) == {"a": 1}
+        assert GameballClient(url, "v4.0", SettableCredentials()).add_manual_transaction(b"{}", 5) == {"a": 1}
 
 
 def test_an_answer_that_comes_drop_by_drop_is_not_waited_for_beyond_the_time():
@@ -162,16 +162,16 @@ def test_an_answer_that_comes_drop_by_drop_is_not_waited_for_beyond_the_time():
     assert time.monotonic() - before < 3
 
 
-class SlowKeys(SettableKeys):
+class SlowCredentials(SettableCredentials):
     """A secret that takes its time."""
 
-    def current(self) -> Keys:
+    def current(self) -> Credentials:
         time.sleep(0.1)
         return super().current()
 
-    def fresh(self) -> Keys:
+    def fresh(self) -> Credentials:
         time.sleep(0.4)
-        self.stored = Keys("another", "key")
+        self.stored = Credentials("another", "key")
         return super().fresh()
 
 
@@ -185,7 +185,7 @@ def test_without_time_nothing_is_sent(within_s: float, requests: int):
         saying(401, b"{}")(connection)
 
     with odd_gameball(refuse) as url:
-        client = GameballClient(url, "v4.0", SlowKeys())
+        client = GameballClient(url, "v4.0", SlowCredentials())
         with pytest.raises(GameballUnavailable):
             client.add_manual_transaction(b"{}", within_s)
     assert len(heard) == requests

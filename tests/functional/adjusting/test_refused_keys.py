@@ -7,16 +7,16 @@ from datetime import timedelta
 from adjustments.core.errors import GameballUnauthorized
 from adjustments.gameball.circuit_breaker import GuardedGameball
 from adjustments.gameball.client import GameballClient
-from adjustments.gameball.credentials import Keys
+from adjustments.gameball.credentials import Credentials
 from adjustments.gameball.dialects import Dialect
 from local.standin.server import StandIn
 from tests.fakes.memory import ManualClock, MemoryCircuitBreaker
 from tests.functional.adjusting.test_client import ONE_ROW, applied, control
-from tests.functional.conftest import SECRET_KEY, SettableKeys
+from tests.functional.conftest import SECRET_KEY, SettableCredentials
 
 
 def test_refused_keys_cost_one_call_and_one_look_at_the_secret_a_minute_until_they_are_right(
-    gameball: StandIn, client: GameballClient, keys: SettableKeys
+    gameball: StandIn, client: GameballClient, keys: SettableCredentials
 ):
     clock, breaker = ManualClock(), MemoryCircuitBreaker()
     functions = [GuardedGameball(client, breaker, clock) for _ in range(3)]
@@ -37,7 +37,7 @@ def test_refused_keys_cost_one_call_and_one_look_at_the_secret_a_minute_until_th
         call_all()
     assert len(control(gameball, "requests")["requests"]) == 2
     assert (keys.fresh_reads, applied(gameball)) == (2, 0)
-    keys.stored, began = Keys("rotated", SECRET_KEY), clock.now()
+    keys.stored, began = Credentials("rotated", SECRET_KEY), clock.now()
     while not applied(gameball):
         call_all()
     assert clock.now() - began <= timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""Keys show themselves nowhere, whatever is made of them."""
+"""Credentials show themselves nowhere, whatever is made of them."""
 
 import io
 import json
@@ -10,13 +10,13 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from adjustments.core import exact_json
-from adjustments.gameball.credentials import Keys
+from adjustments.gameball.credentials import Credentials
 
 HIDDEN = ("hidden-api-key", "hidden-secret-key")
-KEYS = Keys(*HIDDEN)
+KEYS = Credentials(*HIDDEN)
 
 
-def logged(keys: Keys) -> str:
+def logged(keys: Credentials) -> str:
     """Lines of a function's logger that have the keys in every place where a line may have something."""
     lines = io.StringIO()
     logger = Logger(service="test_keys", stream=lines)
@@ -36,13 +36,13 @@ def logged(keys: Keys) -> str:
     "text_of",
     [str, repr, format, ascii, pprint.pformat, "{0} {0!r} {0!s:>9}".format, lambda keys: f"{[keys]} {keys}"],
 )
-def test_no_text_shows_them(text_of: Callable[[Keys], str]):
+def test_no_text_shows_them(text_of: Callable[[Credentials], str]):
     assert not any(key in text_of(KEYS) for key in HIDDEN)
 
 
 def test_no_line_of_a_log_shows_them():
     lines = logged(KEYS)
-    assert lines.count("Keys()") >= 7
+    assert lines.count("Credentials()") >= 7
     assert not any(key in lines for key in HIDDEN)
 
 
@@ -53,6 +53,11 @@ def test_they_are_not_taken_apart(take_apart: Callable[[Any], object]):
 
 
 def test_equal_keys_are_the_same_two():
-    assert Keys(*HIDDEN) == KEYS
-    others: list[object] = [Keys(HIDDEN[0], "other"), Keys("other", HIDDEN[1]), Keys(*HIDDEN[::-1]), HIDDEN]
+    assert Credentials(*HIDDEN) == KEYS
+    others: list[object] = [
+        Credentials(HIDDEN[0], "other"),
+        Credentials("other", HIDDEN[1]),
+        Credentials(*HIDDEN[::-1]),
+        HIDDEN,
+    ]
     assert all(other != KEYS for other in others)

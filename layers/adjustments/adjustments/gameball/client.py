@@ -30,7 +30,7 @@ from adjustments.core.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
-from adjustments.gameball.credentials import Keys, KeySource
+from adjustments.gameball.credentials import Credentials, CredentialSource
 from adjustments.gameball.dialects import Dialect
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -120,13 +120,13 @@ class GameballClient:
         self,
         base_url: str,
         version: str,
-        keys: KeySource,
+        keys: CredentialSource,
         read_timeout_s: float = READ_TIMEOUT_S,
         watch: CallWatch = _unwatched,
     ) -> None:
         self._root = f"{base_url.rstrip('/')}/api/{version}/integrations"
         self._root_path = urlsplit(self._root).path
-        self._keys = keys
+        self._credentials = keys
         self._read_timeout_s = read_timeout_s
         self._watch = watch
         self._tls = _tls_context()
@@ -182,23 +182,23 @@ class GameballClient:
         began_s = time.monotonic()
         ends_at_s = None if within_s is None else began_s + within_s
         try:
-            answer = self._call_with_keys(method, path, body, once, ends_at_s)
+            answer = self._call_with_credentials(method, path, body, once, ends_at_s)
         except GameballError as error:
             self._watch(time.monotonic() - began_s, error)
             raise
         self._watch(time.monotonic() - began_s, None)
         return answer
 
-    def _call_with_keys(
+    def _call_with_credentials(
         self, method: str, path: str, body: bytes | None, once: bool, ends_at_s: float | None
     ) -> Mapping[str, Any]:
         """Make one call; when our keys are refused, read them anew once and make it once more."""
-        keys = self._keys.current()
+        credentials = self._credentials.current()
         try:
-            return self._request(method, path, body, keys, once, ends_at_s)
+            return self._request(method, path, body, credentials, once, ends_at_s)
         except GameballUnauthorized:
-            fresh = self._keys.fresh()
-            if fresh == keys:
+            fresh = self._credentials.fresh()
+            if fresh == credentials:
                 raise
         return self._request(method, path, body, fresh, once, ends_at_s)
 
@@ -207,11 +207,15 @@ class GameballClient:
         method: str,
         path: str,
         body: bytes | None,
-        keys: Keys,
+        credentials: Credentials,
         once: bool,
         ends_at_s: float | None,
     ) -> Mapping[str, Any]:
-        headers = {"apikey": keys.api_key, "secretkey": keys.secret_key, "accept": "application/json"}
+        headers = {
+            "apikey": credentials.api_key,
+            "secretkey": credentials.secret_key,
+            "accept": "application/json",
+        }
         if body is not None:
             headers["content-type"] = "application/json"
         timeout = _timeout(self._read_timeout_s, ends_at_s)

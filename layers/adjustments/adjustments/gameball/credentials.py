@@ -20,7 +20,7 @@ _FOR_AN_OPERATOR: Final = frozenset(
 """Why a secret can't be read until somebody mends it: gone, marked for deletion, or not ours."""
 
 
-class Keys:
+class Credentials:
     """The keys that every call to Gameball carries; no text is made of them, nor JSON.
 
     No tuple: whatever writes JSON or a line of a log takes a tuple apart.
@@ -33,15 +33,15 @@ class Keys:
         self.secret_key: Final = secret_key
 
     def __repr__(self) -> str:
-        return "Keys()"
+        return "Credentials()"
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Keys):
+        if not isinstance(other, Credentials):
             return NotImplemented
         return (self.api_key, self.secret_key) == (other.api_key, other.secret_key)
 
 
-class KeySource(Protocol):
+class CredentialSource(Protocol):
     """Where the keys come from.
 
     Raises:
@@ -49,14 +49,14 @@ class KeySource(Protocol):
         GameballUnavailable: it can't be read for now; nothing was sent.
     """
 
-    def current(self) -> Keys:
+    def current(self) -> Credentials:
         """The keys as last read."""
 
-    def fresh(self) -> Keys:
+    def fresh(self) -> Credentials:
         """The keys as they are now."""
 
 
-class SecretKeys:
+class SecretCredentials:
     """Reads the keys from one secret: ``{"apiKey": "…", "secretKey": "…"}``."""
 
     def __init__(self, client: Any, secret: str) -> None:
@@ -64,31 +64,31 @@ class SecretKeys:
         self._secret = secret
         self._lock = threading.Lock()
 
-    def current(self) -> Keys:
-        """See ``KeySource``."""
+    def current(self) -> Credentials:
+        """See ``CredentialSource``."""
         try:
             return self._read(force=False)
         except ConfigurationError:
             return self._read(force=True)  # it may have been mended meanwhile
 
-    def fresh(self) -> Keys:
-        """See ``KeySource``."""
+    def fresh(self) -> Credentials:
+        """See ``CredentialSource``."""
         return self._read(force=True)
 
-    def _read(self, force: bool) -> Keys:
+    def _read(self, force: bool) -> Credentials:
         try:
             with self._lock:
                 text = self._provider.get(self._secret, max_age=CACHE_S, force_fetch=force)
         except GetParameterError as error:
             raise _unreadable(self._secret, error.__context__) from None
-        return read_keys(self._secret, text)
+        return read_credentials(self._secret, text)
 
 
-def read_keys(secret: str, text: object) -> Keys:
+def read_credentials(secret: str, text: object) -> Credentials:
     """Read the secret's text; raises ConfigurationError, which shows nothing of it."""
     try:
         fields = json.loads(str(text))
-        keys = Keys(fields["apiKey"], fields["secretKey"])
+        keys = Credentials(fields["apiKey"], fields["secretKey"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigurationError(
             f'the secret {secret} must be JSON like {{"apiKey": "…", "secretKey": "…"}}'
