@@ -1,7 +1,7 @@
 """The Gameball stand-in: a loopback server with an exact ledger, for tests and the one-machine run.
 
-It imitates what the two seed documents and `docs/` say of the Gameball API and shares no code with the
-client, so that a misreading on one side shows as a difference instead of cancelling out.
+It behaves as docs/gameball-api.md says and shares no code with the client, so that a misreading on one side
+shows as a difference instead of cancelling out.
 """
 
 from local.standin.clock import Clock, ManualClock, SystemClock

@@ -14,7 +14,7 @@ from local.standin.settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Listen until told to stop."""
+    """Listen until SIGINT or SIGTERM."""
     options = _options(arguments)
     try:
         standin = _standin(options)
@@ -26,12 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve_until_signal(standin: StandIn) -> None:
-    told_to_stop = threading.Event()
+    stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told_to_stop.set())
+        signal.signal(number, lambda *_: stopped.set())
     with standin:
         print(f"standin listening on {standin.base_url}", flush=True)
-        told_to_stop.wait()
+        stopped.wait()
 
 
 def _standin(options: argparse.Namespace) -> StandIn:
@@ -56,19 +56,21 @@ def _seconds(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation as error:
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds") from error
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds") from error
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    usual = Settings()
+    defaults = Settings()
     parser = argparse.ArgumentParser(prog="python -m local.standin", description="The Gameball stand-in.")
-    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="port; 0, the default, chooses a free one")
     parser.add_argument("--customers-file", type=Path, help="JSON as for POST /_standin/customers")
-    parser.add_argument("--job-delay-s", type=_seconds, default=Decimal(2), help="how long a job takes")
+    parser.add_argument(
+        "--job-delay-s", type=_seconds, default=Decimal(2), help="duration of a job in seconds"
+    )
     parser.add_argument("--limits", choices=("on", "off"), default="on", help="rate limits")
-    parser.add_argument("--dialect", choices=("guide", "openapi", "both"), default=usual.dialect)
-    parser.add_argument("--api-key", default=usual.api_key)
-    parser.add_argument("--secret-key", default=usual.secret_key)
+    parser.add_argument("--dialect", choices=("guide", "openapi", "both"), default=defaults.dialect)
+    parser.add_argument("--api-key", default=defaults.api_key)
+    parser.add_argument("--secret-key", default=defaults.secret_key)
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""One Gameball account: ledger, jobs, limits, faults, settings and log behind one lock."""
+"""One Gameball account: ledger, jobs, rate limits, faults, settings and log, with one lock."""
 
 import threading
 from collections.abc import Iterable
@@ -6,8 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from local.standin.clock import Clock
-from local.standin.faults import FaultBook
-from local.standin.jobs import JobBook
+from local.standin.faults import FaultList
+from local.standin.jobs import JobList
 from local.standin.ledger import Ledger
 from local.standin.rate_limits import SlidingWindows
 from local.standin.request_log import RequestLog
@@ -15,41 +15,45 @@ from local.standin.settings import Settings
 
 
 class Account:
-    """Everything that a request may change; hold `lock` round each decision."""
+    """All state that a request may change; hold `lock` while reading or changing it."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.lock = threading.RLock()
         self.clock = clock
         self.settings = settings
         self.ledger = Ledger()
-        self.jobs = JobBook(self.ledger)
+        self.jobs = JobList(self.ledger)
         self.limits = SlidingWindows()
-        self.faults = FaultBook()
+        self.faults = FaultList()
         self.log = RequestLog()
         self._first_settings = settings
 
     def settle(self) -> int:
-        """Let every job that is due do its work first; answer the time at which that was."""
+        """Settle all jobs that are due.
+
+        Returns:
+            The time of the steady clock, in nanoseconds.
+        """
         now_ns = self.clock.steady_ns()
         self.jobs.settle(now_ns)
         return now_ns
 
     def open_customers(self, customers: Iterable[tuple[str, Decimal]]) -> None:
-        """Create customers, or set their balances anew."""
+        """Create customers, or set the balances of existing ones."""
         for customer_id, balance in customers:
             self.ledger.open_customer(customer_id, balance)
 
     def reset(self) -> None:
-        """Back to empty, with the settings of the start and the keys of now.
+        """Remove everything and restore the first settings; the current keys stay.
 
-        Ids go on growing: a client that still polls an old job must get a 404, not another job's rows.
+        Ids continue: a client that still polls an old job gets a 404, not the rows of another job.
         """
         self.settle()
         next_gameball_id = self.ledger.first_gameball_id + len(self.ledger.entries)
         self.ledger = Ledger(next_gameball_id)
-        self.jobs = JobBook(self.ledger, self.jobs.next_job_id)
+        self.jobs = JobList(self.ledger, self.jobs.next_job_id)
         self.limits = SlidingWindows()
-        self.faults = FaultBook()
+        self.faults = FaultList()
         self.log = RequestLog()
         keys = self.settings
         self.settings = replace(self._first_settings, api_key=keys.api_key, secret_key=keys.secret_key)

@@ -1,25 +1,24 @@
-"""The side door under `/_standin/`: set up, look inside, and ask for faults. No keys, no limits."""
+"""The admin API under `/_standin/`, without keys and limits: setup, audit, settings, faults."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from urllib.parse import parse_qs
 
-from local.standin import audit, request_log, settings
-from local.standin import validation as check
+from local.standin import audit, request_log, settings, validation
 from local.standin.account import Account
+from local.standin.admission import Request
 from local.standin.exact_json import BadJsonError, exact_number, loads
 from local.standin.faults import fault_from
-from local.standin.gameball_api import Request
-from local.standin.responses import Answer, RefusedError, ok, plain_error, refuse_plainly
+from local.standin.responses import Answer, RefusedError, ok, plain_error, refuse_plain
 
 PREFIX = "/_standin/"
-MOST_GENERATED = 1_000_000
+GENERATED_CUSTOMERS_MAX = 1_000_000
 _HTML = "text/html; charset=utf-8"
 
 
-class Control:
-    """What tests and people do to the stand-in beside the API."""
+class AdminApi:
+    """The endpoints of the admin API."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -38,7 +37,7 @@ class Control:
         }
 
     def answer(self, request: Request) -> Answer:
-        """Do what was asked, or say why not in the seed's envelope."""
+        """Answer a request; errors have the plain format."""
         act = self._routes.get((request.method, request.path.removeprefix(PREFIX)))
         if act is None:
             return plain_error(404, "Not found")
@@ -54,7 +53,7 @@ class Control:
         query = _query(request)
         job_id = query.get("jobId")
         if job_id is not None and not re.fullmatch(r"[0-9]{1,18}", job_id):
-            raise refuse_plainly("jobId must be a whole number")
+            raise refuse_plain("jobId must be a whole number")
         view = self._audit_view(None if job_id is None else int(job_id), query.get("customerId"))
         if "text/html" in (request.headers.get("accept") or ""):
             return Answer(200, content_type=_HTML, blocks=audit.as_page(view))
@@ -121,34 +120,34 @@ def _query(request: Request) -> dict[str, str]:
     try:
         return {name: given[-1] for name, given in parse_qs(request.query, max_num_fields=50).items()}
     except ValueError as error:
-        raise refuse_plainly("The query can't be read") from error
+        raise refuse_plain("The query is not valid") from error
 
 
 def _body(request: Request) -> Mapping[str, object]:
     try:
-        return check.an_object(loads(request.body), "The body")
+        return validation.read_object(loads(request.body), "The body")
     except BadJsonError as error:
-        raise refuse_plainly(str(error)) from error
+        raise refuse_plain(str(error)) from error
 
 
 def customers_from(wanted: Mapping[str, object]) -> Iterator[tuple[str, Decimal]]:
-    """The customers listed and generated, as id and balance; one bad entry refuses all."""
+    """The customers listed and generated, as ids and balances; an invalid entry refuses all."""
     listed = wanted.get("customers", [])
     if set(wanted) - {"customers", "generate"} or not isinstance(listed, list):
-        raise refuse_plainly("Give customers (a list), generate, or both")
+        raise refuse_plain("Give customers (a list), generate, or both")
     for index, customer in enumerate(listed):
-        entry = check.an_object(customer, f"customers[{index}]")
-        name = check.a_text(entry.get("customerId"), f"customers[{index}].customerId")
+        entry = validation.read_object(customer, f"customers[{index}]")
+        name = validation.read_text(entry.get("customerId"), f"customers[{index}].customerId")
         yield name, _balance(entry.get("balance", 0))
     if wanted.get("generate") is not None:
-        yield from _generated(check.an_object(wanted["generate"], "generate"))
+        yield from _generated(validation.read_object(wanted["generate"], "generate"))
 
 
 def _generated(wanted: Mapping[str, object]) -> Iterator[tuple[str, Decimal]]:
     """Numbered customers, from 1: prefix "cust-" and width 5 give cust-00001."""
-    prefix = check.a_text(wanted.get("prefix", "cust-"), "generate.prefix")
-    count = check.a_count(wanted.get("count"), "generate.count", most=MOST_GENERATED)
-    width = check.a_count(wanted.get("width", 5), "generate.width", most=50)
+    prefix = validation.read_text(wanted.get("prefix", "cust-"), "generate.prefix")
+    count = validation.read_count(wanted.get("count"), "generate.count", most=GENERATED_CUSTOMERS_MAX)
+    width = validation.read_count(wanted.get("width", 5), "generate.width", most=50)
     balance = _balance(wanted.get("balance", 0))
     return ((f"{prefix}{number:0{width}d}", balance) for number in range(1, count + 1))
 
@@ -156,5 +155,5 @@ def _generated(wanted: Mapping[str, object]) -> Iterator[tuple[str, Decimal]]:
 def _balance(value: object) -> Decimal:
     balance = exact_number(value)
     if balance is None or balance < 0:
-        raise refuse_plainly("balance must be a number of at least 0")
+        raise refuse_plain("balance must be a number of at least 0")
     return balance

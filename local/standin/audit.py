@@ -1,4 +1,4 @@
-"""The audit of the ledger, as exact JSON or as a page; written block by block, since it may be long."""
+"""The audit of the ledger as JSON or HTML, in blocks, since it may be long."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class AuditView:
-    """What the ledger held at one moment, with filters; entries are never changed, only appended."""
+    """The ledger at one moment, with filters; entries are only appended, never changed."""
 
     ledger: Ledger
     entry_count: int
@@ -52,9 +52,9 @@ class AuditView:
 
     def applied(self) -> Iterator[tuple[int, Entry]]:
         """The applied adjustments with their sequence, oldest first."""
-        for place, entry in enumerate(islice(self.ledger.entries, self.entry_count), start=1):
+        for position, entry in enumerate(islice(self.ledger.entries, self.entry_count), start=1):
             if self._wanted(entry):
-                yield place, entry
+                yield position, entry
 
     def refused(self) -> Iterator[RefusedRow]:
         """The refused adjustments, oldest first."""
@@ -111,7 +111,7 @@ def _refused_cells(row: RefusedRow) -> Sequence[object]:
 
 
 def as_page(view: AuditView) -> Iterator[bytes]:
-    """The audit as a self-contained page, every value escaped."""
+    """The audit as an HTML page; all values are escaped."""
     yield (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Ledger of the Gameball stand-in'
         f"</title><style>{_STYLE}</style></head><body><h1>Ledger of the Gameball stand-in</h1>"

@@ -1,4 +1,4 @@
-"""Time, passed in: a steady clock for durations and the calendar for time stamps."""
+"""Clocks, passed in: a steady clock for durations, calendar time for time stamps."""
 
 import threading
 import time
@@ -10,10 +10,10 @@ NS_PER_S = 1_000_000_000
 
 
 class Clock(Protocol):
-    """What the stand-in asks of time; whole nanoseconds, so that windows are compared exactly."""
+    """A clock in whole nanoseconds, so that windows are compared exactly."""
 
     def steady_ns(self) -> int:
-        """Nanoseconds that only grow, from an arbitrary start."""
+        """Monotonic nanoseconds from an arbitrary start."""
         ...
 
     def utc(self) -> datetime:
@@ -22,14 +22,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own time."""
+    """The clock of the machine."""
 
     def steady_ns(self) -> int:
-        """The monotonic clock, which no time correction turns back."""
+        """The monotonic clock."""
         return time.monotonic_ns()
 
     def utc(self) -> datetime:
-        """The machine's calendar time."""
+        """The calendar time."""
         return datetime.now(UTC)
 
 
@@ -42,17 +42,17 @@ class ManualClock:
         self._lock = threading.Lock()
 
     def advance(self, delay_s: float | Decimal) -> None:
-        """Move forward; the decimal text of the number counts, so that 0.1 means a tenth exactly."""
+        """Move forward; a float counts as its decimal text, so 0.1 is exactly a tenth."""
         with self._lock:
             self._elapsed_ns += nanoseconds(Decimal(str(delay_s)))
 
     def steady_ns(self) -> int:
-        """What has been advanced so far."""
+        """The nanoseconds advanced so far."""
         with self._lock:
             return self._elapsed_ns
 
     def utc(self) -> datetime:
-        """The start plus what has been advanced so far."""
+        """The start plus the time advanced so far."""
         return self._start + timedelta(microseconds=self.steady_ns() // 1000)
 
 

@@ -1,4 +1,4 @@
-"""The two documented shapes of a job's status (docs/gameball-api.md, "Job status")."""
+"""The two documented formats of a job's status (docs/gameball-api.md, "Job status")."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ _CASES: dict[str, Callable[[str], str]] = {"lower": str.lower, "title": str.capi
 
 
 def guide_status(job: Job, settings: Settings, now_ns: int) -> dict[str, object]:
-    """The guide's shape. `finishedCount` counts the successful rows, as its own explanation says."""
+    """The guide's format. `finishedCount` counts successful rows, as its explanation says."""
     state = job.state(now_ns)
     finished, failed = _counters(job, settings)
     return {
@@ -28,7 +28,7 @@ def guide_status(job: Job, settings: Settings, now_ns: int) -> dict[str, object]
 
 
 def openapi_status(job: Job, settings: Settings, now_ns: int) -> dict[str, object]:
-    """The published OpenAPI's shape. `processedItems` counts all rows handled, failed ones included."""
+    """The OpenAPI's format. `processedItems` counts all processed rows, including failed ones."""
     state = job.state(now_ns)
     finished, failed = _counters(job, settings)
     listed = state not in (QUEUED, STOPPED)
@@ -50,7 +50,7 @@ def _openapi_state(state: str, settings: Settings) -> str:
 
 
 def _counters(job: Job, settings: Settings) -> tuple[int, int]:
-    """Rows that succeeded and failed, or a lie on request (the documents' own examples do not add up)."""
+    """The numbers of successful and failed rows; wrong ones on request, as in the documented examples."""
     failed = len(job.failures)
     if settings.counters_lie == "rosy":
         return len(job.rows) + 1, 0

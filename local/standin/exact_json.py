@@ -1,6 +1,6 @@
-"""JSON whose numbers stay what was written: int or Decimal, never float.
+"""JSON with exact numbers: int or Decimal, never float.
 
-The standard writer can't print a Decimal as a number, hence a small one of our own.
+The standard library can't write a Decimal as a JSON number, so this module has its own writer.
 """
 
 import json
@@ -10,8 +10,8 @@ from json.encoder import encode_basestring_ascii
 
 # Assumption: the documents set no bounds. These keep every sum exact within the context below and
 # refuse numbers such as 1e999999, whose digits would fill the memory.
-MOST_INTEGER_DIGITS = 28
-MOST_DECIMAL_PLACES = 20
+INTEGER_DIGITS_MAX = 28
+DECIMAL_PLACES_MAX = 20
 EXACT = Context(prec=100, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
 
 quoted: Callable[[str], str] = encode_basestring_ascii
@@ -34,7 +34,7 @@ def _refuse_constant(name: str) -> object:
 
 
 def dumps(value: object) -> str:
-    """Write JSON with exact numbers; a float is a programming error and raises."""
+    """Write JSON with exact numbers; raises TypeError for a float."""
     parts: list[str] = []
     _write(value, parts)
     return "".join(parts)
@@ -89,7 +89,7 @@ def exact_number(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     if isinstance(value, int):
-        return Decimal(value) if abs(value) < 10**MOST_INTEGER_DIGITS else None
+        return Decimal(value) if abs(value) < 10**INTEGER_DIGITS_MAX else None
     exponent = value.as_tuple().exponent
-    in_bounds = isinstance(exponent, int) and exponent >= -MOST_DECIMAL_PLACES
-    return value if in_bounds and value.adjusted() < MOST_INTEGER_DIGITS else None
+    in_bounds = isinstance(exponent, int) and exponent >= -DECIMAL_PLACES_MAX
+    return value if in_bounds and value.adjusted() < INTEGER_DIGITS_MAX else None

@@ -1,16 +1,16 @@
-"""Faults on request: what can go wrong between a request and its answer."""
+"""Faults on request, between a request and its answer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from local.standin import validation as check
+from local.standin import validation
 from local.standin.jobs import JobPlan
-from local.standin.responses import Answer, coded_error, html_error, plain_error, refuse_plainly
+from local.standin.responses import Answer, coded_error, html_error, plain_error, refuse_plain
 
 _ERROR_OPTIONS = ("status", "code", "message", "envelope", "retry_after_s")
-# Which options each kind understands; anything else is refused, so that a misspelt option is noticed.
+# The options of each kind; any other is refused, so that a misspelt option is noticed.
 _OPTIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "status": _ERROR_OPTIONS,
     "reset_before": (),
@@ -41,7 +41,7 @@ class Fault:
     fired: int = 0
     status: int | None = None
     code: int | None = None
-    message: str = "A fault was asked for"
+    message: str = "A fault was requested"
     envelope: str | None = None
     retry_after_s: int | None = None
     hold_s: Decimal = Decimal(30)
@@ -51,11 +51,11 @@ class Fault:
     n: int = 0
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a request is one that this fault waits for."""
+        """Whether the fault applies to a request."""
         return self.method in (None, method) and self.path in path
 
     def error(self, default_status: int = 500) -> Answer:
-        """The error to answer with; the coded envelope when a code is given, else the seed's."""
+        """The error to answer with: in the coded format where a code is given, else in the plain one."""
         status = self.status or default_status
         if self.envelope == "html":
             answer = html_error(status)
@@ -72,7 +72,7 @@ class Fault:
         return Answer(answer.status, answer.body, answer.content_type, headers)
 
     def plan(self, usual: JobPlan) -> JobPlan:
-        """How a job goes when this fault is on it."""
+        """The plan of a job with this fault."""
         if self.kind == "apply_late":
             return JobPlan(delay_s=self.delay_s)
         if self.kind == "job_state":
@@ -82,36 +82,36 @@ class Fault:
         return usual
 
     def shown(self) -> dict[str, object]:
-        """The fault for people to read, with the options of its kind."""
+        """The fault as JSON fields, with the options of its kind."""
         names = ("kind", "method", "path", "times", "skip", "fired", *_OPTIONS_OF_KIND[self.kind])
         return {name: getattr(self, name) for name in names}
 
 
 _CHECKS: Mapping[str, Callable[[object, str], object]] = {
-    "method": check.a_text,
-    "path": lambda value, name: check.a_text(value, name) if value != "" else "",
-    "times": partial(check.a_count, least=1),
-    "skip": check.a_count,
-    "status": partial(check.a_count, least=400, most=599),
-    "code": partial(check.a_count, most=99_999),
-    "message": check.a_text,
-    "envelope": partial(check.one_of, choices=("error", "code", "html")),
-    "retry_after_s": check.a_count,
-    "hold_s": check.a_duration,
-    "applied": check.a_boolean,
-    "delay_s": check.a_duration,
-    "state": check.a_text,
-    "n": check.a_count,
+    "method": validation.read_text,
+    "path": lambda value, name: validation.read_text(value, name) if value != "" else "",
+    "times": partial(validation.read_count, least=1),
+    "skip": validation.read_count,
+    "status": partial(validation.read_count, least=400, most=599),
+    "code": partial(validation.read_count, most=99_999),
+    "message": validation.read_text,
+    "envelope": partial(validation.read_choice, choices=("error", "code", "html")),
+    "retry_after_s": validation.read_count,
+    "hold_s": validation.read_duration_s,
+    "applied": validation.read_boolean,
+    "delay_s": validation.read_duration_s,
+    "state": validation.read_text,
+    "n": validation.read_count,
 }
 
 
 def fault_from(wanted: Mapping[str, object]) -> Fault:
-    """Read one fault as asked for, or refuse it with a 400."""
-    kind = check.one_of(wanted.get("kind"), "kind", tuple(_OPTIONS_OF_KIND))
+    """Read one fault from JSON fields; refuse an invalid one with 400."""
+    kind = validation.read_choice(wanted.get("kind"), "kind", tuple(_OPTIONS_OF_KIND))
     allowed = {"kind", "method", "path", "times", "skip", *_OPTIONS_OF_KIND[kind]}
     unknown = sorted(set(wanted) - allowed)
     if unknown:
-        raise refuse_plainly(f"A {kind} fault has no {', '.join(unknown)}")
+        raise refuse_plain(f"A {kind} fault has no {', '.join(unknown)}")
     values = {name: _CHECKS[name](value, name) for name, value in wanted.items() if name != "kind"}
     fault = Fault(kind, **values)  # type: ignore[arg-type]  # each check returns its field's type
     _check_sense(fault)
@@ -120,29 +120,29 @@ def fault_from(wanted: Mapping[str, object]) -> Fault:
 
 def _check_sense(fault: Fault) -> None:
     if fault.kind == "status" and fault.status is None:
-        raise refuse_plainly("A status fault needs a status")
+        raise refuse_plain("A status fault needs a status")
     if fault.kind in ("status_after", "apply_late") and fault.status is not None and fault.status < 500:
-        raise refuse_plainly(f"A {fault.kind} fault answers with a status from 500 to 599")
+        raise refuse_plain(f"A {fault.kind} fault answers with a status from 500 to 599")
     if fault.kind in _KINDS_OF_A_JOB and "batch/balance-" not in fault.path:
-        raise refuse_plainly(f"A {fault.kind} fault needs a path with batch/balance-adjustment or -inquiry")
+        raise refuse_plain(f"A {fault.kind} fault needs a path with batch/balance-adjustment or -inquiry")
 
 
-class FaultBook:
-    """The faults that wait; each matching request uses up at most one of them."""
+class FaultList:
+    """The faults that are due; each matching request consumes at most one."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Add a fault behind those that wait already."""
+        """Append a fault."""
         self.faults.append(fault)
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         self.faults.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The first fault that is due for this request; `skip` counts every match since it was added."""
+        """Consume the first fault for a request; `skip` counts every match since the fault was added."""
         due: Fault | None = None
         for fault in self.faults:
             if fault.times == 0 or not fault.matches(method, path):

@@ -1,81 +1,36 @@
-"""The Gameball side: who may come in, and what each endpoint decides."""
+"""The endpoints of the Gameball API, for requests that were admitted."""
 
-import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
-from itertools import islice
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 from local.standin import request_bodies
 from local.standin.account import Account
+from local.standin.admission import Request
 from local.standin.clock import timestamp
 from local.standin.dialects import guide_status, openapi_status
 from local.standin.faults import Fault
 from local.standin.jobs import STOPPED, Job, JobPlan, Operation
-from local.standin.ledger import Entry, Ledger, ManualDetails, ManualTransaction, Objection
-from local.standin.rate_limits import resource_of
-from local.standin.request_log import LoggedRequest, scrubbed
+from local.standin.ledger import ManualDetails, ManualTransaction, Objection
 from local.standin.responses import (
-    BAD_QUERY,
     FAILED,
-    FORBIDDEN,
     NO_SUCH_CUSTOMER,
     NOT_FOUND,
     REFUSED_CUSTOMER,
-    SECRET_REQUIRED,
     TIME_NOT_VALID,
-    UNAUTHORIZED,
     Answer,
     RefusedError,
     coded_error,
     ok,
-    plain_error,
     refuse,
 )
 from local.standin.settings import BOTH, GUIDE, OPENAPI, VERSIONS
-
-USUAL_PAGE = 50
-LARGEST_PAGE = 200
-STATUSES = ("active", "pending", "blocked", "expired")
-_INTEGRATIONS = re.compile(r"/api/([^/]+)/integrations/(.+)")
+from local.standin.transaction_list import list_page, read_query
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, read whole; header names are in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def version(self) -> str:
-        """The API version of the path, empty outside `/api/{version}/integrations/`."""
-        match = _INTEGRATIONS.fullmatch(self.path)
-        return match.group(1) if match else ""
-
-    @property
-    def endpoint(self) -> str:
-        """What follows `/integrations/`, empty elsewhere."""
-        match = _INTEGRATIONS.fullmatch(self.path)
-        return match.group(2) if match else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Whether a request came in: refused with an answer, or admitted, perhaps with a fault on it."""
-
-    logged: LoggedRequest
-    answer: Answer | None = None
-    fault: Fault | None = None
-
-
-class Api:
-    """The account's public face, without sockets."""
+class GameballApi:
+    """The endpoints, without sockets."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -91,25 +46,8 @@ class Api:
             ("POST", re.compile(r"batches/([^/]+)/stop"), self._stop_by_openapi),
         )
 
-    def admit(self, request: Request) -> Admission:
-        """Log the request, check keys, version and limits, and see whether a fault waits for it.
-
-        Assumption on the order: keys before limits, since limits belong to an account; a request that
-        is refused here neither counts towards the limits nor uses up a fault.
-        """
-        with self._account.lock:
-            now_ns = self._account.settle()
-            logged = self._log(request)
-            answer = self._key_problem(request) or self._version_problem(request)
-            answer = answer or self._limit_problem(logged.resource, now_ns)
-            if answer is not None:
-                return Admission(logged, answer)
-            fault = self._account.faults.take(request.method, request.path)
-            logged.fault = fault.kind if fault else None
-            return Admission(logged, fault=fault)
-
     def answer(self, request: Request, fault: Fault | None = None) -> Answer:
-        """Do what an admitted request asks for, all of it or nothing."""
+        """Answer an admitted request; it takes effect whole or not at all."""
         for method, pattern, act in self._routes:
             match = pattern.fullmatch(request.endpoint)
             if match and method == request.method and request.version in VERSIONS:
@@ -123,47 +61,6 @@ class Api:
             return act(request, fault, *parts)
         except RefusedError as refused:
             return refused.answer
-
-    def _log(self, request: Request) -> LoggedRequest:
-        account = self._account
-        keys = (account.settings.api_key, account.settings.secret_key)
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        is_batch_post = request.method == "POST" and request.endpoint.startswith("batch/")
-        return account.log.add(
-            LoggedRequest(
-                timestamp(account.clock.utc()),
-                request.method,
-                scrubbed(target.encode(errors="replace"), keys).decode(),
-                resource_of(request.endpoint),
-                scrubbed(request.body, keys) if is_batch_post else None,
-            )
-        )
-
-    def _key_problem(self, request: Request) -> Answer | None:
-        """Both headers, on every call; a rotated key is refused at once (docs/gameball-api.md, "Calls")."""
-        settings = self._account.settings
-        if not _same(request.headers.get("apikey"), settings.api_key):
-            return coded_error(UNAUTHORIZED, "Unauthorized")
-        secret_key = request.headers.get("secretkey")
-        if not secret_key:
-            return coded_error(SECRET_REQUIRED, "The secret key is required")
-        return None if _same(secret_key, settings.secret_key) else coded_error(UNAUTHORIZED, "Unauthorized")
-
-    def _version_problem(self, request: Request) -> Answer | None:
-        """Assumption: a version below the account's minimum is forbidden (1002), as no code is documented."""
-        minimum = self._account.settings.minimum_version
-        if minimum is None or request.version not in VERSIONS or request.version >= minimum:
-            return None
-        return coded_error(FORBIDDEN, f"The account's minimum API version is {minimum}")
-
-    def _limit_problem(self, resource: str, now_ns: int) -> Answer | None:
-        account = self._account
-        if not account.settings.limits or account.limits.admit(resource, now_ns):
-            return None
-        answer = plain_error(429, "Too many requests")
-        if account.settings.retry_after_s is None:
-            return answer
-        return Answer(429, answer.body, headers=(("Retry-After", str(account.settings.retry_after_s)),))
 
     def _post_manual(self, request: Request, fault: Fault | None) -> Answer:
         transaction = request_bodies.manual_transaction(request.body)
@@ -196,8 +93,8 @@ class Api:
         account = self._account
         with account.lock:
             now_ns = account.settle()
-            unwelcome = account.settings.refuse_request_customers
-            if any(row.customer_id in unwelcome for row in rows):
+            refused_customers = account.settings.refuse_request_customers
+            if any(row.customer_id in refused_customers for row in rows):
                 raise refuse(REFUSED_CUSTOMER, "The request can't be processed")
             usual = JobPlan(account.settings.job_delay_s)
             plan = fault.plan(usual) if fault else usual
@@ -227,7 +124,7 @@ class Api:
             return ok(openapi_status(job, self._account.settings, now_ns))
 
     def _job(self, job_id: str, dialect: str) -> tuple[int, Job]:
-        """The job, up to date, if there is one and this dialect is spoken."""
+        """Find a job after settling what is due; refuse with 404 where the account has another dialect."""
         now_ns = self._account.settle()
         is_spoken = self._account.settings.dialect in (dialect, BOTH)
         number = int(job_id) if re.fullmatch(r"[0-9]{1,18}", job_id) else 0
@@ -261,91 +158,14 @@ class Api:
         )
 
     def _get_transactions(self, request: Request, fault: Fault | None) -> Answer:
-        wanted = _transaction_query(request.query)
+        query = read_query(request.query)
         with self._account.lock:
             self._account.settle()
-            signed = self._account.settings.signed_list_amounts
-            # One more than the page shows whether there is a next one.
-            found = list(islice(_matching(self._account.ledger, wanted), wanted.limit + 1))
-            page = [_listed(self._account.ledger, place, signed) for place in found[: wanted.limit]]
-        return ok({"transactions": page, "count": len(page), "hasMore": len(found) > wanted.limit})
-
-
-@dataclass(frozen=True, slots=True)
-class _TransactionQuery:
-    """The filters of the transactions list; None filters nothing."""
-
-    customer_id: str | None
-    direction: str | None
-    status: str | None
-    start_after: int
-    limit: int
-
-
-def _transaction_query(query: str) -> _TransactionQuery:
-    """Read the filters. A plus sign must come percent-encoded, as in any query."""
-    try:
-        values = {name: given[-1] for name, given in parse_qs(query, max_num_fields=50).items()}
-    except ValueError as error:
-        raise refuse(BAD_QUERY, "The query can't be read") from error
-    direction, status = values.get("direction"), values.get("status")
-    if direction not in (None, "+", "-"):
-        raise refuse(BAD_QUERY, "direction must be + or -")
-    if status is not None and status.lower() not in STATUSES:
-        raise refuse(BAD_QUERY, f"status must be one of {', '.join(STATUSES)}")
-    start_after = _whole_number(values.get("startAfter", "0"), "startAfter")
-    limit = _whole_number(values.get("limit", str(USUAL_PAGE)), "limit")
-    if not 1 <= limit <= LARGEST_PAGE:
-        raise refuse(BAD_QUERY, f"limit must be from 1 to {LARGEST_PAGE}")
-    return _TransactionQuery(values.get("customerId"), direction, status, start_after, limit)
-
-
-def _whole_number(text: str, name: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise refuse(BAD_QUERY, f"{name} must be a whole number")
-    return int(text)
-
-
-def _matching(ledger: Ledger, wanted: _TransactionQuery) -> Iterator[int]:
-    if wanted.status is not None and wanted.status.lower() != "active":
-        return iter(())
-    places = ledger.places(wanted.customer_id, wanted.start_after)
-    return (place for place in places if wanted.direction in (None, _direction(ledger.entries[place])))
-
-
-def _direction(entry: Entry) -> str:
-    return "-" if entry.adjustment.amount < 0 else "+"
-
-
-def _listed(ledger: Ledger, place: int, signed: bool) -> dict[str, object]:
-    """One row of the list, after Gameball's published example of it.
-
-    There points are a magnitude whose sign is the direction, the Gameball id is a string (a number in the
-    seed's answer), and times carry no offset. A batch's row has no transactionId.
-    """
-    entry, details = ledger.entries[place], ledger.manual_details.get(place)
-    direction, amount = _direction(entry), entry.adjustment.amount
-    # copy_abs, since abs() would round to the context's precision.
-    shown = amount if signed else amount.copy_abs()
-    return {
-        "transactionId": entry.transaction_id,
-        "gameballTransactionId": str(ledger.gameball_id(place)),
-        "type": "ManualDeduction" if direction == "-" else "ManualAccumulation",
-        "direction": direction,
-        "customerId": entry.adjustment.customer_id,
-        "points": shown,
-        "amount": shown,
-        "transactionTime": (details.transaction_time if details else entry.at).removesuffix("Z"),
-        "status": "Active",
-        "reason": entry.adjustment.reason,
-        "expiryDate": details.expiry_date if details else None,
-        "pointsBalanceBefore": entry.balance_before,
-        "pointsBalanceAfter": entry.balance_after,
-    }
+            return ok(list_page(self._account.ledger, query, self._account.settings.signed_list_amounts))
 
 
 def _manual_ok(transaction: ManualTransaction, gameball_id: int) -> Answer:
-    """The seed's 200 body."""
+    """The documented 200 body."""
     return ok(
         {
             "customerId": transaction.adjustment.customer_id,
@@ -355,7 +175,3 @@ def _manual_ok(transaction: ManualTransaction, gameball_id: int) -> Answer:
             "amount": transaction.adjustment.amount,
         }
     )
-
-
-def _same(given: str | None, key: str) -> bool:
-    return given is not None and hmac.compare_digest(given.encode(), key.encode())

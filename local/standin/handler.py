@@ -1,4 +1,4 @@
-"""One connection: reads each request whole, answers it, and does to the answer what a fault asks for."""
+"""One connection: reads each request, answers it, and applies the fault that was requested for it."""
 
 import select
 import socket
@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from local.standin.admin_api import PREFIX
+from local.standin.admission import Admission, Request, admit
 from local.standin.faults import Fault
-from local.standin.gameball_api import Admission, Request
 from local.standin.responses import SERVER_TROUBLE, TOO_LARGE, Answer, coded_error, ok, plain_error
 
 if TYPE_CHECKING:
     from local.standin.server import LoopbackServer
 
-LARGEST_BODY_BYTES = 10 * 1024 * 1024
-# A body that is too large is still read, up to here, so that the client can read the 413 instead of
-# failing on a broken pipe.
-MOST_DRAINED_BYTES = 64 * 1024 * 1024
+BODY_BYTES_MAX = 10 * 1024 * 1024
+# A body that is too large is still read, up to this size, so that the client can read the 413 instead of
+# failing with a broken pipe.
+DRAINED_BYTES_MAX = 64 * 1024 * 1024
 _READ_BYTES = 64 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """HTTP/1.1 with keep-alive; every request is logged by the account, nothing is printed."""
+    """HTTP/1.1 with keep-alive. Requests are logged by the account; nothing is printed."""
 
     protocol_version = "HTTP/1.1"
     server_version = "gameball-standin"
@@ -40,17 +40,17 @@ class Handler(BaseHTTPRequestHandler):
     server: "LoopbackServer"
 
     def _serve(self) -> None:
-        """Answer one request; a client that goes away in between ends the connection quietly."""
+        """Answer one request; where the client disconnects meanwhile, close the connection."""
         try:
             self._serve_one()
         except OSError:
             self.close_connection = True
-        except Exception:  # our own mistake: printed here, and no trace of it in the answer
+        except Exception:  # a defect of the stand-in: printed here, without details in the answer
             traceback.print_exc(file=sys.stderr)
             self.close_connection = True
             self._send(coded_error(SERVER_TROUBLE, "The stand-in failed"))
 
-    # The base class looks handlers up by these names.
+    # The base class calls handlers by these names.
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve  # noqa: N815
 
     def _serve_one(self) -> None:
@@ -61,17 +61,17 @@ class Handler(BaseHTTPRequestHandler):
         try:
             target = urlsplit(self.path)
         except ValueError:
-            self._send(plain_error(400, "The address can't be read"))
+            self._send(plain_error(400, "The address is not valid"))
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, target.path, target.query, headers, body)
         if request.path.startswith(PREFIX):
-            self._send(self.server.control.answer(request))
+            self._send(self.server.admin_api.answer(request))
         else:
             self._serve_api(request)
 
     def _read_body(self) -> bytes | Answer:
-        """The whole body, or the answer to a body that can't be had."""
+        """The whole body, or the error for a body that can't be read."""
         lengths = self.headers.get_all("Content-Length", [])
         if self.headers.get("Transfer-Encoding") is not None:
             self.close_connection = True
@@ -84,23 +84,23 @@ class Handler(BaseHTTPRequestHandler):
         return self._read_exactly(int(lengths[0]))
 
     def _read_exactly(self, length_bytes: int) -> bytes | Answer:
-        if length_bytes > LARGEST_BODY_BYTES:
+        if length_bytes > BODY_BYTES_MAX:
             self._drain(length_bytes)
             return coded_error(TOO_LARGE, "The body is too large")
         body = self.rfile.read(length_bytes)
         if len(body) < length_bytes:
-            raise ConnectionResetError("the client went away in the middle of its body")
+            raise ConnectionResetError("the client disconnected before the end of the body")
         return body
 
     def _drain(self, length_bytes: int) -> None:
-        left_bytes = min(length_bytes, MOST_DRAINED_BYTES)
+        left_bytes = min(length_bytes, DRAINED_BYTES_MAX)
         while left_bytes > 0 and (block := self.rfile.read(min(left_bytes, _READ_BYTES))):
             left_bytes -= len(block)
-        self.close_connection = self.close_connection or length_bytes > MOST_DRAINED_BYTES
+        self.close_connection = self.close_connection or length_bytes > DRAINED_BYTES_MAX
 
     def _serve_api(self, request: Request) -> None:
         self._pause(self.server.account.settings.latency_s)
-        admission = self.server.api.admit(request)
+        admission = admit(self.server.account, request)
         if admission.answer is not None:
             self._deliver(admission, admission.answer)
         elif admission.fault is None:
@@ -109,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
             _DELIVERIES[admission.fault.kind](self, request, admission, admission.fault)
 
     def _deliver(self, admission: Admission, answer: Answer) -> None:
-        # The log knows the status before the client does, so that a test may look at once.
+        # Logged before the client gets it, so that a test can read the log at once.
         admission.logged.status = answer.status
         self._send(answer)
 
@@ -173,10 +173,12 @@ class Handler(BaseHTTPRequestHandler):
     def _answer_error_after(self, request: Request, admission: Admission, fault: Fault) -> None:
         self._answer_instead(request, admission, fault, fault.error())
 
-    def _answer_instead(self, request: Request, admission: Admission, fault: Fault, lie: Answer) -> None:
-        """Another answer in place of a success; a refusal is passed on, as nothing was applied."""
+    def _answer_instead(
+        self, request: Request, admission: Admission, fault: Fault, replacement: Answer
+    ) -> None:
+        """Replace the answer of a success; a refusal is passed on, since nothing was applied."""
         answer = self.server.api.answer(request, fault)
-        self._deliver(admission, lie if answer.status == 200 else answer)
+        self._deliver(admission, replacement if answer.status == 200 else answer)
 
     def _answer_late(self, request: Request, admission: Admission, fault: Fault) -> None:
         self._pause(fault.delay_s)
@@ -196,29 +198,29 @@ class Handler(BaseHTTPRequestHandler):
         self._deliver(admission, self.server.api.answer(request, fault))
 
     def _reset(self) -> None:
-        """Close with RST: no linger time, and no orderly end before the socket goes."""
+        """Close with RST, without an orderly shutdown."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.connection.close()
 
     def _pause(self, delay_s: Decimal) -> None:
-        """Wait, but no longer than the server lives."""
+        """Wait, or until the server stops."""
         if delay_s > 0:
             self.server.stopping.wait(float(delay_s))
 
     def _hold(self, hold_s: Decimal) -> None:
-        """Wait until the time is over, the client has gone, or the server stops (which closes the socket)."""
+        """Wait until the time is over, the client has disconnected, or the server stops."""
         readable, _, _ = select.select([self.connection], [], [], float(hold_s))
         if readable and self.connection.recv(1, socket.MSG_PEEK):
             self._pause(hold_s)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the base class refuses (a request line or method it can't read), in the seed's envelope."""
+        """Answer what the base class refuses, such as an invalid request line, in the plain error format."""
         self.close_connection = True
         self._send(plain_error(code, HTTPStatus(code).phrase))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Print nothing; the account keeps the log."""
+        """Print nothing; the account logs requests."""
 
 
 _Delivery = Callable[[Handler, Request, Admission, Fault], None]

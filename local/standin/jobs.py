@@ -1,4 +1,4 @@
-"""Batch jobs: accepted at once, applied later, by the clock (seed: balance-adjustment batch)."""
+"""Batch jobs: accepted at once, applied later (docs/gameball-api.md, "Job status")."""
 
 import heapq
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ STOPPED = "stopped"
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
-    """How a job will go: how long it takes, how it ends, how many first rows it applies and lists."""
+    """How long a job takes, how it ends, and how many of its first rows it applies and lists."""
 
     delay_s: Decimal = Decimal(0)
     end_state: str = COMPLETED
@@ -55,13 +55,13 @@ class Job:
         return self.accepted_ns + nanoseconds(self.plan.delay_s) // 2
 
     def state(self, now_ns: int) -> str:
-        """The state in the guide's words."""
+        """The state in the guide's terms."""
         if self.end_state is not None:
             return self.end_state
         return QUEUED if now_ns < self.running_ns else RUNNING
 
     def started_at(self, now_ns: int) -> str | None:
-        """When the job left the queue, or None while it waits there or was stopped there."""
+        """When the job left the queue; None where it has not."""
         if now_ns < self.running_ns or (self.end_state == STOPPED and self.done_rows == 0):
             return None
         return timestamp(
@@ -73,8 +73,8 @@ class Job:
         return timestamp(self.accepted_at + timedelta(microseconds=(self.due_ns - self.accepted_ns) // 1000))
 
 
-class JobBook:
-    """All jobs. They advance when asked about, in the order in which they were due, never by themselves."""
+class JobList:
+    """All jobs. They are settled when a request comes, in the order in which they are due."""
 
     def __init__(self, ledger: Ledger, first_job_id: int = 1) -> None:
         self._ledger = ledger
@@ -85,7 +85,7 @@ class JobBook:
     def accept(
         self, operation: Operation, rows: Sequence[Adjustment], plan: JobPlan, now_ns: int, utc: datetime
     ) -> Job:
-        """Take a job on; nothing is applied yet."""
+        """Accept a job; nothing is applied yet."""
         job = Job(self.next_job_id, operation, rows, plan, utc, now_ns)
         self.next_job_id += 1
         self._jobs[job.job_id] = job
@@ -93,11 +93,11 @@ class JobBook:
         return job
 
     def find(self, job_id: int) -> Job | None:
-        """The job of that id, if there is one."""
+        """Find a job by id."""
         return self._jobs.get(job_id)
 
     def settle(self, now_ns: int) -> None:
-        """End every job that is due, in order, so that the ledger reads as if each had run on time."""
+        """Complete every job that is due, in order, as if each had run on time."""
         while self._due and self._due[0][0] <= now_ns:
             _, job_id = heapq.heappop(self._due)
             job = self._jobs[job_id]
@@ -106,7 +106,7 @@ class JobBook:
                 job.end_state = job.plan.end_state
 
     def stop(self, job: Job, apply_rows: int, utc: datetime) -> None:
-        """End an open job early, with its first rows applied (a stopped job may have applied some)."""
+        """Stop an open job after applying its first rows."""
         self._run(job, apply_rows, timestamp(utc))
         job.end_state = STOPPED
 

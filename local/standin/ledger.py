@@ -1,4 +1,4 @@
-"""The ledger: customers, exact balances, and every adjustment that was applied or refused."""
+"""The ledger: customers, exact balances, and all adjustments that were applied or refused."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ZERO = Decimal(0)
 
 
 class Adjustment(NamedTuple):
-    """One signed change for one customer, as asked for."""
+    """One signed change for one customer, as requested."""
 
     customer_id: str
     amount: Decimal
@@ -22,7 +22,7 @@ class Adjustment(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One applied adjustment; its sequence is its place in the ledger, counted from 1."""
+    """One applied adjustment; its sequence is its position in the ledger, counted from 1."""
 
     at: str
     kind: Kind
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 
 class RefusedRow(NamedTuple):
-    """One adjustment that the ledger refused, with the code of the reason."""
+    """One refused adjustment, with the error code."""
 
     at: str
     kind: Kind
@@ -46,7 +46,7 @@ class RefusedRow(NamedTuple):
 
 
 class Objection(NamedTuple):
-    """Why the ledger will not apply an adjustment."""
+    """The reason why an adjustment is refused."""
 
     code: int
     message: str
@@ -76,15 +76,15 @@ class Ledger:
         self.entries: list[Entry] = []
         self.refused: list[RefusedRow] = []
         self.manual_details: dict[int, ManualDetails] = {}
-        # Gameball's ids go on growing over a reset, so that an old one never names a new transaction.
+        # Ids continue after a reset, so that an old id never names a new transaction.
         self.first_gameball_id = first_gameball_id
         self._balances: dict[str, Decimal] = {}
-        self._places: dict[str, list[int]] = {}
-        self._place_of_transaction: dict[str, int] = {}
+        self._positions: dict[str, list[int]] = {}
+        self._position_of_transaction: dict[str, int] = {}
         self._times: set[tuple[str, datetime]] = set()
 
     def open_customer(self, customer_id: str, balance: Decimal) -> None:
-        """Create a customer with a balance, or set the balance of an existing one anew."""
+        """Create a customer with a balance, or set the balance of an existing one."""
         self._balances[customer_id] = balance
 
     def balance(self, customer_id: str) -> Decimal | None:
@@ -105,7 +105,7 @@ class Ledger:
         return None
 
     def apply_row(self, at: str, job_id: int, adjustment: Adjustment) -> Objection | None:
-        """Apply one row of a batch or record why not; nothing is ever de-duplicated (seed: no row id)."""
+        """Apply one row of a batch or record why not; rows have no id, so none is de-duplicated."""
         objection = self.objection(adjustment)
         if objection is None:
             self._append(at, "batch", job_id, None, adjustment)
@@ -121,12 +121,12 @@ class Ledger:
         if objection is not None:
             self.refuse_manual(at, transaction, objection)
             return objection
-        place = self._append(at, "manual", None, transaction.transaction_id, transaction.adjustment)
-        self._place_of_transaction[transaction.transaction_id] = place
-        self.manual_details[place] = details
+        position = self._append(at, "manual", None, transaction.transaction_id, transaction.adjustment)
+        self._position_of_transaction[transaction.transaction_id] = position
+        self.manual_details[position] = details
         if transaction.transaction_time is not None:
             self._times.add((transaction.adjustment.customer_id, transaction.transaction_time))
-        return self.gameball_id(place), self.entries[place]
+        return self.gameball_id(position), self.entries[position]
 
     def refuse_manual(self, at: str, transaction: ManualTransaction, objection: Objection) -> None:
         """Record a manual transaction that was not applied."""
@@ -134,8 +134,8 @@ class Ledger:
         self.refused.append(row)
 
     def _manual_objection(self, transaction: ManualTransaction) -> Objection | None:
-        # The id comes first: whoever repeats an applied deduction must hear 9004, not 9008 or 9003.
-        if transaction.transaction_id in self._place_of_transaction:
+        # The id is checked first: a repeated deduction that was applied gets 9004, not 9008 or 9003.
+        if transaction.transaction_id in self._position_of_transaction:
             return Objection(ID_EXISTS, "Transaction id already exists")
         customer_id, time = transaction.adjustment.customer_id, transaction.transaction_time
         if time is not None and (customer_id, time) in self._times:
@@ -145,20 +145,20 @@ class Ledger:
     def _append(
         self, at: str, kind: Kind, job_id: int | None, transaction_id: str | None, adjustment: Adjustment
     ) -> int:
-        place, before = len(self.entries), self._balances[adjustment.customer_id]
+        position, before = len(self.entries), self._balances[adjustment.customer_id]
         after = EXACT.add(before, adjustment.amount)
         self.entries.append(Entry(at, kind, job_id, transaction_id, adjustment, before, after))
         self._balances[adjustment.customer_id] = after
-        self._places.setdefault(adjustment.customer_id, []).append(place)
-        return place
+        self._positions.setdefault(adjustment.customer_id, []).append(position)
+        return position
 
-    def gameball_id(self, place: int) -> int:
-        """The id that Gameball gives the entry at a place."""
-        return self.first_gameball_id + place
+    def gameball_id(self, position: int) -> int:
+        """The id that Gameball gives the entry at a position."""
+        return self.first_gameball_id + position
 
-    def places(self, customer_id: str | None, after_gameball_id: int) -> Iterator[int]:
-        """The places of one customer's entries, or of all, after a cursor, oldest first."""
+    def positions(self, customer_id: str | None, after_gameball_id: int) -> Iterator[int]:
+        """The positions of one customer's entries, or of all, after a cursor, oldest first."""
         first = max(0, after_gameball_id - self.first_gameball_id + 1)
         if customer_id is None:
             return iter(range(first, len(self.entries)))
-        return (place for place in self._places.get(customer_id, []) if place >= first)
+        return (position for position in self._positions.get(customer_id, []) if position >= first)

@@ -4,8 +4,8 @@ from collections import deque
 
 from local.standin.clock import NS_PER_S
 
-MOST_PER_SECOND = 30
-MOST_PER_30_SECONDS = 360
+REQUESTS_PER_SECOND_MAX = 30
+REQUESTS_PER_30_SECONDS_MAX = 360
 SHORT_WINDOW_NS = NS_PER_S
 LONG_WINDOW_NS = 30 * NS_PER_S
 
@@ -14,7 +14,7 @@ OTHERS = "others"
 
 
 def resource_of(path: str) -> str:
-    """The kind of resource of a path below `/integrations/`; whatever is not listed shares `others`."""
+    """The kind of resource of a path below `/integrations/`; all others share one."""
     return TRANSACTIONS if path.split("/", 1)[0] == "transactions" else OTHERS
 
 
@@ -28,18 +28,18 @@ class SlidingWindows:
         self._admitted_ns: dict[str, deque[int]] = {}
 
     def admit(self, resource: str, now_ns: int) -> bool:
-        """Whether one more request may pass now; if so it is counted."""
+        """Whether one more request is admitted now; if so, it is counted."""
         admitted = self._admitted_ns.setdefault(resource, deque())
         while admitted and now_ns - admitted[0] >= LONG_WINDOW_NS:
             admitted.popleft()
-        if len(admitted) >= MOST_PER_30_SECONDS or _full_second(admitted, now_ns):
+        if len(admitted) >= REQUESTS_PER_30_SECONDS_MAX or _full_second(admitted, now_ns):
             return False
         admitted.append(now_ns)
         return True
 
 
 def _full_second(admitted_ns: deque[int], now_ns: int) -> bool:
-    """Whether the thirtieth request back is younger than a second."""
-    if len(admitted_ns) < MOST_PER_SECOND:
+    """Whether thirty requests were admitted within the last second."""
+    if len(admitted_ns) < REQUESTS_PER_SECOND_MAX:
         return False
-    return now_ns - admitted_ns[-MOST_PER_SECOND] < SHORT_WINDOW_NS
+    return now_ns - admitted_ns[-REQUESTS_PER_SECOND_MAX] < SHORT_WINDOW_NS

@@ -1,4 +1,4 @@
-"""Validation of request bodies, before the ledger sees anything of them."""
+"""Validation of request bodies of the Gameball API."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,19 +15,19 @@ from local.standin.responses import (
     NO_ROWS,
     TOO_MANY_ROWS,
     refuse,
-    refuse_plainly,
+    refuse_plain,
 )
 
 Rows = Sequence[Adjustment]
 
-MOST_ROWS = 1_000
-MOST_EXPIRY_DAYS = 100_000
+ROWS_MAX = 1_000
+EXPIRY_DAYS_MAX = 100_000
 _REQUIRED = ("customerId", "transactionId", "username", "reason")
 _OPTIONAL_TEXTS = ("email", "mobile")
 
 
 def manual_transaction(raw: bytes) -> ManualTransaction:
-    """Read a manual transaction or refuse it in the seed's envelope (seed: manual transaction)."""
+    """Read the body of a manual transaction; an invalid one is refused in the plain format."""
     body = _plain_object(raw)
     texts = {name: _required_text(body, name) for name in _REQUIRED}
     _check_optional_texts(body)
@@ -44,29 +44,29 @@ def _plain_object(raw: bytes) -> Mapping[str, object]:
     try:
         body = loads(raw)
     except BadJsonError as error:
-        raise refuse_plainly(str(error)) from error
+        raise refuse_plain(str(error)) from error
     if not isinstance(body, dict):
-        raise refuse_plainly("The body must be an object")
+        raise refuse_plain("The body must be an object")
     return body
 
 
 def _required_text(body: Mapping[str, object], name: str) -> str:
     value = body.get(name)
     if value is None or value == "":
-        raise refuse_plainly(f"{name} is required")
+        raise refuse_plain(f"{name} is required")
     if not isinstance(value, str):
-        raise refuse_plainly(f"{name} must be a string")
+        raise refuse_plain(f"{name} must be a string")
     return value
 
 
 def _check_optional_texts(body: Mapping[str, object]) -> None:
     for name in _OPTIONAL_TEXTS:
         if body.get(name) is not None and not isinstance(body[name], str):
-            raise refuse_plainly(f"{name} must be a string")
+            raise refuse_plain(f"{name} must be a string")
 
 
 def _one_change(body: Mapping[str, object]) -> Decimal:
-    """The signed change after the seed's four rules, checked in the order of its table.
+    """The signed change by the four documented rules, checked in the documented order.
 
     Assumptions: null counts as not provided; 0 counts as provided, for points, amount and expiryAfter
     alike; a unit of money is worth one point, since the account's rate is not documented.
@@ -74,41 +74,41 @@ def _one_change(body: Mapping[str, object]) -> Decimal:
     points, amount = _points(body.get("points")), _amount(body.get("amount"))
     expiry_after = _expiry_number(body.get("expiryAfter"))
     if expiry_after is not None and expiry_after < 0:
-        raise refuse_plainly("Expiry cannot be negative")
+        raise refuse_plain("Expiry cannot be negative")
     if expiry_after is not None and min(points or ZERO, amount or ZERO) < 0:
-        raise refuse_plainly("Deduction cannot have expiry")
+        raise refuse_plain("Deduction cannot have expiry")
     if points is not None and amount is not None:
-        raise refuse_plainly("Only one rewarding method may be specified")
+        raise refuse_plain("Only one rewarding method may be specified")
     change = points if points is not None else amount
     if change is None:
-        raise refuse_plainly("A rewarding criteria is required")
+        raise refuse_plain("A rewarding criteria is required")
     return change
 
 
 def _points(value: object) -> Decimal | None:
     number = exact_number(value)
     if value is not None and (number is None or number != number.to_integral_value()):
-        raise refuse_plainly("points must be an integer")
+        raise refuse_plain("points must be an integer")
     return number
 
 
 def _amount(value: object) -> Decimal | None:
     number = exact_number(value)
     if value is not None and number is None:
-        raise refuse_plainly("amount must be a number")
+        raise refuse_plain("amount must be a number")
     return number
 
 
 def _expiry_number(value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value > MOST_EXPIRY_DAYS:
-        raise refuse_plainly(f"expiryAfter must be an integer of at most {MOST_EXPIRY_DAYS}")
+    if isinstance(value, bool) or not isinstance(value, int) or value > EXPIRY_DAYS_MAX:
+        raise refuse_plain(f"expiryAfter must be an integer of at most {EXPIRY_DAYS_MAX}")
     return value
 
 
 def _expiry_after_days(body: Mapping[str, object]) -> int | None:
-    """Absent, null and 0 all mean the account's default."""
+    """The expiry in days; absent, null and 0 mean the default of the account."""
     return _expiry_number(body.get("expiryAfter")) or None
 
 
@@ -122,7 +122,7 @@ def _transaction_time(value: object) -> datetime | None:
             return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise refuse_plainly("transactionTime must be a date-time")
+    raise refuse_plain("transactionTime must be a date-time")
 
 
 def adjustment_rows(raw: bytes) -> Rows:
@@ -146,8 +146,8 @@ def _rows(raw: bytes) -> list[object]:
         raise refuse(BAD_PAYLOAD, "body must be an array")
     if not rows:
         raise refuse(NO_ROWS, "body must hold at least one object")
-    if len(rows) > MOST_ROWS:
-        raise refuse(TOO_MANY_ROWS, f"body must hold at most {MOST_ROWS} objects")
+    if len(rows) > ROWS_MAX:
+        raise refuse(TOO_MANY_ROWS, f"body must hold at most {ROWS_MAX} objects")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""The log of requests received: what a test needs to see, and never a key."""
+"""The log of received requests, for tests; it contains no key."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from local.standin.exact_json import BadJsonError, dumps, loads, quoted
 
-MOST_ENTRIES = 100_000
-SHORTEST_KEY = 6
+ENTRIES_MAX = 100_000
+KEY_CHARS_MIN = 6
 
 
 @dataclass(slots=True)
 class LoggedRequest:
-    """One request; `status` stays None while it is unanswered and when no answer was given."""
+    """One request; `status` is None as long as it is not answered."""
 
     at: str
     method: str
@@ -36,7 +36,7 @@ class LoggedRequest:
 
 
 def _as_sent(body: bytes | None) -> str:
-    """The very text when it is JSON, else a JSON string of it."""
+    """The text unchanged where it is JSON, else as a JSON string."""
     if body is None:
         return "null"
     try:
@@ -50,10 +50,10 @@ class RequestLog:
     """The latest requests, oldest first."""
 
     def __init__(self) -> None:
-        self._entries: deque[LoggedRequest] = deque(maxlen=MOST_ENTRIES)
+        self._entries: deque[LoggedRequest] = deque(maxlen=ENTRIES_MAX)
 
     def add(self, entry: LoggedRequest) -> LoggedRequest:
-        """Keep an entry; its status follows when it is known."""
+        """Append an entry; its status is set later."""
         self._entries.append(entry)
         return entry
 
@@ -63,16 +63,16 @@ class RequestLog:
 
 
 def scrubbed(raw: bytes, keys: tuple[str, ...]) -> bytes:
-    """The bytes without the keys, should someone put one into an address or a body."""
+    """Replace keys in an address or a body."""
     for key in keys:
-        # A shorter one is no secret but a letter or two, and would take the log's text apart.
-        if len(key) >= SHORTEST_KEY:
+        # A shorter one is no secret, and replacing it would garble the log.
+        if len(key) >= KEY_CHARS_MIN:
             raw = raw.replace(key.encode(), b"***")
     return raw
 
 
 def as_blocks(entries: list[LoggedRequest]) -> Iterator[bytes]:
-    """The log as one JSON object, piece by piece, since bodies may be long."""
+    """The log as one JSON object, in blocks, since bodies may be long."""
     separator = '{"requests":['
     for entry in entries:
         yield (separator + entry.json()).encode()

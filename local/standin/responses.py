@@ -1,4 +1,4 @@
-"""Answers and the two error envelopes (docs/gameball-api.md, "Errors")."""
+"""Answers, and the two formats of errors (docs/gameball-api.md, "Errors")."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ _TYPE_OF_CLASS: Mapping[int, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer; `blocks` replaces `body` where it is too long to hold at once."""
+    """One HTTP answer; `blocks` replaces `body` where the body is too long for memory."""
 
     status: int
     body: bytes = b""
@@ -75,7 +75,7 @@ class Answer:
 
 
 class RefusedError(Exception):
-    """The request is answered with an error and nothing of it was applied."""
+    """The request is refused with an error; nothing was applied."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"HTTP {answer.status}")
@@ -88,12 +88,12 @@ def ok(value: object) -> Answer:
 
 
 def plain_error(status: int, message: str) -> Answer:
-    """The seed's envelope: error and message."""
+    """An error in the plain format: `error` and `message`."""
     return Answer(status, exact_json.dumps({"error": status, "message": message}).encode())
 
 
 def coded_error(code: int, message: str, status: int | None = None) -> Answer:
-    """The other envelope, with a code of Gameball's own."""
+    """An error in the coded format, with Gameball's error code."""
     body = {
         "code": code,
         "type": _TYPE_OF_CLASS.get(code // 1000, "Error"),
@@ -105,22 +105,22 @@ def coded_error(code: int, message: str, status: int | None = None) -> Answer:
 
 
 def html_error(status: int) -> Answer:
-    """What a gateway in front of the API says, which is no JSON at all."""
+    """An error page in HTML, as a gateway in front of the API sends it."""
     return Answer(
         status, b"<html><body><h1>Error</h1></body></html>", content_type="text/html; charset=utf-8"
     )
 
 
 def status_of(code: int) -> int:
-    """The HTTP status that goes with a code; payload problems are 400 unless listed otherwise."""
+    """The HTTP status of an error code; 400 where none is listed."""
     return _STATUS_OF_CODE.get(code, 400)
 
 
 def refuse(code: int, message: str) -> RefusedError:
-    """A refusal in the coded envelope, to be raised."""
+    """Make a refusal in the coded format, to be raised."""
     return RefusedError(coded_error(code, message))
 
 
-def refuse_plainly(message: str, status: int = 400) -> RefusedError:
-    """A refusal in the seed's envelope, to be raised."""
+def refuse_plain(message: str, status: int = 400) -> RefusedError:
+    """Make a refusal in the plain format, to be raised."""
     return RefusedError(plain_error(status, message))

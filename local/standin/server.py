@@ -1,4 +1,4 @@
-"""The server on loopback, and the stand-in as one object that starts and stops."""
+"""The HTTP server on loopback, and the stand-in as an object to start and stop."""
 
 import contextlib
 import socket
@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from local.standin.account import Account
-from local.standin.admin_api import Control, customers_from
+from local.standin.admin_api import AdminApi, customers_from
 from local.standin.clock import Clock, SystemClock
 from local.standin.exact_json import BadJsonError, loads
-from local.standin.gameball_api import Api
+from local.standin.gameball_api import GameballApi
 from local.standin.handler import Handler
 from local.standin.settings import Settings, changed
 
@@ -34,34 +34,34 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
 
     def __init__(self, account: Account, port: int) -> None:
         self.account = account
-        self.api = Api(account)
-        self.control = Control(account)
+        self.api = GameballApi(account)
+        self.admin_api = AdminApi(account)
         self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
         super().__init__((LOOPBACK, port), Handler)
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client: object) -> None:
-        """Remember the connection, then serve it in a thread of its own."""
+        """Register the connection and serve it in its own thread."""
         if isinstance(request, socket.socket):
             with self._open_lock:
                 self._open.add(request)
         super().process_request(request, client)
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
-        """Forget the connection and end it in order."""
+        """Unregister the connection and close it."""
         if isinstance(request, socket.socket):
             with self._open_lock:
                 self._open.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no error of ours; anything else must be seen."""
+        """Ignore that a client disconnected; print any other error."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def stop(self) -> None:
-        """Accept no more, wake every handler by ending its connection, and wait for all threads."""
+        """Stop accepting connections, close the open ones, and wait for all threads."""
         self.stopping.set()
         self.shutdown()
         with self._open_lock:
@@ -101,7 +101,7 @@ class StandIn:
         self.stop()
 
     def start(self) -> None:
-        """Listen; requests are answered from here on."""
+        """Start to listen."""
         self._server = LoopbackServer(self.account, self._port)
         serve = self._server.serve_forever
         self._thread = threading.Thread(target=serve, kwargs={"poll_interval": 0.005}, name="standin")
@@ -123,11 +123,11 @@ class StandIn:
 
     @property
     def base_url(self) -> str:
-        """The address to give to a client as Gameball's."""
+        """The base URL to configure as Gameball's."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def open_customers_from(self, raw: bytes) -> None:
-        """Open the customers of a file of the shape that `POST /_standin/customers` takes."""
+        """Create customers from JSON, as `POST /_standin/customers` takes it."""
         wanted = loads(raw)
         if not isinstance(wanted, dict):
             raise BadJsonError("The customers' file must hold an object")
@@ -135,7 +135,7 @@ class StandIn:
 
 
 def _exact(value: SettingValue) -> object:
-    """A setting given in Python, as if it had come as JSON; a float stands for its decimal text."""
+    """Convert a setting from Python to JSON types; a float becomes the decimal of its text."""
     if isinstance(value, float):
         return Decimal(str(value))
     if value is None or isinstance(value, str | int | Decimal):

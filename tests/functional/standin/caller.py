@@ -26,7 +26,7 @@ class Reply:
 
 
 class Caller:
-    """Talks to one stand-in, as a client and through the side door."""
+    """Talks to one stand-in, as a client and through the admin API."""
 
     def __init__(self, standin: StandIn, version: str = "v4.0") -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", standin.port, timeout=10)
@@ -51,7 +51,7 @@ class Caller:
         return self.request(method, f"/api/{self.version}/integrations/{endpoint}", body)
 
     def control(self, method: str, name: str, body: object = None) -> Reply:
-        """Use the side door, which needs no keys."""
+        """Call the admin API, which needs no keys."""
         return self.request(method, f"/_standin/{name}", body, {})
 
     def manual(self, **fields: object) -> Reply:

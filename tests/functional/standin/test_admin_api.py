@@ -1,4 +1,4 @@
-"""The side door: set-up, audit, the log of requests, settings, reset."""
+"""The admin API: setup, audit, the log of requests, settings, reset."""
 
 from decimal import Decimal
 
@@ -39,12 +39,12 @@ def test_customers_are_listed_generated_or_both(caller: Caller) -> None:
         '{"generate":{"count":1000001}}',
     ],
 )
-def test_a_bad_list_of_customers_opens_none(caller: Caller, body: str) -> None:
+def test_customers_list_with_an_invalid_entry_creates_none(caller: Caller, body: str) -> None:
     assert caller.control("POST", "customers", body).status == 400
     assert len(caller.control("GET", "customers").json["customers"]) == 2
 
 
-def test_the_audit_is_filtered_by_job_and_customer(caller: Caller) -> None:
+def test_audit_is_filtered_by_job_and_customer(caller: Caller) -> None:
     caller.batch(row("ann", 1), row("ghost", 1))
     caller.batch(row("ann", 2), row("bob", 3))
     assert [entry["amount"] for entry in caller.audit("?jobId=2")["applied"]] == [2, 3]
@@ -55,7 +55,7 @@ def test_the_audit_is_filtered_by_job_and_customer(caller: Caller) -> None:
     assert caller.control("GET", "audit?jobId=x").status == 400
 
 
-def test_the_audit_page_is_for_people_and_escapes_everything(caller: Caller) -> None:
+def test_audit_page_escapes_all_values(caller: Caller) -> None:
     name = '<script>alert("x")</script>'
     caller.control("POST", "customers", {"customers": [{"customerId": name, "balance": 1}]})
     caller.batch(row(name, 0.25, "<b>&'\""), row("<i>ghost", 1))
@@ -67,7 +67,7 @@ def test_the_audit_page_is_for_people_and_escapes_everything(caller: Caller) -> 
     assert "<td>&lt;i&gt;ghost</td>" in page.text
 
 
-def test_the_log_tells_requests_and_batch_bodies_but_no_key(caller: Caller, clock: ManualClock) -> None:
+def test_request_log_has_requests_and_batch_bodies_but_no_key(caller: Caller, clock: ManualClock) -> None:
     caller.manual(points=1)
     clock.advance(1)
     caller.call("POST", "batch/balance-adjustment", '{"body":[{"customerId":"ann","amount":0.10}]}')
@@ -113,7 +113,7 @@ def test_the_log_tells_requests_and_batch_bodies_but_no_key(caller: Caller, cloc
     ]
 
 
-def test_the_log_tells_which_request_met_a_fault_and_got_no_answer(caller: Caller) -> None:
+def test_request_log_shows_faults_and_missing_answers(caller: Caller) -> None:
     caller.fault("reset_after")
     with pytest.raises(ConnectionResetError):
         caller.batch(row("ann", 5))
@@ -141,7 +141,7 @@ def test_the_log_tells_which_request_met_a_fault_and_got_no_answer(caller: Calle
         {"latency_s": True},
     ],
 )
-def test_a_bad_setting_changes_nothing(caller: Caller, settings: dict[str, object]) -> None:
+def test_settings_with_an_invalid_value_change_nothing(caller: Caller, settings: dict[str, object]) -> None:
     before = caller.control("GET", "settings").text
     assert caller.control("POST", "settings", {"job_delay_s": 77} | settings).status == 400
     assert caller.control("GET", "settings").text == before
@@ -154,7 +154,7 @@ def test_settings_are_shown_without_the_keys(caller: Caller) -> None:
     assert "api_key" not in shown.json
 
 
-def test_reset_empties_everything_but_the_keys(caller: Caller) -> None:
+def test_reset_removes_everything_but_the_keys(caller: Caller) -> None:
     caller.batch(row("ann", 5))
     caller.set(job_delay_s=9, limits=True, api_key="another-key")
     caller.fault("status", status=500)
@@ -168,7 +168,7 @@ def test_reset_empties_everything_but_the_keys(caller: Caller) -> None:
     assert caller.call("GET", "batch/1").status == 401
 
 
-def test_ids_go_on_growing_over_a_reset(caller: Caller) -> None:
+def test_reset_continues_ids(caller: Caller) -> None:
     caller.batch(row("ann", 5))
     caller.control("POST", "reset")
     caller.control("POST", "customers", {"customers": [{"customerId": "ann"}]})
@@ -179,7 +179,7 @@ def test_ids_go_on_growing_over_a_reset(caller: Caller) -> None:
     assert [entry["sequence"] for entry in caller.audit()["applied"]] == [1]
 
 
-def test_an_unknown_side_door_is_404(caller: Caller) -> None:
+def test_unknown_admin_path_is_404(caller: Caller) -> None:
     assert caller.control("GET", "nothing").status == 404
     assert caller.control("DELETE", "audit").status == 404
 

@@ -1,4 +1,4 @@
-"""Balance-adjustment batches and inquiries, after the seed."""
+"""Balance-adjustment batches and inquiries."""
 
 import json
 from decimal import Decimal
@@ -21,7 +21,7 @@ def test_a_batch_is_accepted_with_a_job_id_and_applied_later(caller: Caller, clo
     assert caller.applied() == [("ann", 5), ("bob", -5)]
 
 
-def test_the_audit_tells_each_row_exactly(caller: Caller, clock: ManualClock) -> None:
+def test_audit_has_exact_rows(caller: Caller, clock: ManualClock) -> None:
     caller.set(job_delay_s=2)
     caller.batch(row("ann", Decimal(5), "campaign") | {"amount": 0.5}, row("ghost", 1))
     clock.advance(60)
@@ -100,18 +100,18 @@ def test_rows_are_applied_in_order_so_that_an_addition_can_cover_a_deduction(cal
         ('{"body":[{"customerId":"ann","amount":1},{"customerId":"bob","amount":"x"}]}', 3006),
     ],
 )
-def test_one_bad_row_refuses_the_whole_request(caller: Caller, body: str, code: int) -> None:
+def test_batch_with_an_invalid_row_is_refused_whole(caller: Caller, body: str, code: int) -> None:
     reply = caller.call("POST", "batch/balance-adjustment", body)
     assert (reply.status, reply.json["code"]) == (400, code)
     assert caller.audit() == {"applied": [], "refusedRows": []}
 
 
-def test_a_thousand_rows_are_taken(caller: Caller) -> None:
+def test_batch_of_a_thousand_rows_is_accepted(caller: Caller) -> None:
     assert caller.batch(*[row("ann", 1)] * 1000).status == 200
     assert caller.balance() == 1100
 
 
-def test_a_customer_can_spoil_a_request_as_a_whole(caller: Caller) -> None:
+def test_batch_with_a_refused_customer_is_refused_whole(caller: Caller) -> None:
     caller.set(refuse_request_customers=["bob"])
     reply = caller.batch(row("ann", 1), row("bob", 1))
     assert (reply.status, reply.json["code"]) == (422, 3008)

@@ -16,12 +16,12 @@ ANN_5 = [("ann", 5)]
 @pytest.mark.parametrize(
     ("options", "status", "body"),
     [
-        ({"status": 500}, 500, {"error": 500, "message": "A fault was asked for"}),
+        ({"status": 500}, 500, {"error": 500, "message": "A fault was requested"}),
         ({"status": 503, "message": "Later"}, 503, {"error": 503, "message": "Later"}),
         (
             {"status": 400, "code": 4000, "envelope": "error"},
             400,
-            {"error": 400, "message": "A fault was asked for"},
+            {"error": 400, "message": "A fault was requested"},
         ),
     ],
 )
@@ -35,21 +35,21 @@ def test_status_answers_with_an_error_and_applies_nothing(
     assert caller.batch(row("ann", 5)).status == 200
 
 
-def test_status_can_carry_a_code_and_a_time_to_come_back(caller: Caller) -> None:
+def test_status_can_have_a_code_and_retry_after(caller: Caller) -> None:
     caller.fault("status", path="transactions/manual", status=422, code=2001, retry_after_s=3)
     reply = caller.manual(points=1)
     assert (reply.status, reply.json["code"], reply.json["type"]) == (422, 2001, "Request Error")
     assert reply.headers["retry-after"] == "3"
 
 
-def test_status_can_be_a_gateways_page(caller: Caller) -> None:
+def test_status_can_be_an_html_page(caller: Caller) -> None:
     caller.fault("status", status=502, envelope="html")
     reply = caller.batch(row("ann", 5))
     assert (reply.status, reply.headers["content-type"]) == (502, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize(("kind", "applied"), [("reset_before", []), ("reset_after", ANN_5)])
-def test_a_reset_cuts_the_connection_before_or_after_the_work(
+def test_reset_closes_the_connection_before_or_after_applying(
     caller: Caller, kind: str, applied: list[tuple[str, int]]
 ) -> None:
     caller.fault(kind)
@@ -60,14 +60,14 @@ def test_a_reset_cuts_the_connection_before_or_after_the_work(
 
 
 @pytest.mark.parametrize(("is_applied", "applied"), [(False, []), (True, ANN_5)])
-def test_a_black_hole_never_answers(caller: Caller, is_applied: bool, applied: list[tuple[str, int]]) -> None:
+def test_black_hole_never_answers(caller: Caller, is_applied: bool, applied: list[tuple[str, int]]) -> None:
     caller.fault("black_hole", hold_s=0.05, applied=is_applied)
     with pytest.raises(http.client.RemoteDisconnected):
         caller.batch(row("ann", 5))
     assert caller.applied() == applied
 
 
-def test_a_black_hole_ends_when_the_client_goes_and_when_the_server_stops() -> None:
+def test_black_hole_ends_when_the_client_disconnects_or_the_server_stops() -> None:
     began_s = time.monotonic()
     waiting: list[Caller] = []
     with StandIn(limits=False) as standin:
@@ -83,7 +83,7 @@ def test_a_black_hole_ends_when_the_client_goes_and_when_the_server_stops() -> N
     assert time.monotonic() - began_s < 10
 
 
-def test_half_an_answer_promises_more_than_it_gives(caller: Caller) -> None:
+def test_half_answer_sends_half_of_the_announced_body(caller: Caller) -> None:
     caller.fault("half_answer")
     with pytest.raises(http.client.IncompleteRead) as caught:
         caller.batch(row("ann", 5))
@@ -92,14 +92,14 @@ def test_half_an_answer_promises_more_than_it_gives(caller: Caller) -> None:
     assert caller.applied() == ANN_5
 
 
-def test_not_json_is_a_page_after_the_work(caller: Caller) -> None:
+def test_not_json_answers_with_a_page_after_applying(caller: Caller) -> None:
     caller.fault("not_json")
     reply = caller.batch(row("ann", 5))
     assert (reply.status, reply.text[:6]) == (200, "<html>")
     assert caller.applied() == ANN_5
 
 
-def test_no_job_id_is_an_empty_object_after_the_work(caller: Caller) -> None:
+def test_no_job_id_answers_with_an_empty_object_after_applying(caller: Caller) -> None:
     caller.fault("no_job_id")
     reply = caller.batch(row("ann", 5))
     assert (reply.status, reply.text) == (200, "{}")
@@ -107,7 +107,7 @@ def test_no_job_id_is_an_empty_object_after_the_work(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(("options", "status"), [({}, 500), ({"status": 504}, 504)])
-def test_status_after_is_a_server_error_after_the_work(
+def test_status_after_answers_with_a_server_error_after_applying(
     caller: Caller, options: dict[str, Any], status: int
 ) -> None:
     caller.fault("status_after", **options)
@@ -115,26 +115,26 @@ def test_status_after_is_a_server_error_after_the_work(
     assert caller.applied() == ANN_5
 
 
-def test_status_after_keeps_a_manual_transactions_id(caller: Caller) -> None:
+def test_status_after_records_the_transaction_id(caller: Caller) -> None:
     caller.fault("status_after", path="transactions/manual", code=5000)
     assert caller.manual(points=5).json["code"] == 5000
     assert caller.manual(points=5).json["code"] == 9004
 
 
 @pytest.mark.parametrize("kind", ["not_json", "no_job_id", "status_after"])
-def test_a_refusal_is_not_hidden_behind_a_fault(caller: Caller, kind: str) -> None:
+def test_fault_does_not_replace_a_refusal(caller: Caller, kind: str) -> None:
     caller.fault(kind)
     assert caller.batch(row("ann", "x")).status == 400
 
 
-def test_delay_answers_late_and_rightly(caller: Caller) -> None:
+def test_delay_answers_late_and_correctly(caller: Caller) -> None:
     caller.fault("delay", delay_s=0.1)
     began_s = time.monotonic()
     assert caller.batch(row("ann", 5)).json == {"jobId": 1}
     assert time.monotonic() - began_s >= 0.1
 
 
-def test_close_after_answers_and_hangs_up_without_a_word(caller: Caller) -> None:
+def test_close_after_closes_the_connection_without_notice(caller: Caller) -> None:
     caller.fault("close_after")
     reply = caller.batch(row("ann", 5))
     assert (reply.status, reply.headers.get("connection")) == (200, None)
@@ -145,9 +145,7 @@ def test_close_after_answers_and_hangs_up_without_a_word(caller: Caller) -> None
     assert caller.applied() == ANN_5
 
 
-def test_apply_late_says_nothing_and_applies_when_nobody_expects_it(
-    caller: Caller, clock: ManualClock
-) -> None:
+def test_apply_late_resets_the_connection_and_applies_later(caller: Caller, clock: ManualClock) -> None:
     caller.fault("apply_late", delay_s=30)
     with pytest.raises(ConnectionResetError):
         caller.batch(row("ann", 5))
@@ -183,7 +181,7 @@ def test_apply_late_can_answer_with_a_server_error(caller: Caller, clock: Manual
         ),
     ],
 )
-def test_a_job_can_end_badly_with_its_first_rows_applied(
+def test_job_state_ends_a_job_with_its_first_rows_applied(
     caller: Caller, state: str, guide_state: str, openapi_state: str, response: object
 ) -> None:
     caller.fault("job_state", state=state, n=1)
@@ -194,7 +192,7 @@ def test_a_job_can_end_badly_with_its_first_rows_applied(
     assert caller.applied() == ANN_5
 
 
-def test_rows_can_be_missing_in_the_lists(caller: Caller) -> None:
+def test_unlisted_rows_are_missing_in_the_lists(caller: Caller) -> None:
     caller.fault("unlisted_rows", n=1)
     caller.batch(row("ann", 5), row("bob", 5), row("ghost", 5))
     status = caller.call("GET", "batches/1/status").json
@@ -215,14 +213,14 @@ def test_times_and_skip_count_matching_requests(caller: Caller) -> None:
     assert fired == [2, 1]
 
 
-def test_a_fault_waits_for_its_method_and_path(caller: Caller) -> None:
+def test_fault_applies_to_its_method_and_path(caller: Caller) -> None:
     caller.fault("status", path="batch/1", method="DELETE", status=500)
     assert caller.batch(row("ann", 5)).status == 200
     assert caller.call("GET", "batch/1").status == 200
     assert caller.call("DELETE", "batch/1").status == 500
 
 
-def test_faults_can_be_taken_back(caller: Caller) -> None:
+def test_faults_can_be_removed(caller: Caller) -> None:
     caller.fault("status", status=500)
     assert caller.control("DELETE", "faults").status == 200
     assert caller.batch(row("ann", 5)).status == 200
@@ -246,7 +244,7 @@ def test_faults_can_be_taken_back(caller: Caller) -> None:
         {"kind": "job_state"},
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(caller: Caller, fault: dict[str, object]) -> None:
+def test_invalid_fault_is_refused(caller: Caller, fault: dict[str, object]) -> None:
     reply = caller.control("POST", "faults", fault)
     assert (reply.status, reply.json["error"]) == (400, 400)
     assert caller.control("GET", "faults").json == {"faults": []}

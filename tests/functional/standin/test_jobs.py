@@ -80,7 +80,7 @@ def test_the_published_dialect_from_queue_to_end(caller: Caller, clock: ManualCl
     ("dialect", "guide_status", "openapi_status"),
     [("both", 200, 200), ("guide", 200, 404), ("openapi", 404, 200)],
 )
-def test_an_account_speaks_the_dialect_that_is_set(
+def test_account_has_the_configured_dialect(
     caller: Caller, dialect: str, guide_status: int, openapi_status: int
 ) -> None:
     caller.set(dialect=dialect, job_delay_s=10)
@@ -95,7 +95,7 @@ def test_an_account_speaks_the_dialect_that_is_set(
     ("state_case", "guide_state", "openapi_state"),
     [("lower", "queued", "pending"), ("title", "Queued", "Pending"), ("upper", "QUEUED", "PENDING")],
 )
-def test_the_states_letter_case_varies(
+def test_case_of_job_states_can_be_set(
     caller: Caller, state_case: str, guide_state: str, openapi_state: str
 ) -> None:
     caller.set(state_case=state_case, job_delay_s=10)
@@ -108,7 +108,7 @@ def test_the_states_letter_case_varies(
     ("failed_row_key", "guide_key", "openapi_key"),
     [("default", "message", "error"), ("message", "message", "message"), ("error", "error", "error")],
 )
-def test_a_failed_rows_key_varies(
+def test_key_of_failed_rows_can_be_set(
     caller: Caller, failed_row_key: str, guide_key: str, openapi_key: str
 ) -> None:
     caller.set(failed_row_key=failed_row_key)
@@ -186,7 +186,7 @@ def test_an_unlisted_customer_is_applied_but_never_listed(caller: Caller) -> Non
     ("lie", "finished", "errors"),
     [(False, 1, 1), ("off", 1, 1), (True, 3, 0), ("rosy", 3, 0), ("grim", 0, 2)],
 )
-def test_counters_may_lie(caller: Caller, lie: object, finished: int, errors: int) -> None:
+def test_counters_can_be_wrong(caller: Caller, lie: object, finished: int, errors: int) -> None:
     caller.set(counters_lie=lie)
     caller.batch(row("ann", 5), row("ghost", 5))
     status = caller.call(*GUIDE).json

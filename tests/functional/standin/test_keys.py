@@ -21,7 +21,7 @@ BALANCE = "/api/v4.0/integrations/customers/ann/balance"
         ({"apikey": "standin-secret-key", "secretkey": "standin-api-key"}, 401, 1000),
     ],
 )
-def test_both_keys_open_and_nothing_else_does(
+def test_request_needs_both_keys(
     caller: Caller, headers: dict[str, str], status: int, code: int | None
 ) -> None:
     reply = caller.request("GET", BALANCE, headers=headers)
@@ -49,7 +49,7 @@ def test_a_rotated_key_is_refused_at_once(caller: Caller) -> None:
         ("v4.2", None, 404, 4004),
     ],
 )
-def test_an_account_may_refuse_old_versions(
+def test_account_can_refuse_old_versions(
     caller: Caller, version: str, minimum: str | None, status: int, code: int | None
 ) -> None:
     caller.set(minimum_version=minimum)
@@ -70,6 +70,6 @@ def test_an_account_may_refuse_old_versions(
         ("GET", "/api/v4.0/integrations/batch/99"),
     ],
 )
-def test_an_unknown_road_is_404_with_code_4004(caller: Caller, method: str, path: str) -> None:
+def test_unknown_path_is_404_with_code_4004(caller: Caller, method: str, path: str) -> None:
     reply = caller.request(method, path, "{}" if method != "GET" else None)
     assert (reply.status, reply.json["code"]) == (404, 4004)

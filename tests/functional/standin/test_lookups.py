@@ -23,7 +23,7 @@ def test_an_unknown_customers_balance_is_7000(caller: Caller) -> None:
     assert (reply.status, reply.json["code"]) == (404, 7000)
 
 
-def test_the_list_shows_manual_and_batch_transactions_alike(caller: Caller, clock: ManualClock) -> None:
+def test_list_has_manual_and_batch_transactions(caller: Caller, clock: ManualClock) -> None:
     caller.manual(points=5, transactionTime="2025-06-01T12:00:00Z", expiryAfter=30)
     clock.advance(60)
     caller.batch(row("ann", -2, "clean-up"))
@@ -109,12 +109,12 @@ def test_a_page_is_50_by_default(caller: Caller) -> None:
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=201", "limit=x", "startAfter=-1", "direction=+", "direction=in", "status=odd"]
 )
-def test_a_query_that_makes_no_sense_is_refused(caller: Caller, query: str) -> None:
+def test_invalid_query_is_refused(caller: Caller, query: str) -> None:
     reply = caller.call("GET", f"transactions?{query}")
     assert (reply.status, reply.json["code"]) == (400, 3007)
 
 
-def test_the_other_version_answers_alike(standin: StandIn, caller: Caller) -> None:
+def test_both_versions_answer_alike(standin: StandIn, caller: Caller) -> None:
     caller.batch(row("ann", 1))
     other = Caller(standin, "v4.1")
     assert other.call("GET", "transactions").text == caller.call("GET", "transactions").text

@@ -1,4 +1,4 @@
-"""Manual transactions, after the seed."""
+"""Manual transactions."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from local.standin import ManualClock
 from .caller import Caller
 
 
-def test_the_answer_has_the_seeds_five_fields(caller: Caller) -> None:
+def test_manual_answer_has_the_five_documented_fields(caller: Caller) -> None:
     reply = caller.manual(points=50)
     assert reply.status == 200
     assert reply.json == {
@@ -51,7 +51,7 @@ def test_the_answer_has_the_seeds_five_fields(caller: Caller) -> None:
         ({"points": 5, "transactionTime": 20250601}, "transactionTime must be a date-time"),
     ],
 )
-def test_a_bad_body_is_400_in_the_seeds_envelope_and_leaves_no_trace(
+def test_invalid_body_is_400_in_the_plain_format_and_is_not_recorded(
     caller: Caller, fields: dict[str, object], message: str
 ) -> None:
     reply = caller.manual(**fields)
@@ -59,7 +59,7 @@ def test_a_bad_body_is_400_in_the_seeds_envelope_and_leaves_no_trace(
     assert caller.audit() == {"applied": [], "refusedRows": []}
 
 
-def test_null_is_as_good_as_absent(caller: Caller) -> None:
+def test_null_counts_as_absent(caller: Caller) -> None:
     body = {"customerId": "ann", "transactionId": "t", "username": "ops", "reason": "r"} | {
         "points": -5,
         "amount": None,
@@ -80,7 +80,7 @@ def test_null_is_as_good_as_absent(caller: Caller) -> None:
         ({"points": 5, "transactionTime": "2026-01-01T00:30:00+00:00"}, 422, 9007),
     ],
 )
-def test_what_the_ledger_will_not_do_has_its_code(
+def test_refusal_of_the_ledger_has_its_code(
     caller: Caller, fields: dict[str, object], status: int, code: int
 ) -> None:
     reply = caller.manual(**fields)
@@ -97,7 +97,7 @@ def test_now_and_the_past_are_valid_times(caller: Caller, time: str) -> None:
     assert caller.manual(points=5, transactionTime=time).status == 200
 
 
-def test_all_points_may_be_taken_but_not_one_more(caller: Caller) -> None:
+def test_all_points_can_be_deducted_but_not_more(caller: Caller) -> None:
     assert caller.manual(points=-100).status == 200
     assert caller.manual(points=-1, transactionId="t-2").json["code"] == 9008
     assert caller.balance() == 0
@@ -113,26 +113,24 @@ def test_all_points_may_be_taken_but_not_one_more(caller: Caller) -> None:
         {"points": -1000},
     ],
 )
-def test_a_transaction_id_counts_once_whatever_comes_with_it(
-    caller: Caller, again: dict[str, object]
-) -> None:
+def test_transaction_id_is_applied_once_whatever_the_body(caller: Caller, again: dict[str, object]) -> None:
     assert caller.manual(points=5).status == 200
     reply = caller.manual(**again)
     assert (reply.status, reply.json["code"]) == (422, 9004)
     assert caller.applied() == [("ann", 5)]
 
 
-def test_a_repeated_deduction_hears_9004_even_when_the_points_are_gone(caller: Caller) -> None:
+def test_repeated_deduction_gets_9004_even_without_points(caller: Caller) -> None:
     caller.manual(points=-100)
     assert caller.manual(points=-100).json["code"] == 9004
 
 
-def test_a_refused_transaction_id_may_be_used_again(caller: Caller) -> None:
+def test_refused_transaction_id_can_be_used_again(caller: Caller) -> None:
     assert caller.manual(points=-200).json["code"] == 9008
     assert caller.manual(points=-20).status == 200
 
 
-def test_a_customers_given_time_counts_once(caller: Caller) -> None:
+def test_transaction_time_of_a_customer_is_applied_once(caller: Caller) -> None:
     time = "2025-06-01T12:00:00Z"
     same = "2025-06-01T14:00:00+02:00"
     assert caller.manual(points=1, transactionTime=time).status == 200

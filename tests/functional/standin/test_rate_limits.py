@@ -27,7 +27,7 @@ MS = 1_000_000
         ([second * 1000 for second in range(12) for _ in range(29)], 12_000, True),
     ],
 )
-def test_a_request_passes_while_both_windows_have_room(
+def test_request_is_admitted_while_both_windows_have_capacity(
     earlier_ms: list[int], now_ms: int, admitted: bool
 ) -> None:
     windows = SlidingWindows()
@@ -35,7 +35,7 @@ def test_a_request_passes_while_both_windows_have_room(
     assert windows.admit("others", now_ms * MS) is admitted
 
 
-def test_360_requests_leave_the_long_window_one_by_one() -> None:
+def test_long_window_frees_requests_one_by_one() -> None:
     windows = SlidingWindows()
     admitted = [windows.admit("others", index * 50 * MS) for index in range(360)]  # 20 a second for 18 s
     assert all(admitted)
@@ -84,7 +84,7 @@ def test_over_the_limit_is_429_applies_nothing_and_leaves_the_other_resource_alo
     assert caller.batch({"customerId": "ann", "amount": 1}).status == 200
 
 
-def test_a_429_tells_when_to_come_back_only_if_so_set(caller: Caller) -> None:
+def test_429_has_retry_after_only_where_configured(caller: Caller) -> None:
     caller.set(limits="on")
     for _ in range(30):
         caller.call("GET", "batch/1")
@@ -94,6 +94,6 @@ def test_a_429_tells_when_to_come_back_only_if_so_set(caller: Caller) -> None:
     assert (reply.status, reply.headers["retry-after"]) == (429, "7")
 
 
-def test_the_side_door_is_not_limited(caller: Caller) -> None:
+def test_admin_api_is_not_limited(caller: Caller) -> None:
     caller.set(limits=True)
     assert {caller.control("GET", "health").status for _ in range(100)} == {200}

@@ -60,7 +60,7 @@ def test_a_connection_serves_many_requests_refused_ones_included(caller: Caller)
         ("GET /api/%ff%00/integrations/x HTTP/1.1\r\nHost: x\r\n" + KEY_LINES + "\r\n", 404),
     ],
 )
-def test_what_can_not_be_read_is_answered_without_a_trace(
+def test_invalid_request_is_answered_without_a_stack_trace(
     standin: StandIn, request_text: str, status: int
 ) -> None:
     answer = _exchange(standin, request_text.encode())
@@ -69,7 +69,7 @@ def test_what_can_not_be_read_is_answered_without_a_trace(
     assert status in (body.get("error"), {3000: 400, 4004: 404}.get(body.get("code", 0)))
 
 
-def test_half_a_body_is_never_acted_upon(standin: StandIn, caller: Caller) -> None:
+def test_incomplete_body_is_not_processed(standin: StandIn, caller: Caller) -> None:
     body = '{"body":[{"customerId":"ann","amount":5}]}'
     assert _exchange(standin, f"{HEAD}{KEY_LINES}Content-Length: 99\r\n\r\n{body}".encode()) == b""
     assert caller.audit() == {"applied": [], "refusedRows": []}
@@ -80,7 +80,7 @@ def test_two_requests_in_one_packet_get_two_answers(standin: StandIn) -> None:
     assert _exchange(standin, (one + one).encode()).count(b'{"status":"ok"}') == 2
 
 
-def test_a_body_over_10_mb_is_413_and_the_connection_lives(caller: Caller) -> None:
+def test_body_over_10_mb_is_413_and_keeps_the_connection(caller: Caller) -> None:
     reply = caller.call("POST", "batch/balance-adjustment", b"x" * (10 * 1024 * 1024 + 1))
     assert reply.status == 413
     assert caller.batch(row("ann", 1)).status == 200
@@ -100,7 +100,7 @@ def test_latency_comes_before_every_answer(caller: Caller) -> None:
     assert time.monotonic() - began_s >= 0.1
 
 
-def test_many_callers_at_once_lose_no_point_and_win_none(standin: StandIn) -> None:
+def test_concurrent_callers_keep_exact_balances(standin: StandIn) -> None:
     def add(number: int) -> None:
         caller = Caller(standin)
         for turn in range(20):
@@ -121,7 +121,7 @@ def test_many_callers_at_once_lose_no_point_and_win_none(standin: StandIn) -> No
     caller.close()
 
 
-def test_stopping_ends_every_thread_even_with_idle_connections() -> None:
+def test_stop_ends_all_threads_also_with_idle_connections() -> None:
     before = threading.active_count()
     with StandIn(limits=False) as standin:
         callers = [Caller(standin) for _ in range(5)]
@@ -135,7 +135,7 @@ def test_stopping_ends_every_thread_even_with_idle_connections() -> None:
         caller.close()
 
 
-def test_200_000_rows_are_no_trouble(caller: Caller) -> None:
+def test_200_000_rows_are_processed(caller: Caller) -> None:
     caller.control("POST", "customers", {"generate": {"count": 1000, "balance": 10}})
     body = json.dumps({"body": [row(f"cust-{number:05d}", 1, "volume") for number in range(1, 1001)]})
     began_s = time.monotonic()
@@ -161,7 +161,7 @@ def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         running.terminate()
 
 
-def test_the_command_says_where_it_listens_and_stops_when_told(process: subprocess.Popen[str]) -> None:
+def test_command_prints_its_address_and_stops_on_a_signal(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     assert process.stderr is not None
     line = process.stdout.readline()
@@ -176,7 +176,7 @@ def test_the_command_says_where_it_listens_and_stops_when_told(process: subproce
     assert process.stderr.read() == ""
 
 
-def test_the_command_refuses_a_bad_file(tmp_path: Path) -> None:
+def test_command_refuses_an_invalid_file(tmp_path: Path) -> None:
     bad = tmp_path / "customers.json"
     bad.write_text('{"customers":[{"balance":1}]}')
     command = [sys.executable, "-m", "local.standin", "--customers-file", str(bad)]
