@@ -1,1 +1,1 @@
-"""What lets the bundle run on one machine."""
+"""Runs the application on one machine."""

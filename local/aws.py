@@ -1,4 +1,4 @@
-"""The clients of one AWS endpoint, and signed calls of the bundle's own API."""
+"""Clients of one AWS endpoint, and signed calls of the application's API."""
 
 import json
 from collections.abc import Mapping
@@ -36,24 +36,24 @@ _API_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
-    """What the bundle's API answered."""
+    """An answer of the application's API."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON, with numbers kept exact."""
+        """The body as JSON, with exact numbers."""
         return json.loads(self.body, parse_float=Decimal)
 
 
 class Aws:
-    """One AWS endpoint, seen by one caller; each client is made once, when it is first asked for.
+    """The clients of one AWS endpoint with the keys of one caller; each is created when first used.
 
     Args:
         endpoint: scheme, host and port.
         region: of the clients.
-        ca_bundle: the certificate to trust, where the endpoint's is none that everybody trusts.
+        ca_bundle: the certificate to trust, where the endpoint's is self-signed.
         keys: the caller's access key and secret key; the root account's by default.
     """
 
@@ -70,18 +70,18 @@ class Aws:
         self._keys = keys
         self._session = boto3.Session(*keys, region_name=region)
         self._http = urllib3.PoolManager(ca_certs=str(ca_bundle)) if ca_bundle else urllib3.PoolManager()
-        # Long reads, since a function's cold start may be part of the answer; and no second try behind a
-        # test's back.
+        # Long read time-out, since an answer may include a cold start. No retries, which would hide failures
+        # from tests.
         self._config = Config(
             read_timeout=120, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
         )
 
-    def seen_by(self, access_key: str, secret_key: str) -> Self:
-        """The same endpoint for another caller."""
+    def as_caller(self, access_key: str, secret_key: str) -> Self:
+        """The same endpoint with the keys of another caller."""
         return type(self)(self.endpoint, self.region, self.ca_bundle, (access_key, secret_key))
 
     def client(self, service: str) -> Any:
-        """A client of any service; for those below, the property has the types."""
+        """Create a client of any service; the properties below have types."""
         verify = str(self.ca_bundle) if self.ca_bundle else None
         return self._session.client(  # type: ignore[call-overload]
             service, endpoint_url=self.endpoint, config=self._config, verify=verify
@@ -175,15 +175,15 @@ class Aws:
         *,
         is_signed: bool = True,
     ) -> ApiAnswer:
-        """Call the REST API behind the stack's output ``ApiUrl``, which names a host that is AWS's.
+        """Call the REST API of the stack's output ``ApiUrl`` at its local address.
 
         Args:
             api_url: https://<apiId>.execute-api.<region>.amazonaws.com/<stage>
             method: GET, POST, …
-            path: what follows the stage, with its query.
-            body: bytes and text are sent as they are, anything else as JSON.
-            headers: further headers; they are signed, too.
-            is_signed: False leaves the signature out, to see that it is asked for.
+            path: the path below the stage, with the query.
+            body: bytes and text are sent unchanged, anything else as JSON.
+            headers: further headers, which are signed, too.
+            is_signed: False sends no signature.
         """
         url = f"{self.local_api_url(api_url)}{path}"
         request = AWSRequest(
@@ -205,7 +205,7 @@ class Aws:
         return ApiAnswer(answer.status, dict(answer.headers), answer.data)
 
     def local_api_url(self, api_url: str) -> str:
-        """Where the API behind the stack's output ``ApiUrl`` is on this machine, for any HTTP client."""
+        """The local address of the API of the stack's output ``ApiUrl``."""
         parts = urlsplit(api_url)
         api_id = (parts.hostname or "").split(".", 1)[0]
         return f"{self.endpoint}/restapis/{api_id}{parts.path.rstrip('/')}/_user_request_"

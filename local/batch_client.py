@@ -1,4 +1,4 @@
-"""BatchClient of a running stack, seen from outside: drop a file, watch its batch, fetch its results."""
+"""Client for batches of a running stack, through S3 and the batch API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,42 +12,42 @@ FINAL = frozenset(
 
 
 class BatchClient:
-    """What an operator does with files and batches, through S3 and the batch API only."""
+    """Uploads files, reads batches and downloads their results."""
 
     def __init__(self, stack: LocalStack) -> None:
         self._stack = stack
 
     def drop(self, key: str, content: bytes, metadata: Mapping[str, str] | None = None) -> None:
-        """Put a file into the bucket; ``inbox/…`` is taken at once, ``recurring/…`` at each tick."""
+        """Upload a file to the bucket; ``inbox/…`` is processed at once, ``recurring/…`` by the schedule."""
         self._stack.aws.s3.put_object(
             Bucket=self._stack.outputs["BucketName"], Key=key, Body=content, Metadata=dict(metadata or {})
         )
 
     def show(self, batch_id: str) -> dict[str, Any]:
-        """A batch as the batch API shows it."""
+        """Get a batch from the batch API."""
         batch: dict[str, Any] = self._stack.call_api("GET", f"/batches/{batch_id}").json()
         return batch
 
     def ids_of(self, key: str) -> list[str]:
-        """The batches made of a key so far, oldest first; among the newest hundred of all."""
+        """The ids of the batches of a key, oldest first, among the newest hundred batches."""
         listed = self._stack.call_api("GET", "/batches?limit=100").json()["batches"]
         return sorted(batch["batchId"] for batch in listed if batch["source"]["key"] == key)
 
     def wait_for_first(self, key: str, timeout_s: float = 30) -> str:
-        """Wait until a key has a batch; returns its id."""
+        """Wait until a key has a batch, and return its id."""
         return wait_for(lambda: self.ids_of(key), timeout_s, f"a batch of {key}")[0]
 
     def wait_until_ended(self, batch_id: str, timeout_s: float = 60) -> dict[str, Any]:
-        """Wait until nothing more will happen to a batch, and return it."""
+        """Wait until a batch has a final status, and return it."""
 
-        def look() -> dict[str, Any]:
+        def ended() -> dict[str, Any]:
             batch = self.show(batch_id)
             return batch if batch.get("status") in FINAL else {}
 
-        return wait_for(look, timeout_s, f"batch {batch_id} to end")
+        return wait_for(ended, timeout_s, f"batch {batch_id} to end")
 
     def result_files(self, batch_id: str) -> dict[str, bytes]:
-        """A batch's result files by name."""
+        """Download the result files of a batch, by name."""
         bucket, s3 = self._stack.outputs["BucketName"], self._stack.aws.s3
         prefix = f"results/{batch_id}/"
         keys = [

@@ -1,4 +1,4 @@
-"""A certificate for this machine alone, so that what demands TLS gets it here as well."""
+"""Creates a self-signed certificate for loopback, for clients and policies that require TLS."""
 
 import datetime
 import ipaddress
@@ -11,28 +11,28 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _VALID_FOR = datetime.timedelta(days=30)
-"""Longer than any local stack stays up."""
-_CLOCK_MAY_BE_OFF = datetime.timedelta(hours=1)
+"""Longer than a local stack runs."""
+_CLOCK_SKEW_MAX = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The files of a self-signed certificate; who trusts it is told of `path` (AWS_CA_BUNDLE, verify=…)."""
+    """The files of a self-signed certificate; clients trust `path` (AWS_CA_BUNDLE, verify=…)."""
 
     path: Path
     key: Path
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """Make a certificate for loopback that nobody trusts but those who are told to.
+    """Create a certificate for 127.0.0.1 and localhost.
 
     Args:
-        folder: where its two files go; it is made if it is not there.
+        folder: folder for the two files; created if it does not exist.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = Certificate(folder / "certificate.pem", folder / "key.pem")
     key = ec.generate_private_key(ec.SECP256R1())
-    # 0600 from the first byte on.
+    # Readable by the owner only, before the key is written.
     made.key.touch(mode=0o600)
     made.key.write_bytes(
         key.private_bytes(
@@ -55,7 +55,7 @@ def _signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_MAY_BE_OFF)
+        .not_valid_before(now - _CLOCK_SKEW_MAX)
         .not_valid_after(now + _VALID_FOR)
         .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -1,4 +1,4 @@
-"""`make demo`: the main job on real input, from nothing, with everything shown that came out of it."""
+"""`make demo`: processes the sample files on a local stack and shows the results."""
 
 import json
 import shutil
@@ -28,15 +28,15 @@ RECURRING_SCHEDULE = "RecurringTick"  # the schedule's logical id in template.ya
 RESULTS = environment.STATE / "demo"
 
 _STANDIN_OPTIONS = ("--job-delay-s", "3")
-# A person who watches wants to see it move; on AWS the same waits grow from seconds to minutes.
+# Shorter waits than on AWS, where they grow from seconds to minutes.
 _WAIT_SCALE = 0.5
-_ALL_SETTLE_WITHIN_S = 300.0
-_LOOK_EVERY_S = 0.5
+_BATCHES_END_WITHIN_S = 300.0
+_POLL_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A file of the demo, and where it was put."""
+    """A file of the demo, and its key in the bucket."""
 
     name: str
     key: str
@@ -44,12 +44,16 @@ class Drop:
 
 
 def main() -> int:
-    """Run the demo; 0 when the ledger agrees with every row of the results."""
+    """Run the demo.
+
+    Returns:
+        0 if the ledger agrees with every row of the results, else 1.
+    """
     console = Console(highlight=False)
     started = time.monotonic()
     shutil.rmtree(RESULTS, ignore_errors=True)
     settings = StackSettings(
-        standin_options=_STANDIN_OPTIONS, announce=lambda step: console.print(f"[dim]·[/] {step} …")
+        standin_options=_STANDIN_OPTIONS, report_step=lambda step: console.print(f"[dim]·[/] {step} …")
     )
     with LocalStack.running(settings) as stack:
         try:
@@ -57,7 +61,7 @@ def main() -> int:
         except Exception:
             _keep_logs(stack, console)
             raise
-    _say_verdict(console, findings, time.monotonic() - started)
+    _print_comparison(console, findings, time.monotonic() - started)
     return 0 if findings.agrees else 1
 
 
@@ -71,11 +75,11 @@ class Demo:
         self._folder = results
 
     def run(self) -> ledger_check.Findings:
-        """Do everything, show everything, and compare it with the ledger."""
+        """Run all steps, show their results, and compare them with the ledger."""
         self._stack.scale_waits(_WAIT_SCALE)
         customers = json.loads((environment.SAMPLES / "gameball-customers.json").read_bytes())
-        opened = self._stack.standin.ask("POST", "customers", customers)["customers"]
-        self._say(f"{opened:,} customers opened at the Gameball stand-in")
+        opened = self._stack.standin.call("POST", "customers", customers)["customers"]
+        self._say(f"{opened:,} customers created at the Gameball stand-in")
         drops = [*(self._drop(name, "inbox/") for name in INBOX), self._drop(RECURRING, "recurring/")]
         self._fire_schedule()
         added = self._post_manual_transactions()
@@ -92,14 +96,14 @@ class Demo:
         content = (environment.SAMPLES / name).read_bytes()
         self._batches.drop(prefix + name, content)
         rows = ledger_check.input_rows(content)
-        self._say(f"events/{name} dropped into the bucket as {prefix}{name} ({rows:,} rows)")
+        self._say(f"events/{name} uploaded to {prefix}{name} ({rows:,} rows)")
         return Drop(name, prefix + name, rows)
 
     def _fire_schedule(self) -> None:
-        """Have EventBridge Scheduler fire the recurring schedule's own target, once and now.
+        """Trigger the recurring schedule now.
 
-        Nobody wants to wait for the first of the month, so the demo adds a one-time schedule with the very
-        target (queue, role, failure queue) of the deployed one.
+        The demo creates a one-time schedule with the target (queue, role, failure queue) of the deployed
+        schedule, which is due once a month.
         """
         scheduler = self._stack.aws.scheduler
         deployed = scheduler.get_schedule(Name=self._stack.physical_id(RECURRING_SCHEDULE))
@@ -111,10 +115,10 @@ class Demo:
             ActionAfterCompletion="DELETE",
         )
         expression = deployed["ScheduleExpression"]
-        self._say(f"recurring schedule, {expression}: fired now, by a one-time schedule with its very target")
+        self._say(f"recurring schedule, {expression}: triggered now by a one-time schedule")
 
     def _post_manual_transactions(self) -> list[Mapping[str, Any]]:
-        """Post each sample body to the API; returns those that were added."""
+        """Post each sample body to the API, and return those that were applied."""
         table = _table("Manual transactions", "request", "customer", "points", "expires", "answer")
         added = []
         for name in MANUAL:
@@ -122,15 +126,15 @@ class Demo:
             answer = self._stack.call_api("POST", "/transactions/manual", body)
             if answer.status == 200:
                 added.append(body)
-            told = answer.json()
-            said = told.get("message") or f"added as {told.get('gameballTransactionId')}"
+            fields = answer.json()
+            text = fields.get("message") or f"added as {fields.get('gameballTransactionId')}"
             days = f"{body['expiryAfter']} days" if "expiryAfter" in body else ""
-            table.add_row(name, body["customerId"], f"{body['points']:+}", days, f"{answer.status} {said}")
+            table.add_row(name, body["customerId"], f"{body['points']:+}", days, f"{answer.status} {text}")
         self._console.print(table)
         return added
 
     def _wait_for_batches(self, drops: Sequence[Drop]) -> list[dict[str, Any]]:
-        """Watch the batches until all have ended; returns them in the order of the drops."""
+        """Wait until all batches have ended, and return them in the order of the files."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self._console) as progress:
             bars = [progress.add_task(drop.key, total=drop.rows) for drop in drops]
@@ -144,17 +148,17 @@ class Demo:
                 return [batch for batch in found if batch is not None and batch["status"] in FINAL]
 
             wait_for(
-                lambda: len(look()) == len(drops), _ALL_SETTLE_WITHIN_S, "all batches to end", _LOOK_EVERY_S
+                lambda: len(look()) == len(drops), _BATCHES_END_WITHIN_S, "all batches to end", _POLL_EVERY_S
             )
             return look()
 
     def _batches_of(self, drops: Sequence[Drop]) -> list[dict[str, Any] | None]:
-        """Each drop's batch as the batch API shows it, or None while there is none yet."""
+        """The batch of each file, or None while there is none."""
         ids = [self._batches.ids_of(drop.key) for drop in drops]
         return [self._batches.show(found[0]) if found else None for found in ids]
 
     def _fetch_results(self, batches: Sequence[Mapping[str, Any]]) -> dict[str, list[ledger_check.ResultRow]]:
-        """Copy the result files out of the bucket, since the bucket ends with the demo."""
+        """Download the result files, since the bucket is deleted with the stack."""
         return {batch["batchId"]: self._fetch(batch["batchId"]) for batch in batches}
 
     def _fetch(self, batch_id: str) -> list[ledger_check.ResultRow]:
@@ -182,7 +186,7 @@ class Demo:
     def _show_not_applied(
         self, batches: Sequence[Mapping[str, Any]], results: Mapping[str, Sequence[ledger_check.ResultRow]]
     ) -> None:
-        table = _table("Rows that were not applied", "line", "customer", "status", "why")
+        table = _table("Rows that were not applied", "line", "customer", "status", "message")
         for batch in batches:
             for row in results[batch["batchId"]]:
                 if row.status != "applied":
@@ -190,7 +194,7 @@ class Demo:
         self._console.print(table)
 
     def _show_files(self, batches: Sequence[Mapping[str, Any]]) -> None:
-        self._console.print("Result files, copied out of the bucket's results/ since the stack ends here:")
+        self._console.print("Result files, downloaded from the bucket's results/:")
         for batch in batches:
             folder = self._folder / batch["batchId"]
             names = ", ".join(sorted(path.name for path in folder.iterdir()))
@@ -209,7 +213,7 @@ def _short(path: Path) -> Path:
 
 
 def _rows_done(batch: Mapping[str, Any]) -> int:
-    """Rows whose outcome is known: those that Gameball settled, and those that were never sent."""
+    """The number of rows whose outcome is known."""
     if batch["status"] in FINAL:
         return int(batch["counts"]["rows"])
     progress = batch["progress"]
@@ -217,7 +221,7 @@ def _rows_done(batch: Mapping[str, Any]) -> int:
 
 
 def _keep_logs(stack: LocalStack, console: Console) -> None:
-    """Keep what could explain a failure, for the stack's own folder goes with the stack."""
+    """Save the logs after a failure, since the folder of the stack is removed."""
     folder = RESULTS / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in {**stack.program_logs(), **stack.all_function_logs()}.items():
@@ -225,15 +229,15 @@ def _keep_logs(stack: LocalStack, console: Console) -> None:
     console.print(f"[red]The demo failed.[/] Logs: {_short(folder)}/", soft_wrap=True)
 
 
-def _say_verdict(console: Console, findings: ledger_check.Findings, took_s: float) -> None:
+def _print_comparison(console: Console, findings: ledger_check.Findings, took_s: float) -> None:
     console.print(f"Took {took_s:.0f} s.")
     compared = f"{findings.rows:,} rows of results.csv against {findings.postings:,} postings at Gameball"
     if findings.agrees:
         console.print(f"[green]The ledger agrees, row by row[/]: {compared}.", soft_wrap=True)
         return
-    for line in findings.shown():
+    for line in findings.first_lines():
         console.print(f"  {line}", soft_wrap=True, markup=False)
-    differences = f"{len(findings.disagreements):,} differences in {compared}"
+    differences = f"{len(findings.differences):,} differences in {compared}"
     console.print(f"[red]The ledger does NOT agree[/]: {differences}.", soft_wrap=True)
 
 
@@ -241,4 +245,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("stopped; nothing is left running")
+        sys.exit("interrupted; the stack is stopped")

@@ -1,4 +1,4 @@
-"""MiniStack, the AWS on this machine, as a child process."""
+"""Starts MiniStack, the AWS emulator, as a process."""
 
 import socket
 import sys
@@ -16,17 +16,20 @@ _ANSWER_WITHIN_S = 5.0
 
 
 class EmulatorFailed(Exception):
-    """MiniStack ended, or did not answer in time; the message has the end of its log."""
+    """MiniStack ended, or answered with an error; the message has the end of its log."""
 
 
 def start_emulator(folder: Path, certificate: Certificate | None = None) -> tuple[SupervisedProcess, str]:
-    """Start MiniStack on a free port, wait until it answers, and return it with its address.
+    """Start MiniStack on a free port and wait until it answers.
 
-    It enforces IAM: everyone but the root account (ACCESS_KEY) may do what a policy allows, and no more.
+    It enforces IAM policies for all but the root account (ACCESS_KEY).
 
     Args:
-        folder: for its log and its files.
-        certificate: with one, it is reached over TLS alone; without, over plain HTTP.
+        folder: folder for its log and files.
+        certificate: certificate for TLS; None for plain HTTP.
+
+    Returns:
+        The process, and the address of the endpoint.
     """
     port = _free_port()
     work = folder / "tmp"
@@ -45,10 +48,10 @@ def start_emulator(folder: Path, certificate: Certificate | None = None) -> tupl
 
 
 def _environment(port: int, work: Path, certificate: Certificate | None) -> dict[str, str]:
-    """Only what MiniStack needs: it hands its environment on to every function.
+    """Only the variables that MiniStack needs, since every function gets them, too.
 
-    Among what must not get in: PYTHONDONTWRITEBYTECODE, which makes cold starts slow, and the user's
-    credentials. The two keys here make the root account; a function gets those of its role instead.
+    PYTHONDONTWRITEBYTECODE would make cold starts slow, and the user's credentials must not get in. The two
+    keys are those of the root account; functions get the keys of their roles.
     """
     return {
         "PATH": environment.search_path(),
@@ -58,7 +61,7 @@ def _environment(port: int, work: Path, certificate: Certificate | None) -> dict
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": REGION,
-        # Listens on a fixed port, so that a second MiniStack could not start.
+        # They listen on a fixed port, so that a second MiniStack could not start.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "1",
@@ -70,7 +73,7 @@ def _environment(port: int, work: Path, certificate: Certificate | None) -> dict
 
 
 def _tls(certificate: Certificate) -> dict[str, str]:
-    """MiniStack's settings for TLS. It takes port 443 of loopback as well, where it may and it is free."""
+    """MiniStack's settings for TLS. It also listens on port 443 of loopback where it can."""
     return {
         "USE_SSL": "1",
         "MINISTACK_SSL_CERT": str(certificate.path),
@@ -88,11 +91,11 @@ def _free_port() -> int:
 
 def _answers(child: SupervisedProcess, endpoint: str, certificate: Certificate | None) -> bool:
     if not child.is_running:
-        raise EmulatorFailed(f"MiniStack ended at once:\n{child.log_tail()}")
+        raise EmulatorFailed(f"MiniStack ended during its start:\n{child.log_tail()}")
     try:
-        door = _http(certificate.path if certificate else None)
+        http = _http(certificate.path if certificate else None)
         url = f"{endpoint}/_ministack/ready"
-        return door.request("GET", url, timeout=_ANSWER_WITHIN_S, retries=False).status == 200
+        return http.request("GET", url, timeout=_ANSWER_WITHIN_S, retries=False).status == 200
     except urllib3.exceptions.HTTPError:
         return False
 
@@ -102,9 +105,9 @@ def _http(ca_bundle: Path | None) -> urllib3.PoolManager:
 
 
 def scale_waits(endpoint: str, factor: float, ca_bundle: Path | None = None) -> None:
-    """Make the state machines' waits shorter (or longer) by a factor, from the next wait on."""
+    """Scale the waits of state machines by a factor, from the next wait on."""
     settings = {"stepfunctions._SFN_WAIT_SCALE": factor}
     url = f"{endpoint}/_ministack/config"
     answer = _http(ca_bundle).request("POST", url, json=settings, retries=False)
     if answer.status != 200:
-        raise EmulatorFailed(f"MiniStack refused to scale waits: {answer.status} {answer.data!r}")
+        raise EmulatorFailed(f"MiniStack did not scale waits: {answer.status} {answer.data!r}")

@@ -1,7 +1,6 @@
-"""Whether Gameball's ledger and our results say the same, row by row.
+"""Compares the stand-in's ledger with results.csv, row by row.
 
-Compares what the stand-in says it applied with what results.csv says was applied. It shares no code with
-what it checks, and reads nothing but those two and the input.
+It shares no code with what it checks: it reads the stand-in's audit, results.csv and the input only.
 """
 
 import csv
@@ -15,11 +14,11 @@ from typing import Any, NamedTuple
 RESULT_COLUMNS = ["line", "customerId", "amount", "reason", "status", "message", "jobId"]
 OUTCOMES = ("applied", "failed", "rejected", "not_submitted", "in_doubt")
 NEVER_SENT = frozenset({"rejected", "not_submitted"})
-_SHOWN_AT_MOST = 10
+_LINES_MAX = 10
 
 
 class Posting(NamedTuple):
-    """What identifies one change in the ledger: a batch's row by its job, a manual one by its transaction."""
+    """One change in the ledger, identified by its job or by its transaction."""
 
     document: str
     customer_id: str
@@ -33,38 +32,38 @@ class ResultRow:
     line: int
     customer_id: str
     amount: Decimal
-    """Zero in a row that was never sent: what stands there need not be a number."""
+    """Zero in a row that was never sent, whose amount need not be a number."""
     status: str
     message: str
     job_id: str
 
     @property
     def posting(self) -> Posting:
-        """What this row put into the ledger, if it did."""
+        """The posting of this row in the ledger, if it was applied."""
         return Posting(f"job {self.job_id}", self.customer_id, self.amount)
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was compared, and everything that does not agree; agreement is an empty list."""
+    """The result of a comparison, with all differences."""
 
     rows: int
     postings: int
-    disagreements: Sequence[str]
+    differences: Sequence[str]
 
     @property
     def agrees(self) -> bool:
-        """Whether ledger and results say the same."""
-        return not self.disagreements
+        """Whether ledger and results agree."""
+        return not self.differences
 
-    def shown(self) -> list[str]:
-        """The first disagreements, for people."""
-        rest = len(self.disagreements) - _SHOWN_AT_MOST
-        return [*self.disagreements[:_SHOWN_AT_MOST], *([f"… and {rest} more"] if rest > 0 else [])]
+    def first_lines(self) -> list[str]:
+        """The first differences, for people."""
+        rest = len(self.differences) - _LINES_MAX
+        return [*self.differences[:_LINES_MAX], *([f"… and {rest} more"] if rest > 0 else [])]
 
 
 class ResultsUnreadable(Exception):
-    """results.csv is not what it should be; the message says where."""
+    """results.csv is not valid; the message says where."""
 
 
 def read_results(content: bytes) -> list[ResultRow]:
@@ -94,7 +93,7 @@ def _amount(line: str, text: str) -> Decimal:
 
 
 def input_rows(content: bytes) -> int:
-    """How many data rows an input has; blank lines are none."""
+    """The number of data rows of an input, without blank lines."""
     return sum(any(cells) for cells in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))) - 1
 
 
@@ -104,24 +103,24 @@ def compare(
     manual: Iterable[Mapping[str, Any]],
     audit: Mapping[str, Any],
 ) -> Findings:
-    """Compare all that was asked for since the ledger was empty with all that is in it.
+    """Compare all results with the whole ledger.
 
     Args:
-        results: the rows of each results.csv by batch.
-        inputs: how many rows each batch's input has.
-        manual: the bodies of the manual transactions that were answered with 200.
-        audit: the stand-in's audit.
+        results: rows of results.csv by batch id.
+        inputs: number of rows of the input by batch id.
+        manual: bodies of the manual transactions that were answered with 200.
+        audit: audit of the stand-in, which was empty at first.
     """
     rows = [row for batch in results.values() for row in batch]
     entries = Counter(_posting_of(entry) for entry in audit["applied"])
     expected = Counter(row.posting for row in rows if row.status == "applied")
     expected += Counter(_posting_of(body) for body in manual)
-    disagreements = [
+    differences = [
         *_wrong_rows(results, inputs),
         *(f"{_text(posting)}: reported as applied, not in the ledger" for posting in (expected - entries)),
         *_unexplained(entries - expected, rows),
     ]
-    return Findings(len(rows), entries.total(), disagreements)
+    return Findings(len(rows), entries.total(), differences)
 
 
 def _posting_of(entry: Mapping[str, Any]) -> Posting:
@@ -133,7 +132,7 @@ def _posting_of(entry: Mapping[str, Any]) -> Posting:
 
 
 def _wrong_rows(results: Mapping[str, Sequence[ResultRow]], inputs: Mapping[str, int]) -> Iterable[str]:
-    """Results that are wrong by themselves: lines missing or twice, a job where none can be."""
+    """Errors within the results: lines missing or repeated, a job for a row that was never sent."""
     for batch, rows in results.items():
         lines = [row.line for row in rows]
         if len(rows) != inputs[batch]:
@@ -150,7 +149,7 @@ def _sent_unsent(row: ResultRow) -> bool:
 
 
 def _unexplained(surplus: Counter[Posting], rows: Iterable[ResultRow]) -> Iterable[str]:
-    """Postings that no applied row explains. A row in doubt may have been applied: it explains one."""
+    """Postings without an applied row; a row in doubt may account for one."""
     in_doubt = Counter((row.customer_id, row.amount) for row in rows if row.status == "in_doubt")
     for posting in surplus.elements():
         if in_doubt[posting.customer_id, posting.amount] > 0:

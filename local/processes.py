@@ -1,4 +1,4 @@
-"""The programs that the local stack consists of, as child processes that can't outlive it."""
+"""Processes of the local stack, which never outlive their owner."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class SupervisedProcess:
-    """A program with its own process group and log; it is stopped with all that it started.
+    """A program with its own process group and log; it is stopped with all processes that it started.
 
     Args:
         name: of the program, for messages.
@@ -59,11 +59,11 @@ class SupervisedProcess:
         return self._process.poll() is None
 
     def log_text(self) -> str:
-        """Everything that it has printed so far."""
+        """The whole output so far."""
         return self.log.read_text(errors="replace")
 
     def log_tail(self) -> str:
-        """The last that it printed, for an error message."""
+        """The end of the output, for an error message."""
         return self.log_text()[-_TAIL_CHARS:]
 
     def wait(self, timeout_s: float) -> int:
@@ -83,7 +83,7 @@ class SupervisedProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        # Where the supervisor did its work there is no such file any more.
+        # The supervisor removes this file after it has killed the group.
         kill_recorded_group(self._pid_file)
 
     def __enter__(self) -> Self:
@@ -151,15 +151,21 @@ def ignore_stop_signals() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def wait_for(look: Callable[[], T | None], timeout_s: float, what: str, every_s: float = _POLL_EVERY_S) -> T:
-    """Look until there is something to see, and return it.
+def wait_for(poll: Callable[[], T | None], timeout_s: float, what: str, every_s: float = _POLL_EVERY_S) -> T:
+    """Poll until a function returns a true value, and return that.
+
+    Args:
+        poll: the function.
+        timeout_s: how long to poll.
+        what: what is waited for, for the message.
+        every_s: pause between two calls.
 
     Raises:
-        TimeoutError: nothing was seen in time; the message says what was waited for.
+        TimeoutError: no true value in time; the message says what was waited for.
     """
     deadline = time.monotonic() + timeout_s
-    while not (seen := look()):
+    while not (found := poll()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout_s:g} s for {what}; the last look gave {seen!r}")
+            raise TimeoutError(f"waited {timeout_s:g} s for {what}; the last result was {found!r}")
         time.sleep(every_s)
-    return seen
+    return found

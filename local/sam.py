@@ -1,4 +1,4 @@
-"""The steps of a deployment, as a person would take them, against the AWS on this machine."""
+"""Builds and deploys the application with SAM to the emulator."""
 
 import fcntl
 import json
@@ -19,22 +19,22 @@ from local.environment import ACCESS_KEY, SECRET_KEY
 from local.processes import SupervisedProcess
 
 CONFIG_ENV = "local"
-_TAKES_AT_MOST_S = 600
+_TIMEOUT_S = 600
 
 
 class SamFailed(Exception):
-    """A SAM command ended with an error; the message has the end of what it printed."""
+    """A SAM command failed; the message has the end of its output."""
 
 
 class Sam:
-    """SAM with one build folder. Two stacks may share the folder: `alone` lets one at a time in."""
+    """SAM with one build folder. Stacks can share the folder; `exclusive_use` lets one of them use it."""
 
     def __init__(self, build_folder: Path, log: Path) -> None:
         self._build_folder = build_folder
         self._log = log
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive_use(self) -> Iterator[None]:
         """Hold the build folder from before the build until after the deployment."""
         self._build_folder.mkdir(parents=True, exist_ok=True)
         with (self._build_folder / "in-use.lock").open("w") as lock:
@@ -42,7 +42,7 @@ class Sam:
             yield
 
     def build(self) -> None:
-        """Build for this very interpreter and processor, for the functions will run in it."""
+        """Build for the interpreter and processor of this machine, where the functions run."""
         _remove_bytecode()
         self._run(
             ["build", "--build-dir", str(self._built), "--cache-dir", str(self._build_folder / "cache")],
@@ -52,7 +52,7 @@ class Sam:
         self._compile()
 
     def deploy(self, aws: Aws, parameters: Mapping[str, str]) -> None:
-        """Deploy what was built, and only that: without a build, SAM would deploy the sources."""
+        """Deploy the build; without one, SAM would deploy the sources."""
         if not (self._built / "template.yaml").is_file():
             raise SamFailed("there is no built template to deploy")
         env = _environment(self._build_folder) | {
@@ -66,7 +66,7 @@ class Sam:
         self._run(["deploy", "--template-file", str(self._built / "template.yaml")], parameters, env)
 
     def _compile(self) -> None:
-        """Add the bytecode, which SAM leaves out and a function can't keep (docs/deployment.md)."""
+        """Add bytecode, which SAM leaves out (docs/deployment.md)."""
         command = [sys.executable, "-m", "compileall", "-q", "-j0", "--invalidation-mode", "checked-hash"]
         self._finish("compileall", [*command, str(self._built)], os.environ)
 
@@ -84,15 +84,19 @@ class Sam:
         self._finish(f"sam {arguments[0]}", command, env)
 
     def _finish(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:
-        """Run a command to its end; where the start is interrupted, what it started (pip) ends, too."""
+        """Run a command; if it is interrupted, processes that it started (pip) are stopped, too."""
         with SupervisedProcess(name, command, env, self._log, environment.ROOT) as child:
-            status = child.wait(_TAKES_AT_MOST_S)
+            status = child.wait(_TIMEOUT_S)
         if status != 0:
             raise SamFailed(f"{name} ended with status {status}:\n{child.log_tail()}")
 
 
 def validate() -> int:
-    """`sam validate --lint`; returns its exit status. It needs no network, and leaves PyPI alone."""
+    """Run `sam validate --lint` without network access.
+
+    Returns:
+        Its exit status.
+    """
     env = _environment(environment.ROOT / ".aws-sam")
     return subprocess.run(
         [str(environment.TOOLS / "sam"), "validate", "--lint"], env=env, cwd=environment.ROOT, check=False
@@ -100,16 +104,16 @@ def validate() -> int:
 
 
 def deployment_settings() -> dict[str, object]:
-    """What samconfig.toml says of deploying to the environment `local`."""
+    """The deployment settings of the environment `local` in samconfig.toml."""
     config = tomllib.loads(environment.SAM_CONFIG.read_text())
     settings: dict[str, object] = config[CONFIG_ENV]["deploy"]["parameters"]
     return settings
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:
-    """The parameters of samconfig.toml, of this machine, and those given; the later one rules.
+    """Merge the parameters of samconfig.toml, of this machine, and those given; the last one wins.
 
-    They are put together here because SAM lets the command line replace the file's list as a whole.
+    SAM itself replaces the list in the file by that of the command line.
     """
     listed = deployment_settings().get("parameter_overrides", [])
     if not isinstance(listed, list):
@@ -125,13 +129,13 @@ def _of_this_machine() -> dict[str, str]:
 
 
 def _environment(build_folder: Path) -> dict[str, str]:
-    """This process's environment, for pip finds the package index there, but no AWS account of the user's."""
+    """The environment of this process, with the package index for pip but without AWS credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
     kept.pop("PYTHONPATH", None)
     return kept | {
         "PATH": environment.search_path(),
         "AWS_DEFAULT_REGION": str(deployment_settings()["region"]),
-        # Files that can't be there: the user's own profiles must not get in.
+        # Empty files in place of the user's profiles.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "SAM_CLI_TELEMETRY": "0",
@@ -140,7 +144,7 @@ def _environment(build_folder: Path) -> dict[str, str]:
 
 
 def _quiet_app_folder(build_folder: Path) -> Path:
-    """A folder in which SAM finds that it looked for a newer version just now; else it would ask PyPI."""
+    """A folder that says that SAM has just checked for a newer version; else it would call PyPI."""
     folder = build_folder / "app"
     folder.mkdir(parents=True, exist_ok=True)
     metadata = {"lastVersionCheck": time.time(), "telemetryEnabled": False}
@@ -149,12 +153,12 @@ def _quiet_app_folder(build_folder: Path) -> Path:
 
 
 def _remove_bytecode() -> None:
-    """SAM's cache takes every file for a source: bytecode that tests left would mean a build from scratch."""
+    """Remove bytecode that tests left, which SAM takes for changed sources and builds from scratch."""
     for folder in ("functions", "layers"):
         for bytecode in (environment.ROOT / folder).rglob("__pycache__"):
             shutil.rmtree(bytecode, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    # For `make lint`; there, SAM must not ask PyPI for a newer version either.
+    # For `make lint`.
     sys.exit(validate())

@@ -1,4 +1,4 @@
-"""The whole bundle on one machine: Gameball stand-in, AWS emulator, and the real template deployed to it."""
+"""The application on one machine: Gameball stand-in, AWS emulator, and the template deployed to it."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from local.workspace import create_workspace, ignore_progress
 
 @dataclass(frozen=True, slots=True)
 class Gameball:
-    """The Gameball that a stack talks to."""
+    """A Gameball account: its address and keys."""
 
     base_url: str
     keys: Keys
@@ -28,29 +28,29 @@ class Gameball:
 
 @dataclass(frozen=True, slots=True)
 class StackSettings:
-    """How a local stack is to be."""
+    """Settings of a local stack."""
 
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """Template parameters besides those that the stack finds out by itself."""
+    """Template parameters, besides those that the stack sets itself."""
     standin_options: tuple[str, ...] = ()
-    """Further options of ``python -m local.standin``."""
+    """Options of ``python -m local.standin``."""
     gameball: Gameball | None = None
     """Another Gameball than the stand-in, which is then not started."""
     build_folder: Path = environment.ROOT / ".aws-sam"
-    """Stacks may share it: they take turns in building and deploying."""
-    announce: Callable[[str], None] = ignore_progress
-    """Called with a line about each step, for people who wait."""
+    """Stacks can share it: they build and deploy one after another."""
+    report_step: Callable[[str], None] = ignore_progress
+    """Called with a line about each step."""
 
 
 def describe_start(gameball: Gameball | None) -> str:
-    """Say what is started, and where adjustments go."""
+    """Describe what is started, and where adjustments go."""
     if gameball is None:
         return "starting MiniStack and the Gameball stand-in"
     return f"starting MiniStack; adjustments go to {gameball.base_url}, not to the stand-in"
 
 
 class LocalStack:
-    """A running stack, and what tests, the demo and people do with it. ``running`` starts and stops it."""
+    """A running stack; ``running`` starts and stops it."""
 
     def __init__(self, settings: StackSettings, folder: Path) -> None:
         self.folder = folder
@@ -65,15 +65,15 @@ class LocalStack:
     @classmethod
     @contextmanager
     def running(cls, settings: StackSettings | None = None) -> Iterator[Self]:
-        """Start a stack for as long as the block lasts, and leave nothing running behind, however it ends.
+        """Run a stack for the duration of the block.
 
-        Its programs are stopped when the block is left, also by an exception or by SIGTERM. Should this
-        process be killed, their supervisors see it and stop them.
+        Its programs and files are removed when the block ends, also by an exception or SIGTERM. If this
+        process is killed, the supervisors stop the programs, and the next start removes the files.
         """
         settings = settings or StackSettings()
         with (
             exit_on_sigterm(),
-            create_workspace(environment.STATE, settings.announce) as folder,
+            create_workspace(environment.STATE, settings.report_step) as folder,
             ExitStack() as cleanup,
         ):
             stack = cls(settings, folder)
@@ -92,19 +92,19 @@ class LocalStack:
 
     @property
     def has_standin(self) -> bool:
-        """Whether adjustments go to the stand-in of this stack."""
+        """Whether this stack sends adjustments to its stand-in."""
         return self._standin is not None
 
     @property
     def standin(self) -> StandInClient:
-        """The stand-in's side door."""
+        """Client of the stand-in's admin API."""
         if self._standin is None:
-            raise LookupError("this stack talks to another Gameball than the stand-in")
+            raise LookupError("this stack has no stand-in; it uses another Gameball")
         return self._standin
 
     @property
     def gameball(self) -> Gameball:
-        """Where this stack sends adjustments to."""
+        """The Gameball that this stack sends adjustments to."""
         if self._gameball is None:
             raise LookupError("the stand-in has not been started")
         return self._gameball
@@ -115,22 +115,22 @@ class LocalStack:
         return str(deployment_settings()["stack_name"])
 
     def deploy(self, parameters: Mapping[str, str] | None = None) -> None:
-        """Build and deploy, with further parameters; what the stack holds stays, a changed API moves."""
-        announce = self._settings.announce
+        """Build and deploy, with further parameters; a changed API gets another address."""
+        report_step = self._settings.report_step
         together = {
             "GameballBaseUrl": self.gameball.base_url,
             **self._settings.parameters,
             **(parameters or {}),
         }
-        with self._sam.alone():
-            announce("sam build")
+        with self._sam.exclusive_use():
+            report_step("sam build")
             self._sam.build()
-            announce("sam deploy")
+            report_step("sam deploy")
             self._sam.deploy(self.aws, together)
         self.outputs = self._read_outputs()
 
     def store_keys(self, keys: Keys) -> None:
-        """Put the two Gameball keys into the secret, as an operator does."""
+        """Store the two Gameball keys in the secret."""
         secret = json.dumps({"apiKey": keys.api_key, "secretKey": keys.secret_key})
         self.aws.secrets.put_secret_value(SecretId=self.outputs["SecretName"], SecretString=secret)
 
@@ -143,22 +143,22 @@ class LocalStack:
         *,
         is_signed: bool = True,
     ) -> ApiAnswer:
-        """Call the bundle's API, signed as IAM asks for."""
+        """Call the API of the application, with a signature of AWS_IAM."""
         return self.aws.call_api(self.outputs["ApiUrl"], method, path, body, headers, is_signed=is_signed)
 
     def scale_waits(self, factor: float) -> None:
-        """Make the state machines' waits shorter (0.1: a tenth) from the next wait on."""
+        """Scale the waits of state machines (0.1: a tenth), from the next wait on."""
         scale_waits(self.aws.endpoint, factor, self.aws.ca_bundle)
 
     def physical_id(self, logical_id: str) -> str:
-        """The name in AWS of one of the template's resources."""
+        """The physical id of a resource of the template."""
         found = self.aws.cloudformation.describe_stack_resource(
             StackName=self.name, LogicalResourceId=logical_id
         )
         return found["StackResourceDetail"]["PhysicalResourceId"]
 
     def function_logs(self, logical_id: str) -> str:
-        """All that one of the template's functions has logged, oldest first."""
+        """The log of a function of the template, oldest line first."""
         name = self.physical_id(logical_id)
         logging = self.aws.functions.get_function_configuration(FunctionName=name).get("LoggingConfig", {})
         pages = self.aws.logs.get_paginator("filter_log_events").paginate(
@@ -167,10 +167,10 @@ class LocalStack:
         try:
             return "\n".join(event["message"].rstrip() for page in pages for event in page["events"])
         except self.aws.logs.exceptions.ResourceNotFoundException:
-            return ""  # the group is made at the first invocation
+            return ""  # the log group is created by the first invocation
 
     def all_function_logs(self) -> dict[str, str]:
-        """The logs of all functions of the template by logical id, for a test that failed."""
+        """The logs of all functions by logical id."""
         pages = self.aws.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name)
         names = [
             resource["LogicalResourceId"]
@@ -181,15 +181,15 @@ class LocalStack:
         return {name: self.function_logs(name) for name in names}
 
     def ended_program(self) -> str | None:
-        """The name of a program of the stack that has ended by itself, without which the stack is no use."""
+        """The name of a program of the stack that has ended by itself, if any."""
         return next((program.name for program in self._programs if not program.is_running), None)
 
     def program_logs(self) -> dict[str, str]:
-        """What the stand-in, MiniStack and SAM have printed."""
+        """The output of the stand-in, MiniStack and SAM."""
         return {path.stem: path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log"))}
 
     def _start(self, cleanup: ExitStack) -> None:
-        self._settings.announce(describe_start(self._gameball))
+        self._settings.report_step(describe_start(self._gameball))
         if self._gameball is None:
             child, self._standin = start_standin(self.folder, self._settings.standin_options)
             self._programs.append(cleanup.enter_context(child))
@@ -198,7 +198,7 @@ class LocalStack:
         child, endpoint = start_emulator(self.folder, certificate)
         self._programs.append(cleanup.enter_context(child))
         self._aws = Aws(endpoint, REGION, certificate.path)
-        # Ours, so that SAM need not deploy a stack of its own for it first.
+        # Created here, so that SAM does not deploy a stack of its own for it.
         self._make_bucket(str(deployment_settings()["s3_bucket"]))
         self.deploy()
         self.store_keys(self.gameball.keys)

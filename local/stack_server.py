@@ -40,7 +40,7 @@ def _running_stack() -> Iterator[RunningStack]:
     settings = StackSettings(
         gameball=_other_gameball(),
         standin_options=("--customers-file", str(environment.SAMPLES / "gameball-customers.json")),
-        announce=lambda step: print(f"{step} …", flush=True),
+        report_step=lambda step: print(f"{step} …", flush=True),
     )
     with LocalStack.running(settings) as stack:
         yield _ServedStack(stack)

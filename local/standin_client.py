@@ -1,4 +1,4 @@
-"""The Gameball stand-in as a child process, and its side door for tests and the demo."""
+"""Starts the Gameball stand-in as a process, and calls its admin API."""
 
 import json
 import os
@@ -31,49 +31,53 @@ STANDIN_KEYS = Keys("standin-api-key", "standin-secret-key")
 
 
 class StandInFailed(Exception):
-    """The stand-in ended, or refused what its side door was asked for."""
+    """The stand-in ended, or its admin API answered with an error."""
 
 
 class StandInClient:
-    """The side door under ``/_standin/``: set up, look inside, ask for faults."""
+    """Client of the admin API under ``/_standin/``: setup, audit, settings, faults."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
 
     def open_customers(self, customers: Iterable[Mapping[str, object]]) -> None:
-        """Add customers (``customerId``, ``balance``), or set the balances of those that exist."""
-        self.ask("POST", "customers", {"customers": list(customers)})
+        """Create customers (``customerId``, ``balance``), or set the balances of existing ones."""
+        self.call("POST", "customers", {"customers": list(customers)})
 
     def audit(self) -> dict[str, Any]:
-        """All that was applied and refused, with exact numbers."""
-        return self.ask("GET", "audit")
+        """All applied and refused adjustments, with exact numbers."""
+        return self.call("GET", "audit")
 
     def change_settings(self, settings: Mapping[str, object]) -> None:
-        """Change how the stand-in behaves; other settings stay."""
-        self.ask("POST", "settings", settings)
+        """Change settings; others stay."""
+        self.call("POST", "settings", settings)
 
     def add_fault(self, fault: Mapping[str, object]) -> None:
-        """Make requests go wrong in the way that the fault says."""
-        self.ask("POST", "faults", fault)
+        """Add a fault for coming requests."""
+        self.call("POST", "faults", fault)
 
     def reset(self) -> None:
-        """Forget everything: customers, ledger, jobs, faults, changed settings."""
-        self.ask("POST", "reset")
+        """Remove everything: customers, ledger, jobs, faults, changed settings."""
+        self.call("POST", "reset")
 
-    def ask(self, method: str, what: str, body: object = None) -> dict[str, Any]:
-        """Call the side door and return its answer."""
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Call the admin API and return the body of its answer.
+
+        Raises:
+            StandInFailed: the answer is an error.
+        """
         sent = None if body is None else json.dumps(body).encode()
         answer = urllib3.request(
-            method, f"{self.base_url}/_standin/{what}", body=sent, timeout=30, retries=False
+            method, f"{self.base_url}/_standin/{path}", body=sent, timeout=30, retries=False
         )
         if answer.status != 200:
-            raise StandInFailed(f"{method} {what}: {answer.status} {answer.data.decode(errors='replace')}")
+            raise StandInFailed(f"{method} {path}: {answer.status} {answer.data.decode(errors='replace')}")
         found: dict[str, Any] = json.loads(answer.data, parse_float=Decimal)
         return found
 
 
 def start_standin(folder: Path, options: Iterable[str] = ()) -> tuple[SupervisedProcess, StandInClient]:
-    """Start the stand-in on a free port, wait until it listens, and return it with its side door."""
+    """Start the stand-in on a free port, and return it with a client of its admin API."""
     keys = ["--api-key", STANDIN_KEYS.api_key, "--secret-key", STANDIN_KEYS.secret_key]
     command = [sys.executable, "-m", "local.standin", "--port", "0", *keys, *options]
     child = SupervisedProcess("standin", command, _environment(), folder / "standin.log", environment.ROOT)

@@ -21,7 +21,7 @@ _REMOVE_PAUSE_S = 0.1
 
 
 def ignore_progress(step: str) -> None:
-    """Take a line of progress and show it to nobody."""
+    """Ignore a line about progress."""
 
 
 @contextmanager
@@ -67,9 +67,9 @@ def remove_abandoned(parent: Path, report: Callable[[str], None] = ignore_progre
 def _remove(folder: Path, report: Callable[[str], None]) -> None:
     for pid_file in folder.glob("*.pid"):
         kill_recorded_group(pid_file)
-    work = list(folder.glob("tmp/*"))
+    work = [path for path in folder.glob("tmp/*") if path.is_dir()]
     if work:
-        report(f"removing temporary files of {len(work)} function instances")
+        report(f"removing temporary files: {len(work)} folders")
     for part in work:
         shutil.rmtree(part, ignore_errors=True)
     for _ in range(_REMOVE_TRIES_MAX):

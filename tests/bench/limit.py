@@ -165,7 +165,7 @@ def submit(site_: Site, rows: list[int]) -> tuple[int, int, float]:
     site_.standin.reset()
     width = len(f"{max(rows):08d}")
     customers = {"generate": {"prefix": "player-", "count": max(rows), "width": width}}
-    site_.standin.ask("POST", "customers", customers)
+    site_.standin.call("POST", "customers", customers)
     desks = [site_.desk() for _ in rows]
     names = []
     for number, (desk, count) in enumerate(zip(desks, rows, strict=True)):

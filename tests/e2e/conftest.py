@@ -43,7 +43,7 @@ def stack(running_stack: LocalStack) -> LocalStack:
 
 @pytest.fixture
 def standin(stack: LocalStack) -> StandInClient:
-    """The stand-in's side door."""
+    """Client of the stand-in's admin API."""
     return stack.standin
 
 

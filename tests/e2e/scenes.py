@@ -598,4 +598,4 @@ def open_customers(stack: LocalStack) -> None:
     stack.standin.reset()
     stack.standin.change_settings({"job_delay_s": 0, "limits": False})
     everybody = {"prefix": "c", "count": CUSTOMERS, "width": 3, "balance": 1_000_000}
-    stack.standin.ask("POST", "customers", {"generate": everybody})
+    stack.standin.call("POST", "customers", {"generate": everybody})

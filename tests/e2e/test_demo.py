@@ -13,7 +13,7 @@ def test_the_demo_shows_outcomes_and_the_ledger_agrees_row_by_row(stack: LocalSt
     shown = io.StringIO()
     findings = Demo(stack, Console(file=shown, width=120), tmp_path).run()
 
-    assert findings.disagreements == []
+    assert findings.differences == []
     assert findings.rows == 2_600 + 12 + 24
     assert findings.postings > 2_500
     assert "Deduction cannot have expiry" in shown.getvalue()

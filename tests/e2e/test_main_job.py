@@ -26,7 +26,7 @@ def test_a_dropped_file_ends_with_one_outcome_per_row_and_the_ledger_agrees(
     expected = ["applied", "applied", "failed", "failed", "rejected", "applied", *["applied"] * 10]
     assert [row.status for row in rows] == expected
     findings = ledger_check.compare({"mixed": rows}, {"mixed": 16}, [], standin.audit())
-    assert findings.disagreements == []
+    assert findings.differences == []
 
 
 def test_a_file_that_is_no_csv_is_rejected_as_a_whole_and_nothing_is_sent(

@@ -160,7 +160,7 @@ def _person(stack: LocalStack, output: str, batch_id: str) -> Person:
     iam.create_user(UserName=name)
     iam.attach_user_policy(UserName=name, PolicyArn=stack.outputs[output])
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    return Person(stack, stack.aws.seen_by(key["AccessKeyId"], key["SecretAccessKey"]), batch_id)
+    return Person(stack, stack.aws.as_caller(key["AccessKeyId"], key["SecretAccessKey"]), batch_id)
 
 
 @pytest.mark.parametrize("deed", TABLE)
@@ -176,5 +176,5 @@ def test_a_key_of_nobody_and_a_wrong_secret_are_refused(stack: LocalStack) -> No
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     for keys in (("AKIAUNKNOWN000000000", "none"), (key["AccessKeyId"], "wrong")):
-        caller = stack.aws.seen_by(*keys)
+        caller = stack.aws.as_caller(*keys)
         assert caller.call_api(stack.outputs["ApiUrl"], "GET", "/batches").status == 403

@@ -29,13 +29,13 @@ ENDS_WITHIN_S = 300
 
 def test_four_batches_at_once_get_no_429_and_use_the_budget(batches: BatchClient, standin: StandInClient):
     standin.change_settings({"job_delay_s": 0, "limits": True, "refuse_request_customers": BAD})
-    standin.ask("POST", "customers", {"generate": {"prefix": "c", "count": ROWS, "width": 4}})
+    standin.call("POST", "customers", {"generate": {"prefix": "c", "count": ROWS, "width": 4}})
     keys = [f"inbox/budget-{number}.csv" for number in range(1, BATCHES + 1)]
     for number, key in enumerate(keys, start=1):
         batches.drop(key, content(number))
     names = [batches.wait_for_first(key, ENDS_WITHIN_S) for key in keys]
     ended = [batches.wait_until_ended(name, ENDS_WITHIN_S) for name in names]
-    requests = standin.ask("GET", "requests?path=/batch")["requests"]
+    requests = standin.call("GET", "requests?path=/batch")["requests"]
     print(f"\n{told(requests)}")
 
     counts = [(batch["counts"]["applied"], batch["counts"]["failed"]) for batch in ended]

@@ -38,7 +38,7 @@ class User:
 
     def with_wrong_secret(self) -> Aws:
         """The same user's access key in the hands of somebody who does not know the secret."""
-        return self.aws.seen_by(self.access_key, "wrong-secret")
+        return self.aws.as_caller(self.access_key, "wrong-secret")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def user(stack: LocalStack) -> Iterator[User]:
     """An IAM user without any right."""
     stack.aws.iam.create_user(UserName=USER)
     made = stack.aws.iam.create_access_key(UserName=USER)["AccessKey"]
-    yield User(stack.aws.seen_by(made["AccessKeyId"], made["SecretAccessKey"]), made["AccessKeyId"])
+    yield User(stack.aws.as_caller(made["AccessKeyId"], made["SecretAccessKey"]), made["AccessKeyId"])
     for name in stack.aws.iam.list_user_policies(UserName=USER)["PolicyNames"]:
         stack.aws.iam.delete_user_policy(UserName=USER, PolicyName=name)
     stack.aws.iam.delete_access_key(UserName=USER, AccessKeyId=made["AccessKeyId"])
@@ -72,7 +72,7 @@ def api_id(stack: LocalStack) -> str:
 def test_nobody_is_let_in_without_a_right_signature(
     stack: LocalStack, user: User, method: str, path: str
 ) -> None:
-    unknown = stack.aws.seen_by("AKIAIOSFODNN7EXAMPLE", "wrong-secret")
+    unknown = stack.aws.as_caller("AKIAIOSFODNN7EXAMPLE", "wrong-secret")
     assert call(stack, stack.aws, method, path, is_signed=False).status == 403
     assert [call(stack, who, method, path).status for who in (unknown, user.aws)] == [403, 403]
     allow(stack, f"{api_id(stack)}/*")

@@ -20,7 +20,7 @@ def entry(
 
 def disagreements(audit: list[dict[str, Any]], results: bytes = RESULTS, rows: int = 4) -> list[str]:
     found = compare({"batch": read_results(results)}, {"batch": rows}, [], {"applied": audit})
-    return list(found.disagreements)
+    return list(found.differences)
 
 
 def test_results_that_say_what_the_ledger_says_agree() -> None:

@@ -21,7 +21,7 @@ def test_workspace_is_removed_with_what_is_in_it(tmp_path: Path) -> None:
         (folder / "tmp" / "worker" / "code").mkdir(parents=True)
         (folder / "program.log").write_text("started")
     assert folders(tmp_path) == []
-    assert lines == ["removing temporary files of 1 function instances"]
+    assert lines == ["removing temporary files: 1 folders"]
 
 
 def test_workspace_is_removed_after_a_failure(tmp_path: Path) -> None:
