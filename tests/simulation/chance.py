@@ -1,6 +1,7 @@
 """What goes wrong, and how often: by chance from a seed, or by a script."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -95,10 +96,14 @@ class Fault(StrEnum):
     FREEZE_AFTER = "frozen after a call"
     ERROR_BEFORE = "call failed"
     ERROR_AFTER = "call failed after its effect"
+    LATE = "frozen long after a request"
     ECHO = "write took effect and said it was too late"
     NO_SECRET = "secret is gone"
     SECRET_BUSY = "secret can't be read for now"
 
+
+LATE_S = (400.0, 1000.0)
+"""Lengths of freezes past a lease, in which a batch may end."""
 
 FREEZES_S = (0.5, 5.0, 40.0, 130.0, 400.0, 1000.0)
 """Lengths of freezes: within a lease, past it, past a function's time, past a redelivery."""
@@ -212,7 +217,7 @@ class Chance:
         """What happens at a request of adjustments: now and then its sender takes the answer late."""
         fault = self.fault(port, is_write, can_freeze)
         if fault is None and can_freeze and self.hits(self.rates.late):
-            return self._told(Fault.FREEZE_AFTER)
+            return self._told(Fault.LATE)
         return fault
 
     def answer(self) -> Answer:
@@ -242,9 +247,9 @@ class Chance:
         self._noted(f"job: {fate}")
         return fate
 
-    def freeze_s(self) -> float:
+    def freeze_s(self, lengths_s: Sequence[float] = FREEZES_S) -> float:
         """How long a worker stands still."""
-        return self.random.choice(FREEZES_S) * (0.5 + self.random.random())
+        return self.random.choice(lengths_s) * (0.5 + self.random.random())
 
 
 _BAD_ANSWERS = tuple(answer for answer in Answer if answer is not Answer.ACCEPTED)

@@ -13,7 +13,7 @@ from adjustments.core.errors import ConfigurationError, GameballUnavailable, Wro
 from adjustments.gameball.rate_limiter import Priority, Resource
 from tests.fakes import memory
 from tests.fakes.world import World
-from tests.simulation.chance import Chance, Fault
+from tests.simulation.chance import FREEZES_S, LATE_S, Chance, Fault
 from tests.simulation.checks import Checker
 from tests.simulation.lives import ORDINARY, SKEW_MAX, Life
 from tests.simulation.model import ModelGameball
@@ -266,6 +266,8 @@ class SimulatedWorld:
                 raise Echo(args)
             case Fault.FREEZE_AFTER:
                 self._freeze(worker)
+            case Fault.LATE:
+                self._freeze(worker, LATE_S)
         return result
 
     def _begin_call(self, worker: Worker) -> None:
@@ -275,8 +277,8 @@ class SimulatedWorld:
         if worker.is_doomed:
             raise Killed
 
-    def _freeze(self, worker: Any) -> None:
-        self.scheduler.freeze(worker, self.chance.freeze_s())
+    def _freeze(self, worker: Any, lengths_s: Sequence[float] = FREEZES_S) -> None:
+        self.scheduler.freeze(worker, self.chance.freeze_s(lengths_s))
         worker.is_late = self.scheduler.now >= worker.killed_at
         if worker.is_doomed or (worker.is_late and self.chance.random.random() < 0.5):
             raise Killed
