@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from adjustments.batches.records import Batch
-from adjustments.core.errors import AdjustmentsError, WrongState
+from adjustments.core.errors import AdjustmentsError, ConfigurationError, WrongState
 from adjustments.polling.poller import answer_of
 from adjustments.reconciliation.decisions import Approval, Verdict
 from adjustments.reconciliation.evidence import Finding
@@ -394,6 +394,8 @@ class Environment:
             echo = cause.__context__
             if isinstance(cause, WrongState) and isinstance(echo, Echo) and echo.has_job:
                 fail("a jobId on record is no error", f"{name}: {cause}")
+            if isinstance(cause, ConfigurationError):  # there is a pause for it, and a look another time
+                fail("an unreadable secret breaks no step", f"{name}: {cause}")
             if not isinstance(cause, AdjustmentsError | AwsError):
                 fail("no error that nobody planned", f"{name}: {type(cause).__name__}: {cause}")
         if self.world.checker.calm:

@@ -1,6 +1,7 @@
 """A malformed secret is like refused keys: nothing was sent, and the batch waits for an operator."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from adjustments.batches.states import BatchStatus
@@ -19,6 +20,19 @@ class KeylessGameball(MemoryGameball):
         super().__init__()
         self.sends = sends
         self.polls = polls
+        self.is_readable = True
+
+    def _read_keys(self) -> None:
+        if not self.is_readable:
+            raise ConfigurationError("the secret must be JSON")
+
+    def stop_job(self, dialect: Dialect, job_id: int) -> None:
+        self._read_keys()
+        super().stop_job(dialect, job_id)
+
+    def inquire_balances(self, body: bytes) -> int:
+        self._read_keys()
+        return super().inquire_balances(body)
 
     def adjust_balances(self, body: bytes) -> int:
         if self.sends:
@@ -27,6 +41,7 @@ class KeylessGameball(MemoryGameball):
         return super().adjust_balances(body)
 
     def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
+        self._read_keys()
         if self.polls:
             self.polls -= 1
             raise ConfigurationError("the secret must be JSON")
@@ -50,3 +65,49 @@ def test_poll_without_readable_keys_pauses_the_batch_until_they_are():
     assert world.store.batch(batch.batch_id).paused == "the secret must be JSON"
     ended = world.run(batch)
     assert (ended.status, ended.paused) == (BatchStatus.COMPLETED, "")
+
+
+def test_stop_is_taken_without_readable_keys_and_its_jobs_are_asked_later():
+    gameball = KeylessGameball()
+    world = World(gameball)
+    batch = world.drop(THREE)
+    gameball.is_readable = False
+    world.steering.stop(batch.batch_id, "ann", "", world.clock.now() + timedelta(seconds=20))
+    world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+    [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
+    assert (chunk.state.value, chunk.stop_asked) == ("submitted", False)
+    gameball.is_readable = True
+    world.run(batch)
+    [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
+    assert chunk.stop_asked
+
+
+def test_stopped_batch_ends_at_its_deadline_without_readable_keys():
+    gameball = KeylessGameball()
+    world = World(gameball)
+    batch = world.drop(THREE)
+    gameball.is_readable = False
+    world.steering.stop(batch.batch_id, "ann", "", world.clock.now() + timedelta(seconds=20))
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.in_doubt) == (BatchStatus.NEEDS_ATTENTION, 3)
+
+
+def test_dry_run_ends_without_readable_keys():
+    gameball = KeylessGameball()
+    gameball.is_readable = False
+    world = World(gameball)
+    assert world.run(world.drop(THREE, dry_run="true")).status is BatchStatus.VALIDATED
+
+
+def test_sweep_looks_for_evidence_later_where_the_keys_can_not_be_read():
+    gameball = KeylessGameball()
+    world = World(gameball)
+    batch = world.drop(THREE)
+    gameball.is_readable = False
+    assert world.run(batch).counts.in_doubt == 3
+    world.clock.sleep(3600)
+    world.sweep()
+    gameball.is_readable = True
+    world.clock.sleep(24 * 3600)
+    world.sweep()
+    assert world.store.batch(batch.batch_id).counts.in_doubt == 0

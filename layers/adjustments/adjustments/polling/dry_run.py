@@ -10,7 +10,7 @@ from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json
-from adjustments.core.errors import GameballError, NotFound
+from adjustments.core.errors import ConfigurationError, GameballError, NotFound
 from adjustments.core.runtime import Clock
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.polling.job_client import JobAsker
@@ -74,7 +74,7 @@ class Predictor:
                 jobs[chunk.chunk_id] = self._inquire(chunk, until)
             elif job != "done" and self._collect(batch, chunk, keys, job, until):
                 jobs[chunk.chunk_id] = "done"
-        except GameballError:
+        except (GameballError, ConfigurationError):
             return  # the next look asks again, until the time is up
 
     def _inquire(self, chunk: Chunk, until: datetime) -> int | None:

@@ -7,7 +7,7 @@ from adjustments.aws.event_log import tell
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
-from adjustments.core.errors import GameballError, WrongState
+from adjustments.core.errors import ConfigurationError, GameballError, WrongState
 from adjustments.core.runtime import Clock
 from adjustments.gameball.dialects import Dialect, dialects_to_try
 from adjustments.gameball.port import Gameball
@@ -55,7 +55,7 @@ class Stopper:
                 return False
             try:
                 self._gameball.stop_job(dialect, chunk.job_id or 0)
-            except GameballError:
+            except (GameballError, ConfigurationError):  # the next poll asks again
                 continue
             return True
         return False

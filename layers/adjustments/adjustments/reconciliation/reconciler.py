@@ -32,7 +32,7 @@ from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json
 from adjustments.core.decimals import plain
-from adjustments.core.errors import GameballError, NotFound, WrongState
+from adjustments.core.errors import ConfigurationError, GameballError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.polling.job_client import JobAsker
 from adjustments.polling.job_status import JobStatus, read_status
@@ -134,7 +134,7 @@ class _Run:
         if self._state.jobs_asked:
             return
         for chunk in filter(_may_tell_more, self._chunks()):
-            with suppress(GameballError, WrongState):  # the next round asks again
+            with suppress(GameballError, ConfigurationError, WrongState):  # the next round asks again
                 asked = self._parts.asker.ask(self._batch, chunk.job_id or 0, self._until)
                 if asked and (job := read_status(*asked)).has_ended:
                     self._settle_by_job(chunk, job)
