@@ -80,6 +80,7 @@ class Checker:
         self._said: dict[str, dict[Decimal, str]] = {}
         self._digests: dict[str, str] = {}
         self._told: Counter[tuple[str, str]] = Counter()
+        self._mailed: set[tuple[str, str]] = set()
         self._facts: dict[str, set[str]] = {}
         self._contents: dict[str, list[str]] = {}
 
@@ -236,6 +237,7 @@ class Checker:
 
     def disturbed(self, worker: Worker) -> None:
         """Bad luck struck a worker: what it had in hand may be in doubt."""
+        worker.is_disturbed = True
         if worker.intent:
             self._excuses.add(worker.intent)
 
@@ -271,8 +273,10 @@ class Checker:
             fail("only facts are told", subject)
         if fact not in self._facts[batch.batch_id]:
             fail("only facts are told", f"{subject}, but it is {batch.status}")
-        if fact in (self._worker().read or batch).notified:
+        known = (self._worker().read or batch).notified
+        if fact in known or f"{fact} (mail)" in known:
             fail("facts are told once", f"{subject} was told and noted before")
+        self._mailed.add((batch.batch_id, fact))
 
     def announced(self, detail_type: str, detail: Any) -> None:
         """Machines are told of an end."""
@@ -281,6 +285,8 @@ class Checker:
         wanted = "Batch Needs Attention" if fact == "needs_attention" else "Batch Settled"
         if detail_type != wanted or fact not in FINAL & self._facts[batch.batch_id]:
             fail("only facts are told", f"{detail_type} {fact} of a batch that is {batch.status}")
+        if f"{fact} (event)" in (self._worker().read or batch).notified:
+            fail("facts are told once", f"{detail_type} {fact} was told and noted before")
         self._told[(batch.batch_id, fact)] += 1
 
     def logged(self, text: str) -> None:
@@ -335,6 +341,8 @@ class Checker:
         fact = batch.status.value
         if fact not in batch.notified:
             fail("everybody is told", f"{batch.batch_id} is {fact}, and nobody was told")
+        if (batch.batch_id, fact) not in self._mailed:
+            fail("everybody is told", f"{batch.batch_id} is {fact}, and no mail says so")
         if fact in FINAL and not self._told[(batch.batch_id, fact)]:
             fail("everybody is told", f"{batch.batch_id} is {fact}, and no event says so")
 

@@ -31,8 +31,8 @@ class Worker:
 
     ``can_freeze`` says whether it may be interrupted in the midst of a port call, ``killed_at`` when its
     Lambda may be killed, ``skew`` how far its clock is off. The rest is what the checks remember of it: its
-    last intent, its unused slots of the rate limiter, the batch and chunks that it read last, and the body
-    of the API that it was given.
+    process (itself but for threads), its last intent, its unused slots of the rate limiter, the batch and
+    chunks that it read last, and the body of the API that it was given.
     """
 
     def __init__(self, name: str, can_freeze: bool, killed_at: datetime) -> None:
@@ -42,6 +42,8 @@ class Worker:
         self.skew = timedelta(0)
         self.is_doomed = False
         self.is_late = False
+        self.is_disturbed = False
+        self.process = self
         self.is_in_crew = False
         self.in_call = False
         self.intent: tuple[str, str] | None = None

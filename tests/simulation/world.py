@@ -20,6 +20,7 @@ from tests.simulation.model import ModelGameball
 from tests.simulation.rate_limit import SkewedLimiter
 from tests.simulation.scenario import QUIET_MINUTES, Scenario
 from tests.simulation.scheduler import Killed, Scheduler, Worker
+from tests.simulation.two_stacks import LookupsAreExclusive
 
 Step = tuple[datetime, str, str, str, tuple[Any, ...], str | None]
 """One call: when, by whom, of which port, what, with what, and what went wrong."""
@@ -182,6 +183,8 @@ class SimulatedWorld:
             effect = getattr(self.gameball, name)
             if name != "adjust_balances":
                 effect = partial(self._called, effect)
+            if name == "transactions" and self.life.has_two_stacks:
+                effect = partial(self._asked, LookupsAreExclusive(self.checker, self.scheduler), effect)
             self._set(self.gameball, name, self._wrapped("gameball", name, effect))
         self._set(self.services.rate_limiter, "wait_s", self._wrapped("budget", "wait_s", self._turn))
 
@@ -335,6 +338,11 @@ class SimulatedWorld:
         self.checker.called()
         return effect(*args)
 
+    @staticmethod
+    def _asked(lookups: LookupsAreExclusive, effect: Callable[..., Any], customer_id: str, *args: Any) -> Any:
+        lookups.asked(customer_id)
+        return effect(customer_id, *args)
+
     def _indexed(self, effect: Callable[..., Any]) -> Iterator[Batch]:
         """An index is only eventually consistent: it may show a batch as it was."""
         found = list(effect())
@@ -421,6 +429,7 @@ class _Crew:
         worker, scheduler = self._worker, self._world.scheduler
         thread = Worker(f"{worker.name}/{len(self._threads) + 1}", True, worker.killed_at)
         thread.is_in_crew = True
+        thread.process = worker
         thread.skew = worker.skew
         thread.read, thread.looked, thread.seen = worker.read, worker.looked, worker.seen
         self._threads.append(thread)

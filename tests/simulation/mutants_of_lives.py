@@ -1,0 +1,164 @@
+"""Planted bugs that only rarer kinds of lives can show: one at least of each kind."""
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from adjustments.administration.sweeper import Sweeper
+from adjustments.batches import optimistic_update
+from adjustments.batches.files import StoredObject
+from adjustments.batches.records import Batch
+from adjustments.core.errors import OutcomeUnknown
+from adjustments.gameball.rate_limiter import Resource, TableRequestBudget
+from adjustments.polling import dry_run, job_stopper
+from adjustments.reconciliation import evidence, reconciler
+from adjustments.results.notifications import Notifier
+from adjustments.submission import claims
+from adjustments.submission import sender as submitting
+from adjustments.submission.api_submission import Acceptor
+from adjustments.submission.plan import Drop
+from tests.fakes.memory import MemoryStore
+from tests.simulation.lives import Kind
+from tests.simulation.mutants import Patch, mutant
+
+GIVES_UP_AFTER = 3
+
+
+@mutant("forget the key of a body", Kind.KEYED_BODY)
+def _no_key() -> Sequence[Patch]:
+    original = Acceptor.accept
+
+    def accept(self: Acceptor, body: Mapping[str, Any], key: str | None) -> Batch:
+        return original(self, body, key and key + self._ids.fresh())
+
+    return [(Acceptor, "accept", accept)]
+
+
+@mutant("let another body through under a key that was used", Kind.KEYED_BODY)
+def _same_key() -> Sequence[Patch]:
+    def keep(self: Acceptor, key: str, content: bytes) -> StoredObject:
+        self._files.put_new(key, content, "text/csv")
+        return self._files.describe(key, None)
+
+    return [(Acceptor, "_keep", keep)]
+
+
+@mutant("take each body for one with a key", Kind.BARE_BODY)
+def _all_named() -> Sequence[Patch]:
+    original = Acceptor.accept
+
+    def accept(self: Acceptor, body: Mapping[str, Any], key: str | None) -> Batch:
+        return original(self, body, key or self._ids.fresh())
+
+    return [(Acceptor, "accept", accept)]
+
+
+@mutant("refuse a content for ever that a killed planner claimed", Kind.BARE_BODY)
+def _for_ever() -> Sequence[Patch]:
+    return [(claims, "PLANNING_MAX", timedelta(days=9))]
+
+
+@mutant("reverse a batch as often as it is dropped", Kind.REVERSAL)
+def _reverse_again() -> Sequence[Patch]:
+    return [(claims, "_claim_reversal", lambda *_: None)]
+
+
+@mutant("forget which content reverses a batch", Kind.REVERSAL)
+def _unknown_reversal() -> Sequence[Patch]:
+    return [(MemoryStore, "note_reversal", lambda *_: None)]
+
+
+@mutant("look for evidence without holding the batch", Kind.TWO_STACKS)
+def _not_held() -> Sequence[Patch]:
+    def save(store: Any, batch: Batch) -> bool:
+        reconciler_save(store, batch)
+        return True
+
+    reconciler_save = optimistic_update.try_save
+    return [
+        (reconciler, "is_due", lambda *_: True),
+        (reconciler, "try_save", save),
+        (reconciler._Run, "_held", lambda self, batch: batch),
+    ]
+
+
+@mutant("take the next free place for this moment", Kind.CLOCK_SKEW)
+def _no_place() -> Sequence[Patch]:
+    def take(self: TableRequestBudget, resource: Resource, now_us: int, horizon_us: int) -> int | None:
+        return now_us
+
+    return [(TableRequestBudget, "_take", take)]
+
+
+@mutant("believe that all clocks agree", Kind.CLOCK_SKEW)
+def _one_clock() -> Sequence[Patch]:
+    return [(evidence, "CLOCK_SKEW", timedelta(0))]
+
+
+@mutant("leave a batch alone that could not be saved three times", Kind.TABLE_THROTTLES)
+def _leave_alone() -> Sequence[Patch]:
+    return [(Sweeper, "_resume", _giving_up(Sweeper._resume, lambda batch: batch.batch_id, False))]
+
+
+@mutant("take an object for gone that could not be read three times", Kind.BUCKET_UNAVAILABLE)
+def _gone() -> Sequence[Patch]:
+    def name(drop: Drop) -> str:
+        return drop.batch_id
+
+    return [(Sweeper, "_take_missed", _giving_up(Sweeper._take_missed, name, False))]
+
+
+@mutant("take rows for sent whose keys could not be read", Kind.SECRET_UNREADABLE)
+def _sent_without_keys() -> Sequence[Patch]:
+    return [(submitting, "GameballUnauthorized", OutcomeUnknown)]
+
+
+@mutant("break a step for keys that can't be read", Kind.SECRET_UNREADABLE)
+def _break_for_keys() -> Sequence[Patch]:
+    class Never(Exception):
+        """Nobody raises it."""
+
+    return [(job_stopper, "ConfigurationError", Never), (dry_run, "ConfigurationError", Never)]
+
+
+@mutant("tell nobody after a mail or an event has failed three times", Kind.TOPIC_FAILS)
+def _tell_no_more() -> Sequence[Patch]:
+    original = Notifier.notify
+
+    def notify(self: Notifier, batch_id: str) -> Batch:
+        failures = _failures_of(self)
+        if failures[batch_id] < GIVES_UP_AFTER:
+            try:
+                return original(self, batch_id)
+            except ExceptionGroup:
+                failures[batch_id] += 1
+                raise
+        silent = copy.copy(self)
+        silent._parts = lambda batch: iter(())  # type: ignore[method-assign]
+        return original(silent, batch_id)
+
+    return [(Notifier, "notify", notify)]
+
+
+def _failures_of(service: Any) -> Counter[str]:
+    """What a service has failed with, in this run."""
+    failures: Counter[str] = service.__dict__.setdefault("_failures", Counter())
+    return failures
+
+
+def _giving_up(original: Callable[..., Any], name: Callable[[Any], str], instead: Any) -> Callable[..., Any]:
+    """A method that does its work no more on what it has failed with several times."""
+
+    def work(self: Any, item: Any) -> Any:
+        failures, key = _failures_of(self), name(item)
+        if failures[key] >= GIVES_UP_AFTER:
+            return instead
+        try:
+            return original(self, item)
+        except Exception:
+            failures[key] += 1
+            raise
+
+    return work
