@@ -289,6 +289,8 @@ class Environment:
             self.scheduler.now += timedelta(days=1)
             until = self.scheduler.now + timedelta(seconds=870)
             self._invoke("sweep", lambda until=until: self.services.sweeper.sweep(until), 900, _ignore)  # type: ignore[misc]
+            while self.world.life.has_two_stacks and self.scheduler.run_next():
+                pass  # both sweeps end before the next day
 
     def _check_settled(self) -> None:
         """Whether everything has ended, so that the sweep may rest."""
@@ -370,7 +372,8 @@ class Environment:
     def _run_function(
         self, name: str, body: Callable[[], Any], limit_s: float, done: Callable[[bool, Any], None]
     ) -> None:
-        can_freeze = self.chance.hits(self.chance.rates.interleaved)
+        # twins come in between each other in good weather too
+        can_freeze = self.world.life.has_two_stacks or self.chance.hits(self.chance.rates.interleaved)
         worker = Worker(name, can_freeze, self.scheduler.now + timedelta(seconds=limit_s))
         worker.skew = self.world.draw_skew()
 

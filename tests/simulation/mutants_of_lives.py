@@ -10,6 +10,7 @@ from adjustments.administration.sweeper import Sweeper
 from adjustments.batches import optimistic_update
 from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Batch
+from adjustments.batches.store import BatchStore
 from adjustments.core.errors import OutcomeUnknown
 from adjustments.gameball.rate_limiter import Resource, TableRequestBudget
 from adjustments.polling import dry_run, job_stopper
@@ -72,7 +73,7 @@ def _unknown_reversal() -> Sequence[Patch]:
 
 @mutant("look for evidence without holding the batch", Kind.TWO_STACKS)
 def _not_held() -> Sequence[Patch]:
-    def save(store: Any, batch: Batch) -> bool:
+    def save(store: BatchStore, batch: Batch) -> bool:
         reconciler_save(store, batch)
         return True
 
@@ -136,7 +137,7 @@ def _tell_no_more() -> Sequence[Patch]:
                 failures[batch_id] += 1
                 raise
         silent = copy.copy(self)
-        silent._parts = lambda batch: iter(())  # type: ignore[method-assign]
+        silent._notifications = lambda batch: iter(())  # type: ignore[method-assign]
         return original(silent, batch_id)
 
     return [(Notifier, "notify", notify)]

@@ -1,7 +1,9 @@
 """Polling settles what Gameball lists, and says of the rest that it is not known."""
 
 from datetime import timedelta
+from typing import Any
 
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import GameballUnauthorized, OutcomeUnknown
 from adjustments.gameball.dialects import Dialect
@@ -108,3 +110,22 @@ def test_polling_an_ended_batch_changes_nothing():
     ended = world.run(world.drop(THREE))
     again, step = world.poller.poll(ended.batch_id, world.clock.now())
     assert (again, step.is_over) == (ended, True)
+
+
+def test_poll_that_began_before_the_end_changes_nothing_of_an_ended_batch():
+    gameball = MemoryGameball([OutcomeUnknown("lost")])
+    world = World(gameball, canary_rows=1, failure_percent_max=20, dialect=Dialect.GUIDE)
+    batch = world.drop(THREE)
+    read = world.store.chunks_at_work
+    ended: list[Batch] = []
+
+    def end_meanwhile(*args: Any) -> list[Chunk]:
+        stored = world.store.batch(batch.batch_id)
+        if not stored.status.is_final:
+            ended.append(stored.changed(status=BatchStatus.NEEDS_ATTENTION))
+            world.store.save_batch(ended[0])
+        return read(*args)
+
+    world.store.chunks_at_work = end_meanwhile  # type: ignore[method-assign]
+    world.poller.poll(batch.batch_id, world.clock.now())
+    assert [world.store.batch(batch.batch_id)] == ended

@@ -85,9 +85,7 @@ class Poller:
         """Close what will not be sent any more, after a stop and at the deadline; say what follows."""
         batch = look.batch()
         step = self._step(look, batch)
-        if step.canary_note != batch.canary_note:
-            batch = save_or_reread(self._store, batch.changed(canary_note=step.canary_note))
-            warn("canary in doubt" if step.canary_note else "canary no longer in doubt", batch)
+        batch = self._note_canary(batch, step)
         is_late = self._clock.now() >= batch.deadline_at
         if is_late and not step.is_over and not batch.past_deadline:
             reason = batch.stop_reason or step.stop_reason or "the batch's deadline passed"
@@ -104,6 +102,14 @@ class Poller:
             elif chunk.state is ChunkState.SUBMITTED and batch.past_deadline:
                 self._doubt(batch, chunk, DEADLINE_MESSAGE)
         return batch, self._step(look, batch)
+
+    def _note_canary(self, batch: Batch, step: NextStep) -> Batch:
+        """Note why a second canary goes; nothing of a batch that has ended since this poll began."""
+        if batch.status.is_final or step.canary_note == batch.canary_note:
+            return batch
+        noted = save_or_reread(self._store, batch.changed(canary_note=step.canary_note))
+        warn("canary in doubt" if step.canary_note else "canary no longer in doubt", noted)
+        return noted
 
     def _close(self, batch: Batch, chunk: Chunk) -> None:
         with suppress(WrongState):  # it is being sent at this moment, and will be polled
