@@ -126,8 +126,7 @@ class Checker:
         is_changed = _result(before) != _result(batch)
         if before.status in FINAL and is_changed and not _is_resolved(before, batch):
             fail("final states are immutable", f"{batch.batch_id} changed after its end")
-        if batch.past_deadline and self._scheduler.now < batch.deadline_at - self.skew_max:
-            fail("deadlines are kept", f"{batch.batch_id} is called late before its deadline")
+        self._check_deadline(before, batch)
         self._check_share_stop(before, batch)
         if _plan(before) != _plan(batch):
             fail("a plan is for ever", f"{batch.batch_id} has another plan")
@@ -139,6 +138,13 @@ class Checker:
         if batch.status in FINAL and is_changed:
             self._check_end(batch)
             self._digests[batch.batch_id] = self._digest(batch)
+
+    def _check_deadline(self, before: Batch, batch: Batch) -> None:
+        """Only an approval moves it, and nothing is called late before it."""
+        if batch.deadline_at != before.deadline_at and before.status != "awaiting_approval":
+            fail("deadlines are kept", f"{batch.batch_id}: moved to {batch.deadline_at} without an approval")
+        if batch.past_deadline and self._scheduler.now < batch.deadline_at - self.skew_max:
+            fail("deadlines are kept", f"{batch.batch_id} is called late before its deadline")
 
     def added_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         """A planning run keeps its chunks."""

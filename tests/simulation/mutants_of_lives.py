@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from adjustments.administration.service import Steering
 from adjustments.administration.sweeper import Sweeper
-from adjustments.batches import optimistic_update
 from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Batch
-from adjustments.batches.store import BatchStore
+from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import OutcomeUnknown
-from adjustments.gameball.rate_limiter import Resource, TableRequestBudget
+from adjustments.gameball.rate_limiter import Resource, TableRateLimiter
 from adjustments.polling import dry_run, job_stopper
-from adjustments.reconciliation import evidence, reconciler
+from adjustments.reconciliation import evidence
+from adjustments.reconciliation.decisions import Approval
 from adjustments.results.notifications import Notifier
 from adjustments.submission import claims
 from adjustments.submission import sender as submitting
@@ -71,26 +72,23 @@ def _unknown_reversal() -> Sequence[Patch]:
     return [(MemoryStore, "note_reversal", lambda *_: None)]
 
 
-@mutant("look for evidence without holding the batch", Kind.TWO_STACKS)
-def _not_held() -> Sequence[Patch]:
-    def save(store: BatchStore, batch: Batch) -> bool:
-        reconciler_save(store, batch)
-        return True
+@mutant("approve a batch as often as somebody says so", Kind.TWO_STACKS)
+def _approve_again() -> Sequence[Patch]:
+    original = Steering._approved
 
-    reconciler_save = optimistic_update.try_save
-    return [
-        (reconciler, "is_due", lambda *_: True),
-        (reconciler, "try_save", save),
-        (reconciler._Run, "_held", lambda self, batch: batch),
-    ]
+    def approved(self: Steering, batch: Batch, approval: Approval) -> Batch:
+        waiting = batch.replaced(status=BatchStatus.AWAITING_APPROVAL)
+        return original(self, batch if batch.status.is_final else waiting, approval)
+
+    return [(Steering, "_approved", approved)]
 
 
 @mutant("take the next free place for this moment", Kind.CLOCK_SKEW)
 def _no_place() -> Sequence[Patch]:
-    def take(self: TableRequestBudget, resource: Resource, now_us: int, horizon_us: int) -> int | None:
+    def take(self: TableRateLimiter, resource: Resource, now_us: int, horizon_us: int) -> int | None:
         return now_us
 
-    return [(TableRequestBudget, "_take", take)]
+    return [(TableRateLimiter, "_take", take)]
 
 
 @mutant("believe that all clocks agree", Kind.CLOCK_SKEW)

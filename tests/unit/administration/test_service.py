@@ -343,7 +343,7 @@ def test_reversal_that_is_killed_as_it_is_noted_leaves_no_file_that_is_not_known
 def kill_before_the_batch_is_created(world: World) -> None:
     create = world.store.create_batch
 
-    def die(*_: Any) -> bool:
+    def die(batch: Batch, chunks: Any = ()) -> bool:
         raise KeyboardInterrupt
 
     world.store.create_batch = die  # type: ignore[method-assign]

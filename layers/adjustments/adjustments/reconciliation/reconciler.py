@@ -133,12 +133,13 @@ class _Run:
         """Ask once in a round for each job whose end nobody has seen."""
         if self._state.jobs_asked:
             return
-        for chunk in filter(_may_tell_more, self._chunks()):
-            with suppress(GameballError, ConfigurationError, WrongState):  # the next round asks again
-                asked = self._parts.asker.ask(self._batch, chunk.job_id or 0, self._until)
-                if asked and (job := read_status(*asked)).has_ended:
-                    self._settle_by_job(chunk, job)
-        self._state = self._state.replaced(jobs_asked=True)
+        with suppress(ConfigurationError):  # without keys nothing was asked: the next run asks
+            for chunk in filter(_may_tell_more, self._chunks()):
+                with suppress(GameballError, WrongState):  # the next round asks again
+                    asked = self._parts.asker.ask(self._batch, chunk.job_id or 0, self._until)
+                    if asked and (job := read_status(*asked)).has_ended:
+                        self._settle_by_job(chunk, job)
+            self._state = self._state.replaced(jobs_asked=True)
 
     def _settle_by_job(self, chunk: Chunk, job: JobStatus) -> None:
         """Settle the rows in doubt that an ended job lists; of the others, it will tell no more."""
