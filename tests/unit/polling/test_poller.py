@@ -1,7 +1,6 @@
 """Polling settles what Gameball lists, and says of the rest that it is not known."""
 
 from datetime import timedelta
-from typing import Any
 
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
@@ -119,12 +118,12 @@ def test_poll_that_began_before_the_end_changes_nothing_of_an_ended_batch():
     read = world.store.chunks_at_work
     ended: list[Batch] = []
 
-    def end_meanwhile(*args: Any) -> list[Chunk]:
+    def end_meanwhile(batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
         stored = world.store.batch(batch.batch_id)
         if not stored.status.is_final:
             ended.append(stored.changed(status=BatchStatus.NEEDS_ATTENTION))
             world.store.save_batch(ended[0])
-        return read(*args)
+        return read(batch_id, plan_id, after, untouched_max)
 
     world.store.chunks_at_work = end_meanwhile  # type: ignore[method-assign]
     world.poller.poll(batch.batch_id, world.clock.now())
