@@ -24,8 +24,9 @@ from adjustments.submission.plan import Drop
 from tests.fakes.memory import MemoryStore
 from tests.simulation.lives import Kind
 from tests.simulation.mutants import Patch, mutant
+from tests.simulation.world import AwsError
 
-GIVES_UP_AFTER = 3
+GIVES_UP_AFTER = 4
 
 
 @mutant("forget the key of a body", Kind.KEYED_BODY)
@@ -96,12 +97,12 @@ def _one_clock() -> Sequence[Patch]:
     return [(evidence, "CLOCK_SKEW", timedelta(0))]
 
 
-@mutant("leave a batch alone that could not be saved three times", Kind.TABLE_THROTTLES)
+@mutant("leave a batch alone that could not be saved several times", Kind.TABLE_THROTTLES)
 def _leave_alone() -> Sequence[Patch]:
     return [(Sweeper, "_resume", _giving_up(Sweeper._resume, lambda batch: batch.batch_id, False))]
 
 
-@mutant("take an object for gone that could not be read three times", Kind.BUCKET_UNAVAILABLE)
+@mutant("take an object for gone that could not be read several times", Kind.BUCKET_UNAVAILABLE)
 def _gone() -> Sequence[Patch]:
     def name(drop: Drop) -> str:
         return drop.batch_id
@@ -122,7 +123,7 @@ def _break_for_keys() -> Sequence[Patch]:
     return [(job_stopper, "ConfigurationError", Never), (dry_run, "ConfigurationError", Never)]
 
 
-@mutant("tell nobody after a mail or an event has failed three times", Kind.TOPIC_FAILS)
+@mutant("tell nobody after a mail or an event has failed several times", Kind.TOPIC_FAILS)
 def _tell_no_more() -> Sequence[Patch]:
     original = Notifier.notify
 
@@ -156,7 +157,7 @@ def _giving_up(original: Callable[..., Any], name: Callable[[Any], str], instead
             return instead
         try:
             return original(self, item)
-        except Exception:
+        except AwsError:
             failures[key] += 1
             raise
 
