@@ -40,7 +40,9 @@ DECISION = (
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
-FILE = re.compile(r"(?<![\w./<{*$-])((?:[\w.-]+/)*[\w.-]*\w\.(?:py|md|yaml|toml))(?![\w/*])(?:::(\w+))?")
+FILE = re.compile(
+    r"(?<![\w./<{*$-])((?:[\w.-]+/)*[\w.-]*\w\.(?:py|md|yaml|toml))(?![\w/*])(?:::(\w+)|#([\w-]+))?"
+)
 DATA_FILE = re.compile(r"(?<![\w./<{*$:-])((?:[\w.-]+/)+[\w.-]*\w\.(?:json|csv|in|txt|sh|html))(?![\w/*])")
 FOLDER = re.compile(r"(?:\.?[\w-]+/)+")
 SECTION = re.compile(r'((?:[\w-]+/)*[\w-]+\.md),? "([^"]+?)( …)?"')
@@ -102,18 +104,26 @@ def anchors(path: Path) -> set[str]:
 def missing_names(path: Path, text: str) -> list[str]:
     """The files and tests that a text names and that do not exist."""
     missing = []
-    for name, test in FILE.findall(text):
+    for name, test, anchor in FILE.findall(text):
         target = resolved(name, path)
         if _is_an_ending(name) or name in ANY_FOLDER:
             continue
         if target is None or (test and f"def {test}(" not in target.read_text()):
             missing.append(f"{name}::{test}" if test else name)
+        elif anchor and anchor not in anchors(target):
+            missing.append(f"{name}#{anchor}")
     missing += [
         name
         for name in DATA_FILE.findall(text)
         if (ROOT / name.split("/")[0]).is_dir() and not BUCKET.match(name) and resolved(name, path) is None
     ]
     return missing
+
+
+def missing_folders(path: Path, text: str) -> list[str]:
+    """The folders in a text's code spans that do not exist; prefixes of the bucket are none."""
+    folders = [span for span in CODE_SPAN.findall(text) if FOLDER.fullmatch(span) and not BUCKET.match(span)]
+    return [folder for folder in folders if resolved(folder, path) is None]
 
 
 def _is_an_ending(name: str) -> bool:
@@ -136,13 +146,14 @@ def test_each_link_of_a_document_leads_somewhere(path: Path):
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_each_file_test_and_folder_that_a_document_names_exists(path: Path):
     spans = CODE_SPAN.findall(prose(path))
-    folders = [span for span in spans if FOLDER.fullmatch(span) and not BUCKET.match(span)]
-    missing = [folder for folder in folders if resolved(folder, path) is None]
-    assert missing + missing_names(path, "\n".join(spans)) == []
+    assert missing_folders(path, prose(path)) + missing_names(path, "\n".join(spans)) == []
 
 
-def test_each_file_and_test_that_code_names_in_words_exists():
+def test_each_file_test_and_folder_that_code_names_in_words_exists():
     missing = {relative(path): missing_names(path, prose(path)) for path in CODE}
+    for path in CODE:
+        if path.suffix == ".py":
+            missing[relative(path)] += missing_folders(path, prose(path))
     assert {path: names for path, names in missing.items() if names} == {}
 
 
@@ -188,6 +199,7 @@ def test_nothing_refers_to_what_is_not_in_the_repository():
         ("`unit/test_floors.py::test_gone`", ["unit/test_floors.py::test_gone"]),
         ("docs/gone.md says so, and events/gone.csv", ["docs/gone.md", "events/gone.csv"]),
         ("results/<batchId>/results.csv, keys.json", []),
+        ("docs/runbook.md#a-trace, docs/runbook.md#gone", ["docs/runbook.md#gone"]),
     ],
 )
 def test_what_does_not_exist_is_noticed(text: str, missing: list[str]):
