@@ -123,7 +123,7 @@ def missing_names(path: Path, text: str) -> list[str]:
 def missing_folders(path: Path, text: str) -> list[str]:
     """The folders in a text's code spans that do not exist; prefixes of the bucket are none."""
     folders = [span for span in CODE_SPAN.findall(text) if FOLDER.fullmatch(span) and not BUCKET.match(span)]
-    return [folder for folder in folders if resolved(folder, path) is None]
+    return [name for name in folders if resolved(name, path) is None and Path(name).name not in LEFT_OUT]
 
 
 def _is_an_ending(name: str) -> bool:
