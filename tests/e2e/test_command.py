@@ -288,7 +288,7 @@ def test_a_batch_under_way_is_stopped_at_the_terminal(
     name = terminal.batch("submit", "slow.csv")["batchId"]
     wait_for(lambda: terminal.type("show", name).returncode == 0, 30, "the batch")
 
-    stopped = terminal.type("stop", name, "--note", "wrong month")
+    stopped = terminal.type("stop", name, "--note", "wrong month", "--yes")
     assert stopped.returncode == 0, stopped.stderr
     ended = terminal.batch("watch", name, exit_code=1)
     # Gameball lists no row of a job that was stopped, so nobody knows whether it had begun.
