@@ -10,9 +10,9 @@ TEMPLATE = ROOT / "template.yaml"
 SAM_CONFIG = ROOT / "samconfig.toml"
 SAMPLES = ROOT / "events"
 STATE = ROOT / ".local"
-"""What the local run leaves behind: logs, results of the demo, the state of `make up`. Not in git."""
+"""Logs, results of the demo and the state of `make up`; not in git."""
 TOOLS = Path(sys.prefix) / "bin"
-"""The environment's programs, among them the interpreter under the name that SAM looks for."""
+"""Programs of the virtual environment, including the interpreter that SAM needs."""
 
 REGION: Final = "eu-central-1"
 """Also in samconfig.toml; the functions get it from MiniStack."""
@@ -22,5 +22,5 @@ SECRET_KEY: Final = "test"  # noqa: S105
 
 
 def search_path() -> str:
-    """A PATH on which this environment's programs come first."""
+    """A PATH that starts with the programs of the virtual environment."""
     return os.pathsep.join([str(TOOLS), os.environ.get("PATH", os.defpath)])

@@ -1,11 +1,11 @@
-"""`make up` and `make down`: a local stack that stays up until it is told to stop.
+"""`make up` and `make down`: start and stop a local stack in the background.
 
-Three files under `.local/` say what is true, and each is believed only as far as it can be checked:
+Three files under `.local/` coordinate the commands and the server:
 
-- `up.lock` is locked by the server process for as long as it lives, and names that process. The kernel lets
-  go of the lock however the process ends. `make up` hands it to the server, so there is no moment in between.
-- `stack.json` says where the stack is. It is there while the stack is up, and names the server process.
-- `command.lock` is held while a command decides and acts, so that two of them take turns.
+- `up.lock` is locked by the server as long as it runs, and contains its process id and start time. The kernel
+  releases the lock however the process ends. `make up` acquires it and passes it on to the server.
+- `stack.json` exists while the stack is up. It contains the addresses, and the process id of the server.
+- `command.lock` is held while a command checks the state and acts on it, so commands run one after another.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _SIGNAL_EVERY_S = 2.0
 
 
 class StartFailed(Exception):
-    """The stack did not come up; the message says why."""
+    """The stack did not start; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +42,22 @@ class Commands:
     """`up` and `down`.
 
     Args:
-        files: by which they know of the server.
-        server: the command line of the server; it gets the file descriptor of the lock as its last argument.
-        report: called with each line for the person who waits.
+        files: the files shared with the server.
+        server: command line of the server; the file descriptor of the lock is appended.
+        report: called with each line of progress.
     """
 
     files: Files
     server: Sequence[str]
     report: Callable[[str], None]
     stop_within_s: float = 30.0
-    """How long the server may take to stop without printing anything; then it is killed."""
+    """How long the server may take to stop without printing a line; then it is killed."""
 
     def up(self) -> Mapping[str, Any]:
-        """Have a stack up: start one, or find the one that is up or on its way.
+        """Start a stack, or return the one that is running or starting.
 
         Returns:
-            What stack.json says of it.
+            The content of stack.json.
 
         Raises:
             StartFailed: it ended, or was stopped, before it was up.
@@ -74,9 +74,9 @@ class Commands:
                 return state
 
     def down(self) -> None:
-        """Stop the stack, and wait until nothing of it is left.
+        """Stop the stack and wait until its processes and files are gone.
 
-        It ends in any case: a server that doesn't react is killed, and what it leaves is removed here.
+        A server that does not react is killed, and its processes and files are removed here.
         """
         with self._turn():
             was_up = self._server_pid() is not None
@@ -84,7 +84,7 @@ class Commands:
         if was_up:
             self.report("The local stack is down.")
         else:
-            removed = " Removed what a killed one had left behind." if had_left else ""
+            removed = " Removed processes and files of one that was killed." if had_left else ""
             self.report(f"No local stack is up.{removed}")
 
     def _turn(self) -> AbstractContextManager[object]:
@@ -93,16 +93,18 @@ class Commands:
         )
 
     def _server_pid(self) -> int | None:
-        """The process that holds the lock, if any."""
+        """The process id of the server, which holds the lock; None if there is no server."""
         deadline = time.monotonic() + _NAMED_WITHIN_S
         while is_locked(self.files.lock):
             with contextlib.suppress(ValueError):
                 pid, _, started = self.files.lock.read_text().partition(" ")
                 if process_start(int(pid)) == started:
                     return int(pid)
-            # It was started or ended at this very moment.
+            # The server is just starting or ending.
             if time.monotonic() > deadline:
-                raise StartFailed(f"{self.files.lock} is locked by a process that it does not name: end it.")
+                raise StartFailed(
+                    f"{self.files.lock} is locked by an unknown process; stop that process and try again."
+                )
             time.sleep(_POLL_EVERY_S)
         return None
 
@@ -144,7 +146,7 @@ class Commands:
         raise StartFailed(f"The local stack did not come up; see {self.files.log}.")
 
     def _wait_for_other(self, server: int | None, deadline: float) -> Mapping[str, Any] | None:
-        """Wait for a server that another command started; None where it has ended."""
+        """Wait until the stack of another command is up; None if its server ends."""
         if not read_state(self.files, server):
             self.report("waiting for a local stack that is starting or stopping …")
         while self._server_pid() == server:
@@ -156,16 +158,17 @@ class Commands:
         return None
 
     def _stop(self) -> bool:
-        """Stop the server if there is one, and remove what is left.
+        """Stop the server if there is one, and remove remaining processes and files.
 
         Returns:
-            Whether the server left anything that it should have removed itself.
+            Whether anything remained that the server should have removed.
         """
         if self._server_pid() is not None:
             self.report("stopping the local stack …")
             self._stop_server()
         is_stale = self.files.state.exists()
         self.files.state.unlink(missing_ok=True)
+        self.files.state_draft.unlink(missing_ok=True)
         return remove_abandoned(self.files.folder, lambda step: self.report(f"{step} …")) or is_stale
 
     def _stop_server(self) -> None:
@@ -178,7 +181,7 @@ class Commands:
             if log.report_new():
                 progress_s = now_s
             if now_s - progress_s > self.stop_within_s:
-                self.report(f"it has not stopped after {now_s - started_s:.0f} s, and is killed …")
+                self.report(f"the server has not stopped after {now_s - started_s:.0f} s; killing it …")
                 _send(pid, signal.SIGKILL)
                 progress_s = now_s
             elif now_s - signalled_s > _SIGNAL_EVERY_S:
@@ -188,7 +191,7 @@ class Commands:
 
 
 class _Log:
-    """What the server prints, line by line."""
+    """The log of the server, read line by line."""
 
     def __init__(self, path: Path, report: Callable[[str], None]) -> None:
         self._path = path
@@ -196,12 +199,12 @@ class _Log:
         self._read_bytes = 0
 
     def skip(self) -> None:
-        """Leave out what was printed so far."""
+        """Skip the lines so far."""
         with contextlib.suppress(FileNotFoundError):
             self._read_bytes = self._path.stat().st_size
 
     def report_new(self) -> bool:
-        """Report the lines that came since the last call, and whether there were any."""
+        """Report new lines, and return whether there were any."""
         with self._path.open("rb") as log:
             log.seek(self._read_bytes)
             whole, end, _ = log.read().rpartition(b"\n")
@@ -248,7 +251,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; `make down` stops what is left", file=sys.stderr)
+        print("interrupted; run `make down` to stop what is still running", file=sys.stderr)
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""The process behind `make up`: runs a local stack until it is told to stop."""
+"""The server behind `make up`: runs a local stack until SIGTERM."""
 
 import json
 import os
@@ -16,50 +16,55 @@ _PROGRAMS_CHECKED_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files by which commands and server know of each other."""
+    """The files shared by the commands and the server."""
 
     folder: Path
 
     @property
     def state(self) -> Path:
-        """Where the stack is, while it is up."""
+        """Addresses of the stack; exists while the stack is up."""
         return self.folder / "stack.json"
 
     @property
+    def state_draft(self) -> Path:
+        """The same while it is being written."""
+        return self.folder / "stack.draft"
+
+    @property
     def log(self) -> Path:
-        """What the server prints."""
+        """Output of the server."""
         return self.folder / "up.log"
 
     @property
     def lock(self) -> Path:
-        """Locked by the server for as long as it lives."""
+        """Locked by the server as long as it runs."""
         return self.folder / "up.lock"
 
     @property
     def command(self) -> Path:
-        """Locked by a command while it decides and acts."""
+        """Locked by a command while it checks the state and acts on it."""
         return self.folder / "command.lock"
 
 
 class RunningStack(Protocol):
-    """As much of a stack as the server needs."""
+    """The part of a stack that the server uses."""
 
     def describe(self) -> Mapping[str, Any]:
-        """Where everything is, for stack.json."""
+        """The addresses of the stack, for stack.json."""
 
     def ended_program(self) -> str | None:
         """The name of a program of the stack that has ended by itself."""
 
 
 def write_server(lock: int, pid: int) -> None:
-    """Name the process that holds the lock, in the locked file."""
+    """Write the process id and start time of the server to the lock file."""
     name = f"{pid} {process_start(pid)}".encode()
     os.ftruncate(lock, len(name))
     os.pwrite(lock, name, 0)
 
 
 def read_state(files: Files, server: int | None) -> Mapping[str, Any] | None:
-    """What stack.json says, if it is that server's; None while its stack is not up."""
+    """Read stack.json; None if it is not that server's, or its stack is not up."""
     try:
         state: dict[str, Any] = json.loads(files.state.read_bytes())
     except FileNotFoundError:
@@ -68,15 +73,15 @@ def read_state(files: Files, server: int | None) -> Mapping[str, Any] | None:
 
 
 def serve(files: Files, lock: int, running: Callable[[], AbstractContextManager[RunningStack]]) -> int:
-    """Be the server: run a stack until SIGTERM, or until one of its programs has ended by itself.
+    """Run a stack until SIGTERM, or until one of its programs ends by itself.
 
     Args:
-        files: by which commands know of it.
-        lock: file descriptor of the lock, held by `make up` and handed on.
-        running: starts the stack for as long as its block lasts.
+        files: the files shared with the commands.
+        lock: file descriptor of the lock, which `make up` has acquired.
+        running: runs the stack for the duration of a block.
 
     Returns:
-        1, since whoever wants it to end sends SIGTERM.
+        1, the exit status after a program has ended; on SIGTERM, SystemExit is raised.
     """
     os.set_inheritable(lock, False)
     write_server(lock, os.getpid())
@@ -90,8 +95,8 @@ def serve(files: Files, lock: int, running: Callable[[], AbstractContextManager[
 @contextmanager
 def _state_file(files: Files, state: Mapping[str, Any]) -> Iterator[None]:
     try:
-        # Renamed into place, so that nobody reads half of it.
-        draft = files.state.with_suffix(".draft")
+        # Renamed into place, so that it is never read incomplete.
+        draft = files.state_draft
         draft.write_text(json.dumps({"pid": os.getpid(), **state}, indent=2) + "\n")
         draft.replace(files.state)
         yield

@@ -1,9 +1,8 @@
-"""Runs one program for as long as whoever started it lives.
+"""Runs one program as long as the process that started it runs.
 
-Started as a script, with a pipe as standard input that nobody writes to: when the other end closes, on
-purpose or because its process was killed, the program's whole process group is killed. So not even `kill -9`
-on a test run leaves an emulator and its workers behind. It imports nothing of the project, so that it can
-run in an empty environment.
+Runs as a script. Its standard input is a pipe to its owner: when the owner closes it or ends, even by
+`kill -9`, the process group of the program is killed. It imports nothing of the project, so that it can run
+in an empty environment.
 
 The group is killed without a grace period: the programs keep their state in memory, and an emulator that is
 asked to end goes on starting workers for queued messages, each with its own copy of the code on disk.

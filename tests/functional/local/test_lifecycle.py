@@ -161,7 +161,7 @@ def test_down_after_the_server_was_killed_removes_what_it_left(folder: Path) -> 
     terminal.down()
     assert all(is_gone(pid) for pid in pids)
     assert_nothing_is_left(folder)
-    assert terminal.lines[-1] == "No local stack is up. Removed what a killed one had left behind."
+    assert terminal.lines[-1] == "No local stack is up. Removed processes and files of one that was killed."
 
 
 def test_down_ends_programs_whose_server_and_supervisor_were_killed(folder: Path) -> None:
