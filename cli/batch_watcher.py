@@ -1,7 +1,7 @@
 """Watches one batch until it has ended or waits for approval, and shows its progress."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -44,88 +44,87 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
-class BatchWatcher:
-    """Polls the API and shows progress: a bar on a terminal, lines elsewhere.
+def watch_batch(api: ApiClient, output: Output, batch_id: str, *, is_new: bool = False) -> dict[str, Any]:
+    """Watch a batch until it has ended or waits for approval; shows a bar on a terminal, lines elsewhere.
 
     Args:
         api: client of the API.
         output: where progress is written to.
-        clock: time and sleep.
+        batch_id: the batch.
+        is_new: whether the batch may not exist yet, because its file was uploaded just now.
+
+    Returns:
+        The batch in its last state, as the API shows it.
+
+    Raises:
+        RequestRefused: there is no such batch.
+        ServiceError: the API failed, or the batch did not appear in time.
     """
+    clock, console = Clock(), output.errors if output.is_json else output.console
+    states = _states_of(api, output, clock, batch_id, is_new)
+    if not console.is_terminal:
+        lines = _Lines(output, clock)
+        return _show_each(states, lines.show)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[progress]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("waiting for the batch", total=None, progress="")
 
-    def __init__(self, api: ApiClient, output: Output, clock: Clock | None = None) -> None:
-        self._api = api
-        self._output = output
-        self._clock = clock or Clock()
+        def show(batch: Mapping[str, Any]) -> None:
+            done, total = rows_done(batch)
+            progress.update(
+                task,
+                description=str(batch.get("status", "")).replace("_", " "),
+                completed=done,
+                total=total or None,
+                progress=progress_line(batch),
+            )
 
-    def watch(self, batch_id: str, *, is_new: bool = False) -> dict[str, Any]:
-        """Watch a batch until it has ended or waits for approval.
+        return _show_each(states, show)
 
-        Args:
-            batch_id: the batch.
-            is_new: whether the batch may not exist yet, because its file was uploaded just now.
 
-        Returns:
-            The batch in its last state, as the API shows it.
+def _show_each(states: Iterator[dict[str, Any]], show: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
+    """Show each state, and return the last one."""
+    batch: dict[str, Any] = {}
+    for batch in states:
+        show(batch)
+    return batch
 
-        Raises:
-            RequestRefused: there is no such batch.
-            ServiceError: the API failed, or the batch did not appear in time.
-        """
-        console = self._output.errors if self._output.is_json else self._output.console
-        if not console.is_terminal:
-            return self._follow(batch_id, is_new, _Lines(self._output, self._clock).show)
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[progress]}", markup=False),
-        )
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("waiting for the batch", total=None, progress="")
 
-            def show(batch: Mapping[str, Any]) -> None:
-                done, total = rows_done(batch)
-                progress.update(
-                    task,
-                    description=str(batch.get("status", "")).replace("_", " "),
-                    completed=done,
-                    total=total or None,
-                    progress=progress_line(batch),
-                )
+def _states_of(
+    api: ApiClient, output: Output, clock: Clock, batch_id: str, is_new: bool
+) -> Iterator[dict[str, Any]]:
+    """Poll the states of a batch; the last one is final or waits for approval."""
+    started_s, pause_s, is_reason_shown = clock.now_s(), _POLL_FIRST_S, False
+    while True:
+        batch = _poll(api, batch_id, is_new)
+        if batch is not None:
+            yield batch
+            if batch["status"] in FINAL or batch["status"] == AWAITING_APPROVAL:
+                return
+            is_new = False
+        elif clock.now_s() - started_s > APPEARS_WITHIN_S:
+            raise ServiceError(
+                f"no batch {batch_id} after {APPEARS_WITHIN_S // 60} minutes: "
+                "look at the logs of the function submit_batch, and at the intake failure queue"
+            )
+        elif clock.now_s() - started_s > _REASON_AFTER_S and not is_reason_shown:
+            output.warn(_STILL_READING)
+            is_reason_shown = True
+        clock.sleep(pause_s)
+        pause_s = min(pause_s * _POLL_GROWTH, _POLL_LAST_S)
 
-            return self._follow(batch_id, is_new, show)
 
-    def _follow(
-        self, batch_id: str, is_new: bool, show: Callable[[Mapping[str, Any]], None]
-    ) -> dict[str, Any]:
-        started_s, pause_s, is_reason_shown = self._clock.now_s(), _POLL_FIRST_S, False
-        while True:
-            batch = self._poll(batch_id, is_new)
-            if batch is not None:
-                show(batch)
-                if batch["status"] in FINAL or batch["status"] == AWAITING_APPROVAL:
-                    return batch
-                is_new = False
-            else:
-                waited_s = self._clock.now_s() - started_s
-                if waited_s > APPEARS_WITHIN_S:
-                    raise ServiceError(
-                        f"no batch {batch_id} after {APPEARS_WITHIN_S // 60} minutes: "
-                        "look at the logs of the function submit_batch, and at the intake failure queue"
-                    )
-                if waited_s > _REASON_AFTER_S and not is_reason_shown:
-                    self._output.warn(_STILL_READING)
-                    is_reason_shown = True
-            self._clock.sleep(pause_s)
-            pause_s = min(pause_s * _POLL_GROWTH, _POLL_LAST_S)
-
-    def _poll(self, batch_id: str, is_new: bool) -> dict[str, Any] | None:
-        try:
-            return self._api.batch(batch_id)
-        except RequestRefused as refused:
-            if is_new and refused.status == 404:
-                return None
-            raise
+def _poll(api: ApiClient, batch_id: str, is_new: bool) -> dict[str, Any] | None:
+    try:
+        return api.batch(batch_id)
+    except RequestRefused as refused:
+        if is_new and refused.status == 404:
+            return None
+        raise
 
 
 class _Lines:

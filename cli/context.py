@@ -8,7 +8,6 @@ from typing import Any, Final
 import click
 
 from cli.api_client import ApiClient
-from cli.batch_watcher import BatchWatcher
 from cli.errors import UsageError
 from cli.output import Output
 from cli.stack import DEFAULT_STACK, Stack, StackSelection
@@ -22,28 +21,23 @@ _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 class CommandContext:
     """The stack, its API and the output of one command; the stack is looked up when first used."""
 
-    def __init__(self, where: StackSelection, is_json: bool) -> None:
-        self._where = where
+    def __init__(self, selection: StackSelection, is_json: bool) -> None:
+        self._selection = selection
         self.output = Output(is_json)
 
     def hint(self, command: str) -> str:
         """A command line for the same stack, to be shown as the next step."""
-        return f"adjust {command}{self._where.as_options()}"
+        return f"adjust {command}{self._selection.as_options()}"
 
     @cached_property
     def stack(self) -> Stack:
         """The stack."""
-        return Stack.at(self._where)
+        return Stack.at(self._selection)
 
     @cached_property
     def api(self) -> ApiClient:
         """Its API."""
         return ApiClient(self.stack)
-
-    @cached_property
-    def watcher(self) -> BatchWatcher:
-        """The watcher of batches."""
-        return BatchWatcher(self.api, self.output)
 
 
 def with_context(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -68,32 +68,32 @@ class Stack:
         self._name = name
 
     @classmethod
-    def at(cls, where: StackSelection) -> "Stack":
+    def at(cls, selection: StackSelection) -> "Stack":
         """Select the stack.
 
         Raises:
             UsageError: no region is known.
             ServiceError: the profile can't be used, or no local stack is up.
         """
-        if where.is_local:
-            return cls._of_make_up(where)
+        if selection.is_local:
+            return cls._of_make_up(selection)
         try:
-            session = boto3.Session(profile_name=where.profile, region_name=where.region)
+            session = boto3.Session(profile_name=selection.profile, region_name=selection.region)
         except BotoCoreError as error:
             raise ServiceError(str(error)) from None
         if session.region_name is None:
             raise UsageError("no AWS region: set --region, AWS_REGION or the region of your profile")
-        return cls(session, where.stack)
+        return cls(session, selection.stack)
 
     @classmethod
-    def _of_make_up(cls, where: StackSelection) -> "Stack":
+    def _of_make_up(cls, selection: StackSelection) -> "Stack":
         try:
             state = json.loads(LOCAL_STATE.read_bytes())
         except FileNotFoundError:
             raise ServiceError("no local stack is running: start it with `make up`") from None
         # The local root account's keys; these are not secret.
         session = boto3.Session("test", "test", region_name=state["region"])
-        return cls(session, where.stack, state["endpoint"], state.get("caBundle"))
+        return cls(session, selection.stack, state["endpoint"], state.get("caBundle"))
 
     @cached_property
     def name(self) -> str:

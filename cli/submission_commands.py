@@ -9,7 +9,7 @@ from rich.text import Text
 
 from adjustments.core.ids import batch_id
 from cli.batch_view import show_batch
-from cli.batch_watcher import APPEARS_WITHIN_S, exit_code
+from cli.batch_watcher import APPEARS_WITHIN_S, exit_code, watch_batch
 from cli.context import EXAMPLE_ID, CommandContext, batch_argument, examples, with_context
 from cli.errors import Exit, ServiceError, UsageError
 
@@ -87,7 +87,7 @@ def _is_recent(batch: str) -> bool:
 
 def _watch(context: CommandContext, batch: str, *, is_new: bool) -> int:
     try:
-        ended = context.watcher.watch(batch, is_new=is_new)
+        ended = watch_batch(context.api, context.output, batch, is_new=is_new)
     except KeyboardInterrupt:
         context.output.warn(
             f"detached; the batch continues. To watch it again: {context.hint(f'watch {batch}')}"

@@ -112,9 +112,7 @@ def terminal(stack: LocalStack, tmp_path: Path) -> Terminal:
     return Terminal(stack, tmp_path)
 
 
-def test_a_file_goes_from_the_terminal_to_its_results(
-    terminal: Terminal, customers: dict[str, Decimal]
-) -> None:
+def test_submit_wait_leads_to_results(terminal: Terminal, customers: dict[str, Decimal]) -> None:
     rows = [f"player-{number:02},{number},filler" for number in range(1, 21)]
     text = "\n".join(["customerId,amount,reason", *rows, "player-01,many,bad", ""])
     (terminal.folder / "terminal.csv").write_text(text)
@@ -152,7 +150,7 @@ def test_a_file_goes_from_the_terminal_to_its_results(
     assert negated == {f"player-{number:02}": -number for number in range(1, 21)}
 
 
-def test_a_dry_run_sends_nothing(
+def test_dry_run_sends_nothing(
     terminal: Terminal, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     (terminal.folder / "dry.csv").write_text("customerId,amount\nplayer-01,5\n")
@@ -165,7 +163,7 @@ def test_a_dry_run_sends_nothing(
     assert standin.audit()["applied"] == []
 
 
-def test_one_transaction_is_added_once_however_often_it_is_typed(
+def test_transact_with_the_same_id_is_applied_once(
     terminal: Terminal, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     words = ("--customer", "player-03", "--points", "7", "--reason", "goodwill", "--username", "ada")
@@ -177,7 +175,7 @@ def test_one_transaction_is_added_once_however_often_it_is_typed(
     assert [entry["transactionId"] for entry in standin.audit()["applied"]] == ["cli-1"]
 
 
-def test_a_dry_run_tells_by_its_exit_code_that_rows_would_fail(
+def test_dry_run_exits_with_1_where_rows_would_fail(
     terminal: Terminal, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     (terminal.folder / "dry-bad.csv").write_text("customerId,amount\nplayer-01,5\nplayer-02,-500\nnobody,1\n")
@@ -189,7 +187,7 @@ def test_a_dry_run_tells_by_its_exit_code_that_rows_would_fail(
     assert standin.audit()["applied"] == []
 
 
-def test_a_guarded_batch_is_approved_watched_and_taken_back_once(
+def test_held_batch_is_approved_watched_and_reversed_once(
     terminal: Terminal, standin: StandInClient, heard: Heard, customers: dict[str, Decimal]
 ) -> None:
     (terminal.folder / "large.csv").write_text("customerId,amount\nplayer-01,600000\nplayer-02,700000\n")
@@ -234,7 +232,7 @@ def test_a_guarded_batch_is_approved_watched_and_taken_back_once(
     assert heard.of(name) == ["mail: awaiting approval", "mail: completed", "event: completed"]
 
 
-def test_rows_in_doubt_are_resolved_at_the_terminal_and_only_what_was_applied_is_reversed(
+def test_rows_in_doubt_are_resolved_and_only_applied_rows_are_reversed(
     terminal: Terminal, standin: StandInClient, heard: Heard, customers: dict[str, Decimal]
 ) -> None:
     standin.add_fault({"kind": "reset_after", "method": "POST", "path": "batch/balance-adjustment"})
@@ -280,7 +278,7 @@ def test_rows_in_doubt_are_resolved_at_the_terminal_and_only_what_was_applied_is
     ]
 
 
-def test_a_batch_under_way_is_stopped_at_the_terminal(
+def test_stop_of_a_batch_under_way(
     terminal: Terminal, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     standin.change_settings({"job_delay_s": 30})
@@ -297,7 +295,7 @@ def test_a_batch_under_way_is_stopped_at_the_terminal(
     assert standin.audit()["applied"] == []
 
 
-def test_an_unknown_batch_is_refused_in_words(terminal: Terminal) -> None:
+def test_show_of_an_unknown_batch_is_refused(terminal: Terminal) -> None:
     shown = terminal.type("show", "20200101-000000-none-000000000000")
 
     assert shown.returncode == 3

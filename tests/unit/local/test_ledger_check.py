@@ -60,32 +60,32 @@ def test_whatever_differs_is_found(audit: list[dict[str, Any]], expected: list[s
     assert disagreements(audit) == expected
 
 
-def test_a_row_in_doubt_explains_one_posting_or_none() -> None:
+def test_row_in_doubt_accounts_for_at_most_one_posting() -> None:
     in_doubt = HEAD + b"2,a,10,x,in_doubt,?,\n"
     assert disagreements([], in_doubt, 1) == []
     assert disagreements([entry("a", 10)], in_doubt, 1) == []
     assert len(disagreements([entry("a", 10), entry("a", 10)], in_doubt, 1)) == 1
 
 
-def test_a_row_missing_from_the_results_is_found() -> None:
+def test_row_missing_from_the_results_is_found() -> None:
     assert disagreements([entry("a", 10), entry("b", "-2.5")], rows=5) == [
         "batch: 4 rows in results.csv, 5 in the input"
     ]
 
 
-def test_a_line_that_stands_twice_is_found() -> None:
+def test_repeated_line_is_found() -> None:
     twice = HEAD + b"2,a,10,x,applied,,7\n2,a,10,x,applied,,7\n"
     assert disagreements([entry("a", 10), entry("a", 10)], twice, 2) == [
         "batch: the lines of results.csv are not in input order, each once"
     ]
 
 
-def test_a_rejected_row_with_a_job_is_found() -> None:
+def test_rejected_row_with_a_job_is_found() -> None:
     row = HEAD + b"2,a,10,x,rejected,bad,7\n"
     assert disagreements([], row, 1) == ["batch, line 2: never sent, yet it has a job"]
 
 
-def test_a_manual_transaction_must_be_in_the_ledger_once() -> None:
+def test_manual_transaction_must_be_in_the_ledger_once() -> None:
     body = {"customerId": "a", "transactionId": "t", "points": 5}
     posted = entry("a", 5, job=None, transaction="t")
     assert compare({}, {}, [body], {"applied": [posted]}).agrees
@@ -96,12 +96,12 @@ def test_a_manual_transaction_must_be_in_the_ledger_once() -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"line,status\n", HEAD + b"2,a,10,x,done,,7\n", HEAD + b"2,a,ten,x,applied,,7\n"]
 )
-def test_what_is_no_results_file_is_refused(content: bytes) -> None:
+def test_invalid_results_file_is_refused(content: bytes) -> None:
     with pytest.raises(ResultsUnreadable):
         read_results(content)
 
 
-def test_the_amount_of_a_row_that_was_sent_is_exact() -> None:
+def test_amount_of_a_sent_row_is_exact() -> None:
     assert read_results(RESULTS)[1] == ResultRow(3, "b", read_results(RESULTS)[1].amount, "applied", "", "7")
     assert str(read_results(RESULTS)[1].amount) == "-2.50"
 
