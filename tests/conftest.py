@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests have to tell (``record_property("told", …)``): how much was simulated, for one."""
-    for report in terminalreporter.getreports("passed"):
+    for report in terminalreporter.getreports("checkpoint"):
         for name, value in report.user_properties:
             if name == "told":
                 terminalreporter.write_line(str(value))

@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
-import adjustments.submission.api_submission  # noqa: F401 - with the start, not the first call
-from adjustments import wiring
+from adjustments import bootstrap
 from adjustments.aws import batch_metrics, http_api
+from adjustments.aws.logs import function_logger
+from adjustments.aws.metrics import function_metrics
 from adjustments.core import limits
 from adjustments.core.errors import RequestRefused
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-logger = wiring.function_logger()
+logger = function_logger()
 app = http_api.create_api(
     http_api.report_to(logger, "batch not taken"),
     "something broke here; with an Idempotency-Key, repeating is safe",
@@ -24,13 +25,13 @@ app = http_api.create_api(
 def accept_batch() -> Response[str]:
     """Answer the jobId where the batch fits one chunk, else the batchId alone."""
     body = http_api.read_body(app.current_event, limits.BATCH_BODY_BYTES_MAX)
-    acceptor = wiring.build_acceptor()
-    batch = acceptor.accept(body, read_idempotency_key())
-    wiring.meter().count(batch_metrics.of_step(batch))
+    application = bootstrap.application()
+    batch = application.api_submission.accept(body, read_idempotency_key())
+    application.meter.count(batch_metrics.step_metrics(batch))
     logger.info("batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
     if batch.refusal:
         raise RequestRefused("refused", batch.refusal)
-    job_id = acceptor.only_job(batch)
+    job_id = application.api_submission.only_job(batch)
     if job_id is None:
         return http_api.json_response({"batchId": batch.batch_id}, 202)
     return http_api.json_response({"jobId": job_id, "batchId": batch.batch_id})
@@ -46,7 +47,7 @@ def read_idempotency_key() -> str | None:
 
 
 @logger.inject_lambda_context(clear_state=True)
-@wiring.metrics.log_metrics(capture_cold_start_metric=True)
+@function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Answer one call."""
     logger.append_keys(request_id=event["requestContext"]["requestId"])

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import adjustments.administration.service  # noqa: F401 - with the start, not the first call
-from adjustments import wiring
+from adjustments import bootstrap
 from adjustments.administration.request_bodies import read_approval, read_stop, read_verdict
 from adjustments.aws import http_api
+from adjustments.aws.logs import failure_facts, function_logger
+from adjustments.aws.metrics import function_metrics
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core import ids, limits
@@ -21,7 +22,7 @@ BATCH_ID_CHARS_MAX: Final = 80
 STOP_TIME: Final = timedelta(seconds=15)
 """How long a call asks for jobs to stop; the state machine asks for the rest."""
 
-logger = wiring.function_logger()
+logger = function_logger()
 app = http_api.create_api(http_api.report_to(logger, "call refused"), "something broke here; the log has it")
 
 
@@ -36,13 +37,13 @@ def list_batches() -> Mapping[str, Any]:
         raise RequestRefused("bad_limit", f"limit: must be a number from 1 to {PAGE_ROWS_MAX}")
     if after and len(after) > BATCH_ID_CHARS_MAX:
         raise RequestRefused("bad_after", "after: is no batchId")
-    return wiring.build_steering().page(status, int(limit), after)
+    return bootstrap.application().administration.page(status, int(limit), after)
 
 
 @app.get("/batches/<batch_id>")
 def show_batch(batch_id: str) -> Mapping[str, Any]:
     """Show one batch with its jobs."""
-    return wiring.build_steering().show(checked(batch_id))
+    return bootstrap.application().administration.show(checked(batch_id))
 
 
 @app.post("/batches/<batch_id>/approve")
@@ -50,7 +51,7 @@ def approve_batch(batch_id: str) -> Mapping[str, Any]:
     """Let a held batch go; the body may name what the approver believes to approve."""
     found = checked(batch_id)
     approval = read_approval(read_body(), http_api.caller(app.current_event))
-    return standing(wiring.build_steering().approve(found, approval))
+    return standing(bootstrap.application().administration.approve(found, approval))
 
 
 @app.post("/batches/<batch_id>/stop")
@@ -58,9 +59,9 @@ def stop_batch(batch_id: str) -> Mapping[str, Any]:
     """Send nothing more of a batch, and stop its running jobs unless the body says to keep them."""
     found = checked(batch_id)
     body, by = read_stop(read_body()), http_api.caller(app.current_event)
-    stop_at = wiring.clock.now() + STOP_TIME
-    steering = wiring.build_steering()
-    return standing(steering.stop(found, by, body.note, stop_at, keep_jobs=body.keep_jobs))
+    stop_at = bootstrap.application().clock.now() + STOP_TIME
+    administration = bootstrap.application().administration
+    return standing(administration.stop(found, by, body.note, stop_at, keep_jobs=body.keep_jobs))
 
 
 @app.post("/batches/<batch_id>/resolve")
@@ -68,19 +69,19 @@ def resolve_batch(batch_id: str) -> Mapping[str, Any]:
     """Settle rows in doubt by the caller's word."""
     found = checked(batch_id)
     verdict = read_verdict(read_body(), http_api.caller(app.current_event))
-    batch, rows = wiring.build_resolver().resolve(found, verdict)
+    batch, rows = bootstrap.application().resolver.resolve(found, verdict)
     try:
-        wiring.build_notifier().notify(batch.batch_id)
+        bootstrap.application().notifier.notify(batch.batch_id)
     except Exception as error:
         # The rows are settled, and the caller has to hear so; the sweep tells the others.
-        logger.error("not told of yet", batch_id=batch.batch_id, **wiring.facts_of_break(error))
+        logger.error("not told of yet", batch_id=batch.batch_id, **failure_facts(error))
     return {**standing(batch), "rows": rows}
 
 
 @app.post("/batches/<batch_id>/reversal")
 def reverse_batch(batch_id: str) -> Mapping[str, Any]:
     """Make the file that takes a batch back; a person drops it."""
-    return wiring.build_reverser().reverse(checked(batch_id))
+    return bootstrap.application().reverser.reverse(checked(batch_id))
 
 
 def checked(batch_id: str) -> str:
@@ -93,7 +94,7 @@ def checked(batch_id: str) -> str:
 
 def read_body() -> Mapping[str, Any]:
     """Read the body of a call that decides about a batch; it may have none."""
-    return http_api.read_body(app.current_event, limits.STEERING_BODY_BYTES_MAX, may_be_empty=True)
+    return http_api.read_body(app.current_event, limits.ADMINISTRATION_BODY_BYTES_MAX, may_be_empty=True)
 
 
 def standing(batch: Batch) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def standing(batch: Batch) -> dict[str, Any]:
 
 
 @logger.inject_lambda_context(clear_state=True)
-@wiring.metrics.log_metrics(capture_cold_start_metric=True)
+@function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Answer one call."""
     logger.append_keys(request_id=event["requestContext"]["requestId"])

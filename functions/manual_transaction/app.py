@@ -7,10 +7,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from adjustments import manual_wiring
+from adjustments import bootstrap
 from adjustments.aws import http_api
-from adjustments.aws.event_log import facts_of
-from adjustments.aws.logs import FunctionBroke
+from adjustments.aws.event_log import error_facts
+from adjustments.aws.logs import FunctionFailed, function_logger
+from adjustments.aws.metrics import function_metrics
 from adjustments.core.errors import AdjustmentsError, GameballError, GameballUnauthorized
 from adjustments.manual_transactions.event_consumer import Message
 from adjustments.manual_transactions.ledger import CallerContext
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 FAILURE: Final = "something broke here; repeating the call with the same transactionId is safe"
 
-logger = manual_wiring.function_logger()
+logger = function_logger()
 processor = BatchProcessor(event_type=EventType.SQS)
 
 
@@ -30,12 +31,12 @@ def report(error: Exception) -> None:
     """Log an error by its names and numbers: its words may hold what a customer or Gameball wrote."""
     facts: dict[str, Any] = {"error": type(error).__name__}
     if isinstance(error, GameballError):
-        facts = dict(facts_of(error))
+        facts = dict(error_facts(error))
     elif not isinstance(error, AdjustmentsError):
         facts["stack"] = traceback.format_tb(error.__traceback__)
     logger.warning("manual transaction not added", **facts)
     if isinstance(error, GameballUnauthorized):
-        manual_wiring.meter().count({"KeysRefused": 1})
+        bootstrap.application(bootstrap.PROMPT).meter.count({"KeysRefused": 1})
 
 
 app = http_api.create_api(report, FAILURE)
@@ -44,14 +45,14 @@ app = http_api.create_api(report, FAILURE)
 @app.post("/transactions/manual")
 def add_manual_transaction() -> Response[str]:
     """Add what a call of the API sends."""
-    application = manual_wiring.application()
+    application = bootstrap.application(bootstrap.PROMPT)
     caller = http_api.caller(app.current_event)
     logger.append_keys(caller=redact(caller))
     remaining_ms = app.lambda_context.get_remaining_time_in_millis
     context = CallerContext(caller, app.context["request_id"], remaining_ms)
     transaction = read_manual_transaction(http_api.read_body(app.current_event), application.clock.now())
     append_log_keys(transaction, context)
-    added = application.service.add(transaction, context)
+    added = application.manual_transactions.add(transaction, context)
     logger.info("manual transaction added", replayed=added.is_replayed)
     headers = {"idempotent-replayed": "true"} if added.is_replayed else {}
     return http_api.text_response(added.body, headers=headers)
@@ -59,29 +60,30 @@ def add_manual_transaction() -> Response[str]:
 
 def consume(record: SQSRecord, lambda_context: "LambdaContext") -> None:
     """Take one message of the queue; what is raised makes it come again."""
-    application = manual_wiring.application()
+    application = bootstrap.application(bootstrap.PROMPT)
     request_id = lambda_context.aws_request_id
     logger.append_keys(request_id=request_id, message_id=record.message_id)
     receives = int(record.attributes.approximate_receive_count or 1)
-    message = Message(record.body, is_last=receives >= application.settings.receives_max)
+    message = Message(record.body, is_last=receives >= application.settings.manual_transactions.receives_max)
     context = CallerContext("", request_id, lambda_context.get_remaining_time_in_millis)
     try:
-        failed = application.consumer.consume(message, context, append_log_keys)
+        failed = application.event_consumer.consume(message, context, append_log_keys)
     except Exception as error:
         report(error)
-        raise FunctionBroke(type(error).__name__) from None  # Lambda logs the words of what is raised
+        raise FunctionFailed(type(error).__name__) from None  # Lambda logs the words of what is raised
     report(failed) if failed else logger.info("manual transaction settled")
 
 
 def append_log_keys(transaction: ManualTransaction, context: CallerContext) -> None:
     """Let all further lines be found by the names of the transaction."""
-    settings = manual_wiring.application().settings
-    keys = log_keys(transaction, context.caller, settings.stack, settings.masks_customer_ids)
+    settings = bootstrap.application(bootstrap.PROMPT).settings
+    masks = settings.manual_transactions.masks_customer_ids
+    keys = log_keys(transaction, context.caller, settings.stack.name, masks)
     logger.append_keys(**keys)
 
 
 @logger.inject_lambda_context(clear_state=True)
-@manual_wiring.metrics.log_metrics(capture_cold_start_metric=True)
+@function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
     """Answer a call, or take each message of the queue."""
     if "Records" in event:

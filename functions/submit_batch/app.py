@@ -4,52 +4,53 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import adjustments.submission.triggers  # noqa: F401 - with the start, not the first call
-from adjustments import wiring
-from adjustments.aws import batch_metrics as measures
-from adjustments.aws.event_models import ObjectCreated, read_drop, take_each
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from adjustments import bootstrap
+from adjustments.aws import batch_metrics
+from adjustments.aws.event_models import ObjectCreated, read_drop
+from adjustments.aws.logs import FunctionFailed, failure_facts, function_logger
+from adjustments.aws.metrics import function_metrics
 from adjustments.batches.records import Batch
 from adjustments.core.errors import RequestRefused
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-logger = wiring.function_logger()
+logger = function_logger()
+processor = BatchProcessor(event_type=EventType.SQS)
+
+
+def submit(record: SQSRecord) -> None:
+    """Submit what a message names; one that fails stays in the queue, and ends in the failure queue."""
+    try:
+        for batch in submitted(record.body):
+            bootstrap.application().meter.count(batch_metrics.step_metrics(batch))
+            logger.info(
+                "batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks
+            )
+    except Exception as error:
+        logger.error("message not taken", message_id=record.message_id, **failure_facts(error))
+        raise FunctionFailed(type(error).__name__) from None  # Lambda logs the words of what is raised
+
+
+def submitted(message: str) -> Iterator[Batch]:
+    """The batches that a message makes: one of an object in the inbox, some of a tick."""
+    app = bootstrap.application()
+    drop = read_drop(json.loads(message))
+    if not isinstance(drop, ObjectCreated):
+        yield from app.triggers.submit_recurring(drop.time)
+        return
+    if drop.bucket != app.settings.bucket.name:
+        raise RequestRefused("foreign_bucket", "the event names a bucket that is not ours")
+    batch = app.triggers.submit_object(drop.key, drop.version_id)
+    if batch:
+        yield batch
 
 
 @logger.inject_lambda_context(clear_state=True)
-@wiring.telling_breaks(logger)
-@wiring.metered
+@function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
-    """Take each message of the queue; one that fails stays, and ends in the failure queue."""
-    return take_each(event["Records"], take)
-
-
-def take(record: dict[str, Any]) -> None:
-    """Take one message; one that can't be taken is told of, and stays in the queue."""
-    try:
-        for batch in batches_of(record):
-            tell(batch)
-    except Exception as error:
-        logger.error("message not taken", message_id=record["messageId"], **wiring.facts_of_break(error))
-        raise
-
-
-def batches_of(record: dict[str, Any]) -> Iterator[Batch]:
-    """The batches that a message makes: one of an object in the inbox, some of a tick."""
-    drop = read_drop(json.loads(record["body"]))
-    intake = wiring.build_intake()
-    if not isinstance(drop, ObjectCreated):
-        yield from intake.take_tick(drop.time)
-        return
-    if drop.bucket != wiring.settings().bucket:
-        raise RequestRefused("foreign_bucket", "the event names a bucket that is not ours")
-    taken = intake.take_object(drop.key, drop.version_id)
-    if taken:
-        yield taken
-
-
-def tell(batch: Batch) -> None:
-    """Leave a line for whoever looks for the batch."""
-    wiring.meter().count(measures.of_step(batch))
-    logger.info("batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
+    """Submit what the one message of the event names; a message that fails makes the invocation fail."""
+    return process_partial_response(event, submit, processor, context)

@@ -2,23 +2,25 @@
 
 from typing import TYPE_CHECKING, Any
 
-import adjustments.administration.sweeper  # noqa: F401 - with the start, not the first call
-from adjustments import wiring
+from adjustments import bootstrap
 from adjustments.aws.event_models import until
+from adjustments.aws.logs import function_logger, log_failures
+from adjustments.aws.metrics import function_metrics
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-logger = wiring.function_logger()
+logger = function_logger()
 
 
 @logger.inject_lambda_context(clear_state=True)
-@wiring.telling_breaks(logger)
-@wiring.metered
+@function_metrics.log_metrics(capture_cold_start_metric=True)
+@log_failures(logger)
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, list[str]]:
     """Look once at everything that is open."""
-    stop_at = until(wiring.clock.now(), context.get_remaining_time_in_millis())
-    done = wiring.build_sweeper().sweep(stop_at)
-    wiring.meter().count(wiring.build_sweeper().look())
+    app = bootstrap.application()
+    stop_at = until(app.clock.now(), context.get_remaining_time_in_millis())
+    done = app.sweeper.sweep(stop_at)
+    app.meter.count(app.sweeper.look())
     logger.info("swept", extra=done)
     return done

@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, BinaryIO, Final, cast
@@ -28,26 +27,25 @@ import boto3
 from botocore.config import Config
 
 from adjustments.aws.bucket import BucketFiles
+from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.aws.table import TableBatchStore
+from adjustments.bootstrap import Application
 from adjustments.core.runtime import RandomIds, SystemClock, run_in_threads
-from adjustments.gameball.circuit_breaker import GuardedGameball, TableCircuitBreaker
+from adjustments.core.settings import Settings
+from adjustments.gameball.circuit_breaker import TableCircuitBreaker
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import Credentials
 from adjustments.gameball.rate_limiter import TableRateLimiter
-from adjustments.results.notifications import Notifier
-from adjustments.submission.plan import Drop, PlanRules
-from adjustments.submission.planner import PlannerPorts, plan_batch
-from adjustments.submission.sender import Submitter
-from adjustments.submission.starter import Starter
-from adjustments.submission.triggers import Intake
+from adjustments.submission.plan import Drop
+from adjustments.submission.planner import plan_batch
 from local.emulator import start_emulator
 from local.environment import ACCESS_KEY, REGION, SECRET_KEY
 from local.standin_client import STANDIN_KEYS, StandInClient, start_standin
 from tests.bench import inputs
 from tests.bench.tables import table
 from tests.bench.written import template
-from tests.fakes.memory import MemoryExecutions, MemoryNotices
-from tests.fakes.world import PLACE
+from tests.fakes.manual_transactions import MemoryLedger
+from tests.fakes.world import ENVIRONMENT, FakePorts
 
 ROWS: Final = 200_000
 LIMIT: Final = 350
@@ -73,10 +71,8 @@ class _Keys:
 class Desk:
     """What one function has in hand; ``calls`` are those that it makes of AWS, ``bodies`` what it sends."""
 
+    app: Application
     files: BucketFiles
-    planner_ports: PlannerPorts
-    submitter: Submitter
-    intake: Intake
     s3: Any
     dynamodb: Any
     gameball: GameballClient
@@ -115,16 +111,21 @@ class Site:
             return adjust(body)
 
         gameball.adjust_balances = noting  # type: ignore[method-assign]
-        rules = PlanRules(amount_max=Decimal(1_000_000), canary_rows=canary_rows)
-        planner_ports = PlannerPorts(
-            files=files, store=store, clock=clock, ids=ids, scratch=_scratch, rules=rules
+        ports = FakePorts(
+            gameball=gameball,
+            clock=clock,
+            ids=ids,
+            store=store,
+            files=files,
+            rate_limiter=rate_limiter,
+            parallel=run_in_threads,
+            scratch=_scratch,
+            circuit_breaker=TableCircuitBreaker(dynamodb, "bench"),
+            ledger=MemoryLedger(clock),
         )
-        guarded = GuardedGameball(gameball, TableCircuitBreaker(dynamodb, "bench"), clock)
-        submitter = Submitter(store, files, guarded, rate_limiter, clock, ids, run_in_threads, 100)
-        notifier = Notifier(store=store, notices=MemoryNotices(), clock=clock, location=PLACE)
-        starter = Starter(store, submitter, MemoryExecutions(), clock)
-        intake = Intake(files, store, planner_ports, starter, notifier, clock)
-        return Desk(files, planner_ports, submitter, intake, s3, dynamodb, gameball, calls, bodies, sent_at_s)
+        environment = {**ENVIRONMENT, "CANARY_ROWS": str(canary_rows)}
+        app = Application(Settings(environment), ports, Meter(function_metrics))
+        return Desk(app, files, s3, dynamodb, gameball, calls, bodies, sent_at_s)
 
     def _client(self, service: str, calls: list[Call] | None = None) -> Any:
         client = boto3.client(
@@ -172,14 +173,16 @@ def submit(site_: Site, rows: list[int]) -> tuple[int, int, float]:
         key = f"inbox/{time.time_ns()}-{number}.csv"
         desk.s3.put_object(Bucket="bench", Key=key, Body=b"".join(inputs.blocks(count)))
         planned = plan_batch(
-            Drop(desk.files.describe(key, None), key.replace("/", "-"), is_named=True), desk.planner_ports
+            Drop(desk.files.describe(key, None), key.replace("/", "-"), is_named=True),
+            desk.app.triggers.planner_ports,
         )
         names.append(planned.batch.batch_id)
     began_at = SystemClock().now()
     until = began_at + timedelta(minutes=5)
     with ThreadPoolExecutor() as pool:
         for done in [
-            pool.submit(desk.submitter.submit, name, until) for desk, name in zip(desks, names, strict=True)
+            pool.submit(desk.app.starter.sender.submit, name, until)
+            for desk, name in zip(desks, names, strict=True)
         ]:
             done.result()
     posts = [post for post in site_.posts() if post["path"].endswith("balance-adjustment")]
@@ -201,7 +204,7 @@ def first_job(site_: Site) -> tuple[list[float], list[float], list[str], list[st
             kept.clear()
         time.sleep(PAUSE_S)
         began_s = time.perf_counter()
-        desk.intake.take_object(key, None)
+        desk.app.triggers.submit_object(key, None)
         ours_ms.append((desk.sent_at_s[0] - began_s) * 1e3)
         before_answer = desk.calls[: next(place for place, call in enumerate(desk.calls) if _is_jobs(call))]
         needed = [_of_rival(call) for call in before_answer if _is_unavoidable(call)]

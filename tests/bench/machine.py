@@ -174,11 +174,11 @@ class CountingRateLimiter(memory.MemoryRateLimiter):
         self, taken: dict[Resource, int], clock: memory.ManualClock, ids: memory.CountingIds
     ) -> None:
         super().__init__(taken, clock, ids, REQUESTS_PER_30_S)
-        self.asked = 0
+        self.writes = 0
 
-    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
-        self.asked += 1
-        return super().wait_s(resource, priority, within_s)
+    def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+        self.writes += 1
+        return super().take_slot(resource, priority, within_s)
 
 
 class LightGameball:
@@ -214,10 +214,12 @@ class LightGameball:
     def stop_job(self, dialect: Dialect, job_id: int) -> None:
         raise NotImplementedError
 
-    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def transactions(
+        self, customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         raise NotImplementedError
 
-    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
         raise NotImplementedError
 
 
@@ -267,7 +269,7 @@ class Machine:
         """Take a file from its drop to its report."""
         world = services(self, blocks)
         key = f"inbox/{self.invocations['notify']}.csv"
-        batch = self._step("submit_batch", lambda: world.intake.take_object(key, None))
+        batch = self._step("submit_batch", lambda: world.triggers.submit_object(key, None))
         assert batch is not None
         while True:
             _, step = self._task("poll_jobs", lambda: world.poller.poll(batch.batch_id, self._until()))
@@ -275,10 +277,10 @@ class Machine:
             if step.is_over:
                 break
             if step.more_to_send:
-                self._task("submit_more", lambda: world.submitter.submit(batch.batch_id, self._until()))
+                self._task("submit_more", lambda: world.sender.submit(batch.batch_id, self._until()))
             self._state("Wait")
             self.clock.sleep(step.wait_s)
-        self._task("write_report", lambda: world.reporter.report(batch.batch_id))
+        self._task("write_report", lambda: world.report_writer.report(batch.batch_id))
         ended: Batch = self._task("notify", lambda: world.notifier.notify(batch.batch_id))
         self._state("Succeed")
         self.work_bytes += _bytes_of(self.folder.glob("work~*"))

@@ -45,12 +45,12 @@ class DiskStore(memory.MemoryStore):
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         with self._path.open("w") as file:
             for number, chunk in enumerate(chunks):
-                file.write(f"{json.dumps(_settled(chunk, number).to_json())}\n")
+                file.write(_settled(chunk, number).model_dump_json() + "\n")
 
     def each_chunk(self) -> Iterator[Chunk]:
         """All chunks, one at a time."""
         with self._path.open() as file:
-            yield from (Chunk.from_json(json.loads(line)) for line in file)
+            yield from (Chunk.model_validate(json.loads(line)) for line in file)
 
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         return list(self.each_chunk())
@@ -84,19 +84,19 @@ def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, An
         world = World(MemoryGameball(), canary_rows=100)
     if what == "plan":
         drop = Drop(files.describe("inbox/f.csv", None), "b")
-        act: Callable[[], Batch] = lambda: plan_batch(drop, world.planner_ports).batch  # noqa: E731
+        act: Callable[[], Batch] = lambda: plan_batch(drop, world.triggers.planner_ports).batch  # noqa: E731
     else:
-        batch = Batch.from_json(json.loads((folder / "batch.json").read_text()))
+        batch = Batch.model_validate(json.loads((folder / "batch.json").read_text()))
         store.create_batch(batch.replaced(status=BatchStatus.POLLING))
         for chunk in store.each_chunk():
             outcomes = [RowOutcome(Outcome.APPLIED, "Success")] * chunk.rows
             files.put(chunk.outcomes_key, json.dumps(outcomes).encode(), "application/json")
-        act = partial(world.reporter.report, "b")
+        act = partial(world.report_writer.report, "b")
     began_s = time.process_time()
     ended = act()
     spent_s = time.process_time() - began_s
     if what == "plan":
-        (folder / "batch.json").write_text(json.dumps(ended.to_json()))
+        (folder / "batch.json").write_text(json.dumps(ended.model_dump(mode="json")))
     if ended.counts.rows != rows or ended.refusal:
         raise RuntimeError(f"{what} of {rows} rows: {ended.counts}, {ended.refusal}")
     return {"mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "cpu_s": spent_s}

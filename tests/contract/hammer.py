@@ -44,7 +44,7 @@ class Caller:
     def run(self, until: datetime) -> None:
         while (left_s := (until - datetime.now(UTC)).total_seconds()) > 0:
             self.asked += 1
-            granted, wait_s = self._rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, left_s)
+            granted, wait_s = self._rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, left_s)
             if granted and wait_s > 0:  # of a place that is here already, the time is not known exactly
                 place = self._clock.told + timedelta(seconds=wait_s)
                 self.places_us.append(round(place.timestamp() * 1_000_000))

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from adjustments.aws.notifications import EVENT_SOURCE, TopicAndBusNotices
+from adjustments.aws.notifications import EVENT_SOURCE, TopicAndBusNotifications
 from adjustments.core import exact_json
-from adjustments.results.notifications import Notices
+from adjustments.results.notifications import Notifications
 from local.aws import Aws
 from local.processes import wait_for
-from tests.fakes.memory import MemoryNotices
+from tests.fakes.memory import MemoryNotifications
 
 Mails = list[tuple[str, str]]
 Events = list[tuple[str, Mapping[str, Any]]]
@@ -23,9 +23,9 @@ class Heard:
     """Notices, and what is heard of them."""
 
     def __init__(
-        self, notices: Notices, mails: Callable[[int], Mails], events: Callable[[int], Events]
+        self, notifications: Notifications, mails: Callable[[int], Mails], events: Callable[[int], Events]
     ) -> None:
-        self.notices = notices
+        self.notifications = notifications
         self.mails = mails
         self.events = events
 
@@ -34,7 +34,7 @@ class Heard:
 def heard(kind: str, request: pytest.FixtureRequest) -> Heard:
     """Notices that nobody has used."""
     if kind == "memory":
-        fake = MemoryNotices()
+        fake = MemoryNotifications()
         return Heard(fake, lambda n: fake.mails, lambda n: fake.events)
     return on_aws(request.getfixturevalue("aws"))
 
@@ -59,7 +59,7 @@ def on_aws(aws: Aws) -> Heard:
         bodies = [exact_json.read(body.encode()) for body in received(aws, event_url, n)]
         return [(body["detail-type"], body["detail"]) for body in bodies]
 
-    return Heard(TopicAndBusNotices(aws.sns, topic_arn, aws.events, bus), mails, events)
+    return Heard(TopicAndBusNotifications(aws.sns, topic_arn, aws.events, bus), mails, events)
 
 
 def make_queue(aws: Aws, name: str) -> tuple[str, str]:
@@ -87,25 +87,25 @@ def received(aws: Aws, url: str, n: int) -> list[str]:
 
 def test_a_mail_reaches_people_as_it_was_written(heard: Heard):
     text = "Rows: 3; applied 2.\nFile: inbox/Österreich – Prämien.csv\n"
-    heard.notices.mail("completed: 20261121-120000-x-0", text)
+    heard.notifications.mail("completed: 20261121-120000-x-0", text)
     assert heard.mails(1) == [("completed: 20261121-120000-x-0", text)]
 
 
 def test_each_mail_is_sent_even_if_it_is_the_same(heard: Heard):
     for _ in range(2):
-        heard.notices.mail("completed: b", "the same")
+        heard.notifications.mail("completed: b", "the same")
     assert heard.mails(2) == [("completed: b", "the same")] * 2
 
 
 def test_an_event_reaches_machines_as_it_was_written(heard: Heard):
     detail = {"batchId": "b", "counts": {"rows": 3}, "totals": {"applied": Decimal("-1250.5")}}
-    heard.notices.announce("Batch Settled", detail)
+    heard.notifications.announce("Batch Settled", detail)
     assert heard.events(1) == [("Batch Settled", detail)]
 
 
 def test_mails_are_no_events_and_events_no_mails(heard: Heard):
-    heard.notices.mail("a mail", "text")
-    heard.notices.announce("Batch Needs Attention", {"batchId": "b"})
+    heard.notifications.mail("a mail", "text")
+    heard.notifications.announce("Batch Needs Attention", {"batchId": "b"})
     assert len(heard.mails(1)) == 1
     assert len(heard.events(1)) == 1
 
@@ -114,4 +114,4 @@ def test_mails_are_no_events_and_events_no_mails(heard: Heard):
 def test_a_subject_that_sns_would_refuse_is_refused_by_the_fake_as_well(subject: str):
     """MiniStack takes them all; SNS does not (API reference of Publish)."""
     with pytest.raises(ValueError, match="Subject"):
-        MemoryNotices().mail(subject, "text")
+        MemoryNotifications().mail(subject, "text")

@@ -52,7 +52,7 @@ def join(kind: str, request: pytest.FixtureRequest) -> Joining:
 
 
 def waits(rate_limiter: RateLimiter, priority: Priority, count: int) -> list[float]:
-    asked = [rate_limiter.wait_s(Resource.OTHERS, priority, ANY_S) for _ in range(count)]
+    asked = [rate_limiter.take_slot(Resource.OTHERS, priority, ANY_S) for _ in range(count)]
     assert all(granted for granted, _ in asked)
     return [wait_s for _, wait_s in asked]
 
@@ -71,7 +71,7 @@ def test_all_callers_share_the_places_in_the_order_of_asking(join: Joining):
 def test_each_kind_of_resource_has_places_of_its_own(join: Joining):
     rate_limiter = join(ManualClock())
     waits(rate_limiter, Priority.BULK, 5)
-    assert rate_limiter.wait_s(Resource.TRANSACTIONS, Priority.BULK, ANY_S) == (True, 0.0)
+    assert rate_limiter.take_slot(Resource.TRANSACTIONS, Priority.BULK, ANY_S) == (True, 0.0)
 
 
 def test_time_that_passes_brings_places_nearer_and_past_ones_are_not_saved_up(join: Joining):
@@ -88,16 +88,16 @@ def test_a_bulk_call_takes_a_place_only_a_few_seconds_ahead(join: Joining):
     rate_limiter = join(ManualClock())
     within = int(AHEAD_S[Priority.BULK] / GAP_S) + 1
     assert waits(rate_limiter, Priority.BULK, within)[-1] <= AHEAD_S[Priority.BULK]
-    granted, wait_s = rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, ANY_S)
+    granted, wait_s = rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, ANY_S)
     assert not granted
     assert ASK_AGAIN_S <= wait_s <= 2 * ASK_AGAIN_S + GAP_S
 
 
 def test_a_prompt_call_finds_a_place_right_behind_the_bulk_calls(join: Joining):
     rate_limiter = join(ManualClock())
-    while rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, ANY_S)[0]:
+    while rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, ANY_S)[0]:
         pass
-    granted, wait_s = rate_limiter.wait_s(Resource.OTHERS, Priority.PROMPT, ANY_S)
+    granted, wait_s = rate_limiter.take_slot(Resource.OTHERS, Priority.PROMPT, ANY_S)
     assert granted
     assert wait_s <= AHEAD_S[Priority.BULK] + GAP_S
 
@@ -105,7 +105,7 @@ def test_a_prompt_call_finds_a_place_right_behind_the_bulk_calls(join: Joining):
 def test_a_bulk_call_that_was_sent_away_gets_a_place_when_it_comes_again(join: Joining):
     clock = ManualClock()
     rate_limiter = join(clock)
-    while (asked := rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, ANY_S))[0]:
+    while (asked := rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, ANY_S))[0]:
         pass
     clock.sleep(asked[1])
     assert waits(rate_limiter, Priority.BULK, 1)[0] > 0  # and none went by unused meanwhile
@@ -116,7 +116,7 @@ def test_a_place_that_comes_too_late_for_the_caller_is_left_to_others(join: Join
     waits(rate_limiter, Priority.BULK, 3)
     for priority in Priority:
         for within_s in (0.0, 0.1, 2.9 * GAP_S):
-            granted, wait_s = rate_limiter.wait_s(Resource.OTHERS, priority, within_s)
+            granted, wait_s = rate_limiter.take_slot(Resource.OTHERS, priority, within_s)
             assert not granted
             assert wait_s > 0
     assert waits(rate_limiter, Priority.BULK, 1) == pytest.approx([3 * GAP_S])
@@ -124,15 +124,15 @@ def test_a_place_that_comes_too_late_for_the_caller_is_left_to_others(join: Join
 
 def test_a_place_that_is_here_is_taken_even_without_any_time(join: Joining):
     rate_limiter = join(ManualClock())
-    assert rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, 0.0) == (True, 0.0)
-    assert not rate_limiter.wait_s(Resource.OTHERS, Priority.BULK, 0.0)[0]
+    assert rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, 0.0) == (True, 0.0)
+    assert not rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, 0.0)[0]
 
 
 @pytest.mark.parametrize(("limit", "gap_s"), [(1, 30.0), (7, 4.285715), (360, 0.083334), (900, 0.033334)])
 def test_the_gap_follows_from_the_limit_and_is_never_rounded_down(join: Joining, limit: int, gap_s: float):
     rate_limiter = join(ManualClock(), limit)
     waits(rate_limiter, Priority.PROMPT, 1)
-    granted, wait_s = rate_limiter.wait_s(Resource.OTHERS, Priority.PROMPT, ANY_S)
+    granted, wait_s = rate_limiter.take_slot(Resource.OTHERS, Priority.PROMPT, ANY_S)
     if gap_s <= AHEAD_S[Priority.PROMPT]:
         assert granted
         assert wait_s == pytest.approx(gap_s)
@@ -168,7 +168,7 @@ def test_fake_and_table_give_the_same_answers_to_the_same_questions(
     real = TableRateLimiter(aws.dynamodb, make_table(), clock, ids, limit)
     for resource, priority, within_s, passes_s in asks:
         clock.sleep(passes_s)
-        assert fake.wait_s(resource, priority, within_s) == real.wait_s(resource, priority, within_s)
+        assert fake.take_slot(resource, priority, within_s) == real.take_slot(resource, priority, within_s)
 
 
 # --- under fire -------------------------------------------------------------------------------------------

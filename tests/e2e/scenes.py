@@ -18,8 +18,10 @@ import boto3
 import urllib3
 from botocore.exceptions import ClientError
 
-from adjustments import wiring
 from adjustments.aws.bucket import BucketFiles
+from adjustments.aws.metrics import Meter, function_metrics
+from adjustments.bootstrap import BACKGROUND, Application, AwsPorts
+from adjustments.core.settings import Settings
 from local.processes import wait_for
 from local.stack import LocalStack
 from tests.fakes.gateway import proxy_event
@@ -348,23 +350,23 @@ class Scenes:
         return troubles or ("" if batch_id in answer[what] else f"answered {answer}")
 
     def _sweep_later(self, key: str) -> str:
-        with self._being("Sweep"):
+        with self._being("Sweep") as app:
             try:
-                done = wiring.build_sweeper().sweep(wiring.clock.now() + timedelta(minutes=5))
+                done = app.sweeper.sweep(app.clock.now() + timedelta(minutes=5))
             except Exception as error:
                 return _all_of(error)
         return "" if len(done["found"]) == 1 and self._batch_of(key) in done["found"] else f"answered {done}"
 
     def _submit_later(self, batch_id: str) -> str:
-        with self._being("SubmitMore"):
+        with self._being("SubmitMore") as app:
             try:
-                wiring.build_submitter().submit(batch_id, wiring.clock.now() + timedelta(minutes=1))
+                app.sender.submit(batch_id, app.clock.now() + timedelta(minutes=1))
             except Exception as error:
                 return _all_of(error)
         return ""
 
     @contextmanager
-    def _being(self, function: str) -> Iterator[None]:
+    def _being(self, function: str) -> Iterator[Application]:
         """Be a function in this very process: its variables, its role, at a later time."""
         role = self._stack.physical_id(f"{function}Role")
         arn = self._aws.iam.get_role(RoleName=role)["Role"]["Arn"]
@@ -377,18 +379,15 @@ class Scenes:
             "AWS_ENDPOINT_URL": self._aws.endpoint,
             "AWS_CA_BUNDLE": str(self._aws.ca_bundle),
         }
-        before, clock = dict(os.environ), wiring.clock
+        before = dict(os.environ)
         os.environ.update(environment)
-        wiring.clock = LaterClock()  # type: ignore[assignment, misc]
-        _rewire()
+        settings, meter = Settings(environment), Meter(function_metrics)
         try:
-            yield
+            yield Application(settings, AwsPorts(settings, BACKGROUND, meter, LaterClock()), meter)
         finally:
             os.environ.clear()
             os.environ.update(before)
-            wiring.clock = clock  # type: ignore[misc]
-            _rewire()
-            self._forget_records("budget#")  # its next place is an hour away
+            self._forget_records("slots#")  # its next place is an hour away
 
     # --- set-up -------------------------------------------------------------------------------------------
 
@@ -539,14 +538,6 @@ class LaterClock:
     def sleep(self, seconds: float) -> None:
         """See ``Clock``."""
         time.sleep(seconds)
-
-
-def _rewire() -> None:
-    """Forget every client and service that was built for another environment."""
-    boto3.DEFAULT_SESSION = None  # it holds on to the credentials that it was made with
-    for value in vars(wiring).values():
-        if hasattr(value, "cache_clear"):
-            value.cache_clear()
 
 
 def _customers(rows: int) -> list[str]:

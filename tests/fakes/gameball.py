@@ -78,7 +78,9 @@ class MemoryGameball:
             return {"status": self.job_state, "results": good, "errors": bad}
         return {"status": self.job_state, "response": {"successful": good, "failed": bad}}
 
-    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def transactions(
+        self, customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         self.looked_up.append(customer_id)
         found = [entry for entry in self.listed if entry["customerId"] == customer_id]
         if start_after is not None:
@@ -102,6 +104,6 @@ class MemoryGameball:
     def stop_job(self, dialect: Dialect, job_id: int) -> None:
         self.stopped.append(job_id)
 
-    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
         fields: Mapping[str, Any] = exact_json.read(body)
         return fields

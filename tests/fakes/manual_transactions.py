@@ -11,6 +11,7 @@ from typing import Any
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballRefused, IdTaken, StillInProgress
 from adjustments.core.runtime import Clock
+from adjustments.gameball.dialects import Dialect
 from adjustments.manual_transactions.ledger import Attempt, CallerContext, Completed
 from adjustments.manual_transactions.model import ManualTransaction
 
@@ -73,8 +74,24 @@ class MemoryLedger:
         return item if item and item.attempt_id == attempt.attempt_id else None
 
 
+class NoBatches:
+    """The calls to Gameball that manual transactions never make."""
+
+    def adjust_balances(self, body: bytes) -> int:
+        raise AssertionError("a manual transaction sends no batch")
+
+    def inquire_balances(self, body: bytes) -> int:
+        raise AssertionError("a manual transaction inquires no balances")
+
+    def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
+        raise AssertionError("a manual transaction has no job")
+
+    def stop_job(self, dialect: Dialect, job_id: int) -> None:
+        raise AssertionError("a manual transaction has no job")
+
+
 @dataclass
-class MemoryTransactions:
+class MemoryTransactions(NoBatches):
     """Gameball's ledger of manual transactions; ``script`` says what happens to the next requests in turn.
 
     None: it goes well. An error: it is raised, and nothing is applied. (An error,): it is applied, and the

@@ -269,7 +269,7 @@ class GrantingRateLimiter:
     def __init__(self) -> None:
         self.asked: list[tuple[Resource, Priority]] = []
 
-    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+    def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         self.asked.append((resource, priority))
         return True, 0.0
 
@@ -283,7 +283,7 @@ class MemoryRateLimiter:
         self._ids = ids
         self._gap_us = math.ceil(30_000_000 / requests_per_30_s)
 
-    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+    def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         now_us = int(self._clock.now().timestamp() * 1_000_000)
         slot_us = max(now_us, self._taken.get(resource, 0))
         horizon_us = now_us + int(min(AHEAD_S[priority], within_s) * 1_000_000)
@@ -352,7 +352,7 @@ class MemoryCredentials:
         return self._kept
 
 
-class MemoryNotices:
+class MemoryNotifications:
     """Mails and events, on lists."""
 
     def __init__(self) -> None:

@@ -1,49 +1,77 @@
-"""All services on in-memory ports, with one Gameball of the test's choice: a batch from drop to report."""
+"""The application on in-memory ports, with one Gameball of the test's choice: a batch from drop to report."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
-from typing import Protocol
 
-from adjustments.administration.reversal import Reverser
-from adjustments.administration.service import Steering
-from adjustments.administration.sweeper import Sweeper
+from adjustments.aws.metrics import Meter, function_metrics
+from adjustments.batches.files import Files
 from adjustments.batches.records import Batch
-from adjustments.gameball.circuit_breaker import GuardedGameball
+from adjustments.batches.store import BatchStore
+from adjustments.bootstrap import Application
+from adjustments.core.runtime import Clock, Ids, Parallel
+from adjustments.core.settings import Settings
+from adjustments.gameball.circuit_breaker import CircuitBreaker
 from adjustments.gameball.dialects import Dialect
 from adjustments.gameball.port import Gameball
-from adjustments.polling.dry_run import Inquirer, Predictor
-from adjustments.polling.job_client import JobAsker
-from adjustments.polling.job_collector import Collector
-from adjustments.polling.job_stopper import Stopper
-from adjustments.polling.poller import Poller
-from adjustments.polling.settlement import Settler
-from adjustments.reconciliation.reconciler import Investigator, SearchParts
-from adjustments.reconciliation.resolution import Resolver
-from adjustments.reconciliation.transaction_lists import ListReader, TransactionList
+from adjustments.gameball.rate_limiter import RateLimiter
+from adjustments.manual_transactions.event_consumer import EventBus, FailureQueue
+from adjustments.manual_transactions.ledger import IdempotencyLedger
 from adjustments.results.emails import ResultsLocation
-from adjustments.results.notifications import Notifier
-from adjustments.results.report_writer import ReportWriter
-from adjustments.submission.api_submission import Acceptor
-from adjustments.submission.plan import PlanRules
-from adjustments.submission.planner import PlannerPorts
-from adjustments.submission.sender import Submitter
-from adjustments.submission.starter import Starter
-from adjustments.submission.triggers import Intake
+from adjustments.results.notifications import Notifications
+from adjustments.submission.duplicates import Scratch
+from adjustments.submission.starter import Executions
 from tests.fakes import memory
+from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger
 
-PLACE = ResultsLocation("memory", "eu-central-1")
+LOCATION = ResultsLocation("memory", "eu-central-1")
+
+ENVIRONMENT: Mapping[str, str] = {
+    "STACK_NAME": "test",
+    "TABLE_NAME": "table",
+    "BUCKET_NAME": memory.MemoryFiles.bucket,
+    "MAX_ABSOLUTE_AMOUNT": "1000000",
+    "CANARY_ROWS": "0",
+    "APPROVAL_ABOVE_ROWS": "0",
+    "APPROVAL_ABOVE_TOTAL": "0",
+    "REASON_TOKEN": "false",
+    "MAX_FAILURE_PERCENT": "100",
+    "QUIET_MINUTES": "60",
+    "GAMEBALL_STATUS_DIALECT": "auto",
+    "FAILURE_QUEUE_URL": "memory",
+    "MASK_CUSTOMER_IDS": "true",
+    "RECEIVES_MAX": "3",
+}
+"""What the template would set; a test changes what it is about."""
 
 
-class AnyGameball(Gameball, Inquirer, TransactionList, Protocol):
-    """Every call that the package makes to Gameball."""
+@dataclass(kw_only=True)
+class FakePorts:
+    """See ``Ports``."""
+
+    gameball: Gameball
+    clock: Clock
+    ids: Ids
+    ledger: IdempotencyLedger
+    store: BatchStore = field(default_factory=memory.MemoryStore)
+    files: Files = field(default_factory=lambda: memory.MemoryFiles(memory.ManualClock()))
+    rate_limiter: RateLimiter = field(default_factory=memory.GrantingRateLimiter)
+    circuit_breaker: CircuitBreaker = field(default_factory=memory.MemoryCircuitBreaker)
+    executions: Executions = field(default_factory=memory.MemoryExecutions)
+    notifications: Notifications = field(default_factory=memory.MemoryNotifications)
+    event_bus: EventBus = field(default_factory=memory.MemoryNotifications)
+    failures: FailureQueue = field(default_factory=MemoryFailures)
+    parallel: Parallel = memory.one_by_one
+    scratch: Scratch = memory.scratch
+    location: ResultsLocation = LOCATION
 
 
-class World:
+class World(Application):
     """One bucket, one table, one state machine, and a clock that a test moves."""
 
     def __init__(
         self,
-        gameball: AnyGameball,
+        gameball: Gameball,
         *,
         canary_rows: int = 0,
         failure_percent_max: int = 100,
@@ -53,8 +81,9 @@ class World:
         adds_token: bool = False,
         quiet_minutes: int = 60,
         requests_per_30_s: int = 0,
+        parallel: Parallel = memory.one_by_one,
     ) -> None:
-        self.clock = memory.ManualClock()
+        self.manual_clock = memory.ManualClock()
         self.ids = memory.CountingIds()
         self.store = memory.MemoryStore()
         self.files = memory.MemoryFiles(self.clock)
@@ -64,85 +93,42 @@ class World:
         if requests_per_30_s:
             self.rate_limiter = memory.MemoryRateLimiter({}, self.clock, self.ids, requests_per_30_s)
         self.executions = memory.MemoryExecutions()
-        self.notices = memory.MemoryNotices()
-        rules = PlanRules(
-            amount_max=Decimal(1_000_000),
-            canary_rows=canary_rows,
-            approval_above_rows=approval_above_rows,
-            approval_above_total=Decimal(approval_above_total),
-            adds_token=adds_token,
-        )
-        gameball = GuardedGameball(gameball, memory.MemoryCircuitBreaker(), self.clock)
-        sending = (
-            self.store,
-            self.files,
-            gameball,
-            self.rate_limiter,
-            self.clock,
-            self.ids,
-            memory.one_by_one,
-        )
-        self.planner_ports = PlannerPorts(
-            files=self.files,
-            store=self.store,
+        self.notifications = memory.MemoryNotifications()
+        settings = {
+            "CANARY_ROWS": canary_rows,
+            "MAX_FAILURE_PERCENT": failure_percent_max,
+            "APPROVAL_ABOVE_ROWS": approval_above_rows,
+            "APPROVAL_ABOVE_TOTAL": approval_above_total,
+            "GAMEBALL_STATUS_DIALECT": dialect.value if dialect else "auto",
+            "REASON_TOKEN": str(adds_token).lower(),
+            "QUIET_MINUTES": quiet_minutes,
+        }
+        environment = {**ENVIRONMENT, **{name: str(value) for name, value in settings.items()}}
+        ports = FakePorts(
+            gameball=gameball,
             clock=self.clock,
             ids=self.ids,
-            scratch=memory.scratch,
-            rules=rules,
-        )
-        self.settler = Settler(self.store, self.files, self.ids)
-        asker = JobAsker(self.store, gameball, self.rate_limiter, self.clock, dialect)
-        collector = Collector(self.store, self.settler, asker, self.clock)
-        self.submitter = Submitter(*sending, failure_percent_max, collector)
-        predictor = Predictor(self.store, self.files, gameball, asker, self.rate_limiter, self.clock)
-        self.stopper = Stopper(self.store, gameball, self.rate_limiter, self.clock, dialect)
-        self.poller = Poller(
-            self.store,
-            collector,
-            predictor,
-            self.stopper,
-            self.clock,
-            memory.one_by_one,
-            failure_percent_max,
-        )
-        self.reporter = ReportWriter(
-            store=self.store, files=self.files, settler=self.settler, clock=self.clock, ids=self.ids
-        )
-        self.notifier = Notifier(store=self.store, notices=self.notices, clock=self.clock, location=PLACE)
-        starter = Starter(self.store, Submitter(*sending, failure_percent_max), self.executions, self.clock)
-        self.intake = Intake(self.files, self.store, self.planner_ports, starter, self.notifier, self.clock)
-        self.resolver = Resolver(self.store, self.files, self.settler, self.reporter, self.clock)
-        parts = SearchParts(
             store=self.store,
             files=self.files,
-            settler=self.settler,
-            resolver=self.resolver,
-            asker=asker,
-            reader=ListReader(gameball, self.rate_limiter, self.clock, memory.one_by_one),
-            clock=self.clock,
-            ids=self.ids,
-            quiet=timedelta(minutes=quiet_minutes),
+            rate_limiter=self.rate_limiter,
+            executions=self.executions,
+            notifications=self.notifications,
+            event_bus=self.notifications,
+            ledger=MemoryLedger(self.clock),
+            parallel=parallel,
         )
-        self.investigator = Investigator(parts)
-        self.sweeper = Sweeper(
-            self.store,
-            self.files,
-            self.executions,
-            self.intake,
-            lambda: self.investigator,
-            self.notifier,
-            self.clock,
-        )
+        super().__init__(Settings(environment), ports, Meter(function_metrics))
 
-        self.reverser = Reverser(self.store, self.files, self.settler)
-        self.steering = Steering(self.store, self.files, starter, self.stopper, self.clock)
-        self.acceptor = Acceptor(self.store, self.files, self.intake, self.ids)
+    @property
+    def clock(self) -> memory.ManualClock:
+        """The time, which the test moves."""
+        return self.manual_clock
 
     def drop(self, text: str, name: str = "file.csv", **metadata: str) -> Batch:
         """Drop a CSV into the inbox and take it; ``dry_run="true"`` for object metadata ``dry-run``."""
         key = f"inbox/{name}"
         self.files.drop(key, text.encode(), {k.replace("_", "-"): v for k, v in metadata.items()})
-        batch = self.intake.take_object(key, None)
+        batch = self.triggers.submit_object(key, None)
         assert batch is not None
         return batch
 
@@ -152,10 +138,10 @@ class World:
             until = self.clock.now() + timedelta(minutes=5)
             polled, step = self.poller.poll(batch.batch_id, until)
             if step.is_over or polled.status.is_final:
-                self.reporter.report(batch.batch_id)
+                self.report_writer.report(batch.batch_id)
                 return self.notifier.notify(batch.batch_id)
             if step.more_to_send:
-                self.submitter.submit(batch.batch_id, until)
+                self.sender.submit(batch.batch_id, until)
             self.clock.sleep(step.wait_s)
         raise AssertionError(f"batch {batch.batch_id} did not end within {ticks_max} ticks")
 

@@ -656,7 +656,7 @@ class Checker:
                 "sums are conserved",
                 f"{batch.batch_id}: applied {total}, record {batch.applied_total}, {told}",
             )
-        if summary["counts"] != batch.counts.to_json():
+        if summary["counts"] != batch.counts.model_dump(mode="json"):
             fail("sums are conserved", f"{batch.batch_id}: summary.json has {summary['counts']}")
 
     def _check_fix_me(self, batch: Batch, file: File, results: list[dict[str, str]]) -> None:
@@ -754,7 +754,7 @@ def _is_resolved(before: Batch, after: Batch) -> bool:
 def _check_counts(batch: Batch, results: list[dict[str, str]]) -> None:
     """The record counts what the file says, and names the end accordingly."""
     tally = Counter(row["status"] for row in results)
-    counts = batch.counts.values()
+    counts = dict(batch.counts)
     if any(tally[name] != counts[name] for name in counts if name != "rows"):
         fail("sums are conserved", f"{batch.batch_id}: {tally} in the file, {counts} in the record")
     if len(results) != counts["rows"] or sum(tally.values()) != counts["rows"]:

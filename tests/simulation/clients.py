@@ -62,15 +62,15 @@ class Client:
 
     def _accept(self) -> tuple[Batch, int | None]:
         """Do what the function does."""
-        acceptor = self.world.services.acceptor
+        api_submission = self.world.services.api_submission
         if worker := self.world.scheduler.current:
             worker.posted = self.body.file
         rows = [
             {"customerId": row.customer, "amount": Decimal(row.amount), "reason": row.reason}
             for row in self.body.file.rows
         ]
-        batch = acceptor.accept({"body": rows}, self.body.key)
-        return batch, None if batch.refusal else acceptor.only_job(batch)
+        batch = api_submission.accept({"body": rows}, self.body.key)
+        return batch, None if batch.refusal else api_submission.only_job(batch)
 
     def _post_again(self) -> None:
         scheduler, rng = self.world.scheduler, self.world.chance.random
@@ -133,7 +133,7 @@ class OtherBody:
 
         def accept() -> Batch:
             body = {"body": [{"customerId": "cust-other", "amount": Decimal("0.125")}]}
-            return self.world.services.acceptor.accept(body, self.key)
+            return self.world.services.api_submission.accept(body, self.key)
 
         def done(is_good: bool, result: Any) -> None:
             if is_good:

@@ -10,8 +10,8 @@ from typing import Any
 from adjustments.batches.records import Batch
 from adjustments.core.errors import AdjustmentsError, ConfigurationError, WrongState
 from adjustments.polling.poller import answer_of
-from adjustments.reconciliation.decisions import Approval, Verdict
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.decisions import Approval, Resolve
+from adjustments.reconciliation.evidence import Evidence
 from tests.fakes.memory import START
 from tests.simulation.checks import FINAL, fail
 from tests.simulation.clients import Client
@@ -136,11 +136,13 @@ class Environment:
         if file.key.startswith("recurring/"):
             due = self.scheduler.now
             for _ in range(self.world.scenario.tick_times):
-                self._send(lambda: list(self.services.intake.take_tick(due)), rng.choice((0.0, 1.0, 300.0)))
+                self._send(
+                    lambda: list(self.services.triggers.submit_recurring(due)), rng.choice((0.0, 1.0, 300.0))
+                )
             return
 
         def take() -> Any:
-            return self.services.intake.take_object(stored.key, stored.version_id)
+            return self.services.triggers.submit_object(stored.key, stored.version_id)
 
         if not self.chance.happens("event lost"):
             self._send(take, rng.random() * 3)
@@ -209,9 +211,9 @@ class Environment:
             case "PollJobs":
                 return answer_of(*self.services.poller.poll(batch_id, until))
             case "SubmitMore":
-                return self.services.submitter.submit(batch_id, until)
+                return self.services.sender.submit(batch_id, until)
             case "WriteReport":
-                return self.services.reporter.report(batch_id)
+                return self.services.report_writer.report(batch_id)
             case _:
                 return self.services.notifier.notify(batch_id)
 
@@ -327,7 +329,7 @@ class Environment:
 
     def _answer(self, batch_id: str, approval: Approval) -> None:
         try:
-            self.services.steering.approve(batch_id, approval)
+            self.services.administration.approve(batch_id, approval)
         except WrongState:
             if self.chance.is_over:  # the file was changed: it can't be approved any more
                 self.given_up.add(batch_id)
@@ -342,7 +344,7 @@ class Environment:
         until = self.scheduler.now + timedelta(seconds=20)
         with suppress(WrongState):  # it has ended, or somebody is at work on it: the person is told so
             keep_jobs = self.world.scenario.person_stops_at_s == KEEPS_JOBS_AT_S
-            self.services.steering.stop(batch_id, "a person", "", until, keep_jobs=keep_jobs)
+            self.services.administration.stop(batch_id, "a person", "", until, keep_jobs=keep_jobs)
 
     def resolve_last(self) -> None:
         """A person looks the rest up at Gameball, and says what became of it."""
@@ -351,10 +353,10 @@ class Environment:
         for batch in list(self.world.checker.batches.values()):
             if batch.status == "needs_attention" and batch.counts.in_doubt:
                 for finding, lines in self.world.checker.truth(batch).items():
-                    verdict = Verdict("a person", Finding(finding), "looked up", lines)
+                    verdict = Resolve("a person", Evidence(finding), "looked up", lines)
                     self._invoke("batch_api", partial(self._resolve, batch.batch_id, verdict), 30, _ignore)
 
-    def _resolve(self, batch_id: str, verdict: Verdict) -> None:
+    def _resolve(self, batch_id: str, verdict: Resolve) -> None:
         batch, _ = self.services.resolver.resolve(batch_id, verdict)
         self.services.notifier.notify(batch.batch_id)
 

@@ -189,11 +189,13 @@ class ModelGameball:
             self._due = [due for due in self._due if due[3] is not job]
             heapq.heapify(self._due)
 
-    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
         """Not part of a batch."""
         raise NotImplementedError
 
-    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def transactions(
+        self, customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         """A customer's lines of the ledger, newest first, in one page."""
         poll = self.chance.poll()
         self.waiting.wait(0.1)

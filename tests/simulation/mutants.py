@@ -21,7 +21,7 @@ from adjustments.administration.sweeper import Sweeper
 from adjustments.batches import chunk_cursor as looking
 from adjustments.batches import chunking, lookup_rounds, outcomes, states
 from adjustments.batches import next_step as progress
-from adjustments.batches.chunk_cursor import Seen
+from adjustments.batches.chunk_cursor import Snapshot
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.records import Batch, Chunk, Outcome
@@ -36,10 +36,10 @@ from adjustments.polling import job_status as jobs
 from adjustments.polling import poller as polling
 from adjustments.polling import settlement as settling
 from adjustments.polling.job_status import JobStatus
-from adjustments.polling.job_stopper import Stopper
+from adjustments.polling.job_stopper import JobStopper
 from adjustments.polling.poller import Poller
 from adjustments.reconciliation import reconciler as investigating
-from adjustments.reconciliation.evidence import Doubt, Finding, judge
+from adjustments.reconciliation.evidence import Doubt, Evidence, judge
 from adjustments.results import result_rows
 from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter
@@ -50,7 +50,7 @@ from adjustments.submission import sender as submitting
 from adjustments.submission.chunk_builder import ChunkBuilder
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import PlannerPorts
-from adjustments.submission.sender import Submitter
+from adjustments.submission.sender import ChunkSender
 from tests.fakes.memory import MemoryStore
 from tests.simulation.crashes import CLASSES, cases
 from tests.simulation.lives import Kind, kinds_of
@@ -123,12 +123,12 @@ def _no_pause() -> Sequence[Patch]:
 
 @mutant("skip the intent")
 def _no_intent() -> Sequence[Patch]:
-    original = Submitter._send
+    original = ChunkSender._send
 
-    def send(self: Submitter, *args: Any) -> bool:
-        return original(_with(self, "_store", _Skipping(self._store)), *args)
+    def send(self: ChunkSender, *args: Any) -> bool:
+        return original(_with(self, "_store", _Skipping(self.store)), *args)
 
-    return [(Submitter, "_send", send)]
+    return [(ChunkSender, "_send", send)]
 
 
 @mutant("drop the lease check")
@@ -138,12 +138,12 @@ def _no_lease() -> Sequence[Patch]:
 
 @mutant("use a token twice")
 def _same_token() -> Sequence[Patch]:
-    original = Submitter._send
+    original = ChunkSender._send
 
-    def send(self: Submitter, *args: Any) -> bool:
+    def send(self: ChunkSender, *args: Any) -> bool:
         return original(_with(self, "_ids", _SameName("token")), *args)
 
-    return [(Submitter, "_send", send)]
+    return [(ChunkSender, "_send", send)]
 
 
 @mutant("take a chunk from its worker")
@@ -182,33 +182,33 @@ def _no_budget() -> Sequence[Patch]:
 def _send_lost() -> Sequence[Patch]:
     def doubt(self: Poller, batch: Batch, chunk: Chunk, message: str) -> None:
         planned = {"state": ChunkState.PLANNED, "version": chunk.version + 1, "intent_at": None}
-        self._store.save_chunk(batch, chunk.replaced(**planned))
+        self.store.save_chunk(batch, chunk.replaced(**planned))
 
     return [(Poller, "_doubt", doubt)]
 
 
 @mutant("send although somebody has changed the batch")
 def _lost_race() -> Sequence[Patch]:
-    original = Submitter._begin
+    original = ChunkSender._begin
 
-    def begin(self: Submitter, batch: Batch) -> bool:
+    def begin(self: ChunkSender, batch: Batch) -> bool:
         original(self, batch)
         return True
 
-    return [(Submitter, "_begin", begin)]
+    return [(ChunkSender, "_begin", begin)]
 
 
 @mutant("take a jobId that is on record for a lost race")
 def _job_on_record() -> Sequence[Patch]:
-    original = Submitter._keep_late_job
+    original = ChunkSender._keep_late_job
 
-    def keep(self: Submitter, batch: Batch, intent: Chunk, job_id: int) -> None:
-        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+    def keep(self: ChunkSender, batch: Batch, intent: Chunk, job_id: int) -> None:
+        chunks = self.store.chunks(batch.batch_id, batch.plan_id)
         if any(chunk.job_id == job_id for chunk in chunks):
             raise WrongState("somebody was quicker")
         original(self, batch, intent, job_id)
 
-    return [(Submitter, "_keep_late_job", keep)]
+    return [(ChunkSender, "_keep_late_job", keep)]
 
 
 # --- order ------------------------------------------------------------------------------------------------
@@ -274,8 +274,8 @@ def _crowded_canary() -> Sequence[Patch]:
         found = original(*args)
         return found._replace(is_open=found.is_open and not found.lost)
 
-    def failure_stop(passed: Any, chunks: Any, found: Any, percent_max: int) -> str:
-        return "" if found.lost else stop(passed, chunks, found, percent_max)
+    def failure_stop(checkpoint: Any, chunks: Any, found: Any, percent_max: int) -> str:
+        return "" if found.lost else stop(checkpoint, chunks, found, percent_max)
 
     stop = progress._failure_stop
     return [(progress, "_canaries", canaries), (progress, "_failure_stop", failure_stop)]
@@ -307,12 +307,12 @@ def _no_share() -> Sequence[Patch]:
 
 @mutant("stop jobs that a person keeps")
 def _stop_kept() -> Sequence[Patch]:
-    original = Stopper.stop_jobs
+    original = JobStopper.stop_jobs
 
-    def stop_jobs(self: Stopper, batch: Batch, until: datetime) -> None:
+    def stop_jobs(self: JobStopper, batch: Batch, until: datetime) -> None:
         original(self, batch.replaced(keeps_jobs=False), until)
 
-    return [(Stopper, "stop_jobs", stop_jobs)]
+    return [(JobStopper, "stop_jobs", stop_jobs)]
 
 
 @mutant("ignore a person's stop")
@@ -337,12 +337,12 @@ def _passed_doubt() -> Sequence[Patch]:
 
 @mutant("forget the failed rows behind which a look begins")
 def _passed_failures() -> Sequence[Patch]:
-    original = progress.passed_by
+    original = progress.advance_checkpoint
 
-    def passed_by(*args: Any) -> Any:
+    def advance_checkpoint(*args: Any) -> Any:
         return original(*args).replaced(failed=0)
 
-    return [(looking, "passed_by", passed_by)]
+    return [(looking, "passed_by", advance_checkpoint)]
 
 
 # --- planning ---------------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def _two_plans() -> Sequence[Patch]:
 def _one_plan() -> Sequence[Patch]:
     original = planner.plan_batch
 
-    def plan_batch(drop: Drop, ports: PlannerPorts) -> Seen:
+    def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
         return original(drop, replace(ports, ids=_SameName("plan")))
 
     return [(triggers, "plan_batch", plan_batch)]
@@ -404,7 +404,7 @@ def _stale_poll() -> Sequence[Patch]:
 
 @mutant("trust 'completed': unlisted rows are applied")
 def _trust_completed() -> Sequence[Patch]:
-    original = outcomes.settle
+    original = settling.settle
 
     def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
         found = original(rows, job).rows
@@ -442,7 +442,7 @@ def _no_deadline() -> Sequence[Patch]:
     original = Poller._note_stop
 
     def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
-        return original(_with(self, "_clock", _Earlier(self._clock)), look)
+        return original(_with(self, "_clock", _Earlier(self.clock)), look)
 
     return [(Poller, "_note_stop", note_stop)]
 
@@ -452,7 +452,7 @@ def _late_deadline() -> Sequence[Patch]:
     original = Poller._note_stop
 
     def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
-        return original(_with(self, "_clock", _Earlier(self._clock, timedelta(hours=4))), look)
+        return original(_with(self, "_clock", _Earlier(self.clock, timedelta(hours=4))), look)
 
     return [(Poller, "_note_stop", note_stop)]
 
@@ -566,7 +566,7 @@ def _no_senders() -> Sequence[Patch]:
 
 @mutant("ignore a row's twins")
 def _no_rivals() -> Sequence[Patch]:
-    def judged(doubt: Doubt, *args: Any) -> Finding:
+    def judged(doubt: Doubt, *args: Any) -> Evidence:
         return judge(doubt._replace(rivals=0), *args)
 
     return [(investigating, "judge", judged)]
@@ -574,7 +574,7 @@ def _no_rivals() -> Sequence[Patch]:
 
 @mutant("conclude from absence at once")
 def _no_quiet() -> Sequence[Patch]:
-    def judged(doubt: Doubt, transactions: Any, now: datetime, quiet: timedelta) -> Finding:
+    def judged(doubt: Doubt, transactions: Any, now: datetime, quiet: timedelta) -> Evidence:
         return judge(doubt, transactions, now, timedelta(0))
 
     return [(investigating, "judge", judged), (lookup_rounds, "LOOK_EVERY", timedelta(0))]
@@ -582,9 +582,9 @@ def _no_quiet() -> Sequence[Patch]:
 
 @mutant("conclude from absence without a token")
 def _no_token() -> Sequence[Patch]:
-    def judged(doubt: Doubt, *args: Any) -> Finding:
+    def judged(doubt: Doubt, *args: Any) -> Evidence:
         found = judge(doubt, *args)
-        return Finding.NOT_APPLIED if found is Finding.UNCERTAIN and not doubt.rivals else found
+        return Evidence.NOT_APPLIED if found is Evidence.UNCERTAIN and not doubt.rivals else found
 
     return [(investigating, "judge", judged)]
 
@@ -618,7 +618,7 @@ def _partly_found() -> Sequence[Patch]:
 def _absent_at_work() -> Sequence[Patch]:
     original = investigating._Run._finding
 
-    def finding(self: investigating._Run, row: Any, chunk: Chunk, *args: Any) -> Finding:
+    def finding(self: investigating._Run, row: Any, chunk: Chunk, *args: Any) -> Evidence:
         return original(self, row, chunk.replaced(job_id=None), *args)
 
     return [(investigating._Run, "_finding", finding)]
@@ -651,25 +651,25 @@ class _Skipping:
     """A store that keeps no intent."""
 
     def __init__(self, store: Any) -> None:
-        self._store = store
+        self.store = store
 
     def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
         if chunk.state is not ChunkState.SUBMITTING:
-            self._store.save_chunk(batch, chunk)
+            self.store.save_chunk(batch, chunk)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        return getattr(self.store, name)
 
 
 class _Earlier:
     """A clock that is behind."""
 
     def __init__(self, clock: Any, behind: timedelta = timedelta(days=7)) -> None:
-        self._clock = clock
+        self.clock = clock
         self._behind = behind
 
     def now(self) -> datetime:
-        now: datetime = self._clock.now()
+        now: datetime = self.clock.now()
         return now - self._behind
 
 

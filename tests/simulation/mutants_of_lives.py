@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from adjustments.administration.service import Steering
+from adjustments.administration.service import BatchAdministration
 from adjustments.administration.sweeper import Sweeper
 from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Batch
@@ -19,7 +19,7 @@ from adjustments.reconciliation.decisions import Approval
 from adjustments.results.notifications import Notifier
 from adjustments.submission import claims
 from adjustments.submission import sender as submitting
-from adjustments.submission.api_submission import Acceptor
+from adjustments.submission.api_submission import ApiSubmission
 from adjustments.submission.plan import Drop
 from tests.fakes.memory import MemoryStore
 from tests.simulation.lives import Kind
@@ -31,31 +31,31 @@ GIVES_UP_AFTER = 4
 
 @mutant("forget the key of a body", Kind.KEYED_BODY)
 def _no_key() -> Sequence[Patch]:
-    original = Acceptor.accept
+    original = ApiSubmission.accept
 
-    def accept(self: Acceptor, body: Mapping[str, Any], key: str | None) -> Batch:
-        return original(self, body, key and key + self._ids.fresh())
+    def accept(self: ApiSubmission, body: Mapping[str, Any], key: str | None) -> Batch:
+        return original(self, body, key and key + self.ids.fresh())
 
-    return [(Acceptor, "accept", accept)]
+    return [(ApiSubmission, "accept", accept)]
 
 
 @mutant("let another body through under a key that was used", Kind.KEYED_BODY)
 def _same_key() -> Sequence[Patch]:
-    def keep(self: Acceptor, key: str, content: bytes) -> StoredObject:
-        self._files.put_new(key, content, "text/csv")
-        return self._files.describe(key, None)
+    def keep(self: ApiSubmission, key: str, content: bytes) -> StoredObject:
+        self.files.put_new(key, content, "text/csv")
+        return self.files.describe(key, None)
 
-    return [(Acceptor, "_keep", keep)]
+    return [(ApiSubmission, "_keep", keep)]
 
 
 @mutant("take each body for one with a key", Kind.BARE_BODY)
 def _all_named() -> Sequence[Patch]:
-    original = Acceptor.accept
+    original = ApiSubmission.accept
 
-    def accept(self: Acceptor, body: Mapping[str, Any], key: str | None) -> Batch:
-        return original(self, body, key or self._ids.fresh())
+    def accept(self: ApiSubmission, body: Mapping[str, Any], key: str | None) -> Batch:
+        return original(self, body, key or self.ids.fresh())
 
-    return [(Acceptor, "accept", accept)]
+    return [(ApiSubmission, "accept", accept)]
 
 
 @mutant("refuse a content for ever that a killed planner claimed", Kind.BARE_BODY)
@@ -75,13 +75,13 @@ def _unknown_reversal() -> Sequence[Patch]:
 
 @mutant("approve a batch as often as somebody says so", Kind.TWO_STACKS)
 def _approve_again() -> Sequence[Patch]:
-    original = Steering._approved
+    original = BatchAdministration._approved
 
-    def approved(self: Steering, batch: Batch, approval: Approval) -> Batch:
+    def approved(self: BatchAdministration, batch: Batch, approval: Approval) -> Batch:
         waiting = batch.replaced(status=BatchStatus.AWAITING_APPROVAL)
         return original(self, batch if batch.status.is_final else waiting, approval)
 
-    return [(Steering, "_approved", approved)]
+    return [(BatchAdministration, "_approved", approved)]
 
 
 @mutant("take the next free place for this moment", Kind.CLOCK_SKEW)
@@ -107,7 +107,7 @@ def _gone() -> Sequence[Patch]:
     def name(drop: Drop) -> str:
         return drop.batch_id
 
-    return [(Sweeper, "_take_missed", _giving_up(Sweeper._take_missed, name, False))]
+    return [(Sweeper, "_take_missed", _giving_up(Sweeper._submit_missed, name, False))]
 
 
 @mutant("take rows for sent whose keys could not be read", Kind.SECRET_UNREADABLE)

@@ -35,14 +35,14 @@ class SkewedLimiter:
         self._table = AtomicTable(lambda: None)
         self._calls_s: dict[Resource, deque[float]] = {}
 
-    def wait_s(
+    def take_slot(
         self, worker: Worker, resource: Resource, priority: Priority, within_s: float
     ) -> tuple[bool, float]:
         """See ``RateLimiter``; each place that is given is checked."""
         if worker.limiter is None:
             client = cast(Any, self._table)
             worker.limiter = TableRateLimiter(client, "table", self._clock, self._ids, self._limit)
-        granted, wait_s = worker.limiter.wait_s(resource, priority, within_s)
+        granted, wait_s = worker.limiter.take_slot(resource, priority, within_s)
         if granted:
             self._check(resource, self._now_s() + wait_s)
         return granted, wait_s

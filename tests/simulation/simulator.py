@@ -155,7 +155,7 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
         (planner, "UNTOUCHED_MAX", 3),
         (submitting, "ROUND_CHUNKS_MAX", 3),
         (looking, "UNTOUCHED_MAX", 4),
-        (polling, "PASSED_KEPT_FROM", 1),
+        (polling, "CHECKPOINT_CHUNKS_MIN", 1),
         (investigating, "PORTION_CUSTOMERS", 2),
         (duplicates, "_PARTITIONS", 2),
         (report_writer, "render_report", lambda batch, *_: batch.status.value),  # for people's eyes, and slow

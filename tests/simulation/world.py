@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 from adjustments.batches.files import Writing
 from adjustments.batches.records import Batch, Chunk
@@ -77,16 +76,16 @@ class SimulatedWorld:
         self.gameball = ModelGameball(chance, scenario.facts, self.checker, self)
         self.gameball.clock_skew = self.draw_skew()
         self.checker.model = self.gameball
-        with patch.object(memory, "one_by_one", self._in_any_order):
-            self.services = World(
-                self.gameball,
-                canary_rows=scenario.canary_rows,
-                failure_percent_max=scenario.failure_percent_max,
-                approval_above_rows=scenario.approval_above_rows,
-                dialect=scenario.dialect_setting,
-                adds_token=scenario.adds_token,
-                quiet_minutes=QUIET_MINUTES,
-            )
+        self.services = World(
+            self.gameball,
+            canary_rows=scenario.canary_rows,
+            failure_percent_max=scenario.failure_percent_max,
+            approval_above_rows=scenario.approval_above_rows,
+            dialect=scenario.dialect_setting,
+            adds_token=scenario.adds_token,
+            quiet_minutes=QUIET_MINUTES,
+            parallel=self._in_any_order,
+        )
         services = self.services
         self.checker.read_file = services.files.get
         self._hook_time()
@@ -95,7 +94,7 @@ class SimulatedWorld:
         self._hook_store()
         self._hook_files()
         self._hook_gameball()
-        self._hook_notices()
+        self._hook_notifications()
 
     # --- time, as the model feels it ----------------------------------------------------------------------
 
@@ -186,16 +185,18 @@ class SimulatedWorld:
             if name == "transactions" and self.life.has_two_stacks:
                 effect = partial(self._asked, LookupsAreExclusive(self.checker, self.scheduler), effect)
             self._set(self.gameball, name, self._wrapped("gameball", name, effect))
-        self._set(self.services.rate_limiter, "wait_s", self._wrapped("budget", "wait_s", self._turn))
+        self._set(
+            self.services.rate_limiter, "take_slot", self._wrapped("rate_limiter", "take_slot", self._turn)
+        )
 
-    def _hook_notices(self) -> None:
-        notices, checker = self.services.notices, self.checker
+    def _hook_notifications(self) -> None:
+        notifications, checker = self.services.notifications, self.checker
 
         def mail(subject: str, text: str) -> None:
             checker.mailed(subject)
 
-        self._set(notices, "mail", self._wrapped("notices", "mail", mail))
-        self._set(notices, "announce", self._wrapped("notices", "announce", checker.announced))
+        self._set(notifications, "mail", self._wrapped("notifications", "mail", mail))
+        self._set(notifications, "announce", self._wrapped("notifications", "announce", checker.announced))
 
     def hook_executions(self, start: Callable[..., None], is_running: Callable[..., bool]) -> None:
         """Put the environment's state machines behind the port."""
@@ -353,7 +354,7 @@ class SimulatedWorld:
     def _turn(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         worker = self.scheduler.current
         if worker and self._limiter:
-            granted, wait_s = self._limiter.wait_s(worker, resource, priority, within_s)
+            granted, wait_s = self._limiter.take_slot(worker, resource, priority, within_s)
             worker.turns += granted
             return granted, wait_s
         if self.chance.random.random() < 0.05:

@@ -48,8 +48,8 @@ def told_metrics() -> set[str]:
     fixed = {"KeysRefused", "GameballLatency", "GameballErrors", "GameballRefusals", "RequestWait"}
     rate_limiter = {"RequestsTransactions", "RequestsOthers"}
     return {
-        *measures.of_end(make_batch()),
-        *measures.of_sweep([], [], datetime.now(UTC)),
+        *measures.batch_end_metrics(make_batch()),
+        *measures.sweep_metrics([], [], datetime.now(UTC)),
         *ends,
         *fixed,
         *rate_limiter,

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from adjustments.batches.records import Batch
 from adjustments.core import exact_json
 from adjustments.core.errors import OutcomeUnknown
-from adjustments.reconciliation.decisions import Approval, Verdict
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.decisions import Approval, Resolve
+from adjustments.reconciliation.evidence import Evidence
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 from tests.template.loading import ROOT
@@ -36,13 +36,13 @@ def under_way() -> tuple[World, Batch]:
     world.clock.sleep(1)
     world.poller.poll(batch.batch_id, world.clock.now())
     world.clock.sleep(1)
-    world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(seconds=1))
+    world.sender.submit(batch.batch_id, world.clock.now() + timedelta(seconds=1))
     return world, batch
 
 
 def completed() -> tuple[World, Batch]:
     world, batch = waiting()
-    world.steering.approve(batch.batch_id, Approval("ann"))
+    world.administration.approve(batch.batch_id, Approval("ann"))
     return world, world.run(batch)
 
 
@@ -59,7 +59,7 @@ def rejected() -> tuple[World, Batch]:
 def partly_resolved() -> tuple[World, Batch]:
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     batch = world.run(world.drop(TWO))
-    world.resolver.resolve(batch.batch_id, Verdict("ann", Finding.APPLIED, "seen", frozenset({2})))
+    world.resolver.resolve(batch.batch_id, Resolve("ann", Evidence.APPLIED, "seen", frozenset({2})))
     return world, batch
 
 
@@ -78,17 +78,17 @@ def check(told: Any, *names: str) -> None:
 @pytest.mark.parametrize("story", STORIES)
 def test_one_batch_is_told_as_described(story: Story):
     world, batch = story()
-    check(world.steering.show(batch.batch_id), "Batch", "BatchInFull")
+    check(world.administration.show(batch.batch_id), "Batch", "BatchInFull")
 
 
 @pytest.mark.parametrize("story", STORIES)
 def test_batches_on_a_list_are_told_as_described(story: Story):
     world, _ = story()
-    for told in world.steering.page(None, 10, None)["batches"]:
+    for told in world.administration.page(None, 10, None)["batches"]:
         check(told, "Batch")
 
 
 def test_rate_and_expected_end_are_told_while_a_batch_is_under_way():
     world, batch = under_way()
-    progress = world.steering.show(batch.batch_id)["progress"]
+    progress = world.administration.show(batch.batch_id)["progress"]
     assert set(progress) == set(SCHEMAS["BatchInFull"]["properties"]["progress"]["properties"])

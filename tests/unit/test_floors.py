@@ -73,39 +73,14 @@ def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-NOT_MOVED_YET = {
-    "intake",
-    "record",
-    "base_wiring",
-    "wiring",
-    "manual_wiring",
-}
-"""Rooms of the old house, emptied one by one."""
-
-NOT_MENDED_YET = {
-    "administration/reversal.py",
-    "administration/sweeper.py",
-    "aws/metrics.py",
-    "batches/optimistic_update.py",
-    "batches/outcomes.py",
-    "batches/work_files.py",
-    "submission/api_submission.py",
-    "submission/triggers.py",
-}
-"""Modules that still import from where they must not."""
-
 ALL = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
 def test_every_module_stands_in_a_room():
-    assert {room_of(path) for path in ALL} <= FLOORS.keys() | NOT_MOVED_YET
+    assert {room_of(path) for path in ALL} == FLOORS.keys()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in ALL if room_of(path) not in NOT_MOVED_YET and name_of(path) not in NOT_MENDED_YET],
-    ids=name_of,
-)
+@pytest.mark.parametrize("path", ALL, ids=name_of)
 def test_room_imports_from_lower_floors_only(path: Path):
     room = room_of(path)
     reached = {

@@ -1,5 +1,5 @@
 """Balance adjustments for Gameball: what is decided, and what is done about it.
 
 Imports point one way: services -> (pure core | adapters). The pure core (``model``, ``limits``, ``errors``,
-``ids``, ``intake``, ``chunking``, ``states``, ``outcomes``, ``answers``) does no I/O; a test asserts it.
+``ids``, ``triggers``, ``chunking``, ``states``, ``outcomes``, ``answers``) does no I/O; a test asserts it.
 """

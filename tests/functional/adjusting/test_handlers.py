@@ -3,22 +3,19 @@
 import importlib
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
-from adjustments import wiring
+from adjustments import bootstrap
 from adjustments.core.errors import GameballThrottled
-from adjustments.core.settings import Settings
-from adjustments.gameball.circuit_breaker import GuardedGameball
 from adjustments.gameball.client import GameballClient
 from local.standin.server import StandIn
 from tests.fakes.gateway import headers_of, proxy_event
-from tests.fakes.memory import MemoryCircuitBreaker
 from tests.fakes.world import World
 from tests.functional.adjusting.test_client import BATCH, applied, control
 
@@ -33,20 +30,12 @@ CONTEXT = SimpleNamespace(
 
 
 @pytest.fixture
-def world(client: GameballClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The handlers' wiring, led to in-memory ports."""
+def world(client: GameballClient) -> Iterator[World]:
+    """The functions' application, on in-memory ports."""
     built = World(client)
-    guarded = GuardedGameball(client, MemoryCircuitBreaker(), built.clock)
-    for name, port in {
-        "_store": built.store, "_files": built.files, "_gameball": guarded,
-        "_rate_limiter": built.rate_limiter, "_executions": built.executions,
-        "clock": built.clock, "build_notifier": built.notifier,
-        "settings": Settings(bucket=built.files.bucket, amount_max=Decimal(1_000_000)),
-    }.items():  # fmt: skip
-        monkeypatch.setattr(wiring, name, port if name == "clock" else lambda port=port: port)
+    bootstrap.install(built)
     yield built
-    for name in dir(wiring):
-        getattr(getattr(wiring, name), "cache_clear", lambda: None)()
+    bootstrap.install(None)
 
 
 def call(name: str, event: Any) -> Any:
@@ -92,7 +81,8 @@ def test_file_goes_from_the_queue_to_the_results(world: World, gameball: StandIn
     ],
 )
 def test_message_that_does_not_belong_here_stays_in_the_queue(world: World, event: dict[str, Any]):
-    assert call("submit_batch", event) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    with pytest.raises(BatchProcessingError):  # the invocation fails, so that its alarm rings
+        call("submit_batch", event)
 
 
 def test_tick_submits_what_recurs(world: World, gameball: StandIn):
@@ -212,12 +202,15 @@ def test_caller_who_resolved_rows_hears_so_also_where_nobody_else_could_be_told(
     call("submit_batch", dropped("inbox/f.csv"))
     [(_, batch_id)] = world.executions.started
     world.run(world.store.batch(batch_id))
-    mail = world.notices.mail
-    monkeypatch.setattr(world.notices, "mail", lambda subject, text: 1 / 0)
+    mail = world.notifications.mail
+    monkeypatch.setattr(world.notifications, "mail", lambda subject, text: 1 / 0)
     resolved = request("POST", f"/batches/{batch_id}/resolve", body={"outcome": "applied"})
     assert resolved == (200, {"batchId": batch_id, "status": "completed", "rows": 1})
-    monkeypatch.setattr(world.notices, "mail", mail)
+    monkeypatch.setattr(world.notifications, "mail", mail)
     world.executions.running.clear()
     assert world.sweep()["resumed"] == [batch_id]
     call("notify", {"batchId": batch_id})
-    assert [subject.split(":")[0] for subject, _ in world.notices.mails] == ["needs attention", "completed"]
+    assert [subject.split(":")[0] for subject, _ in world.notifications.mails] == [
+        "needs attention",
+        "completed",
+    ]

@@ -4,7 +4,7 @@ import importlib
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,9 @@ import pytest
 import urllib3
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
-from adjustments import manual_wiring
+from adjustments import bootstrap
+from adjustments.aws.metrics import Meter, function_metrics
+from adjustments.bootstrap import Application
 from adjustments.core import exact_json, limits
 from adjustments.core.errors import StillInProgress, TableUnavailable
 from adjustments.core.runtime import RandomIds, SystemClock
@@ -25,11 +27,11 @@ from adjustments.manual_transactions.event_consumer import DETAIL_TYPE as REQUES
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.manual_transactions.redaction import mask
-from adjustments.manual_wiring import Application, Ports, make_application
 from local.standin.server import StandIn
 from tests.fakes.gateway import headers_of
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger
-from tests.fakes.memory import GrantingRateLimiter, MemoryNotices
+from tests.fakes.memory import GrantingRateLimiter, MemoryNotifications
+from tests.fakes.world import ENVIRONMENT, FakePorts
 from tests.functional.adjusting.test_client import control
 from tests.functional.conftest import SettableCredentials
 
@@ -52,20 +54,27 @@ class Desk:
     def __init__(self, client: GameballClient, gameball: StandIn) -> None:
         self.gameball = gameball
         self.client = client
-        self.settings = Settings(receives_max=3)
+        self.environment = dict(ENVIRONMENT)
         self.clock = SystemClock()
         self.ledger = MemoryLedger(self.clock)
         self.failures = MemoryFailures()
-        self.bus = MemoryNotices()
+        self.bus = MemoryNotifications()
 
     def application(self) -> Application:
         """The function, put together from its settings and ports as they are now."""
-        ports = Ports(
-            self.client, self.ledger, GrantingRateLimiter(), self.failures, self.bus, self.clock, RandomIds()
+        ports = FakePorts(
+            gameball=self.client,
+            clock=self.clock,
+            ledger=self.ledger,
+            rate_limiter=GrantingRateLimiter(),
+            failures=self.failures,
+            event_bus=self.bus,
+            ids=RandomIds(),
         )
-        return make_application(self.settings, ports)
+        return Application(Settings(self.environment), ports, Meter(function_metrics))
 
     def handle(self, event: Mapping[str, Any], remaining_ms: int = 28_000) -> Any:
+        bootstrap.install(self.application())
         ends_at = time.monotonic() + remaining_ms / 1000
         context = SimpleNamespace(
             function_name="f",
@@ -106,10 +115,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(client: GameballClient, gameball: StandIn, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    built = Desk(client, gameball)
-    monkeypatch.setattr(manual_wiring, "application", built.application)
-    return built
+def desk(client: GameballClient, gameball: StandIn) -> Iterator[Desk]:
+    yield Desk(client, gameball)
+    bootstrap.install(None)
 
 
 def test_the_example_of_an_api_call_is_answered_in_the_seeds_form(desk: Desk, gameball: StandIn):
@@ -203,7 +211,7 @@ def test_a_refusal_after_an_unknown_outcome_comes_back_as_it_is(desk: Desk, chan
 
 def test_fifty_calls_at_once_apply_once(desk: Desk):
     """Without the handler: Lambda gives each process one event at a time."""
-    service = desk.application().service
+    service = desk.application().manual_transactions
     transaction = read_manual_transaction(BODY, desk.clock.now())
     context = CallerContext(ROLE, "request", lambda: 28_000)
 
@@ -379,7 +387,7 @@ def test_a_customers_transaction_is_found_in_the_log_whichever_way_it_came(
     log = io.StringIO()
     app = importlib.import_module("functions.manual_transaction.app")
     monkeypatch.setattr(app.logger.registered_handler, "stream", log)
-    desk.settings = Settings(stack="stack-prod", receives_max=3, masks_customer_ids=is_masked)
+    desk.environment |= {"STACK_NAME": "stack-prod", "MASK_CUSTOMER_IDS": str(is_masked).lower()}
     control(desk.gameball, "customers", {"customers": [{"customerId": "c1-customer", "balance": 0}]})
     body = {**BODY, "customerId": "c1-customer", "transactionId": "gift-c1-customer"}
     if way == "call":

@@ -9,10 +9,10 @@ import sys
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from botocore.exceptions import ClientError
 
-from adjustments import wiring
-from adjustments.aws.logs import FunctionBroke
+from adjustments.aws.logs import FunctionFailed, function_logger
 from local.standin.server import StandIn
 from tests.fakes.world import World
 from tests.functional.adjusting import test_handlers
@@ -35,7 +35,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     """Where the functions log, what the services log among it."""
     written = Log()
     monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "INFO")
-    logger = wiring.function_logger()
+    logger = function_logger()
     logger.setLevel("INFO")
     logging.getLogger("adjustments").setLevel("INFO")
     monkeypatch.setattr(logger.registered_handler, "stream", written)
@@ -67,7 +67,7 @@ def test_one_id_finds_the_whole_story_in_order(world: World, log: Log):
     story = [line["message"] for line in log.lines() if line.get("batch_id") == batch_id]
     milestones = [
         "batch planned", "chunk about to be sent", "chunk submitted", "batch taken", "chunk settled",
-        "polled", "batch ended", "results written", "told",
+        "polled", "batch ended", "results written", "notified",
     ]  # fmt: skip
     assert [message for message in story if message in milestones] == milestones
 
@@ -195,7 +195,7 @@ def test_a_step_that_breaks_says_why_in_one_line_and_in_no_words_of_others(
     world: World, log: Log, name: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(world.store, "batch", lambda batch_id: int(f"very private {batch_id}"))
-    with pytest.raises(FunctionBroke, match=r"^ValueError$") as broken:
+    with pytest.raises(FunctionFailed, match=r"^ValueError$") as broken:
         call(name, {"batchId": "b1"})
     assert (broken.value.__cause__, broken.value.__context__) == (None, None), "Lambda would write it down"
     [line] = log.lines()
@@ -214,7 +214,7 @@ def test_aws_s_own_words_are_told_for_they_name_what_is_missing(
         raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": words}}, "GetItem")
 
     monkeypatch.setattr(world.store, "batch", refuse)
-    with pytest.raises(FunctionBroke):
+    with pytest.raises(FunctionFailed):
         call("poll_jobs", {"batchId": "b1"})
     assert log.lines()[0]["aws"] == f"GetItem: {words}"
 
@@ -226,7 +226,7 @@ def test_a_sweep_that_fails_for_a_batch_names_the_batch(
     call("submit_batch", dropped("inbox/f.csv"))
     [(_, batch_id)] = world.executions.started
     monkeypatch.setattr(world.executions, "is_running", lambda name: 1 // 0)
-    with pytest.raises(FunctionBroke, match="ExceptionGroup"):
+    with pytest.raises(FunctionFailed, match="ExceptionGroup"):
         call("sweep", {})
     named, broke = log.lines()[-2:]
     assert (named["batch_id"], named["error"]) == (batch_id, "ZeroDivisionError")
@@ -238,7 +238,8 @@ def test_a_file_that_can_not_be_taken_says_why_and_names_its_batch(
 ):
     world.files.drop("inbox/f.csv", CONTENT)
     monkeypatch.setattr(world.store, "create_batch", lambda *_: 1 // 0)
-    assert call("submit_batch", dropped("inbox/f.csv"))["batchItemFailures"]
+    with pytest.raises(BatchProcessingError):
+        call("submit_batch", dropped("inbox/f.csv"))
     named, told = [line for line in log.lines() if line["level"] == "ERROR"]
     assert (named["message"], told["message"]) == ("batch not taken", "message not taken")
     assert named["batch_id"].startswith("20261121-120000-f-")
@@ -249,7 +250,8 @@ def test_nothing_forges_a_line_or_a_field_of_one(world: World, log: Log):
     key = 'inbox/x\n{"level":"INFO","batch_id":"forged","message":"batch ended"}.csv'
     world.files.drop(key, CONTENT)
     call("submit_batch", dropped(key))
-    call("submit_batch", dropped("inbox/x", bucket='b","batch_id":"forged'))
+    with pytest.raises(BatchProcessingError):
+        call("submit_batch", dropped("inbox/x", bucket='b","batch_id":"forged'))
     request("GET", '/batches/x"\r\n,"batch_id":"forged')
     assert len(log.lines()) > 3
     assert "forged" not in {line.get("batch_id") for line in log.lines()}
@@ -261,7 +263,7 @@ def test_nothing_forges_a_line_or_a_field_of_one(world: World, log: Log):
 )
 def test_log_level_of_the_template_rules_functions_and_services_and_nobody_else(level: str, written: str):
     program = (
-        "import logging; from adjustments import wiring; logger = wiring.function_logger()\n"
+        "import logging; from adjustments.aws.logs import function_logger; logger = function_logger()\n"
         "service = logging.getLogger('adjustments.aws.event_log')\n"
         "for log in (logger, service, logging.getLogger('botocore'), logging.getLogger('urllib3')):\n"
         "    log.debug('debug'); log.info('info'); log.warning('warning')"

@@ -51,7 +51,7 @@ def test_rows_of_a_job_that_was_stopped_without_lists_are_in_doubt_and_told_so(
     assert told.count(",in_doubt,Gameball stopped the job without listing this row: look it up before") == 2
     assert world.result(ended, "fix-me.csv").splitlines() == ["customerId,amount,error"]
     assert "Gameball stopped the job without listing this row" in world.result(ended, "report.html")
-    [(subject, text)] = world.notices.mails
+    [(subject, text)] = world.notifications.mails
     assert subject.startswith("needs attention: ")
     assert "Some rows were sent and their outcome is unknown" in text
     assert "Why: stopped by " in text

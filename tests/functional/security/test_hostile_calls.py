@@ -81,7 +81,7 @@ def test_body_of_a_manual_transaction_is_bounded(desk: Desk, body: str):
     ("function", "path", "bytes_max"),
     [
         ("accept_batch", "/batch/balance-adjustment", limits.BATCH_BODY_BYTES_MAX),
-        *(("batch_api", path, limits.STEERING_BODY_BYTES_MAX) for path in STEERED),
+        *(("batch_api", path, limits.ADMINISTRATION_BODY_BYTES_MAX) for path in STEERED),
     ],
 )
 def test_body_over_its_limit_is_told_so(world: World, function: str, path: str, bytes_max: int):

@@ -133,11 +133,11 @@ CRLF = 'inbox/x\r\nBcc: evil@x.example\r\nResults: s3://evil/\u2028{"status":"co
 def test_name_of_a_file_forges_no_line_of_a_mail_and_no_field_of_an_event(world: World, gameball: StandIn):
     batch_id = go(world, b"customerId,amount\nc1,5\n", CRLF)
     assert re.fullmatch(r"[0-9]{8}-[0-9]{6}-[a-z0-9-]+", batch_id)
-    [(subject, text)] = world.notices.mails
+    [(subject, text)] = world.notifications.mails
     assert subject == f"completed: {batch_id}"
     assert [line for line in text.splitlines() if line.startswith(("Bcc", "Results: s3", "{"))] == []
     assert "File: inbox/x" in text
-    [(_, detail)] = world.notices.events
+    [(_, detail)] = world.notifications.events
     assert (detail["batchId"], detail["status"]) == (batch_id, "completed")
     assert detail["source"]["key"] == CRLF, "programs get it as it is"
     assert json.loads(world.files.get(f"results/{batch_id}/summary.json"))["source"]["key"] == CRLF
@@ -152,7 +152,7 @@ def test_word_of_a_person_forges_no_line_of_a_mail(world: World, gameball: Stand
     assert test_handlers.request("POST", f"/batches/{batch_id}/stop", note)[0] == 200
     control(gameball, "settings", {"job_delay_s": 0})
     world.run(world.store.batch(batch_id))
-    [(_, text)] = world.notices.mails
+    [(_, text)] = world.notifications.mails
     assert "Why: stopped by arn:ann: wrong file" in text
     assert [line for line in text.splitlines() if line.startswith("Results: https://evil")] == []
 

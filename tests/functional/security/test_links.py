@@ -1,5 +1,6 @@
 """Links to results work for one object, for reading, and for a quarter of an hour."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -10,8 +11,10 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from adjustments import wiring
+from adjustments.aws.metrics import Meter, function_metrics
+from adjustments.bootstrap import BACKGROUND, AwsPorts
 from adjustments.core.limits import LINK_S
+from adjustments.core.settings import Settings
 
 BUCKET, KEY = "company-adjustments", "results/20261121-120000-spring-0123456789ab/results.csv"
 REGIONS = ["us-east-1", "eu-west-1", "eu-central-1"]  # the first, one with version 2, one without
@@ -24,18 +27,12 @@ def region(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("AWS_SESSION_TOKEN", "role-session")
     monkeypatch.setenv("BUCKET_NAME", BUCKET)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    forget()
     yield request.param
-    forget()
-
-
-def forget() -> None:
-    for name in dir(wiring):
-        getattr(getattr(wiring, name), "cache_clear", lambda: None)()
 
 
 def link(key: str = KEY, seconds: int = LINK_S) -> str:
-    return wiring._files().link(key, seconds)
+    settings, meter = Settings(os.environ), Meter(function_metrics)
+    return AwsPorts(settings, BACKGROUND, meter).files.link(key, seconds)
 
 
 def test_link_is_signed_in_the_way_that_every_region_and_bucket_takes(region: str):

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from adjustments.administration.service import Steering
+from adjustments.administration.service import BatchAdministration
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import NotFound, OutcomeUnknown, RequestRefused, WrongState
-from adjustments.reconciliation.decisions import Approval, Verdict
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.decisions import Approval, Resolve
+from adjustments.reconciliation.evidence import Evidence
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -34,13 +34,13 @@ def batch(world: World) -> Batch:
 
 
 @pytest.fixture
-def steering(world: World) -> Steering:
-    return world.steering
+def administration(world: World) -> BatchAdministration:
+    return world.administration
 
 
-def test_approved_batch_goes_its_way(world: World, batch: Batch, steering: Steering):
+def test_approved_batch_goes_its_way(world: World, batch: Batch, administration: BatchAdministration):
     world.clock.sleep(86_400)
-    approved = steering.approve(batch.batch_id, Approval("ann", batch.source.sha256, 3, Decimal("6.0")))
+    approved = administration.approve(batch.batch_id, Approval("ann", batch.source.sha256, 3, Decimal("6.0")))
     ended = world.run(approved)
     assert (ended.status, ended.approved_by) == (BatchStatus.COMPLETED, "ann")
 
@@ -51,26 +51,26 @@ def test_approved_batch_goes_its_way(world: World, batch: Batch, steering: Steer
     ids=lambda value: next(iter(value)),
 )
 def test_what_is_not_as_the_approver_believes_is_refused(
-    gameball: MemoryGameball, batch: Batch, steering: Steering, believed: dict[str, object]
+    gameball: MemoryGameball, batch: Batch, administration: BatchAdministration, believed: dict[str, object]
 ):
     with pytest.raises(WrongState, match="not approved"):
-        steering.approve(batch.batch_id, Approval("ann", **believed))  # type: ignore[arg-type]
+        administration.approve(batch.batch_id, Approval("ann", **believed))  # type: ignore[arg-type]
     assert gameball.requests == []
 
 
 def test_file_that_was_changed_since_is_refused(
-    world: World, gameball: MemoryGameball, batch: Batch, steering: Steering
+    world: World, gameball: MemoryGameball, batch: Batch, administration: BatchAdministration
 ):
     world.files.drop("inbox/file.csv", b"customerId,amount\na,1000\n")
     with pytest.raises(WrongState, match="changed since"):
-        steering.approve(batch.batch_id, Approval("ann"))
+        administration.approve(batch.batch_id, Approval("ann"))
     assert gameball.requests == []
 
 
-def test_batch_is_approved_once(batch: Batch, steering: Steering):
-    steering.approve(batch.batch_id, Approval("ann"))
+def test_batch_is_approved_once(batch: Batch, administration: BatchAdministration):
+    administration.approve(batch.batch_id, Approval("ann"))
     with pytest.raises(WrongState, match="only one that is awaiting_approval"):
-        steering.approve(batch.batch_id, Approval("bob"))
+        administration.approve(batch.batch_id, Approval("bob"))
 
 
 def until(world: World) -> datetime:
@@ -83,7 +83,7 @@ def test_stopped_batch_sends_nothing_more_and_says_what_was_applied():
     world = World(gameball, canary_rows=2)
     rows = "".join(f"c{number},1\n" for number in range(1500))
     batch = world.drop(f"customerId,amount\n{rows}")
-    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world))
+    world.administration.stop(batch.batch_id, "ann", "wrong file", until(world))
     assert gameball.stopped == [1]
     gameball.job_state = "completed"
     ended = world.run(batch)
@@ -103,9 +103,9 @@ def test_stop_and_approval_hold_when_somebody_else_saves_at_that_moment():
         save(batch)
 
     world.store.save_batch = be_slower  # type: ignore[method-assign]
-    assert world.steering.approve(approved.batch_id, Approval("ann")).approved_by == "ann"
+    assert world.administration.approve(approved.batch_id, Approval("ann")).approved_by == "ann"
     world.store.save_batch = be_slower  # type: ignore[method-assign]
-    assert world.steering.stop(stopped.batch_id, "bob", "", until(world)).stopped_by == "bob"
+    assert world.administration.stop(stopped.batch_id, "bob", "", until(world)).stopped_by == "bob"
 
 
 def test_job_that_was_stopped_without_lists_is_in_doubt():
@@ -113,7 +113,7 @@ def test_job_that_was_stopped_without_lists_is_in_doubt():
     gameball.job_state = "running"
     world = World(gameball)
     batch = world.drop(THREE)
-    world.steering.stop(batch.batch_id, "ann", "", until(world))
+    world.administration.stop(batch.batch_id, "ann", "", until(world))
     gameball.job_state, gameball.unlisted = "stopped", {"a", "b", "c"}
     assert world.run(batch).counts.in_doubt == 3
 
@@ -124,10 +124,10 @@ def test_running_jobs_that_are_kept_end_and_nothing_more_is_sent():
     world = World(gameball, canary_rows=2)
     rows = "".join(f"c{number},1\n" for number in range(1500))
     batch = world.drop(f"customerId,amount\n{rows}")
-    world.steering.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
+    world.administration.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
     world.poller.poll(batch.batch_id, until(world))
     assert gameball.stopped == []
-    assert world.steering.show(batch.batch_id)["keepJobs"] is True
+    assert world.administration.show(batch.batch_id)["keepJobs"] is True
     gameball.job_state = "completed"
     ended = world.run(batch)
     assert (ended.status, ended.counts.applied, ended.counts.not_submitted) == (BatchStatus.STOPPED, 2, 1498)
@@ -139,17 +139,17 @@ def test_jobs_that_were_kept_can_be_stopped_later_but_not_the_other_way_round():
     gameball.job_state = "running"
     world = World(gameball)
     batch = world.drop(THREE)
-    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
-    world.steering.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
+    world.administration.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
+    world.administration.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
     assert gameball.stopped == []
-    after = world.steering.stop(batch.batch_id, "bob", "hurry", until(world))
+    after = world.administration.stop(batch.batch_id, "bob", "hurry", until(world))
     assert (gameball.stopped, after.stop_reason) == ([1], "stopped by ann: wrong file")
     with pytest.raises(WrongState, match="keepJobs comes too late"):
-        world.steering.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
+        world.administration.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
 
 
 def test_batch_that_waits_for_approval_can_be_stopped(world: World, gameball: MemoryGameball, batch: Batch):
-    ended = world.run(world.steering.stop(batch.batch_id, "ann", "", until(world)))
+    ended = world.run(world.administration.stop(batch.batch_id, "ann", "", until(world)))
     assert (ended.status, ended.counts.not_submitted, gameball.requests) == (BatchStatus.STOPPED, 3, [])
 
 
@@ -157,23 +157,23 @@ def test_ended_batch_can_not_be_stopped():
     world = World(MemoryGameball())
     ended = world.run(world.drop(THREE))
     with pytest.raises(WrongState, match="completed"):
-        world.steering.stop(ended.batch_id, "ann", "", until(world))
+        world.administration.stop(ended.batch_id, "ann", "", until(world))
 
 
 @pytest.mark.parametrize(
     ("finding", "lines", "applied", "failed", "status"),
     [
-        (Finding.APPLIED, (), 3, 0, BatchStatus.COMPLETED),
-        (Finding.NOT_APPLIED, (), 0, 3, BatchStatus.COMPLETED_WITH_ERRORS),
-        (Finding.APPLIED, (3,), 1, 0, BatchStatus.NEEDS_ATTENTION),
+        (Evidence.APPLIED, (), 3, 0, BatchStatus.COMPLETED),
+        (Evidence.NOT_APPLIED, (), 0, 3, BatchStatus.COMPLETED_WITH_ERRORS),
+        (Evidence.APPLIED, (3,), 1, 0, BatchStatus.NEEDS_ATTENTION),
     ],
 )
 def test_person_resolves_rows_in_doubt(
-    finding: Finding, lines: tuple[int, ...], applied: int, failed: int, status: BatchStatus
+    finding: Evidence, lines: tuple[int, ...], applied: int, failed: int, status: BatchStatus
 ):
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     ended = world.run(world.drop(THREE))
-    verdict = Verdict("ann", finding, "asked Gameball", frozenset(lines))
+    verdict = Resolve("ann", finding, "asked Gameball", frozenset(lines))
     after, rows = world.resolver.resolve(ended.batch_id, verdict)
     assert (after.status, after.counts.applied, after.counts.failed) == (status, applied, failed)
     assert rows == applied + failed
@@ -185,7 +185,7 @@ def test_line_that_is_not_in_doubt_is_refused_and_nothing_is_settled():
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     ended = world.run(world.drop(THREE))
     with pytest.raises(WrongState, match="not in doubt: 9;"):
-        world.resolver.resolve(ended.batch_id, Verdict("ann", Finding.APPLIED, "", frozenset({2, 9})))
+        world.resolver.resolve(ended.batch_id, Resolve("ann", Evidence.APPLIED, "", frozenset({2, 9})))
     assert world.store.batch(ended.batch_id).counts.in_doubt == 3
 
 
@@ -222,33 +222,33 @@ def test_reversal_that_applied_nothing_does_not_count_as_one():
     assert world.run(world.drop(text, name="third.csv")).status is BatchStatus.REJECTED
 
 
-@pytest.mark.parametrize("outcome", [Finding.APPLIED, Finding.NOT_APPLIED])
-def test_reversal_in_doubt_counts_until_it_is_known_that_nothing_was_applied(outcome: Finding):
+@pytest.mark.parametrize("outcome", [Evidence.APPLIED, Evidence.NOT_APPLIED])
+def test_reversal_in_doubt_counts_until_it_is_known_that_nothing_was_applied(outcome: Evidence):
     world = World(MemoryGameball([None, OutcomeUnknown("lost")]))
     first = world.run(world.drop("customerId,amount\na,1\n"))
     text = world.files.get(world.reverser.reverse(first.batch_id)["key"]).decode()
     doubtful = world.run(world.drop(text, name="take-back.csv"))
     with pytest.raises(WrongState, match=doubtful.batch_id):
         world.reverser.reverse(first.batch_id)
-    world.resolver.resolve(doubtful.batch_id, Verdict("ann", outcome, "looked", frozenset()))
+    world.resolver.resolve(doubtful.batch_id, Resolve("ann", outcome, "looked", frozenset()))
     third = world.run(world.drop(text, name="third.csv"))
-    assert (third.status is BatchStatus.COMPLETED) == (outcome is Finding.NOT_APPLIED)
+    assert (third.status is BatchStatus.COMPLETED) == (outcome is Evidence.NOT_APPLIED)
 
 
 def test_dry_run_is_not_stopped_since_it_sends_nothing():
     world = World(MemoryGameball())
     batch = world.drop(THREE, dry_run="true")
     with pytest.raises(WrongState, match="dry run"):
-        world.steering.stop(batch.batch_id, "ann", "", until(world))
+        world.administration.stop(batch.batch_id, "ann", "", until(world))
 
 
 def test_who_decided_what_is_shown():
     world = World(MemoryGameball([OutcomeUnknown("lost")]), approval_above_rows=1)
     batch = world.drop(THREE)
-    world.steering.approve(batch.batch_id, Approval("ann"))
+    world.administration.approve(batch.batch_id, Approval("ann"))
     world.run(batch)
-    world.resolver.resolve(batch.batch_id, Verdict("bob", Finding.APPLIED, "seen", frozenset({2})))
-    shown = world.steering.show(batch.batch_id)
+    world.resolver.resolve(batch.batch_id, Resolve("bob", Evidence.APPLIED, "seen", frozenset({2})))
+    shown = world.administration.show(batch.batch_id)
     assert (shown["approvedBy"], shown["stoppedBy"], shown["reversedBy"]) == ("ann", None, None)
     [resolution] = shown["resolutions"]
     assert resolution == {"at": resolution["at"], "by": "bob", "note": "seen", "rows": 1}
@@ -259,12 +259,12 @@ def test_dry_run_shows_what_it_foretells_and_counts_no_jobs():
     gameball.unknown_customers = {"b"}
     world = World(gameball)
     batch = world.drop("customerId,amount\na,1\nb,2\nc,-200\n", dry_run="true")
-    shown = world.steering.show(batch.batch_id)
+    shown = world.administration.show(batch.batch_id)
     assert ("prediction" in shown, shown["dryRun"], shown["progress"]["jobs"]["total"]) == (False, True, 0)
     world.run(batch)
     foretold = {"wouldApply": 1, "wouldOverdraw": 1, "unknownCustomer": 1, "notPredicted": 0}
-    assert world.steering.show(batch.batch_id)["prediction"] == foretold
-    assert world.steering.page(None, 10, None)["batches"][0]["prediction"] == foretold
+    assert world.administration.show(batch.batch_id)["prediction"] == foretold
+    assert world.administration.page(None, 10, None)["batches"][0]["prediction"] == foretold
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ BODY = {
 def test_api_body_goes_the_way_of_a_file():
     gameball = MemoryGameball()
     world = World(gameball)
-    ended = world.run(world.acceptor.accept(BODY, "key-1"))
+    ended = world.run(world.api_submission.accept(BODY, "key-1"))
     assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED, 2)
     assert [(customer, str(amount)) for _, customer, amount in gameball.applied] == [
         ("a", "1.5"),
@@ -304,20 +304,20 @@ def test_api_body_goes_the_way_of_a_file():
 def test_same_key_and_body_is_the_same_batch_and_another_body_is_refused():
     gameball = MemoryGameball()
     world = World(gameball)
-    first = world.acceptor.accept(BODY, "key-1")
+    first = world.api_submission.accept(BODY, "key-1")
     world.clock.sleep(60)
-    assert world.acceptor.accept(BODY, "key-1").batch_id == first.batch_id
+    assert world.api_submission.accept(BODY, "key-1").batch_id == first.batch_id
     with pytest.raises(WrongState):
-        world.acceptor.accept({"body": [{"customerId": "a", "amount": 1}]}, "key-1")
+        world.api_submission.accept({"body": [{"customerId": "a", "amount": 1}]}, "key-1")
     assert len(gameball.requests) == 1
 
 
 def test_without_a_key_the_same_body_is_refused_and_with_another_key_it_is_accepted():
     gameball = MemoryGameball()
     world = World(gameball)
-    world.acceptor.accept(BODY, None)
-    assert "accepted before" in world.acceptor.accept(BODY, None).refusal
-    assert not world.acceptor.accept(BODY, "key-2").refusal
+    world.api_submission.accept(BODY, None)
+    assert "accepted before" in world.api_submission.accept(BODY, None).refusal
+    assert not world.api_submission.accept(BODY, "key-2").refusal
     assert len(gameball.requests) == 2
 
 
@@ -348,14 +348,14 @@ def kill_before_the_batch_is_created(world: World) -> None:
 
     world.store.create_batch = die  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        world.acceptor.accept(BODY, None)
+        world.api_submission.accept(BODY, None)
     world.store.create_batch = create  # type: ignore[method-assign]
 
 
 def test_refusal_names_no_batch_as_accepted_that_does_not_exist():
     world = World(MemoryGameball())
     kill_before_the_batch_is_created(world)
-    refused = world.acceptor.accept(BODY, None)
+    refused = world.api_submission.accept(BODY, None)
     assert "accepted before" not in refused.refusal
     assert "are being planned at this moment" in refused.refusal
 
@@ -366,8 +366,8 @@ def test_content_that_a_killed_planner_has_claimed_is_taken_an_hour_later(minute
     world = World(gameball)
     kill_before_the_batch_is_created(world)
     world.clock.sleep(60 * minutes)
-    world.acceptor.accept(BODY, None)
-    world.acceptor.accept(BODY, None)
+    world.api_submission.accept(BODY, None)
+    world.api_submission.accept(BODY, None)
     assert len(gameball.requests) == requests
 
 
@@ -388,5 +388,5 @@ def test_content_that_a_killed_planner_has_claimed_is_taken_an_hour_later(minute
 )
 def test_api_body_of_another_form_is_refused(body: dict[str, Any], told: str):
     with pytest.raises(RequestRefused) as refused:
-        World(MemoryGameball()).acceptor.accept(body, None)
+        World(MemoryGameball()).api_submission.accept(body, None)
     assert refused.value.message.startswith(told)

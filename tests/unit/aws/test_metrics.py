@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Metrics
 
-from adjustments.aws.metrics import NAMESPACE, MeasuredRateLimiter, Meter
+from adjustments.aws.metrics import NAMESPACE, Meter
 from adjustments.core.errors import GameballRefused, GameballUnavailable
-from adjustments.gameball.rate_limiter import Priority, Resource
+from adjustments.gameball.rate_limiter import MeasuredRateLimiter, Priority, Resource
 
 
 class FixedRateLimiter:
-    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+    def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         return priority is Priority.PROMPT, 0.25
 
 
@@ -73,12 +73,12 @@ def test_calls_to_gameball_are_told_by_their_time_and_what_came_of_them(
     assert (line["GameballErrors"], line["GameballRefusals"]) == ([1], [1])
 
 
-def test_a_place_in_the_budget_is_a_request_and_every_answer_a_wait(
+def test_slot_counts_as_a_request_and_every_answer_as_a_wait(
     meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ):
-    rate_limiter = MeasuredRateLimiter(FixedRateLimiter(), meter)
-    assert rate_limiter.wait_s(Resource.OTHERS, Priority.PROMPT, 5.0) == (True, 0.25)
-    assert rate_limiter.wait_s(Resource.TRANSACTIONS, Priority.BULK, 5.0) == (False, 0.25)
+    rate_limiter = MeasuredRateLimiter(FixedRateLimiter(), meter.watch_slot)
+    assert rate_limiter.take_slot(Resource.OTHERS, Priority.PROMPT, 5.0) == (True, 0.25)
+    assert rate_limiter.take_slot(Resource.TRANSACTIONS, Priority.BULK, 5.0) == (False, 0.25)
     metrics.flush_metrics()
     [line] = published(capsys)
     assert line["RequestWait"] == [250, 250]

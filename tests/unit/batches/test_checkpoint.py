@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.next_step import next_step, passed_by
-from adjustments.batches.records import Chunk, Counts, Passed
+from adjustments.batches.next_step import advance_checkpoint, next_step
+from adjustments.batches.records import Checkpoint, Chunk, Counts
 from adjustments.batches.states import ChunkState
 from tests.fakes.memory import START
 from tests.unit.making import make_batch, make_chunk
@@ -29,47 +29,49 @@ def test_what_is_certain_from_the_first_chunk_on_is_passed_and_added_up():
         chunk("001-00004", "submitted"),
         settled("001-00005"),
     ]
-    expected = Passed(through="001-00003", chunks=3, rows=20, failed=13, sent_at=later)
-    assert passed_by(make_batch(), chunks) == expected
+    expected = Checkpoint(through="001-00003", chunks=3, rows=20, failed=13, sent_at=later)
+    assert advance_checkpoint(make_batch(), chunks) == expected
 
 
 @pytest.mark.parametrize("state", ["planned", "submitting", "submitted", "in_doubt"])
 def test_what_may_still_change_is_not_passed(state: str):
-    assert passed_by(make_batch(), [chunk("001-00001", state), settled("001-00002")]) == Passed()
+    assert advance_checkpoint(make_batch(), [chunk("001-00001", state), settled("001-00002")]) == Checkpoint()
 
 
 def test_a_settled_chunk_with_rows_in_doubt_is_not_passed():
-    assert passed_by(make_batch(), [settled("001-00001", in_doubt=1)]) == Passed()
+    assert advance_checkpoint(make_batch(), [settled("001-00001", in_doubt=1)]) == Checkpoint()
 
 
 def test_a_chunk_that_was_split_is_passed_with_all_its_parts_or_not_at_all():
     parts = [chunk("001-00001", "split"), settled("001-00001.0"), chunk("001-00001.1", "submitted")]
-    assert passed_by(make_batch(), parts) == Passed()
+    assert advance_checkpoint(make_batch(), parts) == Checkpoint()
     parts[2] = chunk("001-00001.1", "refused")
-    assert passed_by(make_batch(), parts).through == "001-00001.1"
+    assert advance_checkpoint(make_batch(), parts).through == "001-00001.1"
 
 
 def test_a_later_look_goes_on_adding():
-    before = Passed(through="001-00007", chunks=9, rows=70, failed=1, sent_at=START)
-    after = passed_by(make_batch(passed=before), [settled("001-00008", failed=2)])
-    assert after == Passed(through="001-00008", chunks=10, rows=80, failed=3, sent_at=START)
-    assert passed_by(make_batch(passed=before), []) == before
+    before = Checkpoint(through="001-00007", chunks=9, rows=70, failed=1, sent_at=START)
+    after = advance_checkpoint(make_batch(checkpoint=before), [settled("001-00008", failed=2)])
+    assert after == Checkpoint(through="001-00008", chunks=10, rows=80, failed=3, sent_at=START)
+    assert advance_checkpoint(make_batch(checkpoint=before), []) == before
 
 
 def test_failed_rows_that_were_passed_still_count():
-    batch = make_batch(passed=Passed(through="001-00001", chunks=1, rows=10, failed=3))
+    batch = make_batch(checkpoint=Checkpoint(through="001-00001", chunks=1, rows=10, failed=3))
     step = next_step(batch, [settled("001-00002"), chunk("001-00003", "planned")], START, 14)
     assert step.stop_reason.startswith("3 of the first 20 rows failed or are in doubt")
     assert not next_step(batch, [settled("001-00002"), chunk("001-00003", "planned")], START, 15).stop_reason
 
 
 def test_behind_the_canary_the_rest_of_its_wave_goes_at_once():
-    batch = make_batch(has_canary=True, passed=Passed(through="001-00001", chunks=1, rows=10))
+    batch = make_batch(has_canary=True, checkpoint=Checkpoint(through="001-00001", chunks=1, rows=10))
     waiting = [chunk("001-00002", "planned"), chunk("001-00003", "planned")]
     assert next_step(batch, waiting, START, 20).to_send == waiting
 
 
 def test_waits_grow_from_when_something_was_sent_last_even_if_that_was_passed():
-    batch = make_batch(passed=Passed(through="001-00001", chunks=1, sent_at=START + timedelta(seconds=500)))
+    batch = make_batch(
+        checkpoint=Checkpoint(through="001-00001", chunks=1, sent_at=START + timedelta(seconds=500))
+    )
     waiting = [chunk("001-00002", "submitted", intent_at=START)]
     assert next_step(batch, waiting, START + timedelta(seconds=600), 20).wait_s == 10

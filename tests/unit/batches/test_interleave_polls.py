@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from adjustments.batches.next_step import ASK_AFTER, turns
+from adjustments.batches.next_step import ASK_AFTER, interleave_polls
 from adjustments.batches.states import ChunkState
 from adjustments.core.ids import chunk_id
 from tests.fakes.memory import START
@@ -33,7 +33,7 @@ def test_requests_and_questions_take_turns(
         make_chunk(chunk_id=chunk_id(1, n), state=ChunkState.SUBMITTED, intent_at=OLD, job_id=n) for n in jobs
     ]
     to_send = [make_chunk(chunk_id=chunk_id(1, n)) for n in waiting]
-    found = turns(to_send, [*sent, *to_send], START, chunk_id(1, after) if after else "")
+    found = interleave_polls(to_send, [*sent, *to_send], START, chunk_id(1, after) if after else "")
     assert [chunk.chunk_id for chunk in found] == [chunk_id(1, n) for n in expected]
 
 
@@ -51,4 +51,4 @@ def test_requests_and_questions_take_turns(
 def test_only_jobs_that_may_have_ended_are_asked_for(state: ChunkState, intent_at: object, is_asked: bool):
     job = make_chunk(chunk_id=chunk_id(1, 1), state=state, intent_at=intent_at, job_id=1)
     to_send = [make_chunk(chunk_id=chunk_id(1, 2))]
-    assert (job in turns(to_send, [job, *to_send], START, "")) == is_asked
+    assert (job in interleave_polls(to_send, [job, *to_send], START, "")) == is_asked

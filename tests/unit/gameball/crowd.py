@@ -173,7 +173,7 @@ class Crowd:
     def _ask(self, caller: Caller) -> None:
         caller.asked += 1
         self._count_call()
-        granted, wait_s = caller.rate_limiter.wait_s(Resource.OTHERS, caller.priority, FOREVER)
+        granted, wait_s = caller.rate_limiter.take_slot(Resource.OTHERS, caller.priority, FOREVER)
         at_s = self.now_s + wait_s
         if not granted:
             self._plan(at_s, caller)

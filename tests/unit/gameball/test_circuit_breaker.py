@@ -96,7 +96,7 @@ def tick(world: World, batch: Batch) -> None:
     until = world.clock.now() + timedelta(minutes=5)
     _, step = world.poller.poll(batch.batch_id, until)
     if step.more_to_send:
-        world.submitter.submit(batch.batch_id, until)
+        world.sender.submit(batch.batch_id, until)
 
 
 def guarded(door: Door) -> tuple[GuardedGameball, ManualClock]:

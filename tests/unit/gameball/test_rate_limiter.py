@@ -217,6 +217,6 @@ def test_prompt_callers_who_meet_cost_two_writes_at_most():
 def test_callers_that_are_sent_away_for_no_time_fail_the_run_and_do_not_hang_it():
     crowd = Crowd(5, LIMIT)
     caller = crowd.join("hot", Priority.BULK)
-    caller.rate_limiter.wait_s = lambda *_: (False, 0.0)  # type: ignore[method-assign]
+    caller.rate_limiter.take_slot = lambda *_: (False, 0.0)  # type: ignore[method-assign]
     with pytest.raises(AssertionError, match="callers run hot"):
         crowd.run(60)

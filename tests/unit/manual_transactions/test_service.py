@@ -390,13 +390,13 @@ def test_only_an_attempt_that_surely_applied_nothing_is_forgotten(script: list[A
 
 def test_in_doubt_and_without_a_slot_the_outcome_stays_unknown():
     desk = Desk(UNKNOWN)
-    asked = desk.rate_limiter.wait_s
+    asked = desk.rate_limiter.take_slot
 
     def once(resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         granted = asked(resource, priority, within_s)
         return granted if len(desk.rate_limiter.asked) == 1 else (False, 60.0)
 
-    desk.rate_limiter.wait_s = once  # type: ignore[method-assign]
+    desk.rate_limiter.take_slot = once  # type: ignore[method-assign]
     with pytest.raises(OutcomeUnknown):
         desk.add()
     assert len(desk.gameball.sent) == 1

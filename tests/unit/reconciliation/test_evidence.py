@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from adjustments.batches.payloads import has_reason_token, with_reason_token
-from adjustments.reconciliation.evidence import Doubt, Finding, Transaction, judge, read_transactions
+from adjustments.reconciliation.evidence import Doubt, Evidence, Transaction, judge, read_transactions
 from tests.fakes.memory import START as INTENT
 
 QUIET = timedelta(hours=1)
 AFTER = INTENT + timedelta(seconds=5)
-A, N, U = Finding.APPLIED, Finding.NOT_APPLIED, Finding.UNCERTAIN
+A, N, U = Evidence.APPLIED, Evidence.NOT_APPLIED, Evidence.UNCERTAIN
 
 
 def listed(amount: str = "5", reason: str = "gift", at: Any = AFTER) -> Transaction:
@@ -49,7 +49,7 @@ def doubt(has_token: bool = False, rivals: int = 0, amount: str = "5") -> Doubt:
         (doubt(has_token=True), [listed(), listed()], 1, U),
     ],
 )
-def test_judge(row: Doubt, transactions: list[Transaction], waited: float, finding: Finding):
+def test_judge(row: Doubt, transactions: list[Transaction], waited: float, finding: Evidence):
     assert judge(row, transactions, INTENT + timedelta(hours=waited), QUIET) is finding
 
 

@@ -10,14 +10,14 @@ import pytest
 
 from adjustments.administration import sweeper
 from adjustments.batches import lookup_rounds
-from adjustments.batches.lookup_rounds import LEASE, Checkpoint
+from adjustments.batches.lookup_rounds import LEASE, LookupProgress
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import GameballUnauthorized, OutcomeUnknown
 from adjustments.core.runtime import Parallel
 from adjustments.reconciliation import reconciler
-from adjustments.reconciliation.decisions import Verdict
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.decisions import Resolve
+from adjustments.reconciliation.evidence import Evidence
 from adjustments.reconciliation.reconciler import PORTION_CUSTOMERS
 from adjustments.reconciliation.transaction_lists import FAILURES_MAX, WORKERS, ListReader
 from tests.fakes.gameball import MemoryGameball
@@ -105,7 +105,9 @@ def test_run_that_was_killed_blocks_the_batch_for_a_lease_and_loses_one_portion_
     world, ended = in_doubt(5_000, gameball, requests_per_30_s=350)
     transactions = gameball.transactions
 
-    def die_at_3000(customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def die_at_3000(
+        customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         if len(gameball.looked_up) == 3_000:
             raise Killed
         return transactions(customer_id, start_after)
@@ -130,7 +132,9 @@ def test_second_sweep_leaves_a_batch_alone_that_another_one_holds():
     world, _ = in_doubt(5, gameball)
     transactions = gameball.transactions
 
-    def meanwhile(customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def meanwhile(
+        customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         if len(gameball.looked_up) == 2:
             assert world.sweep()["resolved"] == []
         return transactions(customer_id, start_after)
@@ -147,7 +151,9 @@ def test_run_that_outlived_its_lease_writes_nothing_over_what_another_one_did():
     transactions = gameball.transactions
     thaws = iter([None])
 
-    def freeze(customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def freeze(
+        customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         if len(gameball.looked_up) == 2 and next(thaws, 1) is None:
             world.clock.sleep(LEASE.total_seconds() + 1)
             assert world.sweep()["resolved"] == [ended.batch_id]
@@ -169,8 +175,8 @@ def test_rows_of_stopped_jobs_are_looked_up_first():
     batch = world.drop("customerId,amount\nc00002,5\nc00003,6\nc00004,1\nc00004,2\n")
     # the second wave alone reaches a job, which a person then stops
     world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=5))
-    world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(minutes=5))
-    world.steering.stop(batch.batch_id, "a person", "", world.clock.now() + timedelta(seconds=20))
+    world.sender.submit(batch.batch_id, world.clock.now() + timedelta(minutes=5))
+    world.administration.stop(batch.batch_id, "a person", "", world.clock.now() + timedelta(seconds=20))
     gameball.job_state = "stopped"
     ended = world.run(world.store.batch(batch.batch_id))
     assert ended.status is BatchStatus.NEEDS_ATTENTION
@@ -195,7 +201,9 @@ def test_customer_whose_list_brings_no_answer_keeps_nobody_waiting_and_is_tried_
     world, ended = in_doubt(4, gameball)
     transactions = gameball.transactions
 
-    def one_fails(customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def one_fails(
+        customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         page = transactions(customer_id, start_after)
         if customer_id == "c00000":
             raise OutcomeUnknown("Gameball answered 500", status=500)
@@ -212,7 +220,9 @@ def test_run_ends_soon_where_gameball_is_out_of_reach_and_the_next_one_goes_on()
     world, ended = in_doubt(200, gameball)
     transactions = gameball.transactions
 
-    def fail(customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def fail(
+        customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         transactions(customer_id, start_after)
         raise OutcomeUnknown("Gameball answered 503", status=503)
 
@@ -232,7 +242,9 @@ def test_while_keys_are_refused_looks_are_put_off_and_counted_as_none():
     world, ended = in_doubt(30, gameball)
     transactions = gameball.transactions
 
-    def refuse(customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def refuse(
+        customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         gameball.looked_up.append(customer_id)
         raise GameballUnauthorized("Gameball answered 401", status=401)
 
@@ -255,9 +267,11 @@ def test_person_who_resolves_rows_meanwhile_is_not_disturbed():
     gameball.list_transaction("c00003", "4", "", world.clock.now())
     transactions = gameball.transactions
 
-    def resolve(customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def resolve(
+        customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         if len(gameball.looked_up) == 1:
-            verdict = Verdict("a person", Finding.NOT_APPLIED, "looked up", frozenset({2}))
+            verdict = Resolve("a person", Evidence.NOT_APPLIED, "looked up", frozenset({2}))
             _, rows = world.resolver.resolve(ended.batch_id, verdict)
             assert rows == 1
         return transactions(customer_id, start_after)
@@ -280,7 +294,9 @@ def test_as_many_look_ups_run_side_by_side_as_the_rate_limit_needs():
         one_by_one(tasks)
 
     parallel: Parallel = count
-    reader = ListReader(gameball, world.rate_limiter, world.clock, parallel)
+    reader = ListReader(
+        gameball=gameball, rate_limiter=world.rate_limiter, clock=world.clock, parallel=parallel
+    )
     reader.read(dict.fromkeys(names(100), frozenset()), world.clock.now() + timedelta(minutes=1))
     assert handed == [WORKERS]
     assert WORKERS >= 350 / 30
@@ -298,7 +314,7 @@ def test_summary_says_how_many_rows_were_looked_up_and_when_the_others_will_be()
     assert told["rowsLookedUp"] > 50
     assert told["expectedEnd"] > told["lookedUpAt"]
     assert told["nextRoundAt"] is None
-    assert world.steering.show(ended.batch_id)["reconciliation"] == told
+    assert world.administration.show(ended.batch_id)["reconciliation"] == told
     world.sweep()
     told = json.loads(world.result(ended, "summary.json"))["reconciliation"]
     assert (told["rowsLookedUp"], told["rowsLeft"], told["expectedEnd"]) == (100, 0, None)
@@ -306,7 +322,11 @@ def test_summary_says_how_many_rows_were_looked_up_and_when_the_others_will_be()
 
 
 PLANTED_BUGS: dict[str, tuple[Any, str, Any]] = {
-    "begin each run with the first row": (reconciler._Run, "_read_done", lambda _: Checkpoint({}, {})),
+    "begin each run with the first row": (
+        reconciler._Run,
+        "_read_progress",
+        lambda _: LookupProgress({}, {}),
+    ),
     "look while another run does": (lookup_rounds, "is_held", lambda *_: False),
     "pause although rows are left": (
         sweeper,

@@ -34,7 +34,7 @@ def test_rows_that_are_found_are_applied_and_the_batch_ends_well():
     after = world.store.batch(ended.batch_id)
     assert (after.status, after.counts.applied, after.applied_total) == (BatchStatus.COMPLETED, 2, "3")
     assert world.result(after, "results.csv").count("applied") >= 2
-    assert [kind for kind, _ in world.notices.events] == ["Batch Needs Attention", "Batch Settled"]
+    assert [kind for kind, _ in world.notifications.events] == ["Batch Needs Attention", "Batch Settled"]
     assert len(gameball.requests) == 1
 
 
@@ -74,7 +74,7 @@ def test_twin_in_a_batch_that_waited_for_its_approval_for_weeks_is_seen():
     world.clock.sleep(20 * 86_400)
     gameball.script = [LOST]
     ended = world.run(world.drop(TWO))
-    world.run(world.steering.approve(held.batch_id, Approval("a person")))
+    world.run(world.administration.approve(held.batch_id, Approval("a person")))
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     world.sweep()
     assert world.store.batch(ended.batch_id).counts.in_doubt == 2
@@ -212,15 +212,15 @@ def test_crash_between_settling_a_row_and_writing_the_results_is_mended():
     world, ended = in_doubt(gameball)
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     gameball.list_transaction("b", "-2", "gift", world.clock.now())
-    report_again = world.reporter.report_again
+    report_again = world.report_writer.report_again
 
     def kill(*_: object) -> Batch:
         raise RuntimeError("killed")
 
-    world.reporter.report_again = kill  # type: ignore[method-assign, assignment]
+    world.report_writer.report_again = kill  # type: ignore[method-assign, assignment]
     with pytest.raises(ExceptionGroup):
         world.sweep()
-    world.reporter.report_again = report_again  # type: ignore[method-assign]
+    world.report_writer.report_again = report_again  # type: ignore[method-assign]
     world.clock.sleep(timedelta(hours=1).total_seconds())
     world.sweep()
     assert world.store.batch(ended.batch_id).status is BatchStatus.COMPLETED

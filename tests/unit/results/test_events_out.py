@@ -16,11 +16,11 @@ from adjustments.manual_transactions import event_consumer
 from adjustments.manual_transactions.event_consumer import EventConsumer, Message
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.service import ManualTransactionService
-from adjustments.reconciliation.decisions import Verdict
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.decisions import Resolve
+from adjustments.reconciliation.evidence import Evidence
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger, MemoryTransactions
-from tests.fakes.memory import CountingIds, GrantingRateLimiter, ManualClock, MemoryNotices
+from tests.fakes.memory import CountingIds, GrantingRateLimiter, ManualClock, MemoryNotifications
 from tests.fakes.world import World
 from tests.template.loading import ROOT
 
@@ -81,7 +81,7 @@ def rejected() -> World:
 def stopped() -> World:
     world = World(MemoryGameball(), approval_above_rows=1)
     batch = world.drop(TWO)
-    world.run(world.steering.stop(batch.batch_id, "ann", "wrong file", world.clock.now()))
+    world.run(world.administration.stop(batch.batch_id, "ann", "wrong file", world.clock.now()))
     return world
 
 
@@ -93,8 +93,8 @@ def needs_attention() -> World:
 
 def resolved() -> World:
     world = needs_attention()
-    [(_, detail)] = world.notices.events
-    world.resolver.resolve(detail["batchId"], Verdict("ann", Finding.APPLIED, "seen", frozenset()))
+    [(_, detail)] = world.notifications.events
+    world.resolver.resolve(detail["batchId"], Resolve("ann", Evidence.APPLIED, "seen", frozenset()))
     world.notifier.notify(detail["batchId"])
     return world
 
@@ -112,20 +112,20 @@ def resolved() -> World:
     ],
 )
 def test_batch_event_is_as_documented(story: Callable[[], World], told: list[tuple[str, str]]):
-    events = story().notices.events
+    events = story().notifications.events
     assert [(kind, detail["status"]) for kind, detail in events] == told
     assert [problems(kind, detail) for kind, detail in events] == [[]] * len(told)
 
 
 def test_batch_event_of_a_dry_run_has_the_prediction():
-    [(_, detail)] = validated().notices.events
+    [(_, detail)] = validated().notifications.events
     expected = {"wouldApply": 2, "wouldOverdraw": 0, "unknownCustomer": 0, "notPredicted": 0}
     assert (detail["dryRun"], detail["prediction"]) == (True, expected)
 
 
-def asked(body: Any, *script: Any) -> MemoryNotices:
+def asked(body: Any, *script: Any) -> MemoryNotifications:
     """What is told after an event has asked for a manual transaction, on the last try."""
-    clock, bus = ManualClock(), MemoryNotices()
+    clock, bus = ManualClock(), MemoryNotifications()
     service = ManualTransactionService(
         MemoryTransactions(list(script)), MemoryLedger(clock), GrantingRateLimiter(), clock, CountingIds()
     )

@@ -26,25 +26,25 @@ def world() -> World:
 def ended(world: World) -> Batch:
     batch = world.drop(ONE)
     world.poller.poll(batch.batch_id, world.clock.now())
-    return world.reporter.report(batch.batch_id)
+    return world.report_writer.report(batch.batch_id)
 
 
 def told(world: World) -> tuple[int, int]:
     """How many mails and events have gone out."""
-    return len(world.notices.mails), len(world.notices.events)
+    return len(world.notifications.mails), len(world.notifications.events)
 
 
 def once(world: World, door: str, error: BaseException, *, after: bool = False) -> None:
     """Let the next mail, or the next event, fail: before it is told, or after."""
-    tell: Callable[..., None] = getattr(world.notices, door)
+    tell: Callable[..., None] = getattr(world.notifications, door)
 
     def fail(*what: str | Mapping[str, Any]) -> None:
-        setattr(world.notices, door, tell)
+        setattr(world.notifications, door, tell)
         if after:
             tell(*what)
         raise error
 
-    setattr(world.notices, door, fail)
+    setattr(world.notifications, door, fail)
 
 
 def test_notifier_sends_one_mail_and_one_event_per_status(world: World, ended: Batch):
@@ -54,14 +54,14 @@ def test_notifier_sends_one_mail_and_one_event_per_status(world: World, ended: B
 
 
 def test_notifier_sends_nothing_while_another_run_is_sending(world: World, ended: Batch):
-    mail = world.notices.mail
+    mail = world.notifications.mail
 
     def tell_twice(subject: str, text: str) -> None:
         mail(subject, text)
         with pytest.raises(WrongState):
             world.notifier.notify(ended.batch_id)
 
-    world.notices.mail = tell_twice  # type: ignore[method-assign]
+    world.notifications.mail = tell_twice  # type: ignore[method-assign]
     world.notifier.notify(ended.batch_id)
     assert told(world) == (1, 1)
 
@@ -99,13 +99,13 @@ def test_notifier_sends_only_what_failed_again(
 
 
 def test_notifier_marks_what_was_sent_also_when_the_batch_changes_meanwhile(world: World, ended: Batch):
-    mail = world.notices.mail
+    mail = world.notifications.mail
 
     def be_slow(subject: str, text: str) -> None:
         mail(subject, text)
         world.store.save_batch(world.store.batch(ended.batch_id).changed(dialect="guide"))
 
-    world.notices.mail = be_slow  # type: ignore[method-assign]
+    world.notifications.mail = be_slow  # type: ignore[method-assign]
     world.notifier.notify(ended.batch_id)
     world.clock.sleep(61)
     world.notifier.notify(ended.batch_id)
@@ -116,7 +116,7 @@ def test_notifier_marks_what_was_sent_also_when_the_batch_changes_meanwhile(worl
 def test_notifier_sends_nothing_for_a_status_that_nobody_waits_for(world: World):
     batch = world.drop(ONE)
     assert world.notifier.notify(batch.batch_id).status is BatchStatus.SUBMITTING
-    assert world.notices.mails == []
+    assert world.notifications.mails == []
 
 
 def test_notifier_sends_the_mail_of_a_held_batch_with_the_next_sweep_where_it_failed():
@@ -134,7 +134,7 @@ def test_notifier_sends_one_mail_per_missed_tick(world: World):
     for _ in range(3):
         world.notifier.notify_missed_tick(START)
     world.notifier.notify_missed_tick(START + timedelta(days=30))
-    assert [subject for subject, _ in world.notices.mails] == ["recurring schedule missed"] * 2
+    assert [subject for subject, _ in world.notifications.mails] == ["recurring schedule missed"] * 2
 
 
 @pytest.mark.parametrize(("error", "after", "mails"), [(Killed(), False, 1), (RuntimeError(), True, 2)])
@@ -149,4 +149,4 @@ def test_notifier_sends_the_mail_of_a_missed_tick_again_after_a_failure(
     world.clock.sleep(61)
     world.notifier.notify_missed_tick(START)
     world.notifier.notify_missed_tick(START)
-    assert len(world.notices.mails) == mails
+    assert len(world.notifications.mails) == mails

@@ -125,7 +125,7 @@ def test_reporting_twice_gives_the_same_files():
     world = World(MemoryGameball())
     ended = world.run(world.drop("customerId,amount\na,1\n"))
     before = world.result(ended, "results.csv")
-    assert world.reporter.report(ended.batch_id) == ended
+    assert world.report_writer.report(ended.batch_id) == ended
     assert world.result(ended, "results.csv") == before
 
 
@@ -133,5 +133,5 @@ def test_batch_that_ended_is_notified_once():
     world = World(MemoryGameball())
     ended = world.run(world.drop("customerId,amount\na,1\n"))
     world.notifier.notify(ended.batch_id)
-    assert [kind for kind, _ in world.notices.events] == ["Batch Settled"]
-    assert len(world.notices.mails) == 1
+    assert [kind for kind, _ in world.notifications.events] == ["Batch Settled"]
+    assert len(world.notifications.mails) == 1

@@ -11,8 +11,8 @@ from adjustments.administration.sweeper import REPORTS_MAY_TAKE
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import OutcomeUnknown, WrongState
-from adjustments.reconciliation.decisions import Verdict
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.decisions import Resolve
+from adjustments.reconciliation.evidence import Evidence
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -65,11 +65,11 @@ def interrupt(world: World, number: int, meanwhile: Callable[[], None]) -> list[
 
 
 def resolve(world: World, batch: Batch) -> None:
-    world.resolver.resolve(batch.batch_id, Verdict("a person", Finding.NOT_APPLIED, "looked up"))
+    world.resolver.resolve(batch.batch_id, Resolve("a person", Evidence.NOT_APPLIED, "looked up"))
 
 
 def report(world: World, batch: Batch) -> None:
-    world.reporter.report(batch.batch_id)
+    world.report_writer.report(batch.batch_id)
 
 
 def report_and_resolve(world: World, batch: Batch) -> None:
@@ -96,7 +96,7 @@ def assert_files_are_the_records(world: World, batch: Batch) -> None:
     batch = world.store.batch(batch.batch_id)
     assert batch.status.is_final
     before = {name: world.result(batch, name) for name in NAMES}
-    assert json.loads(before["summary.json"])["counts"] == batch.counts.to_json()
+    assert json.loads(before["summary.json"])["counts"] == batch.counts.model_dump(mode="json")
     assert json.loads(before["summary.json"])["status"] == batch.status
     assert before["results.csv"].count("in_doubt") == batch.counts.in_doubt
     assert before["results.csv"].count(",failed,") == batch.counts.failed
@@ -127,8 +127,8 @@ def test_report_writer_completes_what_a_killed_run_left(number: int):
 
     interrupt(world, number, dies)
     with pytest.raises(Killed):
-        world.reporter.report(batch.batch_id)
-    world.reporter.report(batch.batch_id)
+        world.report_writer.report(batch.batch_id)
+    world.report_writer.report(batch.batch_id)
     assert_files_are_the_records(world, batch)
 
 

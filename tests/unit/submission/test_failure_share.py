@@ -42,7 +42,7 @@ def gameball(monkeypatch: pytest.MonkeyPatch) -> TimedGameball:
     gameball.unknown_customers = {f"c{number}" for number in range(GOOD, CHUNKS)}
     world = gameball.world = World(gameball, failure_percent_max=PERCENT_MAX)
     rate_limiter = MemoryRateLimiter({}, world.clock, world.ids, LIMIT)
-    world.rate_limiter.wait_s = rate_limiter.wait_s  # type: ignore[method-assign]
+    world.rate_limiter.take_slot = rate_limiter.take_slot  # type: ignore[method-assign]
     return gameball
 
 

@@ -19,8 +19,8 @@ def test_same_event_twice_makes_one_batch_and_one_request():
     gameball = MemoryGameball()
     world = World(gameball)
     world.files.drop("inbox/f.csv", THREE.encode())
-    first = world.intake.take_object("inbox/f.csv", None)
-    second = world.intake.take_object("inbox/f.csv", None)
+    first = world.triggers.submit_object("inbox/f.csv", None)
+    second = world.triggers.submit_object("inbox/f.csv", None)
     assert first is not None and second is not None
     assert first.batch_id == second.batch_id
     assert (len(gameball.requests), len(world.executions.started)) == (1, 1)
@@ -30,7 +30,7 @@ def test_event_that_comes_after_the_end_changes_nothing():
     gameball = MemoryGameball()
     world = World(gameball)
     batch = world.run(world.drop(THREE))
-    assert world.intake.take_object("inbox/file.csv", None) == batch
+    assert world.triggers.submit_object("inbox/file.csv", None) == batch
     assert len(gameball.requests) == 1
 
 
@@ -43,7 +43,7 @@ def test_new_version_of_an_object_is_a_new_batch():
 def test_only_csvs_in_the_inbox_are_taken(key: str):
     world = World(MemoryGameball())
     world.files.drop(key, THREE.encode())
-    assert world.intake.take_object(key, None) is None
+    assert world.triggers.submit_object(key, None) is None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_guards_hold_what_is_above_them(rows: int, total: int, status: BatchStat
     batch = world.drop("customerId,amount\na,1\nb,-2\nc,3\n")
     assert batch.status is status
     held = status is BatchStatus.AWAITING_APPROVAL
-    assert (len(gameball.requests), len(world.notices.mails)) == ((0, 1) if held else (1, 0))
+    assert (len(gameball.requests), len(world.notifications.mails)) == ((0, 1) if held else (1, 0))
 
 
 def test_each_tick_makes_a_new_batch_of_each_file_and_the_same_tick_does_not():
@@ -101,10 +101,10 @@ def test_each_tick_makes_a_new_batch_of_each_file_and_the_same_tick_does_not():
     world = World(gameball)
     world.files.drop("recurring/a.csv", THREE.encode())
     world.files.drop("recurring/b.csv", THREE.encode())
-    first = [batch.batch_id for batch in world.intake.take_tick(START)]
-    again = [batch.batch_id for batch in world.intake.take_tick(START)]
+    first = [batch.batch_id for batch in world.triggers.submit_recurring(START)]
+    again = [batch.batch_id for batch in world.triggers.submit_recurring(START)]
     world.clock.sleep(60)
-    later = [batch.batch_id for batch in world.intake.take_tick(world.clock.now())]
+    later = [batch.batch_id for batch in world.triggers.submit_recurring(world.clock.now())]
     assert first == again
     assert len({*first, *later}) == 4
     assert len(gameball.requests) == 4
@@ -124,7 +124,7 @@ def test_recurring_file_that_fails_keeps_no_other_from_being_taken():
     world.files.open = deny  # type: ignore[method-assign]
     taken: list[str] = []
     with pytest.raises(ExceptionGroup):
-        taken.extend(batch.source.key for batch in world.intake.take_tick(START))
+        taken.extend(batch.source.key for batch in world.triggers.submit_recurring(START))
     assert taken == ["recurring/a.csv", "recurring/c.csv"]
 
 
@@ -148,7 +148,7 @@ def test_large_drop_that_has_its_batch_already_is_not_read_again(monkeypatch: py
     monkeypatch.setattr(chunk_builder, "PART_BYTES", 8)
     batch = world.drop(THREE)
     puts = len(world.files.names("work/"))
-    again = world.intake.take_object("inbox/file.csv", None)
+    again = world.triggers.submit_object("inbox/file.csv", None)
     assert again is not None
     assert (again.batch_id, len(world.files.names("work/"))) == (batch.batch_id, puts)
 
@@ -161,7 +161,7 @@ def test_planner_that_was_killed_leaves_nothing_that_counts():
     with pytest.raises(RuntimeError):
         world.drop(THREE)
     world.store.create_batch = create  # type: ignore[method-assign]
-    ended = world.run(world.intake.take_object("inbox/file.csv", None))  # type: ignore[arg-type]
+    ended = world.run(world.triggers.submit_object("inbox/file.csv", None))  # type: ignore[arg-type]
     assert (ended.counts.applied, len(gameball.requests)) == (3, 1)
 
 
@@ -202,9 +202,9 @@ def test_same_rows_that_were_accepted_when_asked_for_are_refused_the_next_time(i
     world = World(gameball, approval_above_rows=2)
     if is_first_stopped:  # nothing of it was applied, so that its claim holds nobody up
         first = world.drop(THREE, name="a.csv")
-        world.run(world.steering.stop(first.batch_id, "a person", "", world.clock.now()))
+        world.run(world.administration.stop(first.batch_id, "a person", "", world.clock.now()))
     second = world.drop(THREE, name="b.csv", allow_duplicate="true")
-    world.run(world.steering.approve(second.batch_id, Approval("a person")))
+    world.run(world.administration.approve(second.batch_id, Approval("a person")))
     third = world.run(world.drop(THREE, name="c.csv"))
     assert third.status is BatchStatus.REJECTED
     assert second.batch_id in third.refusal
@@ -225,7 +225,7 @@ def test_file_that_was_killed_after_claiming_its_content_is_taken_again():
     with pytest.raises(RuntimeError):
         world.drop(THREE)
     world.store.create_batch = create  # type: ignore[method-assign]
-    again = world.intake.take_object("inbox/file.csv", None)
+    again = world.triggers.submit_object("inbox/file.csv", None)
     assert again is not None
     assert not again.refusal
 
@@ -235,8 +235,8 @@ def test_tick_that_comes_hours_late_is_told_once_and_submits_nothing():
     world = World(gameball)
     world.files.drop("recurring/a.csv", THREE.encode())
     world.clock.sleep(6 * 3600 + 1)
-    assert [*world.intake.take_tick(START), *world.intake.take_tick(START)] == []
-    assert [subject for subject, _ in world.notices.mails] == ["recurring schedule missed"]
+    assert [*world.triggers.submit_recurring(START), *world.triggers.submit_recurring(START)] == []
+    assert [subject for subject, _ in world.notifications.mails] == ["recurring schedule missed"]
     assert gameball.requests == []
 
 

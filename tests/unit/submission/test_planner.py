@@ -106,7 +106,9 @@ def test_bad_file_is_refused_by_its_share_of_bad_rows_counting_from_25():
 def test_rows_of_a_customer_that_appears_too_often_are_rejected_all():
     world, batch = planned([("ann", "1", "")] * 51 + [(f"c{number}", "1", "") for number in range(300)])
     assert (batch.counts.rejected, batch.total) == (51, "300")
-    ended = world.run(world.store.batch(world.steering.approve(batch.batch_id, Approval("ann")).batch_id))
+    ended = world.run(
+        world.store.batch(world.administration.approve(batch.batch_id, Approval("ann")).batch_id)
+    )
     assert (ended.counts.applied, ended.counts.rejected) == (300, 51)
     assert world.result(ended, "results.csv").count("more than 50 times") == 51
 
@@ -114,6 +116,6 @@ def test_rows_of_a_customer_that_appears_too_often_are_rejected_all():
 def test_windows_1252_is_read_and_said():
     world = World(MemoryGameball())
     world.files.drop("inbox/w.csv", "customerId,amount,reason\na,1,Gr\xfc\xdfe \x80\n".encode("latin-1"))
-    batch = world.intake.take_object("inbox/w.csv", None)
+    batch = world.triggers.submit_object("inbox/w.csv", None)
     assert batch is not None
     assert batch.notes[0] == "encoding: Windows-1252 (not valid UTF-8); delimiter: comma"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from adjustments.batches.next_step import next_step
-from adjustments.batches.optimistic_update import pause
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core.errors import GameballRefused, GameballUnauthorized, OutcomeUnknown, WrongState
+from adjustments.polling.batch_pause import pause
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.manual_transactions import Killed
 from tests.fakes.memory import START
@@ -25,7 +25,7 @@ def test_only_facts_are_told():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     assert world.notifier.notify(batch.batch_id) == batch
-    assert world.notices.mails == []
+    assert world.notifications.mails == []
 
 
 def test_report_that_lost_its_save_says_so():
@@ -41,22 +41,22 @@ def test_report_that_lost_its_save_says_so():
 
     world.store.save_batch = beaten  # type: ignore[method-assign]
     with pytest.raises(WrongState):
-        world.reporter.report(batch.batch_id)
-    assert world.reporter.report(batch.batch_id).status is BatchStatus.COMPLETED
+        world.report_writer.report(batch.batch_id)
+    assert world.report_writer.report(batch.batch_id).status is BatchStatus.COMPLETED
 
 
 def test_ended_batch_that_nobody_was_told_of_is_resumed():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
-    world.reporter.report(batch.batch_id)
+    world.report_writer.report(batch.batch_id)
     world.executions.running.clear()
     until = world.clock.now() + timedelta(minutes=1)
     assert world.sweeper.sweep(until)["resumed"] == [batch.batch_id]
     world.run(batch)
     world.executions.running.clear()
     assert world.sweeper.sweep(until)["resumed"] == []
-    assert len(world.notices.mails) == 1
+    assert len(world.notifications.mails) == 1
 
 
 def test_error_of_a_lost_race_carries_nothing_of_gameballs_answer():
@@ -116,28 +116,30 @@ def test_twin_that_was_sent_while_a_list_was_read_explains_what_is_in_it():
     world.clock.sleep(3600)
     transactions = gameball.transactions
 
-    def meanwhile(customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
+    def meanwhile(
+        customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
         world.drop("customerId,amount\na,1\n", name="again.csv", allow_duplicate="true")
         return transactions(customer_id, start_after)
 
     gameball.transactions = meanwhile  # type: ignore[method-assign]
-    after = world.investigator.investigate(doubtful.batch_id, world.clock.now() + timedelta(minutes=1))
+    after = world.reconciler.reconcile(doubtful.batch_id, world.clock.now() + timedelta(minutes=1))
     assert after
     assert (after.counts.in_doubt, after.counts.applied) == (1, 0)
 
 
 def test_batch_of_whose_waiting_nobody_was_told_is_told_by_the_sweep():
     world = World(MemoryGameball(), approval_above_rows=1)
-    mail = world.notices.mail
+    mail = world.notifications.mail
 
     def dies(subject: str, text: str) -> None:
-        world.notices.mail = mail  # type: ignore[method-assign]
+        world.notifications.mail = mail  # type: ignore[method-assign]
         raise Killed
 
-    world.notices.mail = dies  # type: ignore[method-assign]
+    world.notifications.mail = dies  # type: ignore[method-assign]
     with pytest.raises(Killed):
         world.drop(THREE)
     world.clock.sleep(300)
     world.sweeper.sweep(world.clock.now() + timedelta(minutes=1))
     world.sweeper.sweep(world.clock.now() + timedelta(minutes=1))
-    assert [subject.split(":")[0] for subject, _ in world.notices.mails] == ["awaiting approval"]
+    assert [subject.split(":")[0] for subject, _ in world.notifications.mails] == ["awaiting approval"]

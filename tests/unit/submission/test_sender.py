@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from adjustments.batches.chunk_cursor import Look
+from adjustments.batches.chunk_cursor import ChunkCursor
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core import exact_json
@@ -95,8 +95,8 @@ def test_two_workers_send_a_chunk_once():
     before = [chunk.replaced(state=ChunkState.PLANNED, version=1)
               for chunk in stale(batch.batch_id, batch.plan_id)]  # fmt: skip
     world.store.chunks_at_work = lambda *_: before  # type: ignore[method-assign]
-    look = Look(world.store, batch.batch_id)
-    world.submitter._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1), {})
+    look = ChunkCursor(world.store, batch.batch_id)
+    world.sender._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1), {})
     assert len(gameball.requests) == 1
 
 
@@ -180,7 +180,7 @@ def test_payload_that_was_changed_is_not_sent():
     approved = batch.changed(notified=(), status=BatchStatus.SUBMITTING)
     world.store.save_batch(approved)
     with pytest.raises(WrongState):
-        world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+        world.sender.submit(batch.batch_id, world.clock.now() + timedelta(minutes=1))
     assert gameball.requests == []
 
 
@@ -222,8 +222,8 @@ def test_sender_for_whom_no_place_is_left_before_its_end_ends_without_looking_ag
         assert len(asked) < 10
         return False, within_s + 1.0
 
-    world.rate_limiter.wait_s = far_away  # type: ignore[method-assign]
-    world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(seconds=2))
+    world.rate_limiter.take_slot = far_away  # type: ignore[method-assign]
+    world.sender.submit(batch.batch_id, world.clock.now() + timedelta(seconds=2))
     assert asked == [2.0]
 
 
@@ -270,7 +270,7 @@ def test_one_lost_answer_to_the_canary_does_not_stop_the_rest(was_applied: bool)
     world, gameball = five_thousand([(LOST,) if was_applied else LOST])
     batch = drop_rows(world)
     world.poller.poll(batch.batch_id, world.clock.now())
-    shown = world.steering.show(batch.batch_id)
+    shown = world.administration.show(batch.batch_id)
     assert shown["notes"][-1].startswith(
         "No outcome is known of 100 of the first 100 rows. The next 100 rows go"
     )
@@ -282,7 +282,7 @@ def test_one_lost_answer_to_the_canary_does_not_stop_the_rest(was_applied: bool)
     note = "No outcome was known of 100 of the first 100 rows, so the next 100 rows went alone"
     assert note in world.result(ended, "report.html")
     assert json.loads(world.result(ended, "summary.json"))["notes"][-1] == f"{note}, as a second canary."
-    assert f"Note: {note}" in world.notices.mails[-1][1]
+    assert f"Note: {note}" in world.notifications.mails[-1][1]
 
 
 def test_second_canary_waits_two_minutes():
@@ -290,7 +290,7 @@ def test_second_canary_waits_two_minutes():
     batch = drop_rows(world)
     for seconds, requests in ((119, 1), (1, 2)):
         world.clock.sleep(seconds)
-        world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(milliseconds=1))
+        world.sender.submit(batch.batch_id, world.clock.now() + timedelta(milliseconds=1))
         assert len(gameball.requests) == requests
 
 
@@ -303,7 +303,7 @@ def test_a_gameball_that_loses_every_answer_gets_two_canaries_and_no_more():
     assert ended.stop_reason.startswith(
         "no outcome is known of 200 of the first 200 rows, also after a second"
     )
-    assert "Why: no outcome is known of 200 of the first 200 rows" in world.notices.mails[-1][1]
+    assert "Why: no outcome is known of 200 of the first 200 rows" in world.notifications.mails[-1][1]
     assert len(world.result(ended, "fix-me.csv").splitlines()) == 1 + 4800
     assert "also after a second canary" in world.result(ended, "fix-me.csv")
 
@@ -362,7 +362,7 @@ def test_one_row_to_blame_does_not_stop_the_batch(canary_rows: int):
     batch = world.drop(f"customerId,amount\n{rows}")
     for _ in range(12):  # down to the row to blame, while its neighbours' jobs are under way
         world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
-        world.submitter.submit(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+        world.sender.submit(batch.batch_id, world.clock.now() + timedelta(minutes=1))
     gameball.job_state = "completed"
     ended = world.run(batch)
     assert (ended.status, ended.counts.applied) == (BatchStatus.COMPLETED_WITH_ERRORS, 1499)

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from adjustments.core.validation import validate
-from adjustments.reconciliation.decisions import Approval, Verdict
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.decisions import Approval, Resolve
+from adjustments.reconciliation.evidence import Evidence
 
 
 class _Body(BaseModel):
@@ -46,10 +46,10 @@ def read_approval(body: Mapping[str, Any], by: str) -> Approval:
     return Approval(by, approval.sha256, approval.rows, approval.requested)
 
 
-def read_verdict(body: Mapping[str, Any], by: str) -> Verdict:
+def read_verdict(body: Mapping[str, Any], by: str) -> Resolve:
     """Read the body that resolves rows in doubt; raises RequestRefused."""
     resolution = validate(ResolutionBody, body)
-    return Verdict(by, Finding(resolution.outcome), resolution.note, frozenset(resolution.lines))
+    return Resolve(by, Evidence(resolution.outcome), resolution.note, frozenset(resolution.lines))
 
 
 def read_stop(body: Mapping[str, Any]) -> StopBody:

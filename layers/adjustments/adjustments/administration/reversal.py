@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,7 @@ from adjustments.batches.store import BatchStore
 from adjustments.core.decimals import exact_sum, plain
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.limits import LINK_S
-from adjustments.polling.settlement import Settler
+from adjustments.polling.settlement import ChunkSettler
 from adjustments.results.result_rows import ResultRows
 from adjustments.submission.csv.csv_injection import escape_formula
 
@@ -27,13 +28,13 @@ _ENDS = "completed, completed_with_errors, stopped, needs_attention"
 """The final states in which something may have been applied."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Reverser:
     """Makes reversals."""
 
-    def __init__(self, store: BatchStore, files: Files, settler: Settler) -> None:
-        self._store = store
-        self._files = files
-        self._settler = settler
+    store: BatchStore
+    files: Files
+    settler: ChunkSettler
 
     def reverse(self, batch_id: str) -> Mapping[str, Any]:
         """Make the file, and tell where it lies, its rows, and the exact sum of its amounts.
@@ -41,7 +42,7 @@ class Reverser:
         Raises WrongState while the batch is open, when nothing was applied, or when it was reversed before,
         by a batch that may have applied something.
         """
-        batch = self._store.batch(batch_id)
+        batch = self.store.batch(batch_id)
         if not batch.status.is_final:
             raise WrongState(
                 f"the batch is {batch.status}; only one that has ended can be reversed ({_ENDS})"
@@ -56,17 +57,17 @@ class Reverser:
 
     def _left_no_trace(self, batch_id: str) -> bool:
         try:
-            return self._store.batch(batch_id).left_no_trace
+            return self.store.batch(batch_id).left_no_trace
         except NotFound:
             return False  # it is being planned at this moment
 
     def _write(self, batch: Batch) -> Mapping[str, Any]:
-        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
-        results = ResultRows(self._files, self._settler, batch, chunks)
+        chunks = self.store.chunks(batch.batch_id, batch.plan_id)
+        results = ResultRows(self.files, self.settler, batch, chunks)
         key = f"results/{batch.batch_id}/{NAME}"
         reason = f"reversal of {batch.batch_id}"
         rows, total, digest = 0, Decimal(0), hashlib.sha256()
-        with self._files.writing(key, "text/csv") as out:
+        with self.files.writing(key, "text/csv") as out:
             out.write(_line(["customerId", "amount", "reason"]))
             for result in results.rows():
                 if result.outcome is Outcome.APPLIED:
@@ -75,8 +76,8 @@ class Reverser:
                     digest.update(content_of(rows_json([customer_id], [plain(amount)], [reason])))
                     rows, total = rows + 1, exact_sum([total, amount])
             # before the file appears, so that nobody ever drops one that is not known as a reversal
-            self._store.note_reversal(digest.hexdigest(), batch.batch_id)
-        url = self._files.link(key, LINK_S)
+            self.store.note_reversal(digest.hexdigest(), batch.batch_id)
+        url = self.files.link(key, LINK_S)
         return {"batchId": batch.batch_id, "key": key, "rows": rows, "total": total, "url": url}
 
 

@@ -1,11 +1,12 @@
 """What people do with batches: list them, look at one, approve and stop it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from adjustments.aws.event_log import tell
+from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
 from adjustments.batches.optimistic_update import change
 from adjustments.batches.records import Batch
@@ -14,9 +15,9 @@ from adjustments.batches.store import BatchStore
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.limits import LINK_S
 from adjustments.core.runtime import Clock
-from adjustments.polling.job_stopper import Stopper
+from adjustments.polling.job_stopper import JobStopper
 from adjustments.results.summary import instant, progress_of, summary_of
-from adjustments.submission.starter import Starter
+from adjustments.submission.starter import BatchStarter
 
 if TYPE_CHECKING:  # it is loaded with the first approval
     from adjustments.reconciliation.decisions import Approval
@@ -25,30 +26,28 @@ RESULT_FILES: Final = ("results.csv", "fix-me.csv", "summary.json", "report.html
 _UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
 
 
-class Steering:
+@dataclass(frozen=True, kw_only=True)
+class BatchAdministration:
     """Shows batches, and lets a person decide."""
 
-    def __init__(
-        self, store: BatchStore, files: Files, starter: Starter, stopper: Stopper, clock: Clock
-    ) -> None:
-        self._store = store
-        self._files = files
-        self._starter = starter
-        self._stopper = stopper
-        self._clock = clock
+    store: BatchStore
+    files: Files
+    starter: BatchStarter
+    stopper: JobStopper
+    clock: Clock
 
     def page(self, status: str | None, rows_max: int, after: str | None) -> Mapping[str, Any]:
         """A page of batches, newest first."""
-        batches, following = self._store.batches(status, rows_max, after)
+        batches, following = self.store.batches(status, rows_max, after)
         return {"batches": [summary_of(batch, ()) for batch in batches], "next": following}
 
     def show(self, batch_id: str) -> Mapping[str, Any]:
         """One batch: its jobs, how far it is, who decided what, and links to its results that soon expire."""
-        batch = self._store.batch(batch_id)
-        chunks = self._store.chunks(batch_id, batch.plan_id)
+        batch = self.store.batch(batch_id)
+        chunks = self.store.chunks(batch_id, batch.plan_id)
         return {
             **summary_of(batch, chunks),
-            "progress": progress_of(batch, chunks, self._clock.now()),
+            "progress": progress_of(batch, chunks, self.clock.now()),
             "heldBy": list(batch.held_by),
             "approvedBy": batch.approved_by or None,
             "stoppedBy": batch.stopped_by or None,
@@ -63,7 +62,7 @@ class Steering:
         if not batch.status.is_final:
             return {}
         folder = f"results/{batch.batch_id}"
-        return {name: self._files.link(f"{folder}/{name}", LINK_S) for name in RESULT_FILES}
+        return {name: self.files.link(f"{folder}/{name}", LINK_S) for name in RESULT_FILES}
 
     def approve(self, batch_id: str, approval: "Approval") -> Batch:
         """Let a batch go that was held.
@@ -72,9 +71,9 @@ class Steering:
         WrongState where any of them is not what the approver believes, where the file was changed or removed
         since it was planned, and where the batch does not wait for approval.
         """
-        approved = change(self._store, batch_id, lambda batch: self._approved(batch, approval))
-        tell("batch approved", approved)
-        return self._starter.set_going(approved)
+        approved = change(self.store, batch_id, lambda batch: self._approved(batch, approval))
+        log_event("batch approved", approved)
+        return self.starter.start(approved)
 
     def _approved(self, batch: Batch, approval: "Approval") -> Batch:
         if batch.status is not BatchStatus.AWAITING_APPROVAL:
@@ -83,7 +82,7 @@ class Steering:
             )
         if changed := self._changed(batch, approval):
             raise WrongState(f"not approved: {changed}; look at the batch again")
-        deadline_at = batch.deadline_at + (self._clock.now() - batch.created_at)
+        deadline_at = batch.deadline_at + (self.clock.now() - batch.created_at)
         return batch.moved(BatchStatus.SUBMITTING, approved_by=approval.by, deadline_at=deadline_at)
 
     def stop(self, batch_id: str, by: str, note: str, until: datetime, *, keep_jobs: bool = False) -> Batch:
@@ -102,10 +101,10 @@ class Steering:
             WrongState: the batch can't be stopped, or its jobs were asked to stop and can't be kept.
         """
         reason = f"stopped by {by}" + (f": {note}" if note else "")
-        batch = change(self._store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs))
-        tell("batch stopped by a person", batch)
-        self._stopper.stop_jobs(batch, until)
-        return self._starter.set_going(batch)
+        batch = change(self.store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs))
+        log_event("batch stopped by a person", batch)
+        self.stopper.stop_jobs(batch, until)
+        return self.starter.start(batch)
 
     def _changed(self, batch: Batch, approval: "Approval") -> str:
         """What is not as the approver believes, or nothing."""
@@ -118,7 +117,7 @@ class Steering:
             if said is not None and said != true:
                 return f"{name} is {true}, not {said}"
         try:
-            newest = self._files.describe(batch.source.key, None)
+            newest = self.files.describe(batch.source.key, None)
         except NotFound:
             return "the file was removed since it was planned"
         return (

@@ -10,7 +10,7 @@ from adjustments.batches.states import BatchStatus
 UNDER_WAY = tuple(status for status in BatchStatus if not status.is_final)
 
 
-def of_end(batch: Batch) -> Mapping[str, int]:
+def batch_end_metrics(batch: Batch) -> Mapping[str, int]:
     """A batch that has just ended: its rows by outcome, and how it ended."""
     counts = batch.counts
     return {
@@ -25,13 +25,13 @@ def of_end(batch: Batch) -> Mapping[str, int]:
     }
 
 
-def of_step(batch: Batch, step: NextStep | None = None) -> Mapping[str, int]:
+def step_metrics(batch: Batch, step: NextStep | None = None) -> Mapping[str, int]:
     """A batch under way, as one step of the state machine left it: only what should worry somebody."""
     worries = {"KeysRefused": int(bool(batch.paused)), "RowsInDoubtOpen": step.rows_in_doubt if step else 0}
     return {name: number for name, number in worries.items() if number}
 
 
-def of_sweep(under_way: Iterable[Batch], doubtful: Iterable[Batch], now: datetime) -> Mapping[str, int]:
+def sweep_metrics(under_way: Iterable[Batch], doubtful: Iterable[Batch], now: datetime) -> Mapping[str, int]:
     """How everything stands at a sweep: batches under way by status, and what is open that should not be."""
     numbers = dict.fromkeys(map(name_of, UNDER_WAY), 0)
     numbers |= {"SweepRan": 1, "BatchesPastDeadline": 0, "RowsInDoubtOpen": 0}

@@ -16,22 +16,22 @@ _log: Final = logging.getLogger(__name__)
 _ID_CHARS_MAX: Final = 100
 
 
-def tell(what: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
+def log_event(what: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
     """Leave a line on what happened as it should."""
     _write(logging.INFO, what, batch, chunk, facts)
 
 
-def warn(what: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
+def log_warning(what: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
     """Leave a line on what a person may have to look at."""
     _write(logging.WARNING, what, batch, chunk, facts)
 
 
-def broke(what: str, batch_id: str, error: Exception) -> None:
+def log_failure(what: str, batch_id: str, error: Exception) -> None:
     """Leave a line on work that an error ended, for it is the batch that people will look for."""
     _log.error(what, extra={"batch_id": batch_id, "error": type(error).__name__}, stacklevel=2)
 
 
-def facts_of(error: GameballError) -> dict[str, str | int | None]:
+def error_facts(error: GameballError) -> dict[str, str | int | None]:
     """What may be told of an error: never its message, in which Gameball may name customers."""
     request_id = error.request_id and error.request_id[:_ID_CHARS_MAX]
     return {

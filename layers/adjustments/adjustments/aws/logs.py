@@ -16,7 +16,7 @@ _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
 
 
-class FunctionBroke(Exception):
+class FunctionFailed(Exception):
     """A function did not do its work; the line before in its log says why. Whoever invoked it may try again.
 
     Lambda writes down an error that leaves a function, in several lines and with its words, which may be a
@@ -35,7 +35,7 @@ def function_logger() -> Logger:
     return logger
 
 
-def facts_of_break(error: BaseException) -> dict[str, Any]:
+def failure_facts(error: BaseException) -> dict[str, Any]:
     """What may be told of an error that nobody handled: its class and places, and AWS's own words."""
     facts: dict[str, Any] = {
         "error": type(error).__name__,
@@ -44,11 +44,11 @@ def facts_of_break(error: BaseException) -> dict[str, Any]:
     if isinstance(error, ClientError):
         facts["aws"] = f"{error.operation_name}: {error.response.get('Error', {}).get('Message', '')}"
     if isinstance(error, BaseExceptionGroup):
-        facts["errors"] = [facts_of_break(part) for part in error.exceptions]
+        facts["errors"] = [failure_facts(part) for part in error.exceptions]
     return facts
 
 
-def telling_breaks(
+def log_failures(
     logger: Logger,
 ) -> Callable[[Callable[_Given, _Answer]], Callable[_Given, _Answer]]:
     """A decorator for handlers that nobody waits for: logs what broke one, with the ids known by then.
@@ -62,9 +62,9 @@ def telling_breaks(
             try:
                 return handler(*args, **kwargs)
             except Exception as error:
-                logger.error("function broke", **facts_of_break(error))
+                logger.error("function broke", **failure_facts(error))
                 broken = type(error).__name__
-            raise FunctionBroke(broken)  # out of the handler above, so that it carries no other error along
+            raise FunctionFailed(broken)  # out of the handler above, so that it carries no other error along
 
         return told
 

@@ -4,7 +4,9 @@ Their one dimension is ``service``, the stack's name: an alarm sees what any of 
 stacks in one account stay apart.
 """
 
+import os
 import threading
+import warnings
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,9 +14,13 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from adjustments.core.errors import GameballError, GameballRefused
-from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource
 
 NAMESPACE: Final = "GameballAdjustments"
+
+function_metrics: Final = Metrics(namespace=NAMESPACE, service=os.environ.get("STACK_NAME"))
+"""Powertools' metrics of this function; its ``log_metrics`` decorates every handler."""
+
+warnings.filterwarnings("ignore", "No application metrics to publish*")  # most runs have none
 
 
 class Meter:
@@ -41,26 +47,12 @@ class Meter:
         elif error:
             self.count({"GameballErrors": 1})
 
-    def watch_slot(self, resource: Resource, granted: bool, wait_s: float) -> None:
+    def watch_slot(self, resource: str, granted: bool, wait_s: float) -> None:
         """Note an answer of the rate limiter."""
         self._add("RequestWait", wait_s * 1_000, MetricUnit.Milliseconds)
         if granted:
-            self.count({f"Requests{resource.value.capitalize()}": 1})
+            self.count({f"Requests{resource.capitalize()}": 1})
 
     def _add(self, name: str, number: float, unit: MetricUnit) -> None:
         with self._lock:
             self._metrics.add_metric(name, unit, number)
-
-
-class MeasuredRateLimiter:
-    """A rate limiter whose answers are measured."""
-
-    def __init__(self, rate_limiter: RateLimiter, meter: Meter) -> None:
-        self._rate_limiter = rate_limiter
-        self._meter = meter
-
-    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
-        """See ``RateLimiter``."""
-        granted, wait_s = self._rate_limiter.wait_s(resource, priority, within_s)
-        self._meter.watch_slot(resource, granted, wait_s)
-        return granted, wait_s

@@ -13,7 +13,7 @@ EVENT_SOURCE: Final = "gameball.adjustments"
 """The source of all events of ours (docs/events.md); rules of receivers name it."""
 
 
-class BusNotices:
+class BusNotifications:
     """Tells machines through the bus."""
 
     def __init__(self, events: "EventBridgeClient", bus: str) -> None:
@@ -21,7 +21,7 @@ class BusNotices:
         self._bus = bus
 
     def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
-        """See ``Notices``; raises RuntimeError when the bus did not take the event."""
+        """See ``Notifications``; raises RuntimeError when the bus did not take the event."""
         answer = self._events.put_events(
             Entries=[
                 {
@@ -38,7 +38,7 @@ class BusNotices:
             )
 
 
-class TopicAndBusNotices(BusNotices):
+class TopicAndBusNotifications(BusNotifications):
     """Tells people through the topic, and machines through the bus."""
 
     def __init__(self, sns: "SNSClient", topic_arn: str, events: "EventBridgeClient", bus: str) -> None:
@@ -47,5 +47,5 @@ class TopicAndBusNotices(BusNotices):
         self._topic_arn = topic_arn
 
     def mail(self, subject: str, text: str) -> None:
-        """See ``Notices``."""
+        """See ``Notifications``."""
         self._sns.publish(TopicArn=self._topic_arn, Subject=subject, Message=text)

@@ -9,7 +9,7 @@
 ``reversal#<sha256>``  ``reversal``                    which batch this content reverses
 ``fact#<name>``        ``fact``                        something told, or ``claimedUntil`` a time for it
 ``sending#<day>``      ``<batchId>``                   that the batch sent something on that day (UTC)
-``budget#<resource>``  ``budget``                      ``nextUs``: the next free place in time, in µs
+``slots#<resource>``  ``rate_limiter``                      ``nextUs``: the next free place in time, in µs
 ``circuit#gameball``   ``circuit``                     while keys are refused: the next probe, in µs
 =====================  ==============================  =====================================================
 
@@ -147,7 +147,7 @@ class TableBatchStore:
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         if item is None:
             raise NotFound(f"there is no batch {batch_id}")
-        return Batch.from_json(_values(item))
+        return Batch.model_validate(_values(item))
 
     def save_batch(self, batch: Batch) -> None:
         """See ``BatchStore``."""
@@ -165,7 +165,7 @@ class TableBatchStore:
         for item in self._pages(query):
             if len(found) == rows_max:
                 return found, found[-1].batch_id
-            found.append(Batch.from_json(_values(item)))
+            found.append(Batch.model_validate(_values(item)))
         return found, None
 
     def note_sending(self, batch_id: str, at: datetime) -> None:
@@ -221,7 +221,7 @@ class TableBatchStore:
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         """See ``BatchStore``."""
         pages = self._pages(self._chunks_query(batch_id, plan_id))
-        return [Chunk.from_json(_values(item)) for item in pages]
+        return [Chunk.model_validate(_values(item)) for item in pages]
 
     def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
         """See ``BatchStore``."""
@@ -230,7 +230,7 @@ class TableBatchStore:
             query["ExclusiveStartKey"] = _chunk_key(batch_id, plan_id, after)
         found: list[Chunk] = []
         for item in self._pages(query, PAGE_CHUNKS):
-            found.append(Chunk.from_json(_values(item)))
+            found.append(Chunk.model_validate(_values(item)))
             untouched_max -= found[-1].is_untouched
             if not untouched_max:
                 break
@@ -282,7 +282,7 @@ class TableBatchStore:
 
     def _indexed(self, index: str, value: str) -> Iterator[Batch]:
         for item in self._pages(self._index_query(index, value, None)):
-            yield Batch.from_json(_values(item))
+            yield Batch.model_validate(_values(item))
 
     def _index_query(self, index: str, value: str, after: str | None) -> dict[str, Any]:
         query: dict[str, Any] = {
@@ -347,7 +347,7 @@ def _reasons_of(cancelled: Any) -> set[str]:
 
 
 def _item(keys: dict[str, str], record: StoredModel) -> Item:
-    values = {**keys, **record.to_json()}
+    values = {**keys, **record.model_dump(mode="json")}
     return {name: _serialise(value) for name, value in values.items()}
 
 

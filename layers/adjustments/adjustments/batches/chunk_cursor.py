@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from adjustments.batches.next_step import passed_by
-from adjustments.batches.records import Batch, Chunk, Passed
+from adjustments.batches.next_step import advance_checkpoint
+from adjustments.batches.records import Batch, Checkpoint, Chunk
 from adjustments.batches.store import BatchStore
 
 UNTOUCHED_MAX: Final = 96
@@ -15,7 +15,7 @@ that lay behind so many untouched ones.
 """
 
 
-class Seen(NamedTuple):
+class Snapshot(NamedTuple):
     """A batch, and where they are known its first chunks, and the body of the very first."""
 
     batch: Batch
@@ -23,7 +23,7 @@ class Seen(NamedTuple):
     first_body: bytes = b""
 
 
-class Look:
+class ChunkCursor:
     """One worker's looks at a batch, each from where the one before saw that nothing can change any more.
 
     To read all chunks each time would grow with the square of the file (docs/decisions.md).
@@ -32,28 +32,28 @@ class Look:
         written: the batch and its chunks where this worker has just written them: they are the first look.
     """
 
-    def __init__(self, store: BatchStore, batch_id: str, written: Seen | None = None) -> None:
+    def __init__(self, store: BatchStore, batch_id: str, written: Snapshot | None = None) -> None:
         self._store = store
         self._batch_id = batch_id
         self._written = written
-        self.passed = Passed()
+        self.checkpoint = Checkpoint()
 
     def batch(self) -> Batch:
         """The batch as it stands, with how far its chunks were seen to be certain."""
         if self._written:
             return self._written.batch
         batch = self._store.batch(self._batch_id)
-        if batch.passed.chunks >= self.passed.chunks:
-            self.passed = batch.passed
+        if batch.checkpoint.chunks >= self.checkpoint.chunks:
+            self.checkpoint = batch.checkpoint
             return batch
-        return batch.replaced(passed=self.passed)
+        return batch.replaced(checkpoint=self.checkpoint)
 
     def chunks(self, batch: Batch) -> Sequence[Chunk]:
-        """The chunks behind ``batch.passed``, but for untouched ones whose turn is far off."""
+        """The chunks behind ``batch.checkpoint``, but for untouched ones whose turn is far off."""
         if written := self._written:
             self._written = None
             return written.chunks
-        through = batch.passed.through
+        through = batch.checkpoint.through
         chunks = self._store.chunks_at_work(batch.batch_id, batch.plan_id, through, UNTOUCHED_MAX)
-        self.passed = passed_by(batch, chunks)
+        self.checkpoint = advance_checkpoint(batch, chunks)
         return chunks

@@ -37,7 +37,7 @@ class DoubtfulRow(NamedTuple):
     job_was_stopped: bool
 
 
-class Checkpoint(NamedTuple):
+class LookupProgress(NamedTuple):
     """What was done so far: of each customer the last round in which it was asked about, and how often a
     look-up failed in this round.
     """
@@ -58,7 +58,7 @@ def rows_by_customer(rows: Iterable[DoubtfulRow]) -> dict[str, list[DoubtfulRow]
     return grouped
 
 
-def still_to_ask(customers: Iterable[str], done: Checkpoint, round_: int) -> list[str]:
+def still_to_ask(customers: Iterable[str], done: LookupProgress, round_: int) -> list[str]:
     """The customers that were not asked about in a round, in order: those never asked about come first, those
     whose look-up failed last.
     """
@@ -66,7 +66,7 @@ def still_to_ask(customers: Iterable[str], done: Checkpoint, round_: int) -> lis
     return sorted(waiting, key=lambda name: (done.failed.get(name, 0), done.asked.get(name, 0)))
 
 
-def noted(done: Checkpoint, asked: Iterable[str], failed: Iterable[str], round_: int) -> Checkpoint:
+def noted(done: LookupProgress, asked: Iterable[str], failed: Iterable[str], round_: int) -> LookupProgress:
     """A checkpoint after some look-ups: who was asked about, and whose look-up failed."""
     tries = dict(done.failed)
     known = done.asked | dict.fromkeys(asked, round_)
@@ -74,7 +74,9 @@ def noted(done: Checkpoint, asked: Iterable[str], failed: Iterable[str], round_:
         tries[name] = tries.get(name, 0) + 1
         if tries[name] >= TRIES_MAX:
             known[name] = round_
-    return Checkpoint(known, {name: count for name, count in tries.items() if known.get(name, 0) < round_})
+    return LookupProgress(
+        known, {name: count for name, count in tries.items() if known.get(name, 0) < round_}
+    )
 
 
 def is_due(batch: Batch, now: datetime) -> bool:
@@ -99,7 +101,7 @@ def held(batch: Batch, token: str, now: datetime) -> Batch:
             round=state.round + 1,
             begun_at=now,
             rows_left=batch.counts.in_doubt,
-            checkpoint_key=state.checkpoint_key,
+            lookup_progress_key=state.lookup_progress_key,
         )
     lease: dict[str, Any] = {"lease_token": token, "lease_until": now + LEASE}
     return batch.changed(reconciliation=state.replaced(looked_at=now, **lease))
@@ -151,9 +153,9 @@ def _instant(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
-def read_checkpoint(stored: Mapping[str, Any]) -> Checkpoint:
+def read_lookup_progress(stored: Mapping[str, Any]) -> LookupProgress:
     """Read a checkpoint's work file."""
-    return Checkpoint(dict(stored["asked"]), dict(stored["failed"]))
+    return LookupProgress(dict(stored["asked"]), dict(stored["failed"]))
 
 
 def customers_in(rows: Mapping[str, Sequence[DoubtfulRow]], names: Iterable[str]) -> int:

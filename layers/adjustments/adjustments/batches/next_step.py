@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import chain, groupby, islice, zip_longest
 from typing import Final, NamedTuple
 
-from adjustments.batches.records import Batch, Chunk, Passed
+from adjustments.batches.records import Batch, Checkpoint, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core.limits import CANARIES_MAX
 
@@ -63,8 +63,8 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
 
     Args:
         batch: the batch as it stands.
-        chunks: its chunks behind ``batch.passed``, in the order of sending; untouched ones may be missing at
-            the end, where there are some before.
+        chunks: its chunks behind ``batch.checkpoint``, in the order of sending; untouched ones may be missing
+            at the end, where there are some before.
         now: the time, UTC.
         failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
     """
@@ -74,7 +74,7 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
     canaries = _canaries(batch, chunks, failure_percent_max)
     stop_reason = batch.stop_reason
     if planned and not stop_reason:
-        stop_reason = _failure_stop(batch.passed, chunks, canaries, failure_percent_max)
+        stop_reason = _failure_stop(batch.checkpoint, chunks, canaries, failure_percent_max)
     may_send = not (stop_reason or batch.dry_run or batch.status is BatchStatus.AWAITING_APPROVAL)
     to_send = _sendable(canaries.last if canaries.is_open else chunks, now) if may_send else []
     if _is_early(canaries, now):
@@ -110,7 +110,7 @@ def _canaries(batch: Batch, chunks: Sequence[Chunk], percent_max: int) -> _Canar
     The first chunks of a batch are its canaries, in the order of sending. Once the first is passed it is
     certain, and so was judged.
     """
-    if not batch.has_canary or batch.passed.through:
+    if not batch.has_canary or batch.checkpoint.through:
         return _Canaries()
     lost: list[list[Chunk]] = []
     for _, parts in islice(groupby(chunks, _root), CANARIES_MAX):
@@ -151,7 +151,9 @@ def _canary_note(canaries: _Canaries) -> str:
     return f"No outcome was known of {unknown}, so {following} went alone, as a second canary."
 
 
-def _failure_stop(passed: Passed, chunks: Sequence[Chunk], canaries: _Canaries, percent_max: int) -> str:
+def _failure_stop(
+    checkpoint: Checkpoint, chunks: Sequence[Chunk], canaries: _Canaries, percent_max: int
+) -> str:
     """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md).
 
     Only the rows in doubt of a lost canary don't, once the next one tells how it goes.
@@ -164,8 +166,8 @@ def _failure_stop(passed: Passed, chunks: Sequence[Chunk], canaries: _Canaries, 
         unknown = f"no outcome is known of {lost.in_doubt} of the first {lost.rows} rows"
         return f"{unknown}, also after a second canary: {limit}"
     known = _known(_whole(chunks))
-    rows = passed.rows + known.rows - lost.in_doubt
-    bad = passed.failed + known.failed + known.in_doubt - lost.in_doubt
+    rows = checkpoint.rows + known.rows - lost.in_doubt
+    bad = checkpoint.failed + known.failed + known.in_doubt - lost.in_doubt
     if not rows or bad * 100 <= percent_max * rows:
         return ""
     share = f"{bad} of the first {rows} rows failed or are in doubt"
@@ -215,30 +217,32 @@ def _known(chunks: Iterable[Chunk]) -> _Known:
     return _Known(rows, failed, in_doubt)
 
 
-def passed_by(batch: Batch, chunks: Sequence[Chunk]) -> Passed:
+def advance_checkpoint(batch: Batch, chunks: Sequence[Chunk]) -> Checkpoint:
     """How far a batch's chunks are certain, from the first one on: each with all parts it was split into.
 
     Args:
         batch: the batch as it stands.
-        chunks: its chunks behind ``batch.passed``, in the order of sending.
+        chunks: its chunks behind ``batch.checkpoint``, in the order of sending.
     """
-    passed = batch.passed
+    checkpoint = batch.checkpoint
     for _, parts in groupby(chunks, _root):
         family = list(parts)
         if not all(chunk.is_certain for chunk in family):
             break
         known = _known(family)
-        passed = Passed(
+        checkpoint = Checkpoint(
             through=family[-1].chunk_id,
-            chunks=passed.chunks + len(family),
-            rows=passed.rows + known.rows,
-            failed=passed.failed + known.failed,
-            sent_at=max(filter(None, (passed.sent_at, *(c.intent_at for c in family))), default=None),
+            chunks=checkpoint.chunks + len(family),
+            rows=checkpoint.rows + known.rows,
+            failed=checkpoint.failed + known.failed,
+            sent_at=max(filter(None, (checkpoint.sent_at, *(c.intent_at for c in family))), default=None),
         )
-    return passed
+    return checkpoint
 
 
-def turns(to_send: Sequence[Chunk], chunks: Iterable[Chunk], now: datetime, after: str) -> Sequence[Chunk]:
+def interleave_polls(
+    to_send: Sequence[Chunk], chunks: Iterable[Chunk], now: datetime, after: str
+) -> Sequence[Chunk]:
     """What to do while chunks wait to be sent: send one, ask for one job, send one, and so on.
 
     So what Gameball did is known while sending goes on, and a share of failed rows stops it in time. Each job
@@ -268,7 +272,7 @@ def lease_is_over(chunk: Chunk, now: datetime) -> bool:
 
 def _wait_s(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> int:
     """Waits grow from seconds to a minute with the time since something was last sent."""
-    sent = filter(None, (batch.passed.sent_at, *(chunk.intent_at for chunk in chunks)))
+    sent = filter(None, (batch.checkpoint.sent_at, *(chunk.intent_at for chunk in chunks)))
     last_sent = max(sent, default=batch.created_at)
     elapsed_s = (now - last_sent).total_seconds()
     return int(min(WAIT_MAX_S, max(WAIT_MIN_S, elapsed_s / 10)))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Final
 
-from adjustments.aws.event_log import tell, warn
 from adjustments.batches.records import Batch
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import WrongState
@@ -30,22 +29,6 @@ def try_save(store: BatchStore, batch: Batch) -> bool:
 def save_or_reread(store: BatchStore, batch: Batch) -> Batch:
     """Save a batch's next version; give the stored one when somebody else was quicker."""
     return batch if try_save(store, batch) else store.batch(batch.batch_id)
-
-
-def pause(store: BatchStore, batch_id: str, reason: str) -> None:
-    """Hold a batch because our keys are refused; no row fails for it."""
-    batch = store.batch(batch_id)
-    if not batch.paused and not batch.status.is_final:
-        try_save(store, batch.changed(paused=reason))
-        warn("batch paused: keys refused", batch)
-
-
-def resume(store: BatchStore, batch_id: str) -> None:
-    """Let a held batch go on, once a call with our keys has succeeded."""
-    batch = store.batch(batch_id)
-    if batch.paused:
-        try_save(store, batch.changed(paused=""))
-        tell("batch goes on: keys accepted", batch)
 
 
 def change(store: BatchStore, batch_id: str, changed: Callable[[Batch], Batch]) -> Batch:

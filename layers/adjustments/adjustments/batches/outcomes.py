@@ -4,17 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from adjustments.batches.payloads import customers_and_amounts
 from adjustments.batches.records import Batch, Chunk, Counts, Outcome
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core.decimals import exact_sum
-from adjustments.polling.job_status import JobStatus
-
-_LOOK_UP: Final = "without listing this row: look it up before sending it again"
-UNLISTED: Final = f"Gameball finished the job {_LOOK_UP}"
-UNLISTED_AS_STOPPED: Final = f"Gameball stopped the job {_LOOK_UP}"
 
 
 class RowOutcome(NamedTuple):
@@ -38,21 +33,6 @@ class Settlement(NamedTuple):
 def stored_outcome(outcome: str, message: str) -> RowOutcome:
     """Read back what JSON made of a row's outcome; most rows have the same."""
     return RowOutcome(Outcome(outcome), message)
-
-
-def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
-    """Join the rows of an ended job by customer: listed is applied or failed, unlisted is in doubt."""
-    found = [job.rows.get(customer) for customer, _ in customers_and_amounts(rows)]
-    unlisted = RowOutcome(Outcome.IN_DOUBT, UNLISTED_AS_STOPPED if job.state == "stopped" else UNLISTED)
-    outcomes = [RowOutcome(result.outcome, result.message) if result else unlisted for result in found]
-    return settlement_of(rows, outcomes)
-
-
-def settle_doubts(rows: Sequence[bytes], known: Sequence[RowOutcome], job: JobStatus) -> Settlement:
-    """Settle the rows in doubt by an ended job that lists them; what was known of the others stays."""
-    listed = settle(rows, job).rows
-    pairs = zip(known, listed, strict=True)
-    return settlement_of(rows, [new if old.outcome is Outcome.IN_DOUBT else old for old, new in pairs])
 
 
 def settlement_of(rows: Sequence[bytes], outcomes: Sequence[RowOutcome]) -> Settlement:

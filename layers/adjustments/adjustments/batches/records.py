@@ -1,6 +1,5 @@
 """Rows, chunks and batches, and the form in which the table keeps them."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
@@ -11,8 +10,17 @@ from adjustments.batches.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, Ch
 from adjustments.core.errors import WrongState
 
 __all__ = [
-    "Batch", "Chunk", "Counts", "Outcome", "Passed", "Prediction", "Reconciliation", "Rejection",
-    "Resolution", "Row", "Source",
+    "Batch",
+    "Checkpoint",
+    "Chunk",
+    "Counts",
+    "Outcome",
+    "Prediction",
+    "Reconciliation",
+    "Rejection",
+    "Resolution",
+    "Row",
+    "Source",
 ]  # fmt: skip
 
 
@@ -31,15 +39,6 @@ class StoredModel(BaseModel):
         serialize_by_alias=True,
         extra="ignore",
     )
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Read the stored form; raises pydantic's ValidationError, a ValueError, where it is malformed."""
-        return cls.model_validate(stored)
-
-    def to_json(self) -> dict[str, Any]:
-        """The stored form: camelCase names, and values as JSON has them."""
-        return self.model_dump(mode="json")
 
     def values(self) -> dict[str, Any]:
         """The fields and their values."""
@@ -126,7 +125,7 @@ class Resolution(StoredModel):
     rows: int
 
 
-class Passed(StoredModel):
+class Checkpoint(StoredModel):
     """The chunks, from the first one on, that nothing can change any more: looks begin behind them.
 
     ``through`` is the last of them; ``rows`` and ``failed`` add up what became of them; ``sent_at`` is when
@@ -146,8 +145,8 @@ class Reconciliation(StoredModel):
     ``round`` counts the rounds, in each of which every row in doubt is looked up once; ``begun_at`` is when
     this one began, ``looked_at`` when something was last looked up; ``rows_asked`` were looked up in this
     round, ``rows_left`` were not yet; ``jobs_asked`` says that the jobs were asked for in this round.
-    ``checkpoint_key`` names the work file with the customers that were looked up. ``lease_token`` names the
-    one run that may look, until ``lease_until``.
+    ``lookup_progress_key`` names the work file with the customers that were looked up. ``lease_token`` names
+    the one run that may look, until ``lease_until``.
     """
 
     round: int = 0
@@ -156,7 +155,7 @@ class Reconciliation(StoredModel):
     rows_asked: int = 0
     rows_left: int = 0
     jobs_asked: bool = False
-    checkpoint_key: str = ""
+    lookup_progress_key: str = ""
     lease_token: str = ""
     lease_until: datetime | None = None
 
@@ -194,7 +193,7 @@ class Batch(StoredModel):
     applied_total: str = "0"
     chunks: int = 0
     waves: int = 0
-    passed: Passed = Passed()
+    checkpoint: Checkpoint = Checkpoint()
     row_parts: int = 0
     has_canary: bool = False
     canary_note: str = ""

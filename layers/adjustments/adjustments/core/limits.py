@@ -78,7 +78,7 @@ TIME_AHEAD_S_MAX: Final = 5
 BATCH_BODY_BYTES_MAX: Final = 6 * 1024**2
 """Bytes of a body of POST /batch/balance-adjustment: Lambda's quota of a synchronous payload."""
 
-STEERING_BODY_BYTES_MAX: Final = 1024**2
+ADMINISTRATION_BODY_BYTES_MAX: Final = 1024**2
 """Bytes of a body that approves, stops or resolves: the numbers of more than 100,000 lines."""
 
 IDEMPOTENCY_KEY_CHARS_MAX: Final = 200

@@ -1,88 +1,193 @@
-"""The settings of a function, from its environment; the template sets them all."""
+"""The settings of a function: small models, read from its environment when something first needs them.
 
-from collections.abc import Callable, Mapping
+A function is given only the variables that it uses (template.yaml, ``Environment``), so each group is read on
+its own. A service reads its groups when it is built, which is the first thing that a function does: a missing
+or malformed variable stops it there, by name.
+"""
+
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final, NamedTuple, get_args
+from functools import cached_property
+from typing import Annotated, Literal, Self
 
-_ZERO: Final = Decimal(0)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from adjustments.core.errors import ConfigurationError
+
+Count = Annotated[int, Field(ge=0)]
 
 
-class Settings(NamedTuple):
-    """Names of resources, and the template's parameters; a function is given only what it needs.
+class _Group(BaseModel):
+    """Variables that are read together."""
 
-    Each is annotated with its name in the environment.
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=False, validate_by_alias=True)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read the group; raises ConfigurationError, which names each variable that is missing or wrong."""
+        try:
+            return cls.model_validate(environment)
+        except ValidationError as error:
+            problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
+            raise ConfigurationError(f"environment variables of this function: {problems}") from None
+
+
+class StackSettings(_Group):
+    """Which stack this function belongs to."""
+
+    name: str = Field(alias="STACK_NAME", min_length=1)
+
+
+class TableSettings(_Group):
+    """The table."""
+
+    name: str = Field(alias="TABLE_NAME", min_length=1)
+
+
+class BucketSettings(_Group):
+    """The bucket."""
+
+    name: str = Field(alias="BUCKET_NAME", min_length=1)
+
+
+class StateMachineSettings(_Group):
+    """The state machine that polls jobs."""
+
+    arn: str = Field(alias="STATE_MACHINE_ARN", min_length=1)
+
+
+class TopicSettings(_Group):
+    """The topic for people."""
+
+    arn: str = Field(alias="TOPIC_ARN", min_length=1)
+
+    @property
+    def region(self) -> str:
+        """The region of the stack."""
+        return self.arn.split(":")[3]
+
+    @property
+    def partition(self) -> str:
+        """The AWS partition of the stack."""
+        return self.arn.split(":")[1]
+
+
+class EventBusSettings(_Group):
+    """The event bus."""
+
+    name: str = Field(alias="EVENT_BUS_NAME", min_length=1)
+
+
+class GameballSettings(_Group):
+    """How Gameball is called.
+
+    ``requests_per_30_s`` is the limit of calls for each kind of resource.
     """
 
-    table: Annotated[str, "TABLE_NAME"] = ""
-    bucket: Annotated[str, "BUCKET_NAME"] = ""
-    secret: Annotated[str, "SECRET_ID"] = ""
-    stack: Annotated[str, "STACK_NAME"] = ""
-    topic_arn: Annotated[str, "TOPIC_ARN"] = ""
-    event_bus: Annotated[str, "EVENT_BUS_NAME"] = ""
-    failure_queue_url: Annotated[str, "FAILURE_QUEUE_URL"] = ""
-    masks_customer_ids: Annotated[bool, "MASK_CUSTOMER_IDS"] = True
-    receives_max: Annotated[int, "RECEIVES_MAX"] = 5
-    state_machine_arn: Annotated[str, "STATE_MACHINE_ARN"] = ""
-    gameball_base_url: Annotated[str, "GAMEBALL_BASE_URL"] = ""
-    gameball_api_version: Annotated[str, "GAMEBALL_API_VERSION"] = "v4.0"
-    gameball_status_dialect: Annotated[str, "GAMEBALL_STATUS_DIALECT"] = "auto"
-    amount_max: Annotated[Decimal, "MAX_ABSOLUTE_AMOUNT"] = _ZERO
-    approval_above_rows: Annotated[int, "APPROVAL_ABOVE_ROWS"] = 0
-    approval_above_total: Annotated[Decimal, "APPROVAL_ABOVE_TOTAL"] = _ZERO
-    adds_token: Annotated[bool, "REASON_TOKEN"] = False
-    quiet_minutes: Annotated[int, "QUIET_MINUTES"] = 60
-    canary_rows: Annotated[int, "CANARY_ROWS"] = 0
-    failure_percent_max: Annotated[int, "MAX_FAILURE_PERCENT"] = 100
-    requests_per_30_s: Annotated[int, "REQUESTS_PER_30_SECONDS"] = 350
+    secret_id: str = Field(alias="SECRET_ID", min_length=1)
+    base_url: str = Field(alias="GAMEBALL_BASE_URL", min_length=1)
+    api_version: Literal["v4.0", "v4.1"] = Field(alias="GAMEBALL_API_VERSION")
+    requests_per_30_s: int = Field(alias="REQUESTS_PER_30_SECONDS", ge=1)
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Read the settings; raises ValueError for what the template would not let through."""
-    values = {}
-    for setting, annotated in Settings.__annotations__.items():
-        kind, name = get_args(annotated)
-        if name in environment:
-            try:
-                values[setting] = _READERS.get(name, _READERS[kind])(environment[name])
-            except (ValueError, ArithmeticError):
-                raise ValueError(f"{name} can't be {environment[name]!r}") from None
-    return Settings(**values)
+class StatusDialectSettings(_Group):
+    """Which dialect of the job status the account answers."""
+
+    dialect: Literal["auto", "guide", "openapi"] = Field(alias="GAMEBALL_STATUS_DIALECT", default="auto")
 
 
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ValueError
-        return text
+class SendingSettings(_Group):
+    """When sending stops by itself: the share of failed rows, in percent."""
 
-    return read
+    failure_percent_max: int = Field(alias="MAX_FAILURE_PERCENT", ge=0, le=100)
 
 
-def _flag(text: str) -> bool:
-    return _one_of("true", "false")(text) == "true"
+class PlanningSettings(_Group):
+    """What the guards of a plan look at; 0 turns a guard off."""
+
+    amount_max: Decimal = Field(alias="MAX_ABSOLUTE_AMOUNT", ge=0)
+    canary_rows: Count = Field(alias="CANARY_ROWS")
+    approval_above_rows: Count = Field(alias="APPROVAL_ABOVE_ROWS")
+    approval_above_total: Decimal = Field(alias="APPROVAL_ABOVE_TOTAL", ge=0)
+    adds_token: bool = Field(alias="REASON_TOKEN")
 
 
-def _number(text: str, least: int = 0) -> Decimal:
-    number = Decimal(text)
-    if not number.is_finite() or number < least:
-        raise ValueError
-    return number
+class ReconciliationSettings(_Group):
+    """How long after its request Gameball may still apply a row."""
+
+    quiet_minutes: Count = Field(alias="QUIET_MINUTES")
 
 
-def _whole_number(text: str, least: int = 0) -> int:
-    number = _number(text, least)
-    if number != int(number):
-        raise ValueError
-    return int(number)
+class ManualTransactionSettings(_Group):
+    """What only manual transactions need."""
+
+    failure_queue_url: str = Field(alias="FAILURE_QUEUE_URL", min_length=1)
+    masks_customer_ids: bool = Field(alias="MASK_CUSTOMER_IDS")
+    receives_max: int = Field(alias="RECEIVES_MAX", ge=1)
 
 
-_READERS: Final[Mapping[Any, Callable[[str], Any]]] = {
-    str: str,
-    int: _whole_number,
-    bool: _flag,
-    Decimal: _number,
-    "GAMEBALL_API_VERSION": _one_of("v4.0", "v4.1"),
-    "GAMEBALL_STATUS_DIALECT": _one_of("auto", "guide", "openapi"),
-    "REQUESTS_PER_30_SECONDS": lambda text: _whole_number(text, least=1),
-}
-"""How a setting is read: by its name, or by its type."""
+class Settings:
+    """All groups of one environment, each read when it is first asked for."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    @cached_property
+    def stack(self) -> StackSettings:
+        """See ``StackSettings``."""
+        return StackSettings.read(self._environment)
+
+    @cached_property
+    def table(self) -> TableSettings:
+        """See ``TableSettings``."""
+        return TableSettings.read(self._environment)
+
+    @cached_property
+    def bucket(self) -> BucketSettings:
+        """See ``BucketSettings``."""
+        return BucketSettings.read(self._environment)
+
+    @cached_property
+    def state_machine(self) -> StateMachineSettings:
+        """See ``StateMachineSettings``."""
+        return StateMachineSettings.read(self._environment)
+
+    @cached_property
+    def topic(self) -> TopicSettings:
+        """See ``TopicSettings``."""
+        return TopicSettings.read(self._environment)
+
+    @cached_property
+    def event_bus(self) -> EventBusSettings:
+        """See ``EventBusSettings``."""
+        return EventBusSettings.read(self._environment)
+
+    @cached_property
+    def gameball(self) -> GameballSettings:
+        """See ``GameballSettings``."""
+        return GameballSettings.read(self._environment)
+
+    @cached_property
+    def status_dialect(self) -> StatusDialectSettings:
+        """See ``StatusDialectSettings``."""
+        return StatusDialectSettings.read(self._environment)
+
+    @cached_property
+    def sending(self) -> SendingSettings:
+        """See ``SendingSettings``."""
+        return SendingSettings.read(self._environment)
+
+    @cached_property
+    def planning(self) -> PlanningSettings:
+        """See ``PlanningSettings``."""
+        return PlanningSettings.read(self._environment)
+
+    @cached_property
+    def reconciliation(self) -> ReconciliationSettings:
+        """See ``ReconciliationSettings``."""
+        return ReconciliationSettings.read(self._environment)
+
+    @cached_property
+    def manual_transactions(self) -> ManualTransactionSettings:
+        """See ``ManualTransactionSettings``."""
+        return ManualTransactionSettings.read(self._environment)

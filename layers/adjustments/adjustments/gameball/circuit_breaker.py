@@ -142,20 +142,10 @@ def _next(now: datetime) -> Any:
     return {"N": str(_to_us(now + PROBE_EVERY))}
 
 
-class BatchCalls(Gameball, Protocol):
-    """Every call to Gameball that batches make."""
-
-    def inquire_balances(self, body: bytes) -> int:
-        """Ask for the balances of customers; the jobId."""
-
-    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
-        """A page of a customer's transactions."""
-
-
 class GuardedGameball:
     """Gameball behind a circuit breaker: a call that is put off fails as one that Gameball refused."""
 
-    def __init__(self, gameball: BatchCalls, breaker: CircuitBreaker, clock: Clock) -> None:
+    def __init__(self, gameball: Gameball, breaker: CircuitBreaker, clock: Clock) -> None:
         self._gameball = gameball
         self._breaker = breaker
         self._clock = clock
@@ -173,7 +163,7 @@ class GuardedGameball:
         return self._call(Scope.ADJUSTMENTS, permit, lambda: self._gameball.adjust_balances(body))
 
     def inquire_balances(self, body: bytes) -> int:
-        """See ``BatchCalls``."""
+        """See ``Gameball``."""
         permit = self._permit(Scope.INQUIRIES)
         return self._call(Scope.INQUIRIES, permit, lambda: self._gameball.inquire_balances(body))
 
@@ -187,16 +177,20 @@ class GuardedGameball:
         permit = self._permit(Scope.JOBS)
         self._call(Scope.JOBS, permit, lambda: self._gameball.stop_job(dialect, job_id))
 
-    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
-        """See ``BatchCalls``."""
+    def transactions(
+        self, customer_id: str, start_after: str | None = None, within_s: float | None = None
+    ) -> Mapping[str, Any]:
+        """See ``Gameball``."""
         permit = self._permit(Scope.TRANSACTIONS)
         return self._call(
-            Scope.TRANSACTIONS, permit, lambda: self._gameball.transactions(customer_id, start_after)
+            Scope.TRANSACTIONS,
+            permit,
+            lambda: self._gameball.transactions(customer_id, start_after, within_s),
         )
 
-    def add_manual_transaction(self, body: bytes) -> Mapping[str, Any]:
+    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
         """See ``Gameball``; never put off."""
-        return self._gameball.add_manual_transaction(body)
+        return self._gameball.add_manual_transaction(body, within_s)
 
     def _permit(self, kind: Scope) -> Permit:
         permit = self._breaker.permit((Scope.KEYS, kind), self._clock.now())

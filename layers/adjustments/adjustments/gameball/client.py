@@ -142,7 +142,7 @@ class GameballClient:
         return _job_id(self._call("POST", "/batch/balance-adjustment", body, once=True))
 
     def inquire_balances(self, body: bytes) -> int:
-        """See ``Inquirer``."""
+        """See ``Gameball``."""
         return _job_id(self._call("POST", "/batch/balance-inquiry", body))
 
     def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ d seconds closer together, and a window may hold d / gap calls more. The default
 leaves ten calls for that, which is 0.8 s.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -39,7 +40,7 @@ class Resource(StrEnum):
 class RateLimiter(Protocol):
     """The one rate limiter that all callers share."""
 
-    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+    def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         """Ask for a slot: (True, seconds until it) or (False, seconds after which to ask again).
 
         A slot that is more than ``within_s`` seconds away is of no use and is left to others.
@@ -78,7 +79,7 @@ class TableRateLimiter:
         self._seen_us: dict[Resource, int] = {}
         self._gap_us = -int(-WINDOW_S * _US // requests_per_30_s)
 
-    def wait_s(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+    def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         """See ``RateLimiter``."""
         ahead_us = int(min(AHEAD_S[priority], within_s) * _US)
         for _ in range(_TRIES_MAX):
@@ -141,7 +142,7 @@ class TableRateLimiter:
     def _update(self, resource: Resource, change: str, condition: str, values: dict[str, int]) -> Any:
         return self._client.update_item(
             TableName=self._table,
-            Key={"pk": {"S": f"budget#{resource.value}"}, "sk": {"S": "budget"}},
+            Key={"pk": {"S": f"slots#{resource.value}"}, "sk": {"S": "rate_limiter"}},
             UpdateExpression=change,
             ConditionExpression=condition,
             ExpressionAttributeValues={name: {"N": str(value)} for name, value in values.items()},
@@ -150,13 +151,32 @@ class TableRateLimiter:
         )
 
 
+class MeasuredRateLimiter:
+    """A rate limiter whose answers are measured.
+
+    Args:
+        limiter: gives the answers.
+        observe: called with the resource, whether a slot was granted, and the seconds to wait.
+    """
+
+    def __init__(self, limiter: RateLimiter, observe: Callable[[str, bool, float], None]) -> None:
+        self._limiter = limiter
+        self._observe = observe
+
+    def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+        """See ``RateLimiter``."""
+        granted, wait_s = self._limiter.take_slot(resource, priority, within_s)
+        self._observe(resource.value, granted, wait_s)
+        return granted, wait_s
+
+
 def wait_for_slot(
     rate_limiter: RateLimiter, clock: Clock, resource: Resource, priority: Priority, until: datetime
 ) -> bool:
     """Wait until a call to Gameball may be made; False when that would be after ``until``."""
     while True:
         within_s = max(0.0, (until - clock.now()).total_seconds())
-        granted, wait_s = rate_limiter.wait_s(resource, priority, within_s)
+        granted, wait_s = rate_limiter.take_slot(resource, priority, within_s)
         if wait_s and clock.now() + timedelta(seconds=wait_s) >= until:
             return False  # a slot that was granted goes unused, as when its caller dies
         clock.sleep(wait_s)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from adjustments.core import exact_json
 from adjustments.core.errors import (
@@ -19,6 +19,7 @@ from adjustments.core.errors import (
 )
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball import retry_policy
+from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.manual_transactions import matching
 from adjustments.manual_transactions.ledger import CallerContext, Completed, IdempotencyLedger
@@ -55,18 +56,6 @@ _UNCLEAR: Final = (
 )
 
 
-class GameballTransactions(Protocol):
-    """The calls to Gameball; each raises GameballError of the fitting class."""
-
-    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
-        """Send one manual transaction; Gameball's answer."""
-
-    def transactions(
-        self, customer_id: str, start_after: str | None = None, within_s: float | None = None
-    ) -> Mapping[str, Any]:
-        """A page of a customer's transactions."""
-
-
 class Added(NamedTuple):
     """A transaction that is applied: the answer's body, and whether an earlier call gave it already."""
 
@@ -78,7 +67,7 @@ class Added(NamedTuple):
 class ManualTransactionService:
     """Adds manual transactions, within the shared rate limit."""
 
-    gameball: GameballTransactions
+    gameball: Gameball
     ledger: IdempotencyLedger
     rate_limiter: RateLimiter
     clock: Clock

@@ -1,8 +1,9 @@
 """Looks balances up for a dry run. It can't send an adjustment: it is given nothing to do so with."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from adjustments.batches.files import Files
 from adjustments.batches.payloads import customers_and_amounts, rows_of
@@ -12,40 +13,26 @@ from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json
 from adjustments.core.errors import ConfigurationError, GameballError, NotFound
 from adjustments.core.runtime import Clock
+from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
-from adjustments.polling.job_client import JobAsker
+from adjustments.polling.job_client import JobClient
 from adjustments.polling.job_status import read_status
-from adjustments.polling.prediction import Forecast, read_balances, store_balance
+from adjustments.polling.prediction import PredictedOutcome, read_balances, store_balance
 
 TIME_MAX: Final = timedelta(minutes=30)
 """How long a dry run waits for balances before it says that it could not look them all up."""
 
 
-class Inquirer(Protocol):
-    """The one call to Gameball that a prediction makes by itself; asking twice does no harm."""
-
-    def inquire_balances(self, body: bytes) -> int:
-        """Ask for the balances of customers; the jobId."""
-
-
-class Predictor:
+@dataclass(frozen=True, kw_only=True)
+class DryRun:
     """Moves a dry run's balance inquiries on, one look at a time."""
 
-    def __init__(
-        self,
-        store: BatchStore,
-        files: Files,
-        inquirer: Inquirer,
-        asker: JobAsker,
-        rate_limiter: RateLimiter,
-        clock: Clock,
-    ) -> None:
-        self._store = store
-        self._files = files
-        self._inquirer = inquirer
-        self._asker = asker
-        self._rate_limiter = rate_limiter
-        self._clock = clock
+    store: BatchStore
+    files: Files
+    gameball: Gameball
+    jobs: JobClient
+    rate_limiter: RateLimiter
+    clock: Clock
 
     def look(self, batch: Batch, until: datetime) -> bool:
         """Inquire and collect; whether nothing is left to wait for.
@@ -53,17 +40,17 @@ class Predictor:
         The first wave holds each customer once, so its chunks are all that has to be asked for.
         """
         keys = WorkKeys(batch.batch_id, batch.plan_id)
-        chunks = [c for c in self._store.chunks(batch.batch_id, batch.plan_id) if c.wave == 1]
+        chunks = [c for c in self.store.chunks(batch.batch_id, batch.plan_id) if c.wave == 1]
         jobs = self._read(keys.inquiries)
         try:
             for chunk in chunks:
-                if self._clock.now() >= until:
+                if self.clock.now() >= until:
                     break
                 self._look_at(batch, chunk, keys, jobs, until)
         finally:
-            self._files.put(keys.inquiries, json.dumps(jobs).encode(), "application/json")
+            self.files.put(keys.inquiries, json.dumps(jobs).encode(), "application/json")
         is_done = all(jobs.get(chunk.chunk_id) == "done" for chunk in chunks)
-        return is_done or self._clock.now() >= batch.created_at + TIME_MAX
+        return is_done or self.clock.now() >= batch.created_at + TIME_MAX
 
     def _look_at(
         self, batch: Batch, chunk: Chunk, keys: WorkKeys, jobs: dict[str, Any], until: datetime
@@ -78,26 +65,28 @@ class Predictor:
             return  # the next look asks again, until the time is up
 
     def _inquire(self, chunk: Chunk, until: datetime) -> int | None:
-        if not wait_for_slot(self._rate_limiter, self._clock, Resource.OTHERS, Priority.BULK, until):
+        if not wait_for_slot(self.rate_limiter, self.clock, Resource.OTHERS, Priority.BULK, until):
             return None
         rows = [{"customerId": customer} for customer in self._customers(chunk)]
-        return self._inquirer.inquire_balances(exact_json.write({"body": rows}).encode())
+        return self.gameball.inquire_balances(exact_json.write({"body": rows}).encode())
 
     def _collect(self, batch: Batch, chunk: Chunk, keys: WorkKeys, job_id: int, until: datetime) -> bool:
-        asked = self._asker.ask(batch, job_id, until)
+        asked = self.jobs.ask(batch, job_id, until)
         if asked is None or not read_status(*asked).has_ended:
             return False
         balances = read_balances(*asked)
-        told = [store_balance(balances.get(c, Forecast.NOT_PREDICTED)) for c in self._customers(chunk)]
-        self._files.put(keys.balances(chunk.chunk_id), json.dumps(told).encode(), "application/json")
+        told = [
+            store_balance(balances.get(c, PredictedOutcome.NOT_PREDICTED)) for c in self._customers(chunk)
+        ]
+        self.files.put(keys.balances(chunk.chunk_id), json.dumps(told).encode(), "application/json")
         return True
 
     def _customers(self, chunk: Chunk) -> list[str]:
-        rows = rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
+        rows = rows_of(self.files.get(chunk.payload_key))[chunk.first : chunk.last]
         return [customer for customer, _ in customers_and_amounts(rows)]
 
     def _read(self, key: str) -> dict[str, Any]:
         try:
-            return dict(json.loads(self._files.get(key)))
+            return dict(json.loads(self.files.get(key)))
         except NotFound:
             return {}

@@ -1,9 +1,10 @@
 """Stops the running jobs of a batch that a person stopped."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
-from adjustments.aws.event_log import tell
+from adjustments.aws.event_log import log_event
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
@@ -14,47 +15,40 @@ from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 
 
-class Stopper:
+@dataclass(frozen=True, kw_only=True)
+class JobStopper:
     """Asks Gameball to stop the running jobs of a stopped batch, each once, unless they are kept.
 
     Whether a job stopped in time is not concluded from the asking: its rows are polled as ever, and tell.
     """
 
-    def __init__(
-        self,
-        store: BatchStore,
-        gameball: Gameball,
-        rate_limiter: RateLimiter,
-        clock: Clock,
-        dialect: Dialect | None,
-    ) -> None:
-        self._store = store
-        self._gameball = gameball
-        self._rate_limiter = rate_limiter
-        self._clock = clock
-        self._dialect = dialect
+    store: BatchStore
+    gameball: Gameball
+    rate_limiter: RateLimiter
+    clock: Clock
+    dialect: Dialect | None
 
     def stop_jobs(self, batch: Batch, until: datetime) -> None:
         """Ask for each open job that was not asked for yet, as far as time and rate limiter allow."""
         if not batch.stopped_by or batch.keeps_jobs:
             return
-        for chunk in self._store.chunks(batch.batch_id, batch.plan_id):
+        for chunk in self.store.chunks(batch.batch_id, batch.plan_id):
             if chunk.state is not ChunkState.SUBMITTED or chunk.stop_asked:
                 continue
-            if self._clock.now() >= until:
+            if self.clock.now() >= until:
                 return
             if self._ask(batch, chunk, until):
                 with suppress(WrongState):  # settled meanwhile
-                    self._store.save_chunk(batch, chunk.changed(stop_asked=True))
-                    tell("job asked to stop", batch, chunk)
+                    self.store.save_chunk(batch, chunk.changed(stop_asked=True))
+                    log_event("job asked to stop", batch, chunk)
 
     def _ask(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
         """Ask in the account's dialect, or in both while that is unknown; whether Gameball took it."""
-        for dialect in dialects_to_try(self._dialect, batch.dialect):
-            if not wait_for_slot(self._rate_limiter, self._clock, Resource.OTHERS, Priority.PROMPT, until):
+        for dialect in dialects_to_try(self.dialect, batch.dialect):
+            if not wait_for_slot(self.rate_limiter, self.clock, Resource.OTHERS, Priority.PROMPT, until):
                 return False
             try:
-                self._gameball.stop_job(dialect, chunk.job_id or 0)
+                self.gameball.stop_job(dialect, chunk.job_id or 0)
             except (GameballError, ConfigurationError):  # the next poll asks again
                 continue
             return True

@@ -13,7 +13,7 @@ _BALANCE_FIELDS: Final = ("availablePointsBalance", "totalPointsBalance", "point
 """Where a row of a balance inquiry may tell the balance; nobody documents it (docs/decisions.md)."""
 
 
-class Forecast(StrEnum):
+class PredictedOutcome(StrEnum):
     """What a real run would probably do to a row."""
 
     WOULD_APPLY = "would_apply"
@@ -22,7 +22,7 @@ class Forecast(StrEnum):
     NOT_PREDICTED = "not_predicted"
 
 
-Balance = Decimal | Forecast
+Balance = Decimal | PredictedOutcome
 """A customer's balance, or why there is none: unknown_customer or not_predicted."""
 
 
@@ -30,27 +30,27 @@ def read_balances(dialect: Dialect, answer: Mapping[str, Any]) -> dict[str, Bala
     """Read an ended balance inquiry: the balance of each customer that is listed."""
     good, bad = listed_rows(dialect, answer)
     balances: dict[str, Balance] = {str(row["customerId"]): _balance_in(row) for row in good}
-    return balances | {str(row["customerId"]): Forecast.UNKNOWN_CUSTOMER for row in bad}
+    return balances | {str(row["customerId"]): PredictedOutcome.UNKNOWN_CUSTOMER for row in bad}
 
 
 def _balance_in(row: Mapping[str, Any]) -> Balance:
     told = next((row[name] for name in _BALANCE_FIELDS if name in row), None)
     if isinstance(told, bool) or not isinstance(told, int | Decimal):
-        return Forecast.NOT_PREDICTED
+        return PredictedOutcome.NOT_PREDICTED
     return Decimal(told)
 
 
 def store_balance(balance: Balance) -> str:
     """Write a balance down; a forecast is its own name."""
-    return balance.value if isinstance(balance, Forecast) else plain(balance)
+    return balance.value if isinstance(balance, PredictedOutcome) else plain(balance)
 
 
 def restore_balance(text: str) -> Balance:
     """Read back what ``store_balance`` wrote."""
-    return Forecast(text) if text in set(Forecast) else Decimal(text)
+    return PredictedOutcome(text) if text in set(PredictedOutcome) else Decimal(text)
 
 
-class Forecaster:
+class Predictor:
     """Judges a file's rows in order.
 
     ``repeated`` are the customers with more than one row, whose balance has to be carried from row to row.
@@ -59,9 +59,9 @@ class Forecaster:
     def __init__(self, repeated: set[str]) -> None:
         self.repeated = repeated
         self.carried: dict[str, Balance] = {}
-        self.counts = dict.fromkeys(Forecast, 0)
+        self.counts = dict.fromkeys(PredictedOutcome, 0)
 
-    def judge(self, customer_id: str, amount: Decimal, balance: Balance) -> tuple[Forecast, str]:
+    def judge(self, customer_id: str, amount: Decimal, balance: Balance) -> tuple[PredictedOutcome, str]:
         """Say what would become of a row.
 
         Args:
@@ -77,25 +77,29 @@ class Forecaster:
         return forecast, _words(forecast, before, amount)
 
 
-def _forecast(before: Balance, amount: Decimal) -> Forecast:
-    if isinstance(before, Forecast):
+def _forecast(before: Balance, amount: Decimal) -> PredictedOutcome:
+    if isinstance(before, PredictedOutcome):
         return before
-    return Forecast.WOULD_OVERDRAW if amount < 0 and before + amount < 0 else Forecast.WOULD_APPLY
+    return (
+        PredictedOutcome.WOULD_OVERDRAW
+        if amount < 0 and before + amount < 0
+        else PredictedOutcome.WOULD_APPLY
+    )
 
 
-def _after(before: Balance, amount: Decimal, forecast: Forecast) -> Balance:
-    if forecast is Forecast.WOULD_APPLY and isinstance(before, Decimal):
+def _after(before: Balance, amount: Decimal, forecast: PredictedOutcome) -> Balance:
+    if forecast is PredictedOutcome.WOULD_APPLY and isinstance(before, Decimal):
         return exact_sum([before, amount])
     return before
 
 
-def _words(forecast: Forecast, before: Balance, amount: Decimal) -> str:
+def _words(forecast: PredictedOutcome, before: Balance, amount: Decimal) -> str:
     match forecast:
-        case Forecast.WOULD_OVERDRAW if isinstance(before, Decimal):
+        case PredictedOutcome.WOULD_OVERDRAW if isinstance(before, Decimal):
             return f"would fail: {plain(amount)} overdraws the balance of {plain(before)}"
-        case Forecast.UNKNOWN_CUSTOMER:
+        case PredictedOutcome.UNKNOWN_CUSTOMER:
             return "would fail: Gameball does not know this customer"
-        case Forecast.NOT_PREDICTED:
+        case PredictedOutcome.NOT_PREDICTED:
             return "dry run: nothing was sent, and the balance could not be looked up"
         case _:
             return "dry run: nothing was sent; would be applied"

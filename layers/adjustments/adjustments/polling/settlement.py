@@ -2,38 +2,60 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
+from typing import Final
 
-from adjustments.aws.event_log import tell
+from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
-from adjustments.batches.outcomes import RowOutcome, Settlement, shared_outcome, stored_outcome
-from adjustments.batches.payloads import rows_of
-from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of, shared_outcome, stored_outcome
+from adjustments.batches.payloads import customers_and_amounts, rows_of
+from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core.decimals import plain
 from adjustments.core.runtime import Ids
+from adjustments.polling.job_status import JobStatus
+
+_LOOK_UP: Final = "without listing this row: look it up before sending it again"
+UNLISTED: Final = f"Gameball finished the job {_LOOK_UP}"
+UNLISTED_AS_STOPPED: Final = f"Gameball stopped the job {_LOOK_UP}"
 
 
-class Settler:
+def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
+    """Join the rows of an ended job by customer: listed is applied or failed, unlisted is in doubt."""
+    found = [job.rows.get(customer) for customer, _ in customers_and_amounts(rows)]
+    unlisted = RowOutcome(Outcome.IN_DOUBT, UNLISTED_AS_STOPPED if job.state == "stopped" else UNLISTED)
+    outcomes = [RowOutcome(result.outcome, result.message) if result else unlisted for result in found]
+    return settlement_of(rows, outcomes)
+
+
+def settle_doubts(rows: Sequence[bytes], known: Sequence[RowOutcome], job: JobStatus) -> Settlement:
+    """Settle the rows in doubt by an ended job that lists them; what was known of the others stays."""
+    listed = settle(rows, job).rows
+    pairs = zip(known, listed, strict=True)
+    return settlement_of(rows, [new if old.outcome is Outcome.IN_DOUBT else old for old, new in pairs])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkSettler:
     """Reads a chunk's rows and writes their outcomes."""
 
-    def __init__(self, store: BatchStore, files: Files, ids: Ids) -> None:
-        self._store = store
-        self._files = files
-        self._ids = ids
+    store: BatchStore
+    files: Files
+    ids: Ids
 
     def rows(self, chunk: Chunk) -> list[bytes]:
         """The rows of a chunk, as they were sent."""
-        return rows_of(self._files.get(chunk.payload_key))[chunk.first : chunk.last]
+        return rows_of(self.files.get(chunk.payload_key))[chunk.first : chunk.last]
 
     def outcomes(self, batch: Batch, chunk: Chunk) -> Sequence[RowOutcome]:
         """The outcomes of a chunk's rows, in order."""
         if chunk.state is not ChunkState.SETTLED:
             return [shared_outcome(batch, chunk)] * chunk.rows
-        return list(starmap(stored_outcome, json.loads(self._files.get(chunk.outcomes_key))))
+        return list(starmap(stored_outcome, json.loads(self.files.get(chunk.outcomes_key))))
 
     def settle(
         self,
@@ -48,8 +70,8 @@ class Settler:
 
         Each settlement has an object of its own, so that one that comes second changes nothing of the first.
         """
-        key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self._ids.fresh())
-        self._files.put(key, json.dumps(settlement.rows).encode(), "application/json")
+        key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self.ids.fresh())
+        self.files.put(key, json.dumps(settlement.rows).encode(), "application/json")
         settled = chunk.settled(
             job_state=job_state,
             outcomes_key=key,
@@ -57,7 +79,7 @@ class Settler:
             applied_total=plain(settlement.applied_total),
             ended_at=chunk.ended_at or ended_at,
         )
-        self._store.save_chunk(batch, settled)
+        self.store.save_chunk(batch, settled)
         counts = settled.counts
         told = {"applied": counts.applied, "failed": counts.failed, "in_doubt": counts.in_doubt}
-        tell("chunk settled", batch, settled, **told)
+        log_event("chunk settled", batch, settled, **told)

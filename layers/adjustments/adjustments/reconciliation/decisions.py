@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import NamedTuple
 
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.evidence import Evidence
 
 
 class Approval(NamedTuple):
@@ -15,10 +15,10 @@ class Approval(NamedTuple):
     requested: Decimal | None = None
 
 
-class Verdict(NamedTuple):
+class Resolve(NamedTuple):
     """Who says what became of rows in doubt, and why; no lines means: of all of them."""
 
     by: str
-    finding: Finding
+    finding: Evidence
     note: str
     lines: frozenset[int] = frozenset()

@@ -19,7 +19,7 @@ is no more likely than one within the days that are looked at anyhow.
 """
 
 
-class Finding(StrEnum):
+class Evidence(StrEnum):
     """What the evidence says of a row."""
 
     APPLIED = "applied"
@@ -53,7 +53,7 @@ def read_transactions(answers: Iterable[Mapping[str, Any]]) -> list[Transaction]
     return [transaction for transaction in found if transaction]
 
 
-def judge(doubt: Doubt, transactions: Sequence[Transaction], now: datetime, quiet: timedelta) -> Finding:
+def judge(doubt: Doubt, transactions: Sequence[Transaction], now: datetime, quiet: timedelta) -> Evidence:
     """Say what a customer's complete transaction list proves about a row.
 
     Args:
@@ -64,10 +64,10 @@ def judge(doubt: Doubt, transactions: Sequence[Transaction], now: datetime, quie
     """
     fitting = [transaction for transaction in transactions if _fits(doubt, transaction)]
     if len(fitting) == 1 and (doubt.has_token or not doubt.rivals):
-        return Finding.APPLIED
+        return Evidence.APPLIED
     if not fitting and doubt.has_token and now >= doubt.intent_at + quiet:
-        return Finding.NOT_APPLIED
-    return Finding.UNCERTAIN
+        return Evidence.NOT_APPLIED
+    return Evidence.UNCERTAIN
 
 
 def _fits(doubt: Doubt, transaction: Transaction) -> bool:

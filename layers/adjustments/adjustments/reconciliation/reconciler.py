@@ -8,23 +8,22 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from adjustments.aws.event_log import tell
+from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
 from adjustments.batches.lookup_rounds import (
     LEASE,
     LOOK_FOR,
-    Checkpoint,
     DoubtfulRow,
+    LookupProgress,
     customers_in,
     held,
     is_due,
     noted,
-    read_checkpoint,
+    read_lookup_progress,
     rows_by_customer,
     still_to_ask,
 )
 from adjustments.batches.optimistic_update import change, try_save
-from adjustments.batches.outcomes import settle_doubts
 from adjustments.batches.payloads import has_reason_token
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
@@ -34,10 +33,10 @@ from adjustments.core import exact_json
 from adjustments.core.decimals import plain
 from adjustments.core.errors import ConfigurationError, GameballError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
-from adjustments.polling.job_client import JobAsker
+from adjustments.polling.job_client import JobClient
 from adjustments.polling.job_status import JobStatus, read_status
-from adjustments.polling.settlement import Settler
-from adjustments.reconciliation.evidence import Doubt, Finding, Transaction, judge
+from adjustments.polling.settlement import ChunkSettler, settle_doubts
+from adjustments.reconciliation.evidence import Doubt, Evidence, Transaction, judge
 from adjustments.reconciliation.resolution import Resolver
 from adjustments.reconciliation.transaction_lists import ListReader
 
@@ -70,16 +69,16 @@ class SearchParts(NamedTuple):
 
     store: BatchStore
     files: Files
-    settler: Settler
+    settler: ChunkSettler
     resolver: Resolver
-    asker: JobAsker
+    jobs: JobClient
     reader: ListReader
     clock: Clock
     ids: Ids
     quiet: timedelta
 
 
-class Investigator:
+class Reconciler:
     """Clears doubts by evidence, one batch at a time.
 
     A run holds the batch by a lease, and renews it with each checkpoint; one that has lost it ends.
@@ -88,7 +87,7 @@ class Investigator:
     def __init__(self, parts: SearchParts) -> None:
         self._parts = parts
 
-    def investigate(self, batch_id: str, until: datetime) -> Batch | None:
+    def reconcile(self, batch_id: str, until: datetime) -> Batch | None:
         """Look for evidence on a batch's rows in doubt that were not looked up in this round yet, as far as
         there is time, and settle what is certain.
 
@@ -122,7 +121,7 @@ class _Run:
         self._batch = batch
         self._state = batch.reconciliation
         self._until = _last_look(batch, parts.clock.now(), until)
-        self._done = self._read_done()
+        self._progress = self._read_progress()
         self._rows: dict[str, list[DoubtfulRow]] = {}
         self._wanted: frozenset[_Twin] = frozenset()
         self._twins: dict[tuple[str, int, int], Counter[_Twin]] = {}
@@ -136,7 +135,7 @@ class _Run:
         with suppress(ConfigurationError):  # without keys nothing was asked: the next run asks
             for chunk in filter(_may_tell_more, self._chunks()):
                 with suppress(GameballError, WrongState):  # the next round asks again
-                    asked = self._parts.asker.ask(self._batch, chunk.job_id or 0, self._until)
+                    asked = self._parts.jobs.ask(self._batch, chunk.job_id or 0, self._until)
                     if asked and (job := read_status(*asked)).has_ended:
                         self._settle_by_job(chunk, job)
             self._state = self._state.replaced(jobs_asked=True)
@@ -158,13 +157,13 @@ class _Run:
     def look_up_portion(self) -> bool:
         """Look up the next customers and settle their rows; whether there is more to do in this run."""
         round_ = self._state.round
-        names = still_to_ask(self._rows, self._done, round_)[:PORTION_CUSTOMERS]
+        names = still_to_ask(self._rows, self._progress, round_)[:PORTION_CUSTOMERS]
         wanted = {name: frozenset((row.amount, row.reason) for row in self._rows[name]) for name in names}
         lists = self._parts.reader.read(wanted, min(self._until, self._clock.now() + PORTION_FOR))
         self._settle([row for name in lists.found for row in self._rows[name]], lists.found)
-        self._done = noted(self._done, lists.found, lists.failed, round_)
-        asked = [name for name in names if self._done.asked.get(name, 0) == round_]
-        left = still_to_ask(self._rows, self._done, round_)
+        self._progress = noted(self._progress, lists.found, lists.failed, round_)
+        asked = [name for name in names if self._progress.asked.get(name, 0) == round_]
+        left = still_to_ask(self._rows, self._progress, round_)
         self._state = self._state.replaced(
             looked_at=self._clock.now(),
             rows_asked=self._state.rows_asked + customers_in(self._rows, asked),
@@ -175,7 +174,7 @@ class _Run:
 
     def renew(self) -> None:
         """Write down how far the run is, and hold the batch on; raises WrongState where it was lost."""
-        self._keep_done()
+        self._save_progress()
         self._state = self._state.replaced(lease_until=self._clock.now() + LEASE)
         if not self._held(self._store.batch(self._batch.batch_id)).reporting:
             self._save_state()  # else a person resolves rows at this moment: the next checkpoint says more
@@ -185,12 +184,12 @@ class _Run:
 
         Where nothing was settled they do so only in the first round: how far it has come.
         """
-        self._keep_done()
+        self._save_progress()
         batch = self._held(self._store.batch(self._batch.batch_id))
         in_doubt = sum(_in_doubt(chunk) for chunk in self._chunks())
         done = self._state.replaced(lease_token="", lease_until=None)
         told = {"rows_asked": done.rows_asked, "rows_left": done.rows_left, "rows_settled": self._settled}
-        tell("evidence looked for", batch, **told)
+        log_event("evidence looked for", batch, **told)
         resolver = self._parts.resolver
         if self._settled or in_doubt != batch.counts.in_doubt:
             return resolver.finish(batch.batch_id, BY, _NOTE, batch.counts.in_doubt - in_doubt, done)
@@ -219,20 +218,20 @@ class _Run:
     def _chunks(self) -> list[Chunk]:
         return self._store.chunks(self._batch.batch_id, self._batch.plan_id)
 
-    def _read_done(self) -> Checkpoint:
-        if not self._state.checkpoint_key:
-            return Checkpoint({}, {})
+    def _read_progress(self) -> LookupProgress:
+        if not self._state.lookup_progress_key:
+            return LookupProgress({}, {})
         try:
-            return read_checkpoint(json.loads(self._parts.files.get(self._state.checkpoint_key)))
+            return read_lookup_progress(json.loads(self._parts.files.get(self._state.lookup_progress_key)))
         except NotFound:  # work files expire
-            return Checkpoint({}, {})
+            return LookupProgress({}, {})
 
-    def _keep_done(self) -> None:
+    def _save_progress(self) -> None:
         """Write who was looked up; each run has an object of its own, so that an earlier one spoils none."""
         keys = WorkKeys(self._batch.batch_id, self._batch.plan_id)
         key = keys.looked_up(self._state.lease_token)
-        self._parts.files.put(key, json.dumps(self._done.to_json()).encode(), "application/json")
-        self._state = self._state.replaced(checkpoint_key=key)
+        self._parts.files.put(key, json.dumps(self._progress.to_json()).encode(), "application/json")
+        self._state = self._state.replaced(lookup_progress_key=key)
 
     def _doubts_in(self, chunk: Chunk) -> Iterator[DoubtfulRow]:
         """The rows in doubt of a chunk that are still looked for.
@@ -266,10 +265,10 @@ class _Run:
         # after the lists: what they hold was sent before, so that its intent is on record by now
         rivals = self._rivals(rows)
         chunks = {chunk.chunk_id: chunk for chunk in self._chunks()}
-        verdicts: dict[str, dict[int, Finding]] = {}
+        verdicts: dict[str, dict[int, Evidence]] = {}
         for row in rows:
             finding = self._finding(row, chunks[row.chunk_id], rivals, lists[row.customer_id])
-            if finding is not Finding.UNCERTAIN:
+            if finding is not Evidence.UNCERTAIN:
                 verdicts.setdefault(row.chunk_id, {})[row.place] = finding
         for chunk_id, found in verdicts.items():
             with suppress(WrongState):  # somebody settled it meanwhile
@@ -301,9 +300,9 @@ class _Run:
         chunk: Chunk,
         rivals: Counter[_Twin],
         transactions: list[Transaction] | None,
-    ) -> Finding:
+    ) -> Evidence:
         if transactions is None:
-            return Finding.UNCERTAIN
+            return Evidence.UNCERTAIN
         doubt = Doubt(
             customer_id=row.customer_id,
             amount=row.amount,
@@ -314,8 +313,8 @@ class _Run:
         )
         finding = judge(doubt, transactions, self._clock.now(), self._parts.quiet)
         # a job that was not seen to end may still come to a row, however late
-        is_early = finding is Finding.NOT_APPLIED and _may_tell_more(chunk)
-        return Finding.UNCERTAIN if is_early else finding
+        is_early = finding is Evidence.NOT_APPLIED and _may_tell_more(chunk)
+        return Evidence.UNCERTAIN if is_early else finding
 
 
 def _last_look(batch: Batch, now: datetime, until: datetime) -> datetime:

@@ -1,6 +1,7 @@
 """Settles rows in doubt by a verdict, of the evidence or of a person, and writes the results anew."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -10,31 +11,29 @@ from adjustments.batches.records import Batch, Chunk, Outcome, Reconciliation, R
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock
-from adjustments.polling.settlement import Settler
-from adjustments.reconciliation.evidence import Finding
+from adjustments.polling.settlement import ChunkSettler
+from adjustments.reconciliation.evidence import Evidence
 from adjustments.results.report_writer import ReportWriter
 from adjustments.results.result_rows import ResultRows
 
 if TYPE_CHECKING:
-    from adjustments.reconciliation.decisions import Verdict
+    from adjustments.reconciliation.decisions import Resolve
 
-_OUTCOMES: Final = {Finding.APPLIED: Outcome.APPLIED, Finding.NOT_APPLIED: Outcome.FAILED}
+_OUTCOMES: Final = {Evidence.APPLIED: Outcome.APPLIED, Evidence.NOT_APPLIED: Outcome.FAILED}
 
-Verdicts = Mapping[int, Finding]
+Verdicts = Mapping[int, Evidence]
 """What is now known of a chunk's rows, by their place in the chunk."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Resolver:
     """Turns rows in doubt into rows that are known."""
 
-    def __init__(
-        self, store: BatchStore, files: Files, settler: Settler, reporter: ReportWriter, clock: Clock
-    ) -> None:
-        self._store = store
-        self._files = files
-        self._settler = settler
-        self._reporter = reporter
-        self._clock = clock
+    store: BatchStore
+    files: Files
+    settler: ChunkSettler
+    reporter: ReportWriter
+    clock: Clock
 
     def settle_rows(self, batch: Batch, chunk: Chunk, verdicts: Verdicts, message: str) -> int:
         """Settle the rows of a chunk that are in doubt and on which there is a verdict; how many those were.
@@ -45,7 +44,7 @@ class Resolver:
             verdicts: what is known; a row that is not in doubt is left alone.
             message: why it is known, for the results.
         """
-        before = self._settler.outcomes(batch, chunk)
+        before = self.settler.outcomes(batch, chunk)
         after = [
             RowOutcome(_OUTCOMES[verdict], message)
             if row.outcome is Outcome.IN_DOUBT and (verdict := verdicts.get(place)) in _OUTCOMES
@@ -54,21 +53,21 @@ class Resolver:
         ]
         changed = sum(old != new for old, new in zip(before, after, strict=True))
         if changed:
-            settlement = settlement_of(self._settler.rows(chunk), after)
-            self._settler.settle(batch, chunk, settlement, chunk.job_state)
+            settlement = settlement_of(self.settler.rows(chunk), after)
+            self.settler.settle(batch, chunk, settlement, chunk.job_state)
         return changed
 
-    def resolve(self, batch_id: str, verdict: "Verdict") -> tuple[Batch, int]:
+    def resolve(self, batch_id: str, verdict: "Resolve") -> tuple[Batch, int]:
         """Settle rows in doubt by a person's word; the batch as it stands then, and how many rows those were.
 
         Raises WrongState where the batch has nothing to resolve, or a line is named that is not in doubt.
         """
-        batch = self._store.batch(batch_id)
+        batch = self.store.batch(batch_id)
         batch.check_resolvable()
-        rows = self._settle_lines(batch, verdict, self._clock.now())
+        rows = self._settle_lines(batch, verdict, self.clock.now())
         return self.finish(batch_id, verdict.by, verdict.note, rows), rows
 
-    def _settle_lines(self, batch: Batch, verdict: "Verdict", now: datetime) -> int:
+    def _settle_lines(self, batch: Batch, verdict: "Resolve", now: datetime) -> int:
         """Settle the rows that a person speaks of, all in doubt or the lines named; how many those were.
 
         Raises WrongState, and settles nothing, where a line is named that is not in doubt.
@@ -78,7 +77,7 @@ class Resolver:
             named = ", ".join(map(str, missing[:10]))
             raise WrongState(f"lines: these are not in doubt: {named}; results.csv says which are")
         message = message_for(verdict.by, now, verdict.note)
-        chunks = {chunk.chunk_id: chunk for chunk in self._store.chunks(batch.batch_id, batch.plan_id)}
+        chunks = {chunk.chunk_id: chunk for chunk in self.store.chunks(batch.batch_id, batch.plan_id)}
         return sum(
             self.settle_rows(batch, chunks[chunk_id], dict.fromkeys(places, verdict.finding), message)
             for chunk_id, places in found.items()
@@ -86,9 +85,9 @@ class Resolver:
 
     def _in_doubt(self, batch: Batch, lines: frozenset[int]) -> dict[str, dict[int, int]]:
         """The places in their chunks, and the lines, of the rows in doubt that are meant."""
-        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+        chunks = self.store.chunks(batch.batch_id, batch.plan_id)
         found: dict[str, dict[int, int]] = {}
-        for result in ResultRows(self._files, self._settler, batch, chunks).rows():
+        for result in ResultRows(self.files, self.settler, batch, chunks).rows():
             if result.outcome is Outcome.IN_DOUBT and (not lines or result.row.line in lines):
                 found.setdefault(result.chunk_id, {})[result.place] = result.row.line
         return found
@@ -101,15 +100,15 @@ class Resolver:
         ``reconciliation`` says how far the search for evidence is, where that has changed.
         """
         batch = self._resolvable(batch_id, reconciliation)
-        resolution = Resolution(at=self._clock.now(), by=by, note=note, rows=rows)
-        return self._reporter.report_again(batch, resolution)
+        resolution = Resolution(at=self.clock.now(), by=by, note=note, rows=rows)
+        return self.reporter.report_again(batch, resolution)
 
     def write_progress(self, batch_id: str, reconciliation: Reconciliation) -> Batch:
         """Write the results anew where only the search for evidence has come further."""
-        return self._reporter.report_again(self._resolvable(batch_id, reconciliation))
+        return self.reporter.report_again(self._resolvable(batch_id, reconciliation))
 
     def _resolvable(self, batch_id: str, reconciliation: Reconciliation | None) -> Batch:
-        batch = self._store.batch(batch_id)
+        batch = self.store.batch(batch_id)
         batch.check_resolvable()
         return batch if reconciliation is None else batch.replaced(reconciliation=reconciliation)
 

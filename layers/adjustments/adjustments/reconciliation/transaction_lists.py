@@ -3,12 +3,14 @@
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from adjustments.core.errors import ConfigurationError, GameballError, GameballRefused, GameballUnauthorized
 from adjustments.core.runtime import Clock, Parallel
+from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.reconciliation.evidence import Transaction, read_transactions
 
@@ -25,13 +27,6 @@ Wanted = Mapping[str, frozenset[tuple[Decimal, str]]]
 """Customers, each with the amounts and reasons of the rows in doubt."""
 
 
-class TransactionList(Protocol):
-    """The one call to Gameball that the search for evidence makes by itself."""
-
-    def transactions(self, customer_id: str, start_after: str | None = None) -> Mapping[str, Any]:
-        """A page of a customer's transactions."""
-
-
 class Lists(NamedTuple):
     """What was read.
 
@@ -45,27 +40,25 @@ class Lists(NamedTuple):
     must_end: bool
 
 
+@dataclass(frozen=True, kw_only=True)
 class ListReader:
     """Reads transaction lists within the rate limiter."""
 
-    def __init__(
-        self, lists: TransactionList, rate_limiter: RateLimiter, clock: Clock, parallel: Parallel
-    ) -> None:
-        self._lists = lists
-        self._rate_limiter = rate_limiter
-        self._clock = clock
-        self._parallel = parallel
+    gameball: Gameball
+    rate_limiter: RateLimiter
+    clock: Clock
+    parallel: Parallel
 
     def read(self, wanted: Wanted, until: datetime) -> Lists:
         """Read the lists of these customers in order, until the time is up; whoever was not reached is in
         neither answer.
         """
         reading = _Reading(wanted)
-        self._parallel([lambda: self._work(reading, until)] * min(WORKERS, len(wanted)))
+        self.parallel([lambda: self._work(reading, until)] * min(WORKERS, len(wanted)))
         return Lists(reading.found, reading.failed, reading.must_end)
 
     def _work(self, reading: "_Reading", until: datetime) -> None:
-        while self._clock.now() < until and (customer_id := reading.take()) is not None:
+        while self.clock.now() < until and (customer_id := reading.take()) is not None:
             try:
                 pages = self._pages(customer_id, until)
             except GameballRefused:
@@ -84,11 +77,9 @@ class ListReader:
         pages: list[Mapping[str, Any]] = []
         start_after: str | None = None
         for _ in range(PAGES_MAX):
-            if not wait_for_slot(
-                self._rate_limiter, self._clock, Resource.TRANSACTIONS, Priority.BULK, until
-            ):
+            if not wait_for_slot(self.rate_limiter, self.clock, Resource.TRANSACTIONS, Priority.BULK, until):
                 return _OUT_OF_TIME
-            page = self._lists.transactions(customer_id, start_after)
+            page = self.gameball.transactions(customer_id, start_after)
             pages.append(page)
             if not page.get("hasMore"):
                 return pages

@@ -96,7 +96,7 @@ def _numbers(batch: Batch) -> Iterator[str]:
     yield f"File: {visible(batch.source.key)}"
     if not batch.counts.rows:
         return
-    outcomes = {name: rows for name, rows in batch.counts.values().items() if rows and name != "rows"}
+    outcomes = {name: rows for name, rows in dict(batch.counts).items() if rows and name != "rows"}
     by_outcome = ", ".join(f"{rows:,} {name.replace('_', ' ')}" for name, rows in outcomes.items())
     yield f"Rows: {batch.counts.rows:,}" + (f"; {by_outcome}" if by_outcome else "")
     if batch.prediction:

@@ -43,7 +43,7 @@ def batch_event(batch: Batch) -> tuple[str, Mapping[str, Any]]:
     return detail_type, BatchEvent(**facts_of(batch)).to_json()
 
 
-class Notices(Protocol):
+class Notifications(Protocol):
     """The e-mail topic and the event bus."""
 
     def mail(self, subject: str, text: str) -> None:
@@ -58,7 +58,7 @@ class Notifier:
     """Sends e-mails and events; ``location`` is where the results are, for the e-mail."""
 
     store: BatchStore
-    notices: Notices
+    notifications: Notifications
     clock: Clock
     location: ResultsLocation
 
@@ -100,7 +100,7 @@ class Notifier:
         fact = f"missed-tick-{due}"
         if self.store.claim_fact(fact, now, now + CLAIM_EXPIRES_AFTER):
             email = missed_tick_email(due)
-            self.notices.mail(email.subject, email.text)
+            self.notifications.mail(email.subject, email.text)
             self.store.note_fact(fact)
 
     def _send(self, batch: Batch) -> tuple[list[str], list[Exception]]:
@@ -120,9 +120,9 @@ class Notifier:
 
     def _notifications(self, batch: Batch) -> Iterator[tuple[str, Callable[[], None]]]:
         email = batch_email(batch, self.location)
-        yield f"{batch.status.value} (mail)", lambda: self.notices.mail(email.subject, email.text)
+        yield f"{batch.status.value} (mail)", lambda: self.notifications.mail(email.subject, email.text)
         if batch.status.is_final:
-            yield f"{batch.status.value} (event)", lambda: self.notices.announce(*batch_event(batch))
+            yield f"{batch.status.value} (event)", lambda: self.notifications.announce(*batch_event(batch))
 
     def _mark(self, batch_id: str, sent: list[str]) -> Batch:
         """Keep what was sent, whatever else changes the batch meanwhile, and release the claim."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from adjustments.aws.event_log import tell
+from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import final_status
 from adjustments.batches.records import Batch, Chunk, Counts, Outcome, Prediction, Resolution
@@ -14,8 +14,8 @@ from adjustments.core import exact_json
 from adjustments.core.decimals import exact_sum, plain
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock, Ids
-from adjustments.polling.prediction import Forecast
-from adjustments.polling.settlement import Settler
+from adjustments.polling.prediction import PredictedOutcome
+from adjustments.polling.settlement import ChunkSettler
 from adjustments.results.report_html.page import render_report
 from adjustments.results.report_html.view_model import ExampleRow, RowsView
 from adjustments.results.result_files import ResultFiles, write_rows
@@ -39,7 +39,7 @@ class ReportWriter:
 
     store: BatchStore
     files: Files
-    settler: Settler
+    settler: ChunkSettler
     clock: Clock
     ids: Ids
 
@@ -80,7 +80,7 @@ class ReportWriter:
         _write_overview(out, ended, chunks, rows)
         self.store.save_batch(ended)
         what = "batch resolved" if batch.status.is_final else "batch ended"
-        tell(what, ended, status=ended.status.value, **counts.values())
+        log_event(what, ended, status=ended.status.value, **dict(counts))
         return ended
 
     def _claim(self, batch: Batch) -> tuple[Batch, ResultFiles]:
@@ -137,7 +137,7 @@ def _viewed(rows: Iterable[ResultRow], view: RowsView) -> Iterator[ResultRow]:
     """Pass rows on, and add each to what the page shows."""
     for result in rows:
         row = result.row
-        if result.outcome is Outcome.APPLIED or result.forecast is Forecast.WOULD_APPLY:
+        if result.outcome is Outcome.APPLIED or result.forecast is PredictedOutcome.WOULD_APPLY:
             view.add_amount(row.amount)
         elif result.is_to_fix or result.outcome is Outcome.IN_DOUBT:
             example = ExampleRow(row.line, row.customer_id, row.amount, result.message)

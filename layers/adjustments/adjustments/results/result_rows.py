@@ -15,8 +15,8 @@ from adjustments.batches.states import ChunkState
 from adjustments.batches.work_files import REPEAT, KeptRow, WorkKeys, read_header, read_rows
 from adjustments.core.errors import NotFound
 from adjustments.core.limits import CUSTOMER_ROWS_MAX
-from adjustments.polling.prediction import Balance, Forecast, Forecaster, restore_balance
-from adjustments.polling.settlement import Settler
+from adjustments.polling.prediction import Balance, PredictedOutcome, Predictor, restore_balance
+from adjustments.polling.settlement import ChunkSettler
 
 REPEATED_CUSTOMERS_MAX: Final = 100_000
 """Customers with several rows whose balance a dry run carries from row to row: bounds its memory."""
@@ -26,7 +26,7 @@ _TOO_OFTEN: Final = (
     "add the amounts up, or drop the rows in several files"
 )
 _CAN_BE_DROPPED_AGAIN: Final = frozenset({Outcome.FAILED, Outcome.REJECTED, Outcome.NOT_SUBMITTED})
-_WOULD_FAIL: Final = frozenset({Forecast.WOULD_OVERDRAW, Forecast.UNKNOWN_CUSTOMER})
+_WOULD_FAIL: Final = frozenset({PredictedOutcome.WOULD_OVERDRAW, PredictedOutcome.UNKNOWN_CUSTOMER})
 
 
 class ResultRow(NamedTuple):
@@ -43,7 +43,7 @@ class ResultRow(NamedTuple):
     is_to_fix: bool
     chunk_id: str = ""
     place: int = 0
-    forecast: Forecast | None = None
+    forecast: PredictedOutcome | None = None
 
 
 class _Sent(NamedTuple):
@@ -62,18 +62,18 @@ class ResultRows:
         chunks: all its chunks, in the order of sending.
     """
 
-    def __init__(self, files: Files, settler: Settler, batch: Batch, chunks: Sequence[Chunk]) -> None:
+    def __init__(self, files: Files, settler: ChunkSettler, batch: Batch, chunks: Sequence[Chunk]) -> None:
         self._files = files
         self._settler = settler
         self._batch = batch
         self._chunks = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
         self._keys = WorkKeys(batch.batch_id, batch.plan_id)
-        self._forecaster = Forecaster(repeated=set())
+        self._forecaster = Predictor(repeated=set())
 
     def rows(self) -> Iterator[ResultRow]:
         """Every input row; each wave's rows are in its chunks in the same order as in the file."""
         if self._batch.dry_run:
-            self._forecaster = Forecaster(self._repeated_customers())
+            self._forecaster = Predictor(self._repeated_customers())
         by_wave = {wave: self._results_of_wave(wave) for wave in range(1, self._batch.waves + 1)}
         wave_of_row = self._waves()
         for row in self._input_rows():
@@ -134,7 +134,7 @@ class ResultRows:
         try:
             stored = json.loads(self._files.get(self._keys.balances(chunk.chunk_id)))
         except NotFound:
-            return [Forecast.NOT_PREDICTED] * chunk.rows
+            return [PredictedOutcome.NOT_PREDICTED] * chunk.rows
         return [restore_balance(text) for text in stored]
 
     def _repeated_customers(self) -> set[str]:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -20,7 +21,7 @@ from adjustments.core.runtime import Ids
 from adjustments.core.validation import validate
 from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.submission.plan import Drop
-from adjustments.submission.triggers import Intake
+from adjustments.submission.triggers import SubmissionTriggers
 
 FOLDER: Final = "work/api/"
 AMOUNT_CHARS_MAX: Final = 60
@@ -64,14 +65,14 @@ class AdjustmentsBody(BaseModel):
         return fields
 
 
-class Acceptor:
+@dataclass(frozen=True, kw_only=True)
+class ApiSubmission:
     """Makes batches of API bodies."""
 
-    def __init__(self, store: BatchStore, files: Files, intake: Intake, ids: Ids) -> None:
-        self._store = store
-        self._files = files
-        self._intake = intake
-        self._ids = ids
+    store: BatchStore
+    files: Files
+    triggers: SubmissionTriggers
+    ids: Ids
 
     def accept(self, body: Mapping[str, Any], idempotency_key: str | None) -> Batch:
         """Plan a body and send what may be sent at once.
@@ -85,28 +86,28 @@ class Acceptor:
             WrongState: the key came with another body before.
         """
         content = _as_csv(validate(AdjustmentsBody, body).body)
-        name = hashlib.sha256((idempotency_key or self._ids.fresh()).encode()).hexdigest()[:32]
+        name = hashlib.sha256((idempotency_key or self.ids.fresh()).encode()).hexdigest()[:32]
         key = f"{FOLDER}{name}.csv"
         stored = self._keep(key, content)
         identity = (stored.bucket, stored.key, stored.version_id)
         # who names a request means each name to be another one; without a name, the same content is refused
         drop = Drop(stored, batch_id("api", stored.modified_at, identity), is_named=bool(idempotency_key))
-        return self._intake.take(drop)
+        return self.triggers.take(drop)
 
     def only_job(self, batch: Batch) -> int | None:
         """The job of a batch that fits one chunk and was sent; None otherwise."""
-        chunks = self._store.chunks(batch.batch_id, batch.plan_id)
+        chunks = self.store.chunks(batch.batch_id, batch.plan_id)
         return chunks[0].job_id if len(chunks) == 1 else None
 
     def _keep(self, key: str, content: bytes) -> StoredObject:
         """Keep a body under its key; the one that was there first stays."""
         try:
-            if self._files.get(key) != content:
+            if self.files.get(key) != content:
                 raise WrongState("this Idempotency-Key came with another body before: use a new key")
         except NotFound:
-            if not self._files.put_new(key, content, "text/csv"):
+            if not self.files.put_new(key, content, "text/csv"):
                 return self._keep(key, content)
-        return self._files.describe(key, None)
+        return self.files.describe(key, None)
 
 
 def _as_csv(rows: Sequence[Adjustment]) -> bytes:

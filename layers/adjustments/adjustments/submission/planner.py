@@ -12,8 +12,8 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final
 
-from adjustments.aws.event_log import tell
-from adjustments.batches.chunk_cursor import UNTOUCHED_MAX, Seen
+from adjustments.aws.event_log import log_event
+from adjustments.batches.chunk_cursor import UNTOUCHED_MAX, Snapshot
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, Counts, Source
 from adjustments.batches.states import BatchStatus
@@ -53,7 +53,7 @@ class PlannerPorts:
     rules: PlanRules
 
 
-def plan_batch(drop: Drop, ports: PlannerPorts) -> Seen:
+def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
     """Plan a drop, or find the batch that it became before.
 
     Args:
@@ -65,7 +65,7 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Seen:
     """
     if drop.stored.size_bytes > chunk_builder.PART_BYTES:  # a smaller one is planned sooner than found
         with suppress(NotFound):
-            return Seen(ports.store.batch(drop.batch_id))
+            return Snapshot(ports.store.batch(drop.batch_id))
     blank = _blank(drop, ports)
     try:
         batch, chunks = _read(blank, drop, ports)
@@ -146,7 +146,7 @@ def _blank(drop: Drop, ports: PlannerPorts) -> Batch:
     )
 
 
-def _create(batch: Batch, chunks: PlannedChunks, ports: PlannerPorts) -> Seen:
+def _create(batch: Batch, chunks: PlannedChunks, ports: PlannerPorts) -> Snapshot:
     """Create a batch, unless another run has done so by now; few chunks go into the same write."""
     first = list(islice(chunks, UNTOUCHED_MAX))
     if batch.chunks > len(first):
@@ -155,8 +155,8 @@ def _create(batch: Batch, chunks: PlannedChunks, ports: PlannerPorts) -> Seen:
     else:
         is_new = ports.store.create_batch(batch, first)
     if not is_new:
-        return Seen(ports.store.batch(batch.batch_id))
-    tell(
+        return Snapshot(ports.store.batch(batch.batch_id))
+    log_event(
         "batch planned",
         batch,
         rows=batch.counts.rows,
@@ -166,7 +166,7 @@ def _create(batch: Batch, chunks: PlannedChunks, ports: PlannerPorts) -> Seen:
         status=batch.status.value,
         refused=bool(batch.refusal),
     )
-    return Seen(batch, first, chunks.first_body)
+    return Snapshot(batch, first, chunks.first_body)
 
 
 @contextmanager

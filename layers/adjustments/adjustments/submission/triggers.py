@@ -1,10 +1,11 @@
 """Takes what was dropped: plans it, and sets it going."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from adjustments.aws.event_log import broke, warn
+from adjustments.aws.event_log import log_failure, log_warning
 from adjustments.batches.files import Files, StoredObject
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
@@ -12,10 +13,9 @@ from adjustments.batches.store import BatchStore
 from adjustments.core.errors import WrongState
 from adjustments.core.ids import batch_id
 from adjustments.core.runtime import Clock
-from adjustments.results.notifications import Notifier
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import PlannerPorts, plan_batch
-from adjustments.submission.starter import Starter
+from adjustments.submission.starter import BatchStarter
 
 TICK_LATE_MAX: Final = timedelta(hours=6)
 """How late a tick of the recurring schedule may come; retries of the queue are within it."""
@@ -25,26 +25,24 @@ RECURRING: Final = "recurring/"
 _ENDINGS: Final = (".csv", ".csv.gz")
 
 
-class Intake:
-    """Takes drops of both kinds: objects in the inbox, and ticks of the recurring schedule."""
+@dataclass(frozen=True, kw_only=True)
+class SubmissionTriggers:
+    """Submits dropped files: objects in the inbox, and at each tick of the schedule those that recur.
 
-    def __init__(
-        self,
-        files: Files,
-        store: BatchStore,
-        planner_ports: PlannerPorts,
-        starter: Starter,
-        notifier: Notifier,
-        clock: Clock,
-    ) -> None:
-        self._files = files
-        self._store = store
-        self._planner_ports = planner_ports
-        self._starter = starter
-        self._notifier = notifier
-        self._clock = clock
+    Args:
+        notify: notifies people of a batch's status.
+        notify_missed_tick: notifies people of a tick that came too late.
+    """
 
-    def take_object(self, key: str, version_id: str | None) -> Batch | None:
+    files: Files
+    store: BatchStore
+    planner_ports: PlannerPorts
+    starter: BatchStarter
+    notify: Callable[[str], Batch]
+    notify_missed_tick: Callable[[datetime], None]
+    clock: Clock
+
+    def submit_object(self, key: str, version_id: str | None) -> Batch | None:
         """Take an object that was dropped into the inbox; None where its name says that it is no CSV.
 
         Args:
@@ -53,14 +51,14 @@ class Intake:
         """
         if not _is_csv_in(INBOX, key):
             return None
-        opened = self._files.open(key, version_id)
+        opened = self.files.open(key, version_id)
         return self.take(_drop_of(opened.stored)._replace(blocks=opened.blocks))
 
     def drop_of(self, stored: StoredObject) -> Drop | None:
         """Name the batch that an object in the inbox becomes; None where its name says that it is no CSV."""
         return _drop_of(stored) if _is_csv_in(INBOX, stored.key) else None
 
-    def take_tick(self, due_at: datetime) -> Iterator[Batch]:
+    def submit_recurring(self, due_at: datetime) -> Iterator[Batch]:
         """Take every file under ``recurring/`` anew; the same tick twice makes no second batch.
 
         A tick that comes hours late, after an outage, is told to people and not silently made up for. A file
@@ -69,11 +67,11 @@ class Intake:
         Args:
             due_at: when the schedule was due, UTC.
         """
-        if self._clock.now() > due_at + TICK_LATE_MAX:
-            self._notifier.notify_missed_tick(due_at)
+        if self.clock.now() > due_at + TICK_LATE_MAX:
+            self.notify_missed_tick(due_at)
             return
         errors: list[Exception] = []
-        for key in self._files.names(RECURRING):
+        for key in self.files.names(RECURRING):
             if _is_csv_in(RECURRING, key):
                 try:
                     yield self.take(self._recurring_drop(key, due_at))
@@ -83,7 +81,7 @@ class Intake:
             raise ExceptionGroup(f"not every file could be taken for {due_at.isoformat()}", errors)
 
     def _recurring_drop(self, key: str, due_at: datetime) -> Drop:
-        stored, blocks = self._files.open(key, None)
+        stored, blocks = self.files.open(key, None)
         identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
         return Drop(stored, batch_id(key, due_at, identity), is_named=True, blocks=blocks)
 
@@ -92,25 +90,25 @@ class Intake:
         try:
             return self._take(drop)
         except Exception as error:
-            broke("batch not taken", drop.batch_id, error)
+            log_failure("batch not taken", drop.batch_id, error)
             raise
 
     def _take(self, drop: Drop) -> Batch:
-        planned = plan_batch(drop, self._planner_ports)
+        planned = plan_batch(drop, self.planner_ports)
         batch = planned.batch
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return self._tell_of_waiting(batch)
         if batch.status.is_final:
             return batch
-        return self._starter.set_going(batch, planned if planned.chunks else None)
+        return self.starter.start(batch, planned if planned.chunks else None)
 
     def _tell_of_waiting(self, batch: Batch) -> Batch:
         """Tell that a person has to approve; where that fails the sweep tells, and the batch is taken."""
         try:
-            return self._notifier.notify(batch.batch_id)
+            return self.notify(batch.batch_id)
         except (WrongState, ExceptionGroup):
-            warn("not told of yet", batch)
-            return self._store.batch(batch.batch_id)
+            log_warning("not told of yet", batch)
+            return self.store.batch(batch.batch_id)
 
 
 def _is_csv_in(folder: str, key: str) -> bool:

@@ -8,7 +8,7 @@ from adjustments.batches.records import Chunk
 from adjustments.batches.states import ChunkState
 
 
-class Feed:
+class WorkQueue:
     """The chunks that may be sent, and those whose jobs may be asked for, one for each worker that comes.
 
     After every so many, one worker looks at the batch anew while the others go on sending: to wait for all of

@@ -94,7 +94,7 @@ def outcomes(batch: Batch) -> Markup:
 
 
 def _counted(batch: Batch) -> list[BarPart]:
-    counts = batch.counts.values()
+    counts = dict(batch.counts)
     return [
         BarPart(outcome, _name(outcome), counts[outcome.value], texts.MEANINGS[outcome])
         for outcome in Outcome

@@ -1,0 +1,501 @@
+"""Puts the application together, for functions, tests, simulation and benchmarks alike.
+
+An ``Application`` is made from settings and ports. Functions get theirs from ``application``, whose ports are
+AWS and Gameball; tests hand in fakes. Services and clients are built when they are first asked for, so that a
+function needs neither settings nor rights for what it does not use; nothing is built at import.
+"""
+
+import os
+import tempfile
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, BinaryIO, Final, Protocol, cast
+
+import boto3
+from botocore.config import Config
+
+from adjustments.administration.reversal import Reverser
+from adjustments.administration.service import BatchAdministration
+from adjustments.administration.sweeper import Sweeper
+from adjustments.aws.bucket import BucketFiles
+from adjustments.aws.failure_queue import SqsFailureQueue
+from adjustments.aws.metrics import Meter, function_metrics
+from adjustments.aws.notifications import BusNotifications, TopicAndBusNotifications
+from adjustments.aws.step_functions import StateMachineExecutions
+from adjustments.aws.table import TableBatchStore
+from adjustments.batches.files import Files
+from adjustments.batches.store import BatchStore
+from adjustments.core.runtime import Clock, Ids, Parallel, RandomIds, SystemClock, run_in_threads
+from adjustments.core.settings import Settings
+from adjustments.gameball.circuit_breaker import CircuitBreaker, GuardedGameball, TableCircuitBreaker
+from adjustments.gameball.client import GameballClient
+from adjustments.gameball.credentials import SecretCredentials
+from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Gameball
+from adjustments.gameball.rate_limiter import MeasuredRateLimiter, RateLimiter, TableRateLimiter
+from adjustments.manual_transactions.event_consumer import EventBus, EventConsumer, FailureQueue
+from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger
+from adjustments.manual_transactions.service import ManualTransactionService
+from adjustments.polling.dry_run import DryRun
+from adjustments.polling.job_client import JobClient
+from adjustments.polling.job_collector import JobCollector
+from adjustments.polling.job_stopper import JobStopper
+from adjustments.polling.poller import Poller
+from adjustments.polling.settlement import ChunkSettler
+from adjustments.reconciliation.reconciler import Reconciler, SearchParts
+from adjustments.reconciliation.resolution import Resolver
+from adjustments.reconciliation.transaction_lists import ListReader
+from adjustments.results.emails import ResultsLocation
+from adjustments.results.notifications import Notifications, Notifier
+from adjustments.results.report_writer import ReportWriter
+from adjustments.submission.api_submission import ApiSubmission
+from adjustments.submission.duplicates import Scratch
+from adjustments.submission.plan import PlanRules
+from adjustments.submission.planner import PlannerPorts
+from adjustments.submission.sender import ChunkSender
+from adjustments.submission.starter import BatchStarter, Executions
+from adjustments.submission.triggers import SubmissionTriggers
+
+BACKGROUND: Final = Config(
+    connect_timeout=3,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 5},
+    max_pool_connections=16,
+)
+"""Bounds of calls to AWS where nobody waits; they are all safe to repeat, being conditional or idempotent."""
+
+PROMPT: Final = Config(
+    connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}
+)
+"""Bounds where a caller waits: a call takes milliseconds, and one that hangs must leave time to answer."""
+
+_S3: Final = Config(
+    signature_version="s3v4",
+    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+)
+"""For links: by itself boto3 signs them in version 2 in the older regions, which no new bucket takes, and for
+a host from which S3 leads away.
+"""
+
+
+class Ports(Protocol):
+    """What the application reaches."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def parallel(self) -> Parallel: ...
+    @property
+    def scratch(self) -> Scratch: ...
+    @property
+    def store(self) -> BatchStore: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def gameball(self) -> Gameball: ...
+    @property
+    def rate_limiter(self) -> RateLimiter: ...
+    @property
+    def circuit_breaker(self) -> CircuitBreaker: ...
+    @property
+    def executions(self) -> Executions: ...
+    @property
+    def notifications(self) -> Notifications: ...
+    @property
+    def location(self) -> ResultsLocation: ...
+    @property
+    def ledger(self) -> IdempotencyLedger: ...
+    @property
+    def failures(self) -> FailureQueue: ...
+    @property
+    def event_bus(self) -> EventBus: ...
+
+
+class AwsPorts:
+    """AWS and Gameball, as the template sets them up.
+
+    Args:
+        settings: the settings of this function.
+        config: bounds of calls to AWS.
+        meter: counts calls to Gameball and waits for the rate limiter.
+        clock: the machine's own unless another one is given.
+    """
+
+    def __init__(self, settings: Settings, config: Config, meter: Meter, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._config = config
+        self._meter = meter
+        self._session = boto3.Session()
+        self.clock: Clock = clock or SystemClock()
+        self.ids = RandomIds()
+
+    parallel = staticmethod(run_in_threads)
+
+    @staticmethod
+    def scratch() -> BinaryIO:
+        """Open a scratch file."""
+        return cast(BinaryIO, tempfile.TemporaryFile())
+
+    @cached_property
+    def store(self) -> TableBatchStore:
+        """The table."""
+        return TableBatchStore(self._dynamodb, self._settings.table.name)
+
+    @cached_property
+    def files(self) -> BucketFiles:
+        """The bucket."""
+        client = self._session.client("s3", config=self._config.merge(_S3))
+        return BucketFiles(client, self._settings.bucket.name)
+
+    @cached_property
+    def gameball(self) -> GameballClient:
+        """Gameball, with the keys of the secret."""
+        settings = self._settings.gameball
+        credentials = SecretCredentials(self._client("secretsmanager"), settings.secret_id)
+        return GameballClient(
+            settings.base_url, settings.api_version, credentials, watch=self._meter.watch_call
+        )
+
+    @cached_property
+    def rate_limiter(self) -> MeasuredRateLimiter:
+        """The rate limiter that all functions share."""
+        limiter = TableRateLimiter(
+            self._dynamodb,
+            self._settings.table.name,
+            self.clock,
+            self.ids,
+            self._settings.gameball.requests_per_30_s,
+        )
+        return MeasuredRateLimiter(limiter, self._meter.watch_slot)
+
+    @cached_property
+    def circuit_breaker(self) -> TableCircuitBreaker:
+        """The circuit breaker that all functions share."""
+        return TableCircuitBreaker(self._dynamodb, self._settings.table.name)
+
+    @cached_property
+    def executions(self) -> StateMachineExecutions:
+        """The state machine."""
+        return StateMachineExecutions(self._client("stepfunctions"), self._settings.state_machine.arn)
+
+    @cached_property
+    def notifications(self) -> TopicAndBusNotifications:
+        """The topic and the event bus."""
+        settings = self._settings
+        return TopicAndBusNotifications(
+            self._client("sns"), settings.topic.arn, self._client("events"), settings.event_bus.name
+        )
+
+    @cached_property
+    def location(self) -> ResultsLocation:
+        """Where people find results."""
+        settings = self._settings
+        return ResultsLocation(settings.bucket.name, settings.topic.region, settings.topic.partition)
+
+    @cached_property
+    def ledger(self) -> TableLedger:
+        """The idempotency ledger of manual transactions."""
+        return TableLedger(self._dynamodb, self._settings.table.name, self.clock, self.ids)
+
+    @cached_property
+    def failures(self) -> SqsFailureQueue:
+        """The failure queue of manual transactions."""
+        return SqsFailureQueue(self._client("sqs"), self._settings.manual_transactions.failure_queue_url)
+
+    @cached_property
+    def event_bus(self) -> BusNotifications:
+        """The event bus alone."""
+        return BusNotifications(self._client("events"), self._settings.event_bus.name)
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return self._client("dynamodb")
+
+    def _client(self, service: str) -> Any:
+        return self._session.client(cast(Any, service), config=self._config)
+
+
+class Application:
+    """Every service of the package, built when it is first asked for.
+
+    Args:
+        settings: read when a service needs them.
+        ports: what the services reach.
+        meter: counts what alarms and the dashboard show.
+    """
+
+    def __init__(self, settings: Settings, ports: Ports, meter: Meter) -> None:
+        self.settings = settings
+        self.ports = ports
+        self.meter = meter
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.ports.clock
+
+    @cached_property
+    def gameball(self) -> GuardedGameball:
+        """Gameball as batches call it: put off while it refuses our keys."""
+        return GuardedGameball(self.ports.gameball, self.ports.circuit_breaker, self.ports.clock)
+
+    @cached_property
+    def triggers(self) -> SubmissionTriggers:
+        """Submits dropped files and recurring ones."""
+        ports, settings = self.ports, self.settings.planning
+        rules = PlanRules(
+            amount_max=settings.amount_max,
+            canary_rows=settings.canary_rows,
+            approval_above_rows=settings.approval_above_rows,
+            approval_above_total=settings.approval_above_total,
+            adds_token=settings.adds_token,
+        )
+        planner_ports = PlannerPorts(
+            files=ports.files,
+            store=ports.store,
+            clock=ports.clock,
+            ids=ports.ids,
+            scratch=ports.scratch,
+            rules=rules,
+        )
+        return SubmissionTriggers(
+            files=ports.files,
+            store=ports.store,
+            planner_ports=planner_ports,
+            starter=self.starter,
+            notify=self.notifier.notify,
+            notify_missed_tick=self.notifier.notify_missed_tick,
+            clock=ports.clock,
+        )
+
+    @cached_property
+    def api_submission(self) -> ApiSubmission:
+        """Submits bodies of the API."""
+        ports = self.ports
+        return ApiSubmission(store=ports.store, files=ports.files, triggers=self.triggers, ids=ports.ids)
+
+    @cached_property
+    def starter(self) -> BatchStarter:
+        """Starts batches; the first chunks are sent without polling in between."""
+        return BatchStarter(
+            store=self.ports.store,
+            sender=self._sender(None),
+            executions=self.ports.executions,
+            clock=self.ports.clock,
+        )
+
+    @cached_property
+    def sender(self) -> ChunkSender:
+        """Sends chunks, and polls jobs meanwhile."""
+        return self._sender(self.collector)
+
+    def _sender(self, collector: JobCollector | None) -> ChunkSender:
+        ports = self.ports
+        return ChunkSender(
+            store=ports.store,
+            files=ports.files,
+            gameball=self.gameball,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+            ids=ports.ids,
+            parallel=ports.parallel,
+            failure_percent_max=self.settings.sending.failure_percent_max,
+            collector=collector,
+        )
+
+    @cached_property
+    def poller(self) -> Poller:
+        """Polls the jobs of a batch."""
+        return Poller(
+            store=self.ports.store,
+            collector=self.collector,
+            dry_run=self.dry_run,
+            stopper=self.stopper,
+            clock=self.ports.clock,
+            parallel=self.ports.parallel,
+            failure_percent_max=self.settings.sending.failure_percent_max,
+        )
+
+    @cached_property
+    def collector(self) -> JobCollector:
+        """Collects the outcomes of jobs."""
+        return JobCollector(
+            store=self.ports.store, settler=self.settler, jobs=self.jobs, clock=self.ports.clock
+        )
+
+    @cached_property
+    def jobs(self) -> JobClient:
+        """Asks for the status of jobs."""
+        ports = self.ports
+        return JobClient(
+            store=ports.store,
+            gameball=self.gameball,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+            dialect=self._dialect,
+        )
+
+    @cached_property
+    def stopper(self) -> JobStopper:
+        """Asks Gameball to stop jobs."""
+        ports = self.ports
+        return JobStopper(
+            store=ports.store,
+            gameball=self.gameball,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+            dialect=self._dialect,
+        )
+
+    @property
+    def _dialect(self) -> Dialect | None:
+        name = self.settings.status_dialect.dialect
+        return None if name == "auto" else Dialect(name)
+
+    @cached_property
+    def settler(self) -> ChunkSettler:
+        """Reads and writes the outcomes of chunks."""
+        return ChunkSettler(store=self.ports.store, files=self.ports.files, ids=self.ports.ids)
+
+    @cached_property
+    def dry_run(self) -> DryRun:
+        """Looks balances up for dry runs."""
+        ports = self.ports
+        return DryRun(
+            store=ports.store,
+            files=ports.files,
+            gameball=self.gameball,
+            jobs=self.jobs,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+        )
+
+    @cached_property
+    def report_writer(self) -> ReportWriter:
+        """Writes result files."""
+        ports = self.ports
+        return ReportWriter(
+            store=ports.store, files=ports.files, settler=self.settler, clock=ports.clock, ids=ports.ids
+        )
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Notifies people and programs."""
+        ports = self.ports
+        return Notifier(
+            store=ports.store,
+            notifications=ports.notifications,
+            clock=ports.clock,
+            location=ports.location,
+        )
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """Settles rows in doubt."""
+        return Resolver(
+            store=self.ports.store,
+            files=self.ports.files,
+            settler=self.settler,
+            reporter=self.report_writer,
+            clock=self.ports.clock,
+        )
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """Looks for evidence on rows in doubt."""
+        ports = self.ports
+        reader = ListReader(
+            gameball=self.gameball,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+            parallel=ports.parallel,
+        )
+        parts = SearchParts(
+            store=ports.store,
+            files=ports.files,
+            settler=self.settler,
+            resolver=self.resolver,
+            jobs=self.jobs,
+            reader=reader,
+            clock=ports.clock,
+            ids=ports.ids,
+            quiet=timedelta(minutes=self.settings.reconciliation.quiet_minutes),
+        )
+        return Reconciler(parts)
+
+    @cached_property
+    def administration(self) -> BatchAdministration:
+        """Lists, shows, approves and stops batches."""
+        ports = self.ports
+        return BatchAdministration(
+            store=ports.store,
+            files=ports.files,
+            starter=self.starter,
+            stopper=self.stopper,
+            clock=ports.clock,
+        )
+
+    @cached_property
+    def reverser(self) -> Reverser:
+        """Creates reversal files."""
+        return Reverser(store=self.ports.store, files=self.ports.files, settler=self.settler)
+
+    @cached_property
+    def sweeper(self) -> Sweeper:
+        """Resumes what stalled, and finds what was missed."""
+        ports = self.ports
+        return Sweeper(
+            store=ports.store,
+            files=ports.files,
+            executions=ports.executions,
+            triggers=self.triggers,
+            reconciler=self.reconciler,
+            notifier=self.notifier,
+            clock=ports.clock,
+        )
+
+    @cached_property
+    def manual_transactions(self) -> ManualTransactionService:
+        """Adds manual transactions."""
+        ports = self.ports
+        return ManualTransactionService(
+            gameball=ports.gameball,
+            ledger=ports.ledger,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+            ids=ports.ids,
+        )
+
+    @cached_property
+    def event_consumer(self) -> EventConsumer:
+        """Adds manual transactions that are requested by events."""
+        return EventConsumer(
+            service=self.manual_transactions,
+            failures=self.ports.failures,
+            bus=self.ports.event_bus,
+            clock=self.ports.clock,
+        )
+
+
+_installed: Application | None = None
+
+
+def application(config: Config = BACKGROUND) -> Application:
+    """The application of this function: built with its first call, or the one that was installed.
+
+    Args:
+        config: bounds of calls to AWS, for the first call.
+    """
+    global _installed
+    if _installed is None:
+        settings, meter = Settings(os.environ), Meter(function_metrics)
+        _installed = Application(settings, AwsPorts(settings, config, meter), meter)
+    return _installed
+
+
+def install(made: Application | None) -> None:
+    """Let the functions use another application, for example one on fakes; None to build it anew."""
+    global _installed
+    _installed = made
