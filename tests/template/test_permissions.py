@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from adjustments.gameball import rate_limiter
+from adjustments.manual_transactions import ledger
 from tests.template.loading import expanded, properties
 
 ROLES = properties("AWS::IAM::Role", expanded())
@@ -160,3 +162,9 @@ def test_star_actions_stand_only_where_something_is_denied():
         if "*" in action or (statement["Effect"] == "Allow" and statement["Principal"] == "*")
     }
     assert found == set(STAR_ACTIONS)
+
+
+def test_manual_transaction_may_write_items_of_rate_limiter_and_ledger_only():
+    written = [s["Condition"] for s in statements("ManualTransactionRole") if "Condition" in s]
+    prefixes = [f"{rate_limiter.KEY_PREFIX}*", f"{ledger.KEY_PREFIX}*"]
+    assert written == [{"ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes}}]

@@ -9,7 +9,7 @@
 ``reversal#<sha256>``  ``reversal``                    which batch this content reverses
 ``fact#<name>``        ``fact``                        something told, or ``claimedUntil`` a time for it
 ``sending#<day>``      ``<batchId>``                   that the batch sent something on that day (UTC)
-``slots#<resource>``  ``rate_limiter``                      ``nextUs``: the next free place in time, in µs
+``slots#<resource>``   ``slots``                       ``nextUs``: the next free slot, in µs
 ``circuit#gameball``   ``circuit``                     while keys are refused: the next probe, in µs
 =====================  ==============================  =====================================================
 

@@ -58,6 +58,9 @@ the workers of four batches have in hand; whoever finds them taken comes again b
 ASK_AGAIN_S: Final = AHEAD_S[Priority.BULK] / 2
 """After how long to ask again at the earliest, and at most twice that."""
 
+KEY_PREFIX: Final = "slots#"
+"""How the keys of the rate limiter's items begin (template.yaml, ManualTransactionRole)."""
+
 _TRIES_MAX: Final = 4
 _US: Final = 1_000_000
 
@@ -142,7 +145,7 @@ class TableRateLimiter:
     def _update(self, resource: Resource, change: str, condition: str, values: dict[str, int]) -> Any:
         return self._client.update_item(
             TableName=self._table,
-            Key={"pk": {"S": f"slots#{resource.value}"}, "sk": {"S": "rate_limiter"}},
+            Key={"pk": {"S": f"{KEY_PREFIX}{resource.value}"}, "sk": {"S": "slots"}},
             UpdateExpression=change,
             ConditionExpression=condition,
             ExpressionAttributeValues={name: {"N": str(value)} for name, value in values.items()},

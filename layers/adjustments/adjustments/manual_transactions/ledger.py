@@ -31,6 +31,9 @@ from adjustments.manual_transactions.model import ManualTransaction
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+KEY_PREFIX: Final = "manual#"
+"""How the keys of the ledger's items begin (template.yaml, ManualTransactionRole)."""
+
 KEPT: Final = timedelta(days=30)
 """How long a transactionId is known: an event may lie 14 days in its queue, and 14 in the failure queue."""
 
@@ -241,7 +244,7 @@ def _in_doubt(attempt: Attempt) -> Attempt:
 def _key(attempt: Attempt) -> dict[str, Any]:
     """A partition of its own for each transactionId: none gets hot."""
     digest = hashlib.sha256(attempt.transaction_id.encode()).hexdigest()
-    return {"pk": {"S": f"manual#{digest}"}, "sk": {"S": "manual"}}
+    return {"pk": {"S": f"{KEY_PREFIX}{digest}"}, "sk": {"S": "manual"}}
 
 
 def _ms(period: timedelta) -> int:
