@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO
 
+from botocore.exceptions import ReadTimeoutError
+
 from adjustments.batches.files import Opened, Put, StoredObject, Writing
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
@@ -272,6 +274,19 @@ class GrantingRateLimiter:
     def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         self.asked.append((resource, priority))
         return True, 0.0
+
+
+class FailingRateLimiter(GrantingRateLimiter):
+    """A rate limiter whose write to the table times out; ``fails`` has an entry for each slot asked for."""
+
+    def __init__(self, *fails: bool) -> None:
+        super().__init__()
+        self._fails = list(fails)
+
+    def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+        if self._fails and self._fails.pop(0):
+            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+        return super().take_slot(resource, priority, within_s)
 
 
 class MemoryRateLimiter:

@@ -30,7 +30,7 @@ from adjustments.manual_transactions.redaction import mask
 from local.standin.server import StandIn
 from tests.fakes.gateway import headers_of
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger
-from tests.fakes.memory import GrantingRateLimiter, MemoryNotifications
+from tests.fakes.memory import FailingRateLimiter, GrantingRateLimiter, MemoryNotifications
 from tests.fakes.world import ENVIRONMENT, FakePorts
 from tests.functional.adjusting.test_client import control
 from tests.functional.conftest import SettableCredentials
@@ -59,6 +59,7 @@ class Desk:
         self.ledger = MemoryLedger(self.clock)
         self.failures = MemoryFailures()
         self.bus = MemoryNotifications()
+        self.rate_limiter = GrantingRateLimiter()
 
     def application(self) -> Application:
         """The function, put together from its settings and ports as they are now."""
@@ -66,7 +67,7 @@ class Desk:
             gameball=self.client,
             clock=self.clock,
             ledger=self.ledger,
-            rate_limiter=GrantingRateLimiter(),
+            rate_limiter=self.rate_limiter,
             failures=self.failures,
             event_bus=self.bus,
             ids=RandomIds(),
@@ -346,6 +347,14 @@ def test_a_table_out_of_reach_is_told_with_the_time_to_wait_and_comes_again_from
     assert desk.take(event, receives=3) == []
     [(_, attributes)] = desk.failures.kept
     assert (attributes["status"], attributes["outcome"]) == ("503", "unknown")
+
+
+def test_manual_transaction_answers_503_with_retry_after_when_the_rate_limiter_times_out(desk: Desk):
+    desk.rate_limiter = FailingRateLimiter(True)
+    status, body, headers = desk.post(BODY)
+    assert (status, headers["retry-after"], "sent nothing" in body["message"]) == (503, "5", True)
+    assert (desk.applied, desk.requests) == ([], 0)
+    assert desk.post(BODY)[0] == 200
 
 
 @pytest.mark.parametrize("breaks", [False, True])

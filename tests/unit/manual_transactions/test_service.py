@@ -19,13 +19,14 @@ from adjustments.core.errors import (
     IdUnclear,
     OutcomeUnknown,
     StillInProgress,
+    TableUnavailable,
 )
 from adjustments.gameball.rate_limiter import Priority, Resource
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.manual_transactions.service import ManualTransactionService
 from tests.fakes.manual_transactions import Killed, MemoryLedger, MemoryTransactions
-from tests.fakes.memory import START, CountingIds, GrantingRateLimiter, ManualClock
+from tests.fakes.memory import START, CountingIds, FailingRateLimiter, GrantingRateLimiter, ManualClock
 
 BODY: dict[str, Any] = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r", "points": 5}
 ANSWER = {"customerId": "c", "gameballTransactionId": 1, "transactionId": "t", "points": 5, "amount": 5}
@@ -44,7 +45,7 @@ class Desk:
         self.clock = ManualClock()
         self.ledger = MemoryLedger(self.clock)
         self.gameball = MemoryTransactions(list(script))
-        self.rate_limiter = GrantingRateLimiter()
+        self.rate_limiter: GrantingRateLimiter = GrantingRateLimiter()
 
     def add(self, remaining_ms: int = FUNCTION_MS, **fields: Any) -> tuple[dict[str, Any], bool]:
         service = ManualTransactionService(
@@ -400,3 +401,50 @@ def test_in_doubt_and_without_a_slot_the_outcome_stays_unknown():
     with pytest.raises(OutcomeUnknown):
         desk.add()
     assert len(desk.gameball.sent) == 1
+
+
+def test_rate_limiter_timeout_before_the_first_request_sends_nothing_and_frees_the_id():
+    desk = Desk()
+    desk.rate_limiter = FailingRateLimiter(True)
+    with pytest.raises(TableUnavailable, match="nothing was sent"):
+        desk.add()
+    assert (desk.gameball.sent, desk.ledger.items) == ([], {})
+    assert desk.add(points=6)[0]["points"] == 6
+
+
+def test_rate_limiter_timeout_after_an_unknown_outcome_leaves_it_unknown_and_the_next_call_finds_it():
+    desk = Desk((UNKNOWN,))
+    desk.rate_limiter = FailingRateLimiter(False, True)
+    with pytest.raises(OutcomeUnknown):
+        desk.add()
+    assert desk.add()[0] == ANSWER
+    assert desk.applied == [5]
+
+
+def test_rate_limiter_timeout_after_a_request_that_was_not_applied_says_why_it_was_not():
+    desk = Desk(GameballThrottled("busy", retry_after_s=2))
+    desk.rate_limiter = FailingRateLimiter(False, True)
+    with pytest.raises(GameballThrottled, match="busy"):
+        desk.add()
+    assert desk.ledger.items == {}
+
+
+def test_rate_limiter_timeout_before_the_list_is_read_leaves_the_outcome_unknown():
+    desk = Desk((UNKNOWN,))
+    desk.rate_limiter = FailingRateLimiter(False, False, True)
+    with pytest.raises(OutcomeUnknown, match="list"):
+        desk.add()
+    assert desk.add()[0] == ANSWER
+
+
+def test_rate_limiter_timeout_in_an_attempt_that_begins_in_doubt_keeps_the_id_for_the_same_body():
+    desk = Desk((Killed(),))
+    with suppress(Killed):
+        desk.add()
+    desk.later()
+    desk.rate_limiter = FailingRateLimiter(True)
+    with pytest.raises(TableUnavailable):
+        desk.add()
+    with pytest.raises(IdTaken):
+        desk.add(points=6)
+    assert desk.add()[0] == ANSWER

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from adjustments.core import exact_json
 from adjustments.core.errors import (
     AdjustmentsError,
@@ -16,6 +18,7 @@ from adjustments.core.errors import (
     IdTaken,
     IdUnclear,
     OutcomeUnknown,
+    TableUnavailable,
 )
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball import retry_policy
@@ -80,7 +83,7 @@ class ManualTransactionService:
             IdTaken: the transactionId belongs to another transaction, of ours or of somebody else's.
             IdUnclear: Gameball has it, and does not show for which transaction.
             StillInProgress: another call with it has not ended.
-            TableUnavailable: the ledger could not be written; nothing was sent.
+            TableUnavailable: the ledger or the rate limiter could not be written; nothing was sent.
             GameballError: of the class that says what is known. After each but GameballRefused the same
                 transaction may be sent again.
         """
@@ -133,11 +136,17 @@ class _Call:
     def _request(self, request: Callable[[float], Mapping[str, Any]], has_time: bool) -> Mapping[str, Any]:
         """Make a request again and again until it is answered, refused, or the time is up."""
         tries = 0
+        last_error: GameballError | None = None
         while True:  # each round takes time, and none begins after `until`
             tries += 1
             try:
                 return request(self._wait_for_slot())
+            except TableUnavailable:
+                if last_error is None:
+                    raise
+                raise self._out_of_time(last_error) from None  # what is known is what the last request said
             except GameballError as error:
+                last_error = error
                 if not retry_policy.may_retry(error, has_time):
                     raise
                 pause = retry_policy.back_off(error, tries, self.service.ids.jitter())
@@ -149,8 +158,15 @@ class _Call:
         """Wait for a slot of the rate limiter; how many seconds the request may take."""
         latest = self.until - timedelta(seconds=REQUEST_S_MIN)
         limiter, clock = self.service.rate_limiter, self.service.clock
-        if not wait_for_slot(limiter, clock, Resource.TRANSACTIONS, Priority.PROMPT, latest):
-            raise GameballThrottled("the rate limiter is used up for now")
+        try:
+            has_slot = wait_for_slot(limiter, clock, Resource.TRANSACTIONS, Priority.PROMPT, latest)
+        except (BotoCoreError, ClientError) as error:
+            name = type(error).__name__
+            raise TableUnavailable(
+                f"the rate limiter could not be written ({name}): nothing was sent"
+            ) from None
+        if not has_slot:
+            raise GameballThrottled("no slot of the rate limiter is free in time")
         left_s = (self.until - clock.now()).total_seconds()
         if left_s < REQUEST_S_MIN:
             raise GameballThrottled("no time is left for a request")
@@ -237,7 +253,7 @@ class _Call:
             )
         except GameballUnauthorized:
             raise
-        except GameballError as error:
-            if retry_policy.proves_no_customer(error, refusal):
+        except (GameballError, TableUnavailable) as error:
+            if isinstance(error, GameballError) and retry_policy.proves_no_customer(error, refusal):
                 return {"transactions": []}
             raise OutcomeUnknown("the customer's list of transactions could not be read") from error
