@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 from adjustments.batches.records import Batch, Prediction
 from adjustments.batches.states import BatchStatus
+from adjustments.core.printable import visible
 from adjustments.results.formats import points
 from adjustments.results.summary import message_of
-from adjustments.submission.csv.printable import visible
 
 SUBJECT_CHARS_MAX: Final = 100
 """SNS refuses a longer subject (Amazon SNS API Reference, Publish)."""

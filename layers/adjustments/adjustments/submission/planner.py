@@ -20,11 +20,11 @@ from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
 from adjustments.core.decimals import plain
 from adjustments.core.errors import FileRefused, NotFound, NotUtf8
+from adjustments.core.printable import shown
 from adjustments.core.runtime import Clock, Ids
 from adjustments.submission import chunk_builder
 from adjustments.submission.chunk_builder import BuiltChunks, ChunkBuilder, Totals
 from adjustments.submission.claims import claim_content
-from adjustments.submission.csv.printable import shown
 from adjustments.submission.csv.reader import CsvReader, FileFormat
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.guards import approval_reasons

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adjustments.batches.records import Rejection, Row
+from adjustments.core.printable import is_invisible
 from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.submission.csv.header import layout_of
 from adjustments.submission.csv.parser import RecordBlock
-from adjustments.submission.csv.printable import is_invisible
 from adjustments.submission.csv.problems import FileProblem, RowProblem
 from adjustments.submission.csv.row_validator import RowValidator
 from tests.unit.submission.csv.reading import Reading, cut, read

@@ -6,6 +6,7 @@ from typing import Final
 
 from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
 from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.core.printable import shown
 from adjustments.results.formats import duration, points, rows_of
 from adjustments.results.report_html import texts
 from adjustments.results.report_html.charts import (
@@ -20,7 +21,6 @@ from adjustments.results.report_html.markup import Markup, element, isolated, jo
 from adjustments.results.report_html.texts import moment, sentence
 from adjustments.results.report_html.view_model import OTHER, ExampleRow, ProblemGroup, RowsView
 from adjustments.results.summary import job_status, notes_of
-from adjustments.submission.csv.printable import shown
 
 GROUPS_MAX: Final = 50
 GROUPS_BYTES_MAX: Final = 40_000

@@ -7,7 +7,6 @@ The modules, in the order in which a file passes through them:
 - ``header``: which column is what, and the delimiter.
 - ``row_validator``: a record to a ``Row`` or a ``Rejection``; ``amounts`` parses the number.
 - ``csv_injection``: the apostrophe that keeps a spreadsheet from running a cell as a formula.
-- ``printable``: text from a file as messages repeat it.
 - ``problems``: codes of what can be wrong.
 - ``reader``: all of these together.
 

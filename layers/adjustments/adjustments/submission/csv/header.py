@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from adjustments.core import limits
 from adjustments.core.errors import FileRefused
+from adjustments.core.printable import shown
 from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.parser import (
     CONTROL,
@@ -28,7 +29,6 @@ from adjustments.submission.csv.parser import (
     row_too_long,
     unclosed_quote,
 )
-from adjustments.submission.csv.printable import shown
 from adjustments.submission.csv.problems import FileProblem
 
 DELIMITERS: Final = (",", ";", "\t", "|")

@@ -19,11 +19,11 @@ from typing import Final
 from adjustments.batches.records import Rejection, Row
 from adjustments.batches.work_files import RECORD_END, ValidatedRows
 from adjustments.core import limits
+from adjustments.core.printable import code_point, is_invisible, shown
 from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clean_amount_pattern
 from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.header import Layout
 from adjustments.submission.csv.parser import CONTROL, RecordBlock
-from adjustments.submission.csv.printable import code_point, is_invisible, shown
 from adjustments.submission.csv.problems import RowProblem
 
 _SCIENTIFIC: Final = r"[+-]?[0-9]+(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"

@@ -1,6 +1,6 @@
 """Text from a file is repeated in messages short, and with its invisible characters named."""
 
-from adjustments.submission.csv.printable import TEXT_SHOWN_CHARS_MAX, shown
+from adjustments.core.printable import TEXT_SHOWN_CHARS_MAX, shown
 
 
 def test_shown_text_is_short_and_visible():
