@@ -8,8 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from botocore.exceptions import ReadTimeoutError
-
 from adjustments.batches.files import Opened, Put, StoredObject, Writing
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
@@ -17,7 +15,7 @@ from adjustments.core.errors import ConfigurationError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
 from adjustments.gameball.credentials import Credentials, read_credentials
-from adjustments.gameball.rate_limiter import AHEAD_S, ASK_AGAIN_S, Priority, Resource
+from adjustments.gameball.rate_limiter import AHEAD_S, ASK_AGAIN_S, Priority, RateLimiterUnavailable, Resource
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -277,7 +275,7 @@ class GrantingRateLimiter:
 
 
 class FailingRateLimiter(GrantingRateLimiter):
-    """A rate limiter whose write to the table times out; ``fails`` has an entry for each slot asked for."""
+    """A rate limiter that can't be reached; ``fails`` has an entry for each slot asked for."""
 
     def __init__(self, *fails: bool) -> None:
         super().__init__()
@@ -285,7 +283,7 @@ class FailingRateLimiter(GrantingRateLimiter):
 
     def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         if self._fails and self._fails.pop(0):
-            raise ReadTimeoutError(endpoint_url="https://dynamodb")
+            raise RateLimiterUnavailable("no slot could be taken: ReadTimeoutError")
         return super().take_slot(resource, priority, within_s)
 
 

@@ -3,13 +3,21 @@
 from itertools import pairwise
 from statistics import mean
 
+import boto3
 import pytest
+from botocore.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adjustments.core.runtime import WORKERS
-from adjustments.gameball.rate_limiter import AHEAD_S, Priority
-from tests.fakes.memory import START
+from adjustments.gameball.rate_limiter import (
+    AHEAD_S,
+    Priority,
+    RateLimiterUnavailable,
+    Resource,
+    TableRateLimiter,
+)
+from tests.fakes.memory import START, CountingIds, ManualClock
 from tests.unit.gameball.crowd import Caller, Crowd, most_within, share_used
 
 LIMIT = 350
@@ -220,3 +228,21 @@ def test_callers_that_are_sent_away_for_no_time_fail_the_run_and_do_not_hang_it(
     caller.rate_limiter.take_slot = lambda *_: (False, 0.0)  # type: ignore[method-assign]
     with pytest.raises(AssertionError, match="callers run hot"):
         crowd.run(60)
+
+
+# --- unavailable ------------------------------------------------------------------------------------------
+
+
+def test_table_rate_limiter_whose_write_fails_is_unavailable_and_names_the_error():
+    closed = "http://127.0.0.1:1"
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=closed,
+        region_name="eu-central-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    limiter = TableRateLimiter(client, "table", ManualClock(), CountingIds(), LIMIT)
+    with pytest.raises(RateLimiterUnavailable, match="EndpointConnectionError"):
+        limiter.take_slot(Resource.TRANSACTIONS, Priority.PROMPT, 10.0)

@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from adjustments.core.limits import WINDOW_S
 from adjustments.core.runtime import Clock, Ids
 
@@ -37,6 +39,13 @@ class Resource(StrEnum):
     OTHERS = "others"
 
 
+class RateLimiterUnavailable(Exception):
+    """The table could not be written, so that no slot could be taken, and no request was sent for it.
+
+    What a caller has sent before it knows alone, so this says nothing of that: no answer is made of it here.
+    """
+
+
 class RateLimiter(Protocol):
     """The one rate limiter that all callers share."""
 
@@ -44,6 +53,9 @@ class RateLimiter(Protocol):
         """Ask for a slot: (True, seconds until it) or (False, seconds after which to ask again).
 
         A slot that is more than ``within_s`` seconds away is of no use and is left to others.
+
+        Raises:
+            RateLimiterUnavailable: its state can't be reached.
         """
 
 
@@ -87,7 +99,10 @@ class TableRateLimiter:
         ahead_us = int(min(AHEAD_S[priority], within_s) * _US)
         for _ in range(_TRIES_MAX):
             now_us = self._now_us()
-            slot_us = self._take(resource, now_us, now_us + ahead_us)
+            try:
+                slot_us = self._take(resource, now_us, now_us + ahead_us)
+            except (BotoCoreError, ClientError) as error:
+                raise RateLimiterUnavailable(f"no slot could be taken: {type(error).__name__}") from error
             if slot_us is not None:
                 return self._answer(slot_us, now_us + ahead_us)
         return False, self._gap_us / _US * (1 + self._ids.jitter())  # others were quicker, each time

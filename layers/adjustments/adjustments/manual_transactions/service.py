@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from adjustments.core import exact_json
 from adjustments.core.errors import (
     AdjustmentsError,
@@ -23,7 +21,13 @@ from adjustments.core.errors import (
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball import retry_policy
 from adjustments.gameball.port import Gameball
-from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
+from adjustments.gameball.rate_limiter import (
+    Priority,
+    RateLimiter,
+    RateLimiterUnavailable,
+    Resource,
+    wait_for_slot,
+)
 from adjustments.manual_transactions import matching
 from adjustments.manual_transactions.ledger import CallerContext, Completed, IdempotencyLedger
 from adjustments.manual_transactions.model import ManualTransaction
@@ -160,11 +164,8 @@ class _Call:
         limiter, clock = self.service.rate_limiter, self.service.clock
         try:
             has_slot = wait_for_slot(limiter, clock, Resource.TRANSACTIONS, Priority.PROMPT, latest)
-        except (BotoCoreError, ClientError) as error:
-            name = type(error).__name__
-            raise TableUnavailable(
-                f"the rate limiter could not be written ({name}): nothing was sent"
-            ) from None
+        except RateLimiterUnavailable as error:
+            raise TableUnavailable(f"{error}; nothing was sent") from error
         if not has_slot:
             raise GameballThrottled("no slot of the rate limiter is free in time")
         left_s = (self.until - clock.now()).total_seconds()
