@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
-from adjustments.aws.event_models import read_step
+from adjustments.aws.event_models import read_batch_id
 from adjustments.aws.logs import function_logger, log_failures
 from adjustments.aws.metrics import function_metrics
 
@@ -19,8 +19,8 @@ logger = function_logger()
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Notify of each fact once."""
     app = bootstrap.application()
-    batch_id = read_step(event)
+    batch_id = read_batch_id(event)
     logger.append_keys(batch_id=batch_id)
     batch = app.notifier.notify(batch_id)
-    logger.info("notified", facts=batch.notified)
+    logger.info("notified", facts=batch.notifications_sent)
     return {"batchId": batch.batch_id, "status": batch.status.value}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
 from adjustments.aws import batch_metrics
-from adjustments.aws.event_models import read_step, until
+from adjustments.aws.event_models import read_batch_id, step_deadline
 from adjustments.aws.logs import function_logger, log_failures
 from adjustments.aws.metrics import function_metrics
 from adjustments.polling.poller import answer_of
@@ -22,9 +22,9 @@ logger = function_logger()
 def handler(event: dict[str, Any], context: "LambdaContext") -> Mapping[str, Any]:
     """Ask once for each open job, and say what follows."""
     app = bootstrap.application()
-    batch_id = read_step(event)
+    batch_id = read_batch_id(event)
     logger.append_keys(batch_id=batch_id)
-    stop_at = until(app.clock.now(), context.get_remaining_time_in_millis())
+    stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     batch, following = app.poller.poll(batch_id, stop_at)
     answer = answer_of(batch, following)
     app.meter.count(batch_metrics.step_metrics(batch, following))

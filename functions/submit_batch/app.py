@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adjustments import bootstrap
 from adjustments.aws import batch_metrics
-from adjustments.aws.event_models import ObjectCreated, read_drop
+from adjustments.aws.event_models import ObjectCreated, read_trigger
 from adjustments.aws.logs import FunctionFailed, failure_facts, function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.batches.records import Batch
@@ -38,7 +38,7 @@ def submit(record: SQSRecord) -> None:
 def submitted(message: str) -> Iterator[Batch]:
     """The batches that a message makes: one of an object in the inbox, some of a tick."""
     app = bootstrap.application()
-    drop = read_drop(json.loads(message))
+    drop = read_trigger(json.loads(message))
     if not isinstance(drop, ObjectCreated):
         yield from app.triggers.submit_recurring(drop.time)
         return

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
 from adjustments.aws import batch_metrics
-from adjustments.aws.event_models import read_step, until
+from adjustments.aws.event_models import read_batch_id, step_deadline
 from adjustments.aws.logs import function_logger, log_failures
 from adjustments.aws.metrics import function_metrics
 
@@ -20,10 +20,10 @@ logger = function_logger()
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Send chunks until nothing more may be sent, or the time is up."""
     app = bootstrap.application()
-    batch_id = read_step(event)
+    batch_id = read_batch_id(event)
     logger.append_keys(batch_id=batch_id)
-    stop_at = until(app.clock.now(), context.get_remaining_time_in_millis())
+    stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     batch = app.sender.submit(batch_id, stop_at)
     app.meter.count(batch_metrics.step_metrics(batch))
-    logger.info("sent what may be sent", status=batch.status.value, paused=bool(batch.paused))
+    logger.info("sent what may be sent", status=batch.status.value, paused=bool(batch.pause_reason))
     return {"batchId": batch.batch_id}

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
-from adjustments.aws.event_models import until
+from adjustments.aws.event_models import step_deadline
 from adjustments.aws.logs import function_logger, log_failures
 from adjustments.aws.metrics import function_metrics
 
@@ -19,7 +19,7 @@ logger = function_logger()
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, list[str]]:
     """Look once at everything that is open."""
     app = bootstrap.application()
-    stop_at = until(app.clock.now(), context.get_remaining_time_in_millis())
+    stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     done = app.sweeper.sweep(stop_at)
     app.meter.count(app.sweeper.look())
     logger.info("swept", extra=done)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
 from adjustments.aws import batch_metrics
-from adjustments.aws.event_models import read_step
+from adjustments.aws.event_models import read_batch_id
 from adjustments.aws.logs import function_logger, log_failures
 from adjustments.aws.metrics import function_metrics
 
@@ -20,7 +20,7 @@ logger = function_logger()
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Write the four result files; the batch has its final status after them."""
     app = bootstrap.application()
-    batch_id = read_step(event)
+    batch_id = read_batch_id(event)
     logger.append_keys(batch_id=batch_id)
     began_at = app.clock.now()
     batch = app.report_writer.report(batch_id)

@@ -72,14 +72,14 @@ class CountingStore(memory.MemoryStore):
         return super().create_batch(batch, chunks)
 
     def claim_content(
-        self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
+        self, sha256: str, batch_id: str, now: datetime, until: datetime, replaces: str = ""
     ) -> str | None:
         self._wrote({})
-        return super().claim_content(sha256, batch_id, now, until, instead_of)
+        return super().claim_content(sha256, batch_id, now, until, replaces)
 
-    def reversal_of(self, sha256: str) -> str | None:
+    def reversed_batch(self, sha256: str) -> str | None:
         self._read([])
-        return super().reversal_of(sha256)
+        return super().reversed_batch(sha256)
 
     def batch(self, batch_id: str) -> Batch:
         try:
@@ -94,15 +94,15 @@ class CountingStore(memory.MemoryStore):
         self._wrote_batch(batch)
         super().save_batch(batch)
 
-    def begin_sending(self, batch: Batch, at: datetime) -> None:
+    def save_and_record_sending(self, batch: Batch, at: datetime) -> None:
         before = self.write_units
-        super().begin_sending(batch, at)
+        super().save_and_record_sending(batch, at)
         self.calls["write"] -= 1  # both in one transaction, which is charged twice
         self.write_units += self.write_units - before
 
-    def note_sending(self, batch_id: str, at: datetime) -> None:
+    def record_sending(self, batch_id: str, at: datetime) -> None:
         self._wrote({})
-        super().note_sending(batch_id, at)
+        super().record_sending(batch_id, at)
 
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         kept = list(chunks)
@@ -118,8 +118,8 @@ class CountingStore(memory.MemoryStore):
         self.read_units += max(1, ceil(size / 4096))
         return found
 
-    def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
-        found = super().chunks_at_work(batch_id, plan_id, after, untouched_max)
+    def chunks_after(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
+        found = super().chunks_after(batch_id, plan_id, after, untouched_max)
         behind = sum(name > after for name in self._chunks.get((batch_id, plan_id), {}))
         size = _bytes(table._chunk_item(batch_id, plan_id, found[-1])) if found else 0
         for start in range(0, max(1, len(found)), table.PAGE_CHUNKS):

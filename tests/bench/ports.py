@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from adjustments.batches.files import Opened, Put, StoredObject, Writing
+from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.core.errors import NotFound
 from tests.fakes.memory import START
 
@@ -52,9 +52,9 @@ class FolderFiles:
         self.calls["head"] += 1
         return StoredObject(self.bucket, key, version_id or "v1", 0, START, {})
 
-    def open(self, key: str, version_id: str | None) -> Opened:
+    def open(self, key: str, version_id: str | None) -> OpenedObject:
         stored = StoredObject(self.bucket, key, version_id or "v1", 0, START, {})
-        return Opened(stored, self.blocks(stored))
+        return OpenedObject(stored, self.blocks(stored))
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         self.calls["get"] += 1
@@ -76,7 +76,7 @@ class FolderFiles:
             self._path(self._folder, key).write_bytes(body)
 
     @contextmanager
-    def putting(self) -> Iterator[Put]:
+    def put_many(self) -> Iterator[Put]:
         yield self.put
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
@@ -91,7 +91,7 @@ class FolderFiles:
         return ""
 
     @contextmanager
-    def writing(self, key: str, content_type: str, instead_of: str | None = None) -> Iterator[Writing]:
+    def writer(self, key: str, content_type: str, replaces: str | None = None) -> Iterator[ObjectWriter]:
         out = _Sink() if self._folder is None else _Out(self._path(self._folder, key))
         try:
             yield out

@@ -104,11 +104,11 @@ def test_an_unknown_batch_is_not_found(store: BatchStore):
 
 
 def test_the_next_version_of_a_batch_replaces_it(store: BatchStore):
-    batch = a_batch(paused="401")
+    batch = a_batch(pause_reason="401")
     store.create_batch(batch)
-    store.save_batch(batch.moved(BatchStatus.SUBMITTING, paused=""))
+    store.save_batch(batch.moved(BatchStatus.SUBMITTING, pause_reason=""))
     stored = store.batch("b1")
-    assert (stored.version, stored.status, stored.paused) == (2, BatchStatus.SUBMITTING, "")
+    assert (stored.version, stored.status, stored.pause_reason) == (2, BatchStatus.SUBMITTING, "")
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 4])
@@ -173,43 +173,43 @@ def test_a_refused_claim_changes_nothing(store: BatchStore):
 
 def test_a_fact_is_claimed_until_it_was_told_or_its_time_is_up(store: BatchStore):
     a_minute = timedelta(minutes=1)
-    assert store.claim_fact("f", START, START + a_minute)
+    assert store.claim_notification("f", START, START + a_minute)
     with pytest.raises(WrongState):
-        store.claim_fact("f", START + a_minute - timedelta(milliseconds=1), START + DAY)
-    assert store.claim_fact("other", START, START + a_minute)
-    assert store.claim_fact("f", START + a_minute, START + DAY)
+        store.claim_notification("f", START + a_minute - timedelta(milliseconds=1), START + DAY)
+    assert store.claim_notification("other", START, START + a_minute)
+    assert store.claim_notification("f", START + a_minute, START + DAY)
     with pytest.raises(WrongState):
-        store.claim_fact("f", START + 2 * a_minute, START + DAY)
+        store.claim_notification("f", START + 2 * a_minute, START + DAY)
 
 
 def test_a_fact_that_was_told_is_never_claimed_again(store: BatchStore):
-    store.claim_fact("f", START, START + DAY)
+    store.claim_notification("f", START, START + DAY)
     for _ in range(2):
-        store.note_fact("f")
-    assert not store.claim_fact("f", START, START + DAY)
-    assert not store.claim_fact("f", START + 2 * DAY, START + 3 * DAY)
+        store.record_notification("f")
+    assert not store.claim_notification("f", START, START + DAY)
+    assert not store.claim_notification("f", START + 2 * DAY, START + 3 * DAY)
 
 
 def test_a_reversal_is_known_by_its_content_and_the_last_word_counts(store: BatchStore):
-    assert store.reversal_of("s1") is None
-    store.note_reversal("s1", "b1")
-    store.note_reversal("s1", "b2")
-    assert store.reversal_of("s1") == "b2"
-    assert store.reversal_of("s2") is None
+    assert store.reversed_batch("s1") is None
+    store.record_reversal("s1", "b1")
+    store.record_reversal("s1", "b2")
+    assert store.reversed_batch("s1") == "b2"
+    assert store.reversed_batch("s2") is None
 
 
 # --- senders ----------------------------------------------------------------------------------------------
 
 
 def senders(store: BatchStore, since: datetime, until: datetime) -> list[str]:
-    return [batch.batch_id for batch in store.senders(since, until)]
+    return [batch.batch_id for batch in store.batches_sent_between(since, until)]
 
 
 def test_a_batch_that_sends_is_seen_at_once_and_by_its_day(store: BatchStore):
     for name in ("b1", "b2", "b3"):
         store.create_batch(a_batch(name))
-    store.note_sending("b1", START)
-    store.note_sending("b2", START + DAY)
+    store.record_sending("b1", START)
+    store.record_sending("b2", START + DAY)
     assert senders(store, START, START) == ["b1"]
     assert senders(store, START, START + DAY) == ["b1", "b2"]
     assert senders(store, START + DAY, START + 9 * DAY) == ["b2"]
@@ -221,9 +221,9 @@ def test_a_batch_that_sends_on_many_days_is_seen_once_as_it_stands(store: BatchS
     batch = a_batch()
     store.create_batch(batch)
     for days in (0, 0, 1, 2):
-        store.note_sending("b1", START + days * DAY)
+        store.record_sending("b1", START + days * DAY)
     store.save_batch(batch.moved(BatchStatus.SUBMITTING))
-    [found] = store.senders(START, START + 5 * DAY)
+    [found] = store.batches_sent_between(START, START + 5 * DAY)
     assert found.status is BatchStatus.SUBMITTING
 
 
@@ -232,7 +232,7 @@ def test_days_end_at_midnight_utc_and_no_time_of_a_day_is_left_out(store: BatchS
     second = timedelta(seconds=1)
     for name, at in (("b1", midnight - second), ("b2", midnight), ("b3", midnight + DAY - second)):
         store.create_batch(a_batch(name))
-        store.note_sending(name, at)
+        store.record_sending(name, at)
     assert sorted(senders(store, midnight, midnight)) == ["b2", "b3"]
     assert sorted(senders(store, midnight - second, midnight + second)) == ["b1", "b2", "b3"]
 
@@ -306,7 +306,9 @@ def test_the_list_shows_a_batch_as_it_was_last_saved(store: BatchStore):
 def test_a_batch_is_open_exactly_until_it_has_ended_and_its_end_was_told(
     store: BatchStore, status: BatchStatus, is_told: bool
 ):
-    store.create_batch(a_batch(status=status, notified=(status.value,) if is_told else ("planned",)))
+    store.create_batch(
+        a_batch(status=status, notifications_sent=(status.value,) if is_told else ("planned",))
+    )
     is_over = status.is_final and is_told
     assert [batch.batch_id for batch in store.open_batches()] == ([] if is_over else ["b1"])
 
@@ -317,7 +319,7 @@ def test_a_batch_is_doubtful_where_it_needs_attention_for_rows_in_doubt(
     store: BatchStore, status: BatchStatus, in_doubt: int
 ):
     counts = Counts(rows=5, in_doubt=in_doubt)
-    store.create_batch(a_batch(status=status, counts=counts, notified=(status.value,)))
+    store.create_batch(a_batch(status=status, counts=counts, notifications_sent=(status.value,)))
     is_doubtful = status is BatchStatus.NEEDS_ATTENTION and in_doubt > 0
     assert [batch.batch_id for batch in store.doubtful_batches()] == (["b1"] if is_doubtful else [])
 
@@ -329,7 +331,7 @@ def test_open_and_doubtful_follow_each_change_of_status(store: BatchStore):
             [batch.version for batch in store.doubtful_batches()],
         )
 
-    batch = a_batch(notified=("needs_attention", "completed"))
+    batch = a_batch(notifications_sent=("needs_attention", "completed"))
     store.create_batch(batch)
     assert listed() == ([1], [])
     store.save_batch(batch := batch.moved(BatchStatus.SUBMITTING))
@@ -345,7 +347,7 @@ def test_open_and_doubtful_follow_each_change_of_status(store: BatchStore):
 
 def test_open_and_doubtful_batches_come_oldest_first(store: BatchStore):
     doubtful = {"status": BatchStatus.NEEDS_ATTENTION, "counts": Counts(rows=1, in_doubt=1)}
-    told = {"notified": ("needs_attention",)}
+    told = {"notifications_sent": ("needs_attention",)}
     for name in (NUMBERED[2], NUMBERED[0], NUMBERED[1]):
         store.create_batch(a_batch(name))
         store.create_batch(a_batch(f"{name}x", **doubtful, **told))
@@ -414,9 +416,9 @@ def test_a_batch_begins_to_send_and_is_noted_in_one_write(store: BatchStore):
     batch = a_batch()
     store.create_batch(batch)
     begun = batch.moved(BatchStatus.SUBMITTING)
-    store.begin_sending(begun, START)
+    store.save_and_record_sending(begun, START)
     assert store.batch("b1") == begun
-    assert [sender.batch_id for sender in store.senders(START, START)] == ["b1"]
+    assert [sender.batch_id for sender in store.batches_sent_between(START, START)] == ["b1"]
 
 
 def test_a_batch_that_was_changed_meanwhile_does_not_begin_and_is_not_noted(store: BatchStore):
@@ -425,13 +427,13 @@ def test_a_batch_that_was_changed_meanwhile_does_not_begin_and_is_not_noted(stor
     stopped = batch.changed(stop_reason="stopped by a person")
     store.save_batch(stopped)
     with pytest.raises(WrongState):
-        store.begin_sending(batch.moved(BatchStatus.SUBMITTING), START)
+        store.save_and_record_sending(batch.moved(BatchStatus.SUBMITTING), START)
     assert store.batch("b1") == stopped
-    assert list(store.senders(START, START)) == []
+    assert list(store.batches_sent_between(START, START)) == []
 
 
 def at_work(store: BatchStore, after: str, untouched_max: int) -> list[str]:
-    return names(store.chunks_at_work("b1", PLAN, after, untouched_max))
+    return names(store.chunks_after("b1", PLAN, after, untouched_max))
 
 
 def test_a_look_begins_behind_a_chunk_and_its_parts_and_ends_with_the_last_untouched_one(store: BatchStore):

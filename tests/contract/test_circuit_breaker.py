@@ -38,7 +38,7 @@ def test_while_nothing_was_refused_every_call_may_be_made(breaker: CircuitBreake
 def test_after_a_refusal_of_the_keys_calls_of_all_kinds_are_put_off(breaker: CircuitBreaker):
     breaker.open(Scope.KEYS, START)
     for scopes in (JOBS, TRANSACTIONS):
-        assert breaker.permit(scopes, START + timedelta(seconds=1)) == Permit(put_off_until=DUE)
+        assert breaker.permit(scopes, START + timedelta(seconds=1)) == Permit(blocked_until=DUE)
 
 
 def test_one_caller_is_elected_when_a_probe_is_due_and_the_others_wait_for_the_next(
@@ -46,7 +46,7 @@ def test_one_caller_is_elected_when_a_probe_is_due_and_the_others_wait_for_the_n
 ):
     breaker.open(Scope.KEYS, START)
     assert breaker.permit(JOBS, DUE) == Permit(is_probe=True)
-    assert breaker.permit(TRANSACTIONS, DUE) == Permit(put_off_until=DUE + PROBE_EVERY)
+    assert breaker.permit(TRANSACTIONS, DUE) == Permit(blocked_until=DUE + PROBE_EVERY)
     # its result never came: it was killed, and another one probes in its turn
     assert breaker.permit(TRANSACTIONS, DUE + PROBE_EVERY) == Permit(is_probe=True)
 
@@ -54,16 +54,16 @@ def test_one_caller_is_elected_when_a_probe_is_due_and_the_others_wait_for_the_n
 def test_what_one_kind_of_call_is_refused_for_keeps_no_other_waiting(breaker: CircuitBreaker):
     breaker.open(Scope.TRANSACTIONS, START)
     assert breaker.permit(JOBS, START) == Permit()
-    assert breaker.permit(TRANSACTIONS, START) == Permit(put_off_until=DUE)
+    assert breaker.permit(TRANSACTIONS, START) == Permit(blocked_until=DUE)
 
 
 def test_call_waits_for_the_later_of_two_probes_and_probes_for_both(breaker: CircuitBreaker):
     breaker.open(Scope.KEYS, START)
     breaker.open(Scope.JOBS, START + timedelta(seconds=5))
     late = DUE + timedelta(seconds=5)
-    assert breaker.permit(JOBS, DUE) == Permit(put_off_until=late)
+    assert breaker.permit(JOBS, DUE) == Permit(blocked_until=late)
     assert breaker.permit(JOBS, late) == Permit(is_probe=True)
-    assert breaker.permit(TRANSACTIONS, late) == Permit(put_off_until=late + PROBE_EVERY)
+    assert breaker.permit(TRANSACTIONS, late) == Permit(blocked_until=late + PROBE_EVERY)
 
 
 def test_once_it_is_closed_everybody_goes_on(breaker: CircuitBreaker):
@@ -85,7 +85,7 @@ def test_of_many_callers_at_once_the_table_elects_one(aws: Aws, make_table: Call
     with ThreadPoolExecutor(max_workers=8) as pool:
         permits = list(pool.map(ask, [JOBS, TRANSACTIONS] * 12))
     assert sum(permit.is_probe for permit in permits) == 1
-    assert all(permit.is_probe or permit.put_off_until for permit in permits)
+    assert all(permit.is_probe or permit.blocked_until for permit in permits)
 
 
 def test_where_the_table_is_out_of_reach_calls_are_made_and_their_answers_kept():

@@ -70,13 +70,13 @@ def drop(files: Files, request: pytest.FixtureRequest) -> Dropping:
 
 
 def write(files: Files, key: str, pieces: Iterator[bytes]) -> None:
-    with files.writing(key, "text/csv") as out:
+    with files.writer(key, "text/csv") as out:
         for piece in pieces:
             out.write(piece)
 
 
 def test_what_is_put_side_by_side_is_there_when_the_block_is_left(files: Files):
-    with files.putting() as put:
+    with files.put_many() as put:
         for number in range(40):
             put(f"work/{number:02}", str(number).encode() * 1000, "text/plain")
     for number in range(40):
@@ -197,7 +197,7 @@ def test_the_newest_version_is_read(files: Files):
 @pytest.mark.parametrize("body", [b"", b"x", b"x" * 1_023, b"x" * 1_024, bytes(range(256)) * 999])
 def test_a_small_object_is_read_as_it_was_put(files: Files, body: bytes):
     files.put("work/a", body, "application/json")
-    with files.putting() as put:
+    with files.put_many() as put:
         put("work/b", body, "application/json")
     assert (files.get("work/a"), files.get("work/b")) == (body, body)
 
@@ -283,7 +283,7 @@ def test_one_piece_may_be_larger_than_a_part(files: Files):
 def test_nothing_appears_of_an_object_whose_writing_ends_by_an_error(
     files: Files, pieces: int, error: type[BaseException]
 ):
-    with pytest.raises(error), files.writing("results/r.csv", "text/csv") as out:
+    with pytest.raises(error), files.writer("results/r.csv", "text/csv") as out:
         for _ in range(pieces):
             out.write(b"x" * MIB)
         raise error
@@ -295,7 +295,7 @@ def test_nothing_appears_of_an_object_whose_writing_ends_by_an_error(
 @pytest.mark.parametrize("pieces", [1, 9])
 def test_an_error_leaves_the_version_before_as_it_was(files: Files, pieces: int):
     files.put("results/r.csv", b"before", "text/csv")
-    with pytest.raises(ValueError, match="no"), files.writing("results/r.csv", "text/csv") as out:
+    with pytest.raises(ValueError, match="no"), files.writer("results/r.csv", "text/csv") as out:
         for _ in range(pieces):
             out.write(b"x" * MIB)
         raise ValueError("no")
@@ -303,7 +303,7 @@ def test_an_error_leaves_the_version_before_as_it_was(files: Files, pieces: int)
 
 
 def test_an_object_does_not_appear_before_it_is_whole(files: Files):
-    with files.writing("results/r.csv", "text/csv") as out:
+    with files.writer("results/r.csv", "text/csv") as out:
         for _ in range(9):
             out.write(b"x" * MIB)
         assert files.names("results/") == []
@@ -311,7 +311,7 @@ def test_an_object_does_not_appear_before_it_is_whole(files: Files):
 
 
 def test_two_objects_may_be_written_at_once(files: Files):
-    with files.writing("results/a", "text/csv") as a, files.writing("results/b", "text/csv") as b:
+    with files.writer("results/a", "text/csv") as a, files.writer("results/b", "text/csv") as b:
         for _ in range(9):
             a.write(b"a" * MIB)
             b.write(b"b" * MIB)
@@ -383,7 +383,7 @@ def around(files: Files) -> tuple:  # type: ignore[type-arg]
 
 
 def replace(files: Files, body: bytes, tag: str) -> None:
-    with files.writing("results/r.csv", "text/csv", tag) as out:
+    with files.writer("results/r.csv", "text/csv", tag) as out:
         out.write(body)
 
 
@@ -419,7 +419,7 @@ def test_what_was_changed_meanwhile_stays_as_it_is(files: Files, is_there: bool,
 @pytest.mark.parametrize("size", [3, 9 * MIB])
 def test_of_two_that_write_at_once_the_second_is_refused(files: Files, size: int):
     tag = files.tag("results/r.csv")
-    with pytest.raises(WrongState), files.writing("results/r.csv", "text/csv", tag) as late:
+    with pytest.raises(WrongState), files.writer("results/r.csv", "text/csv", tag) as late:
         late.write(b"l" * size)
         replace(files, b"first", tag)
     assert files.get("results/r.csv") == b"first"
@@ -437,7 +437,7 @@ def test_what_should_be_there_and_is_not_is_not_written(files: Files):
 
 def test_an_upload_that_ends_by_an_error_leaves_no_parts_behind(aws: Aws, bucket: str):
     files = BucketFiles(aws.s3, bucket)
-    with pytest.raises(ValueError, match="no"), files.writing("results/r.csv", "text/csv") as out:
+    with pytest.raises(ValueError, match="no"), files.writer("results/r.csv", "text/csv") as out:
         out.write(b"x" * 9 * MIB)
         assert aws.s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
         raise ValueError("no")
@@ -446,7 +446,7 @@ def test_an_upload_that_ends_by_an_error_leaves_no_parts_behind(aws: Aws, bucket
 
 @pytest.mark.parametrize("size", [3, 9 * MIB])
 def test_the_type_of_the_content_is_kept(aws: Aws, bucket: str, size: int):
-    with BucketFiles(aws.s3, bucket).writing("results/report.html", "text/html; charset=utf-8") as out:
+    with BucketFiles(aws.s3, bucket).writer("results/report.html", "text/html; charset=utf-8") as out:
         out.write(b"x" * size)
     head = aws.s3.head_object(Bucket=bucket, Key="results/report.html")
     assert head["ContentType"] == "text/html; charset=utf-8"
@@ -460,7 +460,7 @@ def test_work_files_are_stored_compressed_and_what_people_read_is_not(aws: Aws, 
     assert stored["ContentEncoding"] == "gzip"
     assert stored["ContentType"] == "application/json"
     assert stored["ContentLength"] < len(row) * 100
-    with files.writing("results/r.csv", "text/csv") as out:
+    with files.writer("results/r.csv", "text/csv") as out:
         out.write(row * 1_000)
     assert aws.s3.get_object(Bucket=bucket, Key="results/r.csv")["Body"].read() == row * 1_000
 

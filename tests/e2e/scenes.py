@@ -284,7 +284,7 @@ class Scenes:
         with self._being(function):
             files = BucketFiles(boto3.client("s3"), self._bucket)
             try:
-                with files.writing(f"{prefix}broken-off", "text/csv") as out:
+                with files.writer(f"{prefix}broken-off", "text/csv") as out:
                     out.write(bytes(MORE_THAN_A_PART))
                     raise _BrokenOff
             except _BrokenOff:

@@ -126,7 +126,9 @@ class MemoryTransactions(NoBatches):
     def apply(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         same = sum(entry["transactionId"] == fields["transactionId"] for entry in self.stored)
         if same > self.takes_ids_twice:
-            raise GameballRefused("422", status=422, code=9004, told="Transaction id already exists")
+            raise GameballRefused(
+                "422", status=422, code=9004, gameball_message="Transaction id already exists"
+            )
         change = Decimal(fields.get("points", fields.get("amount", 0)))
         answer = {
             "customerId": fields["customerId"],

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO
 
-from adjustments.batches.files import Opened, Put, StoredObject, Writing
+from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import ConfigurationError, NotFound, WrongState
@@ -67,31 +67,31 @@ class MemoryStore:
         return True
 
     def claim_content(
-        self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
+        self, sha256: str, batch_id: str, now: datetime, until: datetime, replaces: str = ""
     ) -> str | None:
         earlier, ends_at_s = self._contents.get(sha256, (batch_id, 0))
-        if earlier not in (batch_id, instead_of) and ends_at_s >= int(now.timestamp()):
+        if earlier not in (batch_id, replaces) and ends_at_s >= int(now.timestamp()):
             return earlier
         self._contents[sha256] = (batch_id, int(until.timestamp()))
         return None
 
-    def claim_fact(self, name: str, now: datetime, until: datetime) -> bool:
+    def claim_notification(self, name: str, now: datetime, until: datetime) -> bool:
         if name in self._facts:
             claimed_until = self._facts[name]
             if claimed_until is None:
                 return False
             if claimed_until > now:
-                raise WrongState(f"another run is telling {name}")
+                raise WrongState(f"another run is sending the notification {name}")
         self._facts[name] = until
         return True
 
-    def note_fact(self, name: str) -> None:
+    def record_notification(self, name: str) -> None:
         self._facts[name] = None
 
-    def note_reversal(self, sha256: str, batch_id: str) -> None:
+    def record_reversal(self, sha256: str, batch_id: str) -> None:
         self._reversals[sha256] = batch_id
 
-    def reversal_of(self, sha256: str) -> str | None:
+    def reversed_batch(self, sha256: str) -> str | None:
         return self._reversals.get(sha256)
 
     def batch(self, batch_id: str) -> Batch:
@@ -112,14 +112,14 @@ class MemoryStore:
         page = found[:rows_max]
         return page, page[-1].batch_id if len(found) > rows_max else None
 
-    def note_sending(self, batch_id: str, at: datetime) -> None:
+    def record_sending(self, batch_id: str, at: datetime) -> None:
         self._senders.setdefault(at.date(), {})[batch_id] = None
 
-    def begin_sending(self, batch: Batch, at: datetime) -> None:
+    def save_and_record_sending(self, batch: Batch, at: datetime) -> None:
         self.save_batch(batch)
-        self.note_sending(batch.batch_id, at)
+        self.record_sending(batch.batch_id, at)
 
-    def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
+    def batches_sent_between(self, since: datetime, until: datetime) -> Iterator[Batch]:
         days = [names for day, names in sorted(self._senders.items()) if since.date() <= day <= until.date()]
         return map(self.batch, dict.fromkeys(name for names in days for name in names))
 
@@ -139,7 +139,7 @@ class MemoryStore:
         kept = self._chunks.get((batch_id, plan_id), {})
         return [kept[name] for name in sorted(kept)]
 
-    def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
+    def chunks_after(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
         found: list[Chunk] = []
         kept = self._chunks.get((batch_id, plan_id), {})
         for name in sorted(name for name in kept if name > after):
@@ -194,9 +194,9 @@ class MemoryFiles:
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         return self._find(key, version_id)[0]
 
-    def open(self, key: str, version_id: str | None) -> Opened:
+    def open(self, key: str, version_id: str | None) -> OpenedObject:
         stored, body = self._find(key, version_id)
-        return Opened(stored, (body[start : start + 4096] for start in range(0, len(body), 4096)))
+        return OpenedObject(stored, (body[start : start + 4096] for start in range(0, len(body), 4096)))
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         body = self._find(source.key, source.version_id)[1]
@@ -210,7 +210,7 @@ class MemoryFiles:
         self.drop(key, body)
 
     @contextmanager
-    def putting(self) -> Iterator[Put]:
+    def put_many(self) -> Iterator[Put]:
         yield self.put
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
@@ -227,11 +227,11 @@ class MemoryFiles:
         return self._tag(key)
 
     @contextmanager
-    def writing(self, key: str, content_type: str, instead_of: str | None = None) -> Iterator[Writing]:
+    def writer(self, key: str, content_type: str, replaces: str | None = None) -> Iterator[ObjectWriter]:
         out = BytesIO()
         yield _Out(out)
         now = self._clock.now()
-        if instead_of is not None and self._tag(key) != instead_of:
+        if replaces is not None and self._tag(key) != replaces:
             raise WrongState(f"object {key} was changed meanwhile")
         self._keep(key, out.getvalue(), {}, now)
 
@@ -317,7 +317,7 @@ class MemoryCircuitBreaker:
         if not due:
             return Permit()
         if (latest := max(due.values())) > now:
-            return Permit(put_off_until=latest)
+            return Permit(blocked_until=latest)
         self._next_probe |= dict.fromkeys(due, now + PROBE_EVERY)
         return Permit(is_probe=True)
 

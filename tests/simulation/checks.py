@@ -279,7 +279,7 @@ class Checker:
             fail("only facts are told", subject)
         if fact not in self._facts[batch.batch_id]:
             fail("only facts are told", f"{subject}, but it is {batch.status}")
-        known = (self._worker().read or batch).notified
+        known = (self._worker().read or batch).notifications_sent
         if fact in known or f"{fact} (mail)" in known:
             fail("facts are told once", f"{subject} was told and noted before")
         self._mailed.add((batch.batch_id, fact))
@@ -291,7 +291,7 @@ class Checker:
         wanted = "Batch Needs Attention" if fact == "needs_attention" else "Batch Settled"
         if detail_type != wanted or fact not in FINAL & self._facts[batch.batch_id]:
             fail("only facts are told", f"{detail_type} {fact} of a batch that is {batch.status}")
-        if f"{fact} (event)" in (self._worker().read or batch).notified:
+        if f"{fact} (event)" in (self._worker().read or batch).notifications_sent:
             fail("facts are told once", f"{detail_type} {fact} was told and noted before")
         self._told[(batch.batch_id, fact)] += 1
 
@@ -328,12 +328,15 @@ class Checker:
                 continue
             self._check_files(batch)
             self._check_order(batch)
-            if batch.reporting:
+            if batch.report_run_id:
                 fail("everything ends", f"the results of {batch.batch_id} were never written to their end")
             if self.calm and (batch.counts.in_doubt or batch.past_deadline):
                 fail("no doubt without a cause", f"{batch.batch_id} ended as {batch.status} in calm weather")
-            if batch.paused and not batch.past_deadline:
-                fail("outcomes are true", f"{batch.batch_id} is {batch.status} and paused: {batch.paused}")
+            if batch.pause_reason and not batch.past_deadline:
+                fail(
+                    "outcomes are true",
+                    f"{batch.batch_id} is {batch.status} and paused: {batch.pause_reason}",
+                )
         for check in self.at_end:
             check()
 
@@ -345,7 +348,7 @@ class Checker:
 
     def _check_told(self, batch: Batch) -> None:
         fact = batch.status.value
-        if fact not in batch.notified:
+        if fact not in batch.notifications_sent:
             fail("everybody is told", f"{batch.batch_id} is {fact}, and nobody was told")
         if (batch.batch_id, fact) not in self._mailed:
             fail("everybody is told", f"{batch.batch_id} is {fact}, and no mail says so")
@@ -452,8 +455,8 @@ class Checker:
 
     def _check_guards(self, batch: Batch, file: File) -> None:
         limit = self._scenario.approval_above_rows
-        is_held = bool(limit) and not file.is_dry_run and len(accepted(file)) > limit
-        if (batch.status == "awaiting_approval") != is_held or batch.dry_run != file.is_dry_run:
+        is_leased = bool(limit) and not file.is_dry_run and len(accepted(file)) > limit
+        if (batch.status == "awaiting_approval") != is_leased or batch.dry_run != file.is_dry_run:
             fail("guards hold", f"{batch.batch_id} is {batch.status}, dry run: {batch.dry_run}")
         is_named = file.is_named or "recurring" in file.key
         if not (file.is_dry_run or file.metadata.get("allow-duplicate") or is_named):

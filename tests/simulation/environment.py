@@ -301,8 +301,8 @@ class Environment:
         checker = self.world.checker
         taken = {(batch.source.key, batch.source.version_id) for batch in checker.batches.values()}
         is_ended = all(
-            batch.status.value in batch.notified
-            and not batch.reporting
+            batch.status.value in batch.notifications_sent
+            and not batch.report_run_id
             and (batch.status.value in FINAL or self._waits_in_vain(batch))
             and not checker.may_learn_more(batch)
             for batch in checker.batches.values()

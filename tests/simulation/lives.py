@@ -45,8 +45,9 @@ FaultOf = Callable[[str, bool, bool], Fault | None]
 
 _TABLE_WRITES: Final = frozenset(
     {
-        "add_chunks", "begin_sending", "claim_content", "claim_fact", "create_batch", "note_fact",
-        "note_reversal", "note_sending", "save_batch", "save_chunk", "split_chunk", "take_slot",
+        "add_chunks", "save_and_record_sending", "claim_content", "claim_notification", "create_batch",
+        "record_notification",
+        "record_reversal", "record_sending", "save_batch", "save_chunk", "split_chunk", "take_slot",
     }
 )  # fmt: skip
 _NO_KEYS: Final = (Fault.NO_SECRET, Fault.SECRET_BUSY)

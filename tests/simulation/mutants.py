@@ -327,12 +327,12 @@ def _no_stop() -> Sequence[Patch]:
 
 @mutant("look only behind chunks that may still change")
 def _passed_open() -> Sequence[Patch]:
-    return [(Chunk, "is_certain", property(lambda self: self.state is not ChunkState.PLANNED))]
+    return [(Chunk, "is_final", property(lambda self: self.state is not ChunkState.PLANNED))]
 
 
 @mutant("look only behind chunks that hold rows in doubt")
 def _passed_doubt() -> Sequence[Patch]:
-    return [(Chunk, "is_certain", property(lambda self: self.state.is_over))]
+    return [(Chunk, "is_final", property(lambda self: self.state.is_over))]
 
 
 @mutant("forget the failed rows behind which a look begins")
@@ -508,10 +508,10 @@ def _wrong_total() -> Sequence[Patch]:
 
 @mutant("write over results that another run wrote")
 def _write_over() -> Sequence[Patch]:
-    def writing(self: ResultFiles, name: str) -> Any:
-        return self._files.writing(f"{self._folder}/{name}", "text/plain")
+    def writer(self: ResultFiles, name: str) -> Any:
+        return self._files.writer(f"{self._folder}/{name}", "text/plain")
 
-    return [(ResultFiles, "writing", writing)]
+    return [(ResultFiles, "writer", writer)]
 
 
 @mutant("write results whoever has claimed them")
@@ -561,7 +561,7 @@ def _no_find() -> Sequence[Patch]:
 
 @mutant("note nobody who sends")
 def _no_senders() -> Sequence[Patch]:
-    return [(MemoryStore, "note_sending", lambda *_: None)]
+    return [(MemoryStore, "record_sending", lambda *_: None)]
 
 
 @mutant("ignore a row's twins")
@@ -577,7 +577,7 @@ def _no_quiet() -> Sequence[Patch]:
     def judged(doubt: Doubt, transactions: Any, now: datetime, quiet: timedelta) -> Evidence:
         return judge(doubt, transactions, now, timedelta(0))
 
-    return [(investigating, "judge", judged), (lookup_rounds, "LOOK_EVERY", timedelta(0))]
+    return [(investigating, "judge", judged), (lookup_rounds, "ROUND_PAUSE_MIN", timedelta(0))]
 
 
 @mutant("conclude from absence without a token")

@@ -70,7 +70,7 @@ def _reverse_again() -> Sequence[Patch]:
 
 @mutant("forget which content reverses a batch", Kind.REVERSAL)
 def _unknown_reversal() -> Sequence[Patch]:
-    return [(MemoryStore, "note_reversal", lambda *_: None)]
+    return [(MemoryStore, "record_reversal", lambda *_: None)]
 
 
 @mutant("approve a batch as often as somebody says so", Kind.TWO_STACKS)

@@ -181,7 +181,7 @@ def describe(step: Step) -> str:
 def _short(arg: object) -> str:
     match arg:
         case Batch():
-            said = f"{arg.stop_reason[:12]} {arg.paused[:12]}"
+            said = f"{arg.stop_reason[:12]} {arg.pause_reason[:12]}"
             return f"batch({arg.status} v{arg.version} x{arg.executions} {said})"
         case Chunk():
             return f"chunk({arg.chunk_id} {arg.state} v{arg.version} {arg.token} job {arg.job_id})"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from adjustments.batches.files import Writing
+from adjustments.batches.files import ObjectWriter
 from adjustments.batches.records import Batch, Chunk
 from adjustments.core.errors import ConfigurationError, GameballUnavailable, WrongState
 from adjustments.gameball.rate_limiter import Priority, Resource
@@ -28,17 +28,17 @@ STORE = (
     "batch",
     "batches",
     "chunks",
-    "chunks_at_work",
+    "chunks_after",
     "add_chunks",
     "claim_content",
-    "note_reversal",
-    "reversal_of",
-    "claim_fact",
-    "note_fact",
-    "note_sending",
-    "senders",
+    "record_reversal",
+    "reversed_batch",
+    "claim_notification",
+    "record_notification",
+    "record_sending",
+    "batches_sent_between",
 )
-CONDITIONAL = ("save_batch", "begin_sending", "save_chunk", "create_batch")
+CONDITIONAL = ("save_batch", "save_and_record_sending", "save_chunk", "create_batch")
 FILES = ("describe", "open", "blocks", "get", "put", "put_new", "names", "versions", "tag")
 GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "transactions")
 
@@ -157,9 +157,9 @@ class SimulatedWorld:
                 effect = partial(self._watched, effect, watchers[name])
             elif name == "create_batch":
                 effect = partial(self._created, effect)
-            elif name == "begin_sending":
+            elif name == "save_and_record_sending":
                 effect = partial(self._begun, effect)
-            elif name in ("batch", "chunks", "chunks_at_work"):
+            elif name in ("batch", "chunks", "chunks_after"):
                 effect = partial(self._seen, name, effect)
             self._set(store, name, self._wrapped("store", name, effect, name in CONDITIONAL))
         for name in ("open_batches", "doubtful_batches"):
@@ -175,7 +175,7 @@ class SimulatedWorld:
             elif name == "put_new":
                 effect = partial(self._kept_new, effect)
             self._set(files, name, self._wrapped("files", name, effect))
-        self._set(files, "writing", partial(self._writing, files.writing))
+        self._set(files, "writer", partial(self._writing, files.writer))
 
     def _hook_gameball(self) -> None:
         for name in GAMEBALL:
@@ -365,11 +365,11 @@ class SimulatedWorld:
 
     @contextmanager
     def _writing(
-        self, effect: Callable[..., Any], key: str, content_type: str, instead_of: str | None = None
-    ) -> Iterator[Writing]:
+        self, effect: Callable[..., Any], key: str, content_type: str, replaces: str | None = None
+    ) -> Iterator[ObjectWriter]:
         """An object that is written piece by piece: it may be lost before it appears, and after."""
         point = self._wrapped("files", "finish writing", lambda key: None)
-        with effect(key, content_type, instead_of) as out:
+        with effect(key, content_type, replaces) as out:
             yield out
             point(key)
         point(key)

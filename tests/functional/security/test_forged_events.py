@@ -31,10 +31,10 @@ class WatchedFiles(MemoryFiles):
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)
-        self.looked_at: set[str] = set()
+        self.looked_up_at: set[str] = set()
 
     def _find(self, key: str, version_id: str | None) -> tuple[StoredObject, bytes]:
-        self.looked_at.add(key)
+        self.looked_up_at.add(key)
         return super()._find(key, version_id)
 
 
@@ -44,10 +44,10 @@ def files(world: World) -> WatchedFiles:
     files = world.files
     files.__class__ = WatchedFiles
     assert isinstance(files, WatchedFiles)
-    files.looked_at = set()
+    files.looked_up_at = set()
     for key in ("results/b1/results.csv", "work/api/x.csv", "recurring/monthly.csv", "other/x.csv", "x.csv"):
         files.drop(key, ROWS)
-    files.looked_at.clear()
+    files.looked_up_at.clear()
     return files
 
 
@@ -72,7 +72,7 @@ def test_event_of_another_bucket_is_refused_before_anything_is_read(
 ):
     files.drop("inbox/f.csv", ROWS)
     assert fails(created("inbox/f.csv", {"name": bucket}))
-    assert (files.looked_at, world.executions.started) == (set(), [])
+    assert (files.looked_up_at, world.executions.started) == (set(), [])
     assert control(gameball, "requests")["requests"] == []
 
 
@@ -83,7 +83,7 @@ def test_event_of_another_bucket_is_refused_before_anything_is_read(
 )  # fmt: skip
 def test_object_elsewhere_is_no_drop(world: World, files: WatchedFiles, key: str):
     assert call("submit_batch", created(key)) == DONE
-    assert (files.looked_at, world.executions.started) == (set(), [])
+    assert (files.looked_up_at, world.executions.started) == (set(), [])
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_object_elsewhere_is_no_drop(world: World, files: WatchedFiles, key: str
 def test_key_is_taken_by_the_letter(world: World, files: WatchedFiles, key: str):
     """No object has such a key; a tidied or decoded one would lead to an object that there is."""
     assert fails(created(key))
-    assert (files.looked_at, world.executions.started) == ({key}, [])
+    assert (files.looked_up_at, world.executions.started) == ({key}, [])
 
 
 def test_version_of_another_object_is_not_read(world: World, files: WatchedFiles):
     other = files.drop("results/b1/results.csv", ROWS)
     files.drop("inbox/f.csv", ROWS)
     assert fails(created("inbox/f.csv", version_id=other.version_id))
-    assert (files.looked_at, world.executions.started) == ({"inbox/f.csv"}, [])
+    assert (files.looked_up_at, world.executions.started) == ({"inbox/f.csv"}, [])
 
 
 def test_tick_takes_what_recurs_whatever_else_it_names(world: World, files: WatchedFiles, gameball: StandIn):
@@ -113,7 +113,7 @@ def test_tick_takes_what_recurs_whatever_else_it_names(world: World, files: Watc
         detail={"bucket": {"name": "somebody-elses"}, "object": {"key": "results/b1/results.csv"}},
     )
     assert call("submit_batch", tick) == DONE
-    inputs = {key for key in files.looked_at if not key.startswith("work/2026")}
+    inputs = {key for key in files.looked_up_at if not key.startswith("work/2026")}
     assert inputs == {"recurring/monthly.csv"}
     assert len(control(gameball, "audit")["applied"]) == 1
 
@@ -132,7 +132,7 @@ def test_tick_takes_what_recurs_whatever_else_it_names(world: World, files: Watc
 def test_body_of_another_form_stays_in_the_queue(world: World, files: WatchedFiles, body: str):
     event = {"Records": [{"messageId": "m1", "eventSource": "aws:sqs", "body": body}]}
     assert fails(event)
-    assert files.looked_at == set()
+    assert files.looked_up_at == set()
 
 
 @pytest.mark.parametrize("name", ["poll_jobs", "submit_more", "write_report", "notify"])
@@ -142,7 +142,7 @@ def test_step_of_a_batch_that_there_is_not_touches_nothing(
 ):
     with pytest.raises(FunctionFailed, match="NotFound"):
         call(name, {"batchId": batch_id})
-    assert files.looked_at == set()
+    assert files.looked_up_at == set()
 
 
 @pytest.mark.parametrize(

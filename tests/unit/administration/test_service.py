@@ -326,14 +326,14 @@ def test_reversal_that_is_killed_as_it_is_noted_leaves_no_file_that_is_not_known
     gameball = MemoryGameball()
     world = World(gameball)
     first = world.run(world.drop(THREE))
-    note = world.store.note_reversal
+    note = world.store.record_reversal
 
     def die(sha256: str, batch_id: str) -> None:
         if effect_first:
             note(sha256, batch_id)
         raise KeyboardInterrupt
 
-    world.store.note_reversal = die  # type: ignore[method-assign]
+    world.store.record_reversal = die  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         world.reverser.reverse(first.batch_id)
     with pytest.raises(NotFound):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adjustments.batches.files import Opened
+from adjustments.batches.files import OpenedObject
 from adjustments.batches.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
@@ -52,7 +52,7 @@ def test_one_that_fails_does_not_keep_the_sweep_from_the_others():
     world.clock.sleep(3600)
     open_ = world.files.open
 
-    def fail_once(key: str, version_id: str | None) -> Opened:
+    def fail_once(key: str, version_id: str | None) -> OpenedObject:
         if key == "inbox/broken.csv":
             raise RuntimeError("no access")
         return open_(key, version_id)

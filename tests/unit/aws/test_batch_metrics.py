@@ -37,7 +37,7 @@ def test_step_without_worries_counts_nothing():
 
 
 def test_step_tells_of_refused_keys_and_of_doubts():
-    told = measures.step_metrics(make_batch(paused="Gameball answered 401"), step(rows_in_doubt=7))
+    told = measures.step_metrics(make_batch(pause_reason="Gameball answered 401"), step(rows_in_doubt=7))
     assert told == {"KeysRefused": 1, "RowsInDoubtOpen": 7}
 
 

@@ -21,6 +21,6 @@ class FailingS3:
 @pytest.mark.parametrize("refused", ["work/00", "work/20", "work/39"])
 def test_one_put_of_many_that_fails_is_told(refused: str):
     client: Any = FailingS3(refused)
-    with pytest.raises(OSError, match=refused), BucketFiles(client, "bucket").putting() as put:
+    with pytest.raises(OSError, match=refused), BucketFiles(client, "bucket").put_many() as put:
         for number in range(40):
             put(f"work/{number:02}", b"", "text/plain")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.batches.records import Rejection, Row
-from adjustments.batches.work_files import KeptRow, read_header, read_rows, rows_part
+from adjustments.batches.work_files import PlannedRow, read_header, read_rows, write_rows_part
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.reader import CsvReader
 
@@ -31,10 +31,10 @@ def test_every_row_comes_back_in_the_order_of_the_file(rows: list[tuple[str, ...
         return
     names = header.split(",")
     for part in parts:
-        kept = rows_part(names, part)
+        kept = write_rows_part(names, part)
         assert read_header(kept) == names
         assert read_rows(kept) == [_kept(decision) for decision in part.in_order()]
 
 
-def _kept(decision: Row | Rejection) -> KeptRow:
-    return KeptRow(*decision[:5], decision.message if isinstance(decision, Rejection) else "")
+def _kept(decision: Row | Rejection) -> PlannedRow:
+    return PlannedRow(*decision[:5], decision.message if isinstance(decision, Rejection) else "")

@@ -67,7 +67,7 @@ def test_sends_polls_and_look_ups_together_make_one_call_a_minute():
     assert len(door.calls) == 2
     door.refuses_with, door.job_state = None, "completed"
     began = world.clock.now()
-    while world.store.batch(sent.batch_id).paused:
+    while world.store.batch(sent.batch_id).pause_reason:
         tick(world, sent)
         world.clock.sleep(1)
     assert world.clock.now() - began <= timedelta(minutes=1)
@@ -88,7 +88,7 @@ def test_chunk_that_is_put_off_is_left_as_it_was():
     [tried] = world.store.chunks(first.batch_id, first.plan_id)
     [put_off] = world.store.chunks(second.batch_id, second.plan_id)
     assert (tried.attempts, put_off.attempts, put_off.version) == (1, 0, 1)
-    assert "the next call is made after" in world.store.batch(second.batch_id).paused
+    assert "the next call is made after" in world.store.batch(second.batch_id).pause_reason
 
 
 def tick(world: World, batch: Batch) -> None:

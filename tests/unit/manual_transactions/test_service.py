@@ -35,7 +35,7 @@ FUNCTION_MS = 26_000
 
 
 def refused(code: int | None, status: int = 422) -> GameballRefused:
-    return GameballRefused(f"Gameball answered {status}", status=status, code=code, told="no")
+    return GameballRefused(f"Gameball answered {status}", status=status, code=code, gameball_message="no")
 
 
 class Desk:
@@ -295,7 +295,7 @@ def test_a_collision_of_times_is_refused_and_says_why_when_the_caller_chose_it()
     with pytest.raises(GameballRefused) as raised:
         desk.add(transactionTime="2026-11-21T11:00:00Z")
     assert raised.value.code == 9003
-    assert "transactionTime" in str(raised.value.told)
+    assert "transactionTime" in str(raised.value.gameball_message)
     assert desk.applied == []
 
 

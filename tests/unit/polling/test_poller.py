@@ -84,10 +84,10 @@ def test_refused_keys_pause_and_right_ones_resume():
     world = World(gameball)
     batch = world.drop(THREE)
     paused, _ = world.poller.poll(batch.batch_id, world.clock.now())
-    assert paused.paused == "Gameball answered 401"
+    assert paused.pause_reason == "Gameball answered 401"
     gameball.poll_error = None
     ended = world.run(batch)
-    assert (ended.status, ended.paused) == (BatchStatus.COMPLETED, "")
+    assert (ended.status, ended.pause_reason) == (BatchStatus.COMPLETED, "")
 
 
 def test_waits_grow_from_seconds_to_a_minute():
@@ -115,7 +115,7 @@ def test_poll_that_began_before_the_end_changes_nothing_of_an_ended_batch():
     gameball = MemoryGameball([OutcomeUnknown("lost")])
     world = World(gameball, canary_rows=1, failure_percent_max=20, dialect=Dialect.GUIDE)
     batch = world.drop(THREE)
-    read = world.store.chunks_at_work
+    read = world.store.chunks_after
     ended: list[Batch] = []
 
     def end_meanwhile(batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
@@ -125,6 +125,6 @@ def test_poll_that_began_before_the_end_changes_nothing_of_an_ended_batch():
             world.store.save_batch(ended[0])
         return read(batch_id, plan_id, after, untouched_max)
 
-    world.store.chunks_at_work = end_meanwhile  # type: ignore[method-assign]
+    world.store.chunks_after = end_meanwhile  # type: ignore[method-assign]
     world.poller.poll(batch.batch_id, world.clock.now())
     assert [world.store.batch(batch.batch_id)] == ended

@@ -193,7 +193,7 @@ def test_customer_with_several_rows_is_asked_about_once():
     world.sweep()
     assert gameball.looked_up == ["a", "b"]
     after = world.store.batch(ended.batch_id)
-    assert (after.counts.applied, after.reconciliation.rows_asked) == (1, 3)
+    assert (after.counts.applied, after.reconciliation.rows_looked_up) == (1, 3)
 
 
 def test_customer_whose_list_brings_no_answer_keeps_nobody_waiting_and_is_tried_once_more():
@@ -251,7 +251,7 @@ def test_while_keys_are_refused_looks_are_put_off_and_counted_as_none():
     gameball.transactions = refuse  # type: ignore[method-assign]
     world.sweep()
     state = world.store.batch(ended.batch_id).reconciliation
-    assert (len(gameball.looked_up), state.rows_asked, state.rows_left) == (1, 0, 30)
+    assert (len(gameball.looked_up), state.rows_looked_up, state.rows_left) == (1, 0, 30)
     gameball.looked_up.clear()
     gameball.transactions = transactions  # type: ignore[method-assign]
     world.sweep()
@@ -327,11 +327,11 @@ PLANTED_BUGS: dict[str, tuple[Any, str, Any]] = {
         "_read_progress",
         lambda _: LookupProgress({}, {}),
     ),
-    "look while another run does": (lookup_rounds, "is_held", lambda *_: False),
+    "look while another run does": (lookup_rounds, "is_leased", lambda *_: False),
     "pause although rows are left": (
         sweeper,
         "is_due",
-        lambda batch, now: batch.reconciliation.looked_at is None,
+        lambda batch, now: batch.reconciliation.looked_up_at is None,
     ),
 }
 

@@ -136,7 +136,9 @@ def asked(body: Any, *script: Any) -> MemoryNotifications:
     return bus
 
 
-REFUSED = GameballRefused("422", status=422, code=9008, request_id="r-1", told="Insufficient points")
+REFUSED = GameballRefused(
+    "422", status=422, code=9008, request_id="r-1", gameball_message="Insufficient points"
+)
 
 
 @pytest.mark.parametrize(

@@ -492,13 +492,17 @@ def test_points_have_a_sign_and_thousands_and_no_trailing_zeros(amount: str, tex
         (Reconciliation(), "The system starts to look them up with its next sweep"),
         (
             Reconciliation(
-                round=1, begun_at=START, looked_at=START + timedelta(minutes=1), rows_asked=3, rows_left=9
+                round=1,
+                begun_at=START,
+                looked_up_at=START + timedelta(minutes=1),
+                rows_looked_up=3,
+                rows_left=9,
             ),
             "looked up 3 of 12 rows in doubt",
         ),
-        (Reconciliation(round=1, looked_at=START, rows_asked=12), "looked up all 12 rows in doubt"),
+        (Reconciliation(round=1, looked_up_at=START, rows_looked_up=12), "looked up all 12 rows in doubt"),
         (
-            Reconciliation(round=9, looked_at=START + timedelta(days=4), rows_asked=12),
+            Reconciliation(round=9, looked_up_at=START + timedelta(days=4), rows_looked_up=12),
             "It does not look them up again",
         ),
     ],

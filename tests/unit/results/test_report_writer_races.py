@@ -51,8 +51,8 @@ def interrupt(world: World, number: int, meanwhile: Callable[[], None]) -> list[
         return call
 
     @contextmanager
-    def writing(*args: Any) -> Any:
-        happens("writing")
+    def writer(*args: Any) -> Any:
+        happens("writer")
         with original(*args) as out:
             yield out
             happens("finish")
@@ -60,7 +60,7 @@ def interrupt(world: World, number: int, meanwhile: Callable[[], None]) -> list[
     for name in ("batch", "chunks", "save_batch"):
         setattr(world.store, name, hooked(name, getattr(world.store, name)))
     world.files.tag = hooked("tag", world.files.tag)  # type: ignore[method-assign]
-    original, world.files.writing = world.files.writing, writing  # type: ignore[assignment, method-assign]
+    original, world.files.writer = world.files.writer, writer  # type: ignore[assignment, method-assign]
     return calls
 
 
@@ -155,7 +155,7 @@ def test_sweep_waits_for_a_run_that_regenerates_results():
     world.run(batch)
     world.executions.running.clear()
     ended = world.store.batch(batch.batch_id)
-    world.store.save_batch(ended.changed(reporting="somebody", reporting_since=world.clock.now()))
+    world.store.save_batch(ended.changed(report_run_id="somebody", report_started_at=world.clock.now()))
     assert world.sweep()["resumed"] == []
     world.clock.sleep(REPORTS_MAY_TAKE.total_seconds())
     assert world.sweep()["resumed"] == [batch.batch_id]

@@ -81,7 +81,7 @@ def test_expected_end_leaves_the_pause_after_the_canary_out_of_the_pace():
         (5, [running(1, 0), running(2, 1)], {}),  # no job has ended
         (30, [ended(1, 0, 20, rows=100), unsent(2)], {"has_canary": True}),  # the pace is unknown
         (90, [ended(1, 0, 20), running(2, 1)], {}),  # it takes longer than any before
-        (12, [ended(1, 0, 10), running(2, 2)], {"paused": "Gameball refuses the keys"}),
+        (12, [ended(1, 0, 10), running(2, 2)], {"pause_reason": "Gameball refuses the keys"}),
         (12, [ended(1, 0, 10), running(2, 2)], {"status": BatchStatus.NEEDS_ATTENTION}),
         (12, [ended(1, 0, 10), ended(2, 0, 10)], {}),  # nothing is open
     ],
@@ -108,7 +108,7 @@ def test_progress_of_a_moving_batch_has_a_rate():
 
 
 @pytest.mark.parametrize(
-    "values", [{"paused": "Gameball refuses the keys"}, {"status": BatchStatus.COMPLETED_WITH_ERRORS}]
+    "values", [{"pause_reason": "Gameball refuses the keys"}, {"status": BatchStatus.COMPLETED_WITH_ERRORS}]
 )
 def test_progress_of_a_batch_that_does_not_move_has_neither_rate_nor_expected_end(values: dict[str, Any]):
     batch = make_batch(**{"status": BatchStatus.POLLING, "counts": Counts(rows=2_000), **values})

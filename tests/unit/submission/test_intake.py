@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from adjustments.batches.files import Opened
+from adjustments.batches.files import OpenedObject
 from adjustments.batches.states import BatchStatus
 from adjustments.reconciliation.decisions import Approval
 from adjustments.submission import chunk_builder
@@ -116,7 +116,7 @@ def test_recurring_file_that_fails_keeps_no_other_from_being_taken():
         world.files.drop(f"recurring/{name}.csv", THREE.encode())
     open_ = world.files.open
 
-    def deny(key: str, version_id: str | None) -> Opened:
+    def deny(key: str, version_id: str | None) -> OpenedObject:
         if key == "recurring/b.csv":
             raise RuntimeError("access denied")
         return open_(key, version_id)
@@ -131,7 +131,7 @@ def test_recurring_file_that_fails_keeps_no_other_from_being_taken():
 def test_what_was_just_written_is_sent_without_being_read_again(monkeypatch: pytest.MonkeyPatch):
     gameball = MemoryGameball()
     world = World(gameball)
-    for port, name in ((world.store, "batch"), (world.store, "chunks_at_work"), (world.files, "get")):
+    for port, name in ((world.store, "batch"), (world.store, "chunks_after"), (world.files, "get")):
         original = getattr(port, name)
 
         def read_later(*args: str, original=original) -> object:

@@ -47,7 +47,9 @@ def test_each_row_is_in_one_chunk_or_rejected_and_the_sum_is_conserved(rows: lis
     keys = WorkKeys(batch.batch_id, batch.plan_id)
     kept = [row for part in range(1, batch.row_parts + 1)
             for row in read_rows(world.files.get(keys.rows(part)))]  # fmt: skip
-    accepted = [(row.customer_id, Decimal(row.amount), row.reason) for row in kept if not row.rejected_for]
+    accepted = [
+        (row.customer_id, Decimal(row.amount), row.reason) for row in kept if not row.rejection_message
+    ]
     sent: list[tuple[str, Decimal]] = []
     for chunk in world.store.chunks(batch.batch_id, batch.plan_id):
         pairs = customers_and_amounts(rows_of(world.files.get(chunk.payload_key)))

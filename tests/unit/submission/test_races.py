@@ -36,7 +36,7 @@ def test_report_that_lost_its_save_says_so():
 
     def beaten(batch: Batch) -> None:
         world.store.save_batch = save  # type: ignore[method-assign]
-        save(world.store.batch(batch.batch_id).changed(paused="meanwhile"))
+        save(world.store.batch(batch.batch_id).changed(pause_reason="meanwhile"))
         save(batch)
 
     world.store.save_batch = beaten  # type: ignore[method-assign]
@@ -78,7 +78,7 @@ def test_batch_that_ended_well_is_not_paused():
     gameball.refuses = lambda customers: "a" in customers
     world = World(gameball)
     ended = world.run(world.drop(THREE))
-    assert (ended.counts.applied, ended.counts.failed, ended.paused) == (2, 1, "")
+    assert (ended.counts.applied, ended.counts.failed, ended.pause_reason) == (2, 1, "")
 
 
 def test_stop_that_comes_at_the_first_moment_holds():

@@ -79,11 +79,11 @@ def test_refused_keys_pause_the_batch_and_fail_no_row():
     gameball = MemoryGameball([GameballUnauthorized("Gameball answered 401", status=401)] * 2)
     world = World(gameball)
     batch = world.drop(THREE)
-    assert batch.paused == "Gameball answered 401"
+    assert batch.pause_reason == "Gameball answered 401"
     assert states(world, batch.batch_id) == [("001-00001", "planned")]
     ended = world.run(batch)
     assert ended.status is BatchStatus.COMPLETED
-    assert not ended.paused
+    assert not ended.pause_reason
 
 
 def test_two_workers_send_a_chunk_once():
@@ -94,7 +94,7 @@ def test_two_workers_send_a_chunk_once():
     batch = world.drop(THREE)
     before = [chunk.replaced(state=ChunkState.PLANNED, version=1)
               for chunk in stale(batch.batch_id, batch.plan_id)]  # fmt: skip
-    world.store.chunks_at_work = lambda *_: before  # type: ignore[method-assign]
+    world.store.chunks_after = lambda *_: before  # type: ignore[method-assign]
     look = ChunkCursor(world.store, batch.batch_id)
     world.sender._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1), {})
     assert len(gameball.requests) == 1
@@ -177,7 +177,7 @@ def test_payload_that_was_changed_is_not_sent():
     batch = world.drop(THREE)
     [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
     world.files.put(chunk.payload_key, world.files.get(chunk.payload_key).replace(b"3", b"9"), "")
-    approved = batch.changed(notified=(), status=BatchStatus.SUBMITTING)
+    approved = batch.changed(notifications_sent=(), status=BatchStatus.SUBMITTING)
     world.store.save_batch(approved)
     with pytest.raises(WrongState):
         world.sender.submit(batch.batch_id, world.clock.now() + timedelta(minutes=1))
@@ -208,7 +208,7 @@ def test_of_a_long_answer_a_record_keeps_the_beginning(error: type[GameballError
     [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
     assert chunk.error.startswith("Gameball answered: ? xxx")
     assert len(chunk.error) == ERROR_CHARS_MAX
-    assert len(world.store.batch(batch.batch_id).paused) in (0, ERROR_CHARS_MAX)
+    assert len(world.store.batch(batch.batch_id).pause_reason) in (0, ERROR_CHARS_MAX)
 
 
 def test_sender_for_whom_no_place_is_left_before_its_end_ends_without_looking_again_and_again():

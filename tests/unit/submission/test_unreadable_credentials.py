@@ -51,20 +51,20 @@ class KeylessGameball(MemoryGameball):
 def test_chunk_whose_keys_can_not_be_read_is_not_in_doubt_and_goes_when_they_can():
     world = World(KeylessGameball(sends=2))
     batch = world.drop(THREE)
-    assert batch.paused == "the secret must be JSON"
+    assert batch.pause_reason == "the secret must be JSON"
     [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
     assert (chunk.state.value, chunk.intent_at) == ("planned", None)
     ended = world.run(batch)
-    assert (ended.status, ended.counts.applied, ended.paused) == (BatchStatus.COMPLETED, 3, "")
+    assert (ended.status, ended.counts.applied, ended.pause_reason) == (BatchStatus.COMPLETED, 3, "")
 
 
 def test_poll_without_readable_keys_pauses_the_batch_until_they_are():
     world = World(KeylessGameball(polls=1))
     batch = world.drop(THREE)
     world.poller.poll(batch.batch_id, world.clock.now())
-    assert world.store.batch(batch.batch_id).paused == "the secret must be JSON"
+    assert world.store.batch(batch.batch_id).pause_reason == "the secret must be JSON"
     ended = world.run(batch)
-    assert (ended.status, ended.paused) == (BatchStatus.COMPLETED, "")
+    assert (ended.status, ended.pause_reason) == (BatchStatus.COMPLETED, "")
 
 
 def test_stop_is_taken_without_readable_keys_and_its_jobs_are_asked_later():
@@ -75,11 +75,11 @@ def test_stop_is_taken_without_readable_keys_and_its_jobs_are_asked_later():
     world.administration.stop(batch.batch_id, "ann", "", world.clock.now() + timedelta(seconds=20))
     world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
     [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
-    assert (chunk.state.value, chunk.stop_asked) == ("submitted", False)
+    assert (chunk.state.value, chunk.stop_requested) == ("submitted", False)
     gameball.is_readable = True
     world.run(batch)
     [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
-    assert chunk.stop_asked
+    assert chunk.stop_requested
 
 
 def test_stopped_batch_ends_at_its_deadline_without_readable_keys():

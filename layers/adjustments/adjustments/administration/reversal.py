@@ -57,7 +57,7 @@ class Reverser:
 
     def _left_no_trace(self, batch_id: str) -> bool:
         try:
-            return self.store.batch(batch_id).left_no_trace
+            return self.store.batch(batch_id).changed_no_balance
         except NotFound:
             return False  # it is being planned at this moment
 
@@ -67,7 +67,7 @@ class Reverser:
         key = f"results/{batch.batch_id}/{NAME}"
         reason = f"reversal of {batch.batch_id}"
         rows, total, digest = 0, Decimal(0), hashlib.sha256()
-        with self.files.writing(key, "text/csv") as out:
+        with self.files.writer(key, "text/csv") as out:
             out.write(_line(["customerId", "amount", "reason"]))
             for result in results.rows():
                 if result.outcome is Outcome.APPLIED:
@@ -76,7 +76,7 @@ class Reverser:
                     digest.update(content_of(rows_json([customer_id], [plain(amount)], [reason])))
                     rows, total = rows + 1, exact_sum([total, amount])
             # before the file appears, so that nobody ever drops one that is not known as a reversal
-            self.store.note_reversal(digest.hexdigest(), batch.batch_id)
+            self.store.record_reversal(digest.hexdigest(), batch.batch_id)
         url = self.files.link(key, LINK_S)
         return {"batchId": batch.batch_id, "key": key, "rows": rows, "total": total, "url": url}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
-from adjustments.batches.optimistic_update import change
+from adjustments.batches.optimistic_update import update_batch
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
@@ -71,7 +71,7 @@ class BatchAdministration:
         WrongState where any of them is not what the approver believes, where the file was changed or removed
         since it was planned, and where the batch does not wait for approval.
         """
-        approved = change(self.store, batch_id, lambda batch: self._approved(batch, approval))
+        approved = update_batch(self.store, batch_id, lambda batch: self._approved(batch, approval))
         log_event("batch approved", approved)
         return self.starter.start(approved)
 
@@ -101,7 +101,7 @@ class BatchAdministration:
             WrongState: the batch can't be stopped, or its jobs were asked to stop and can't be kept.
         """
         reason = f"stopped by {by}" + (f": {note}" if note else "")
-        batch = change(self.store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs))
+        batch = update_batch(self.store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs))
         log_event("batch stopped by a person", batch)
         self.stopper.stop_jobs(batch, until)
         return self.starter.start(batch)

@@ -83,7 +83,7 @@ class Sweeper:
     def _resume(self, batch: Batch) -> bool:
         """Start the state machine again for a batch that has none running; tell of one that waits in vain."""
         if batch.status is BatchStatus.AWAITING_APPROVAL:
-            return batch.status not in batch.notified and bool(self.notifier.notify(batch.batch_id))
+            return batch.status not in batch.notifications_sent and bool(self.notifier.notify(batch.batch_id))
         if self._is_young(batch) or self._is_being_reported(batch):
             return False
         if batch.executions and self.executions.is_running(execution_name(batch.batch_id, batch.executions)):
@@ -101,7 +101,7 @@ class Sweeper:
 
     def _is_being_reported(self, batch: Batch) -> bool:
         """Somebody resolves it at this moment, and writes its results anew."""
-        since = batch.reporting_since
+        since = batch.report_started_at
         return batch.status.is_final and since is not None and self.clock.now() < since + REPORTS_MAY_TAKE
 
     def _missed(self) -> Iterator[Drop]:

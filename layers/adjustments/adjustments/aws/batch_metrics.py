@@ -27,7 +27,10 @@ def batch_end_metrics(batch: Batch) -> Mapping[str, int]:
 
 def step_metrics(batch: Batch, step: NextStep | None = None) -> Mapping[str, int]:
     """A batch under way, as one step of the state machine left it: only what should worry somebody."""
-    worries = {"KeysRefused": int(bool(batch.paused)), "RowsInDoubtOpen": step.rows_in_doubt if step else 0}
+    worries = {
+        "KeysRefused": int(bool(batch.pause_reason)),
+        "RowsInDoubtOpen": step.rows_in_doubt if step else 0,
+    }
     return {name: number for name, number in worries.items() if number}
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from adjustments.batches.files import Opened, Put, StoredObject, Writing
+from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.core.errors import NotFound, WrongState
 
 if TYPE_CHECKING:
@@ -45,11 +45,13 @@ class BucketFiles:
             head = self._client.head_object(Bucket=self._bucket, Key=key, **_version(version_id))
         return self._described(key, version_id, head)
 
-    def open(self, key: str, version_id: str | None) -> Opened:
+    def open(self, key: str, version_id: str | None) -> OpenedObject:
         """See ``Files``."""
         with _absence_told(key):
             answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
-        return Opened(self._described(key, version_id, answer), answer["Body"].iter_chunks(_BLOCK_BYTES))
+        return OpenedObject(
+            self._described(key, version_id, answer), answer["Body"].iter_chunks(_BLOCK_BYTES)
+        )
 
     def _described(self, key: str, version_id: str | None, answer: Any) -> StoredObject:
         return StoredObject(
@@ -81,7 +83,7 @@ class BucketFiles:
         self._client.put_object(Bucket=self._bucket, Key=key, ContentType=content_type, **packed(body))
 
     @contextmanager
-    def putting(self) -> Iterator[Put]:
+    def put_many(self) -> Iterator[Put]:
         """See ``Files``."""
         under_way: deque[Future[None]] = deque()
 
@@ -121,15 +123,15 @@ class BucketFiles:
             return ""
 
     @contextmanager
-    def writing(self, key: str, content_type: str, instead_of: str | None = None) -> Iterator[Writing]:
+    def writer(self, key: str, content_type: str, replaces: str | None = None) -> Iterator[ObjectWriter]:
         """See ``Files``."""
-        upload = _Upload(self._client, self._bucket, key, content_type, instead_of)
+        upload = _Upload(self._client, self._bucket, key, content_type, replaces)
         try:
             yield upload
             upload.finish()
         except BaseException as error:
             upload.abandon()
-            if instead_of is not None and _code_of(error) in _CHANGED:
+            if replaces is not None and _code_of(error) in _CHANGED:
                 raise WrongState(f"object {key} was changed meanwhile") from error
             raise
 
@@ -168,14 +170,14 @@ class _Upload:
     """One object on its way: a single put while it is small, a multipart upload when it grows."""
 
     def __init__(
-        self, client: "S3Client", bucket: str, key: str, content_type: str, instead_of: str | None
+        self, client: "S3Client", bucket: str, key: str, content_type: str, replaces: str | None
     ) -> None:
         self._client = client
         self._target: Any = {"Bucket": bucket, "Key": key}
         self._content_type = content_type
         self._condition: Any = {}
-        if instead_of is not None:
-            self._condition = {"IfMatch": instead_of} if instead_of else {"IfNoneMatch": "*"}
+        if replaces is not None:
+            self._condition = {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
         self._buffer = bytearray()
         self._upload_id = ""
         self._parts: list[Any] = []

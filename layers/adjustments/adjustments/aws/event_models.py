@@ -1,6 +1,6 @@
 """What the functions receive from AWS's services and from the state machine."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +26,7 @@ class Tick(NamedTuple):
     time: datetime
 
 
-def read_step(event: Mapping[str, Any]) -> str:
+def read_batch_id(event: Mapping[str, Any]) -> str:
     """The id of the batch that a step of the state machine is about."""
     batch_id = event["batchId"]
     if not isinstance(batch_id, str):
@@ -34,7 +34,7 @@ def read_step(event: Mapping[str, Any]) -> str:
     return batch_id
 
 
-def read_drop(event: Mapping[str, Any]) -> ObjectCreated | Tick:
+def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | Tick:
     """Read what came through the intake queue; raises RequestRefused for what does not belong there."""
     match event:
         case {
@@ -58,21 +58,6 @@ def _instant(text: str) -> datetime | None:
     return instant if instant.tzinfo else None
 
 
-def take_each(records: Iterable[dict[str, Any]], take: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Take each message of a queue; the answer names those that failed, which stay in it.
-
-    Powertools' batch utility does the same, and loads every kind of event and asyncio for it: an eighth of a
-    start (docs/benchmarks.md).
-    """
-    failed = []
-    for record in records:
-        try:
-            take(record)
-        except Exception:  # the handler has told of it
-            failed.append({"itemIdentifier": record["messageId"]})
-    return {"batchItemFailures": failed}
-
-
-def until(now: datetime, remaining_ms: int) -> datetime:
+def step_deadline(now: datetime, remaining_ms: int) -> datetime:
     """When a step has to stop taking on work, given the milliseconds that its function may still run."""
     return now + timedelta(milliseconds=remaining_ms) - STEP_MARGIN

@@ -195,4 +195,4 @@ def _status_of(error: AdjustmentsError) -> int:
 
 
 def _own_message(error: AdjustmentsError) -> str:
-    return str(getattr(error, "told", None) or getattr(error, "message", error))
+    return str(getattr(error, "gameball_message", None) or getattr(error, "message", error))

@@ -1,17 +1,17 @@
 """Batches, their chunks and the rate limiter in one DynamoDB table.
 
-=====================  ==============================  =====================================================
-``pk``                 ``sk``                          what
-=====================  ==============================  =====================================================
-``batch#<batchId>``    ``batch``                       the batch; ``listing`` and, while it is open, ``open``
-``batch#<batchId>``    ``chunk#<planId>#<chunkId>``    a chunk of the plan
-``content#<sha256>``   ``content``                     which batch accepted this content, until ``expiresAt``
-``reversal#<sha256>``  ``reversal``                    which batch this content reverses
-``fact#<name>``        ``fact``                        something told, or ``claimedUntil`` a time for it
-``sending#<day>``      ``<batchId>``                   that the batch sent something on that day (UTC)
-``slots#<resource>``   ``slots``                       ``nextUs``: the next free slot, in µs
-``circuit#gameball``   ``circuit``                     while keys are refused: the next probe, in µs
-=====================  ==============================  =====================================================
+=======================  =============================  ====================================================
+``pk``                   ``sk``                         what
+=======================  =============================  ====================================================
+``batch#<batchId>``      ``batch``                      the batch; ``listing`` and, while it is open, ``open``
+``batch#<batchId>``      ``chunk#<planId>#<chunkId>``   a chunk of the plan
+``content#<sha256>``     ``content``                    which batch accepted this content, until ``expiresAt``
+``reversal#<sha256>``    ``reversal``                   which batch this content reverses
+``notification#<name>``  ``notification``               a notification that was sent; ``claimedUntil`` before
+``sending#<day>``        ``<batchId>``                  that the batch sent something on that day (UTC)
+``slots#<resource>``     ``slots``                      ``nextUs``: the next free slot, in microseconds
+``circuit#gameball``     ``circuit``                    while keys are refused: when the next probe is due
+=======================  =============================  ====================================================
 
 Index ``listing`` (hash ``listing``, range ``batchId``) lists all batches by time, the sparse index ``open``
 (hash ``open``, range ``batchId``) those that have not ended, and those with rows in doubt (``doubt``).
@@ -85,7 +85,7 @@ class TableBatchStore:
         return True
 
     def claim_content(
-        self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
+        self, sha256: str, batch_id: str, now: datetime, until: datetime, replaces: str = ""
     ) -> str | None:
         """See ``BatchStore``."""
         item = {"pk": f"content#{sha256}", "sk": "content", "batchId": batch_id}
@@ -99,7 +99,7 @@ class TableBatchStore:
                 ConditionExpression=f"{_IS_NEW} OR batchId IN (:mine, :instead) OR expiresAt < :now",
                 ExpressionAttributeValues={
                     ":mine": {"S": batch_id},
-                    ":instead": {"S": instead_of},
+                    ":instead": {"S": replaces},
                     ":now": {"N": str(int(now.timestamp()))},
                 },
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -109,12 +109,12 @@ class TableBatchStore:
             return str(earlier["Item"]["batchId"]["S"])
         return None
 
-    def claim_fact(self, name: str, now: datetime, until: datetime) -> bool:
+    def claim_notification(self, name: str, now: datetime, until: datetime) -> bool:
         """See ``BatchStore``."""
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item={**_fact_key(name), "claimedUntil": _seconds(until)},
+                Item={**_notification_key(name), "claimedUntil": _seconds(until)},
                 ConditionExpression=f"{_IS_NEW} OR claimedUntil <= :now",
                 ExpressionAttributeValues={":now": _seconds(now)},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -122,20 +122,20 @@ class TableBatchStore:
         except self._client.exceptions.ConditionalCheckFailedException as failed:
             kept: Any = failed.response
             if "claimedUntil" in kept["Item"]:
-                raise WrongState(f"another run is telling {name}") from None
+                raise WrongState(f"another run is sending the notification {name}") from None
             return False
         return True
 
-    def note_fact(self, name: str) -> None:
+    def record_notification(self, name: str) -> None:
         """See ``BatchStore``."""
-        self._client.put_item(TableName=self._table, Item=_fact_key(name))
+        self._client.put_item(TableName=self._table, Item=_notification_key(name))
 
-    def note_reversal(self, sha256: str, batch_id: str) -> None:
+    def record_reversal(self, sha256: str, batch_id: str) -> None:
         """See ``BatchStore``."""
         item = {"pk": f"reversal#{sha256}", "sk": "reversal", "batchId": batch_id}
         self._client.put_item(TableName=self._table, Item={name: {"S": text} for name, text in item.items()})
 
-    def reversal_of(self, sha256: str) -> str | None:
+    def reversed_batch(self, sha256: str) -> str | None:
         """See ``BatchStore``."""
         key = {"pk": {"S": f"reversal#{sha256}"}, "sk": {"S": "reversal"}}
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
@@ -168,11 +168,11 @@ class TableBatchStore:
             found.append(Batch.model_validate(_values(item)))
         return found, None
 
-    def note_sending(self, batch_id: str, at: datetime) -> None:
+    def record_sending(self, batch_id: str, at: datetime) -> None:
         """See ``BatchStore``."""
         self._client.put_item(TableName=self._table, Item=_sender_item(batch_id, at))
 
-    def begin_sending(self, batch: Batch, at: datetime) -> None:
+    def save_and_record_sending(self, batch: Batch, at: datetime) -> None:
         """See ``BatchStore``."""
         next_: Any = {
             "TableName": self._table,
@@ -188,7 +188,7 @@ class TableBatchStore:
                 raise WrongState(f"{batch.batch_id} was changed meanwhile") from cancelled
             raise
 
-    def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
+    def batches_sent_between(self, since: datetime, until: datetime) -> Iterator[Batch]:
         """See ``BatchStore``. Not by the index, which may not show yet what was written a moment ago."""
         names: dict[str, None] = {}
         for number in range((until.date() - since.date()).days + 1):
@@ -223,7 +223,7 @@ class TableBatchStore:
         pages = self._pages(self._chunks_query(batch_id, plan_id))
         return [Chunk.model_validate(_values(item)) for item in pages]
 
-    def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
+    def chunks_after(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
         """See ``BatchStore``."""
         query = self._chunks_query(batch_id, plan_id)
         if after:
@@ -355,8 +355,8 @@ def _values(item: Item) -> dict[str, Any]:
     return {name: _deserialise(value) for name, value in item.items()}
 
 
-def _fact_key(name: str) -> Item:
-    return {"pk": {"S": f"fact#{name}"}, "sk": {"S": "fact"}}
+def _notification_key(name: str) -> Item:
+    return {"pk": {"S": f"notification#{name}"}, "sk": {"S": "notification"}}
 
 
 def _seconds(moment: datetime) -> Item:

@@ -54,6 +54,6 @@ class ChunkCursor:
             self._written = None
             return written.chunks
         through = batch.checkpoint.through
-        chunks = self._store.chunks_at_work(batch.batch_id, batch.plan_id, through, UNTOUCHED_MAX)
+        chunks = self._store.chunks_after(batch.batch_id, batch.plan_id, through, UNTOUCHED_MAX)
         self.checkpoint = advance_checkpoint(batch, chunks)
         return chunks

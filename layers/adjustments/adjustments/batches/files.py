@@ -19,14 +19,14 @@ class StoredObject(NamedTuple):
     metadata: Mapping[str, str]
 
 
-class Opened(NamedTuple):
+class OpenedObject(NamedTuple):
     """An object's version, and its bytes, which can be read once; nothing is lost by leaving them."""
 
     stored: StoredObject
     blocks: Iterator[bytes]
 
 
-class Writing(Protocol):
+class ObjectWriter(Protocol):
     """An object that is being written; it appears whole, or not at all."""
 
     def write(self, data: bytes) -> None:
@@ -43,7 +43,7 @@ class Files(Protocol):
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         """Look at an object, its newest version where none is named; raises NotFound."""
 
-    def open(self, key: str, version_id: str | None) -> Opened:
+    def open(self, key: str, version_id: str | None) -> OpenedObject:
         """Look at an object as ``describe`` does, and begin to read it; raises NotFound."""
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
@@ -55,7 +55,7 @@ class Files(Protocol):
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
 
-    def putting(self) -> AbstractContextManager[Put]:
+    def put_many(self) -> AbstractContextManager[Put]:
         """Write many small objects side by side; they are all there when the block is left without error."""
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
@@ -67,15 +67,15 @@ class Files(Protocol):
     def tag(self, key: str) -> str:
         """Name what an object holds now; empty where there is none."""
 
-    def writing(
-        self, key: str, content_type: str, instead_of: str | None = None
-    ) -> AbstractContextManager[Writing]:
+    def writer(
+        self, key: str, content_type: str, replaces: str | None = None
+    ) -> AbstractContextManager[ObjectWriter]:
         """Write a large object piece by piece; nothing appears when the block is left by an error.
 
         Args:
             key: the object's key.
             content_type: what it holds.
-            instead_of: the tag of what may be replaced, None for anything.
+            replaces: the tag of what may be replaced, None for anything.
 
         Raises WrongState, and writes nothing, where the object has changed since it had that tag.
         """

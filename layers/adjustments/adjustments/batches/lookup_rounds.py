@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 from adjustments.batches.records import Batch, Reconciliation
 from adjustments.batches.states import BatchStatus
 
-LOOK_EVERY: Final = timedelta(minutes=5)
+ROUND_PAUSE_MIN: Final = timedelta(minutes=5)
 """Pause after the first rounds; after later ones it is half as long as the doubt is old."""
 
-LOOK_FOR: Final = timedelta(days=3)
+SEARCH_PERIOD: Final = timedelta(days=3)
 """How long after its intent a row in doubt is looked for; what is uncertain then waits for a person."""
 
 LEASE: Final = timedelta(minutes=6)
@@ -58,7 +58,7 @@ def rows_by_customer(rows: Iterable[DoubtfulRow]) -> dict[str, list[DoubtfulRow]
     return grouped
 
 
-def still_to_ask(customers: Iterable[str], done: LookupProgress, round_: int) -> list[str]:
+def customers_to_look_up(customers: Iterable[str], done: LookupProgress, round_: int) -> list[str]:
     """The customers that were not asked about in a round, in order: those never asked about come first, those
     whose look-up failed last.
     """
@@ -66,7 +66,9 @@ def still_to_ask(customers: Iterable[str], done: LookupProgress, round_: int) ->
     return sorted(waiting, key=lambda name: (done.failed.get(name, 0), done.asked.get(name, 0)))
 
 
-def noted(done: LookupProgress, asked: Iterable[str], failed: Iterable[str], round_: int) -> LookupProgress:
+def record_lookups(
+    done: LookupProgress, asked: Iterable[str], failed: Iterable[str], round_: int
+) -> LookupProgress:
     """A checkpoint after some look-ups: who was asked about, and whose look-up failed."""
     tries = dict(done.failed)
     known = done.asked | dict.fromkeys(asked, round_)
@@ -82,18 +84,22 @@ def noted(done: LookupProgress, asked: Iterable[str], failed: Iterable[str], rou
 def is_due(batch: Batch, now: datetime) -> bool:
     """Whether evidence is to be looked for now, and no other run is at it."""
     state = batch.reconciliation
-    if batch.status is not BatchStatus.NEEDS_ATTENTION or batch.reporting or is_held(batch, now):
+    if batch.status is not BatchStatus.NEEDS_ATTENTION or batch.report_run_id or is_leased(batch, now):
         return False
-    return state.looked_at is None or bool(state.rows_left) or now >= _next_round_at(batch, state.looked_at)
+    return (
+        state.looked_up_at is None
+        or bool(state.rows_left)
+        or now >= _next_round_at(batch, state.looked_up_at)
+    )
 
 
-def is_held(batch: Batch, now: datetime) -> bool:
+def is_leased(batch: Batch, now: datetime) -> bool:
     """Whether a run holds the batch, which has not outlived its lease."""
     until = batch.reconciliation.lease_until
     return until is not None and now < until
 
 
-def held(batch: Batch, token: str, now: datetime) -> Batch:
+def acquire_lease(batch: Batch, token: str, now: datetime) -> Batch:
     """The batch held by a run from now on; a new round begins where the last one has ended."""
     state = batch.reconciliation
     if not state.rows_left:
@@ -104,7 +110,7 @@ def held(batch: Batch, token: str, now: datetime) -> Batch:
             lookup_progress_key=state.lookup_progress_key,
         )
     lease: dict[str, Any] = {"lease_token": token, "lease_until": now + LEASE}
-    return batch.changed(reconciliation=state.replaced(looked_at=now, **lease))
+    return batch.changed(reconciliation=state.replaced(looked_up_at=now, **lease))
 
 
 def summary_of_reconciliation(batch: Batch) -> dict[str, Any]:
@@ -115,9 +121,9 @@ def summary_of_reconciliation(batch: Batch) -> dict[str, Any]:
     left = state.rows_left if state.round else batch.counts.in_doubt
     return {
         "reconciliation": {
-            "rowsLookedUp": state.rows_asked,
+            "rowsLookedUp": state.rows_looked_up,
             "rowsLeft": left if batch.counts.in_doubt else 0,
-            "lookedUpAt": _instant(state.looked_at),
+            "lookedUpAt": _instant(state.looked_up_at),
             "expectedEnd": _instant(expected_end(batch)),
             "nextRoundAt": _instant(next_round_at(batch)),
         }
@@ -127,22 +133,22 @@ def summary_of_reconciliation(batch: Batch) -> dict[str, Any]:
 def expected_end(batch: Batch) -> datetime | None:
     """When the rows that are left will have been looked up, by the pace of this round; None if unknown."""
     state = batch.reconciliation
-    if not (state.rows_left and state.rows_asked and state.looked_at and state.begun_at):
+    if not (state.rows_left and state.rows_looked_up and state.looked_up_at and state.begun_at):
         return None
-    return state.looked_at + (state.looked_at - state.begun_at) * state.rows_left / state.rows_asked
+    return state.looked_up_at + (state.looked_up_at - state.begun_at) * state.rows_left / state.rows_looked_up
 
 
 def next_round_at(batch: Batch) -> datetime | None:
     """When the rows still in doubt are looked up again; None before a round has ended, and after the last."""
     state = batch.reconciliation
-    if not batch.counts.in_doubt or state.rows_left or state.looked_at is None:
+    if not batch.counts.in_doubt or state.rows_left or state.looked_up_at is None:
         return None
-    at = _next_round_at(batch, state.looked_at)
-    return at if at <= _ended_at(batch) + LOOK_FOR else None
+    at = _next_round_at(batch, state.looked_up_at)
+    return at if at <= _ended_at(batch) + SEARCH_PERIOD else None
 
 
-def _next_round_at(batch: Batch, looked_at: datetime) -> datetime:
-    return looked_at + max(LOOK_EVERY, (looked_at - _ended_at(batch)) / 2)
+def _next_round_at(batch: Batch, looked_up_at: datetime) -> datetime:
+    return looked_up_at + max(ROUND_PAUSE_MIN, (looked_up_at - _ended_at(batch)) / 2)
 
 
 def _ended_at(batch: Batch) -> datetime:
@@ -158,6 +164,6 @@ def read_lookup_progress(stored: Mapping[str, Any]) -> LookupProgress:
     return LookupProgress(dict(stored["asked"]), dict(stored["failed"]))
 
 
-def customers_in(rows: Mapping[str, Sequence[DoubtfulRow]], names: Iterable[str]) -> int:
+def count_rows_of(rows: Mapping[str, Sequence[DoubtfulRow]], names: Iterable[str]) -> int:
     """How many rows in doubt some customers have."""
     return sum(len(rows[name]) for name in names)

@@ -227,7 +227,7 @@ def advance_checkpoint(batch: Batch, chunks: Sequence[Chunk]) -> Checkpoint:
     checkpoint = batch.checkpoint
     for _, parts in groupby(chunks, _root):
         family = list(parts)
-        if not all(chunk.is_certain for chunk in family):
+        if not all(chunk.is_final for chunk in family):
             break
         known = _known(family)
         checkpoint = Checkpoint(

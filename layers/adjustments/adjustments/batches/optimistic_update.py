@@ -12,7 +12,7 @@ CHANGE_TRIES_MAX: Final = 8
 """How often a change that must not be lost is tried; each try takes one read and one write."""
 
 
-def kept(message: str) -> str:
+def storable_text(message: str) -> str:
     """What is kept of Gameball's words: short enough for a record, and characters that a record can hold."""
     return message[:ERROR_CHARS_MAX].encode(errors="replace").decode()
 
@@ -31,7 +31,7 @@ def save_or_reread(store: BatchStore, batch: Batch) -> Batch:
     return batch if try_save(store, batch) else store.batch(batch.batch_id)
 
 
-def change(store: BatchStore, batch_id: str, changed: Callable[[Batch], Batch]) -> Batch:
+def update_batch(store: BatchStore, batch_id: str, changed: Callable[[Batch], Batch]) -> Batch:
     """Change a batch as it stands, and again as it stands then when somebody else was quicker.
 
     ``changed`` says what to make of the batch, or raises; raises WrongState when others keep being quicker.

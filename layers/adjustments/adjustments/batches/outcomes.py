@@ -30,7 +30,7 @@ class Settlement(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def stored_outcome(outcome: str, message: str) -> RowOutcome:
+def read_outcome(outcome: str, message: str) -> RowOutcome:
     """Read back what JSON made of a row's outcome; most rows have the same."""
     return RowOutcome(Outcome(outcome), message)
 

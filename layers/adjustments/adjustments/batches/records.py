@@ -143,16 +143,16 @@ class Reconciliation(StoredModel):
     """How far the search for evidence on a batch's rows in doubt has come (batches/lookup_rounds.py).
 
     ``round`` counts the rounds, in each of which every row in doubt is looked up once; ``begun_at`` is when
-    this one began, ``looked_at`` when something was last looked up; ``rows_asked`` were looked up in this
-    round, ``rows_left`` were not yet; ``jobs_asked`` says that the jobs were asked for in this round.
+    this one began, ``looked_up_at`` when something was last looked up; ``rows_looked_up`` were looked up in
+    this round, ``rows_left`` were not yet; ``jobs_asked`` says that the jobs were asked for in this round.
     ``lookup_progress_key`` names the work file with the customers that were looked up. ``lease_token`` names
     the one run that may look, until ``lease_until``.
     """
 
     round: int = 0
     begun_at: datetime | None = None
-    looked_at: datetime | None = None
-    rows_asked: int = 0
+    looked_up_at: datetime | None = None
+    rows_looked_up: int = 0
     rows_left: int = 0
     jobs_asked: bool = False
     lookup_progress_key: str = ""
@@ -165,14 +165,14 @@ class Batch(StoredModel):
 
     ``plan_id`` names the one planning run whose chunks count; ``total`` is the exact sum of the accepted
     amounts and ``absolute_total`` the sum of their magnitudes, as decimal text; ``refusal`` says why the
-    whole file was refused, ``stop_reason`` why nothing more is sent, ``paused`` why nothing is sent for now,
-    ``canary_note`` why a second canary goes or went;
+    whole file was refused, ``stop_reason`` why nothing more is sent, ``pause_reason`` why nothing is sent for
+    now, ``canary_note`` why a second canary goes or went;
     ``approved_by`` and ``stopped_by`` are the identities of who did so; ``keeps_jobs`` says that the stopped
     batch's running jobs may end; ``reverses`` and ``reversed_by`` name
     the other half of a reversal; ``executions`` counts the starts of the state machine;
-    ``notified`` holds the facts that were told already; ``telling_since`` is when a run began
-    to tell one more; ``reconciliation`` says how far rows in doubt were looked up; ``reporting`` names the
-    one run that may write the result files until they belong to the record, ``reporting_since`` when it
+    ``notifications_sent`` holds the facts that were told already; ``notifying_since`` is when a run began
+    to tell one more; ``reconciliation`` says how far rows in doubt were looked up; ``report_run_id`` names
+    the one run that may write the result files until they belong to the record, ``report_started_at`` when it
     began; ``prediction`` is what a dry run has found.
     """
 
@@ -207,15 +207,15 @@ class Batch(StoredModel):
     reverses: str = ""
     reversed_by: str = ""
     past_deadline: bool = False
-    paused: str = ""
+    pause_reason: str = ""
     dialect: str = ""
     executions: int = 0
-    notified: tuple[str, ...] = ()
-    telling_since: datetime | None = None
+    notifications_sent: tuple[str, ...] = ()
+    notifying_since: datetime | None = None
     resolutions: tuple[Resolution, ...] = ()
     reconciliation: Reconciliation = Reconciliation()
-    reporting: str = ""
-    reporting_since: datetime | None = None
+    report_run_id: str = ""
+    report_started_at: datetime | None = None
 
     @property
     def accepted_rows(self) -> int:
@@ -225,10 +225,14 @@ class Batch(StoredModel):
     @property
     def is_open(self) -> bool:
         """Whether something is left to do: to end it, to tell of its end, or to write its results anew."""
-        return not self.status.is_final or self.status.value not in self.notified or bool(self.reporting)
+        return (
+            not self.status.is_final
+            or self.status.value not in self.notifications_sent
+            or bool(self.report_run_id)
+        )
 
     @property
-    def left_no_trace(self) -> bool:
+    def changed_no_balance(self) -> bool:
         """Whether it has ended and surely changed no balance."""
         return self.status.is_final and not (self.counts.applied or self.counts.in_doubt)
 
@@ -276,7 +280,7 @@ class Chunk(StoredModel):
     not_before: datetime | None = None
     attempts: int = 0
     job_state: str = ""
-    stop_asked: bool = False
+    stop_requested: bool = False
     error: str = ""
     outcomes_key: str = ""
     counts: Counts = Counts()
@@ -293,7 +297,7 @@ class Chunk(StoredModel):
         return self.state is ChunkState.PLANNED and not self.attempts and "." not in self.chunk_id
 
     @property
-    def is_certain(self) -> bool:
+    def is_final(self) -> bool:
         """Whether nothing can change it any more: rows in doubt may still become certain."""
         return not (CHUNK_MOVES[self.state] or self.counts.in_doubt)
 

@@ -18,26 +18,26 @@ class BatchStore(Protocol):
         """
 
     def claim_content(
-        self, sha256: str, batch_id: str, now: datetime, until: datetime, instead_of: str = ""
+        self, sha256: str, batch_id: str, now: datetime, until: datetime, replaces: str = ""
     ) -> str | None:
         """Keep which batch accepted a content; the id of another one that did so and whose time is not up.
 
-        ``instead_of`` names a batch whose claim may be taken over.
+        ``replaces`` names a batch whose claim may be taken over.
         """
 
-    def claim_fact(self, name: str, now: datetime, until: datetime) -> bool:
+    def claim_notification(self, name: str, now: datetime, until: datetime) -> bool:
         """Take on the telling of a fact until some time; False where it was told before.
 
         Raises WrongState where another run has taken it on and its time is not up.
         """
 
-    def note_fact(self, name: str) -> None:
+    def record_notification(self, name: str) -> None:
         """Keep that a fact was told."""
 
-    def note_reversal(self, sha256: str, batch_id: str) -> None:
+    def record_reversal(self, sha256: str, batch_id: str) -> None:
         """Keep which batch is reversed by a content."""
 
-    def reversal_of(self, sha256: str) -> str | None:
+    def reversed_batch(self, sha256: str) -> str | None:
         """Which batch is reversed by a content."""
 
     def batch(self, batch_id: str) -> Batch:
@@ -49,13 +49,13 @@ class BatchStore(Protocol):
     def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
         """Batches, newest first, and where the next page starts."""
 
-    def note_sending(self, batch_id: str, at: datetime) -> None:
+    def record_sending(self, batch_id: str, at: datetime) -> None:
         """Keep that a batch is about to send at a time."""
 
-    def begin_sending(self, batch: Batch, at: datetime) -> None:
+    def save_and_record_sending(self, batch: Batch, at: datetime) -> None:
         """Keep a batch's next version, and that it is about to send; raises WrongState as ``save_batch``."""
 
-    def senders(self, since: datetime, until: datetime) -> Iterator[Batch]:
+    def batches_sent_between(self, since: datetime, until: datetime) -> Iterator[Batch]:
         """Each batch that was noted to send between two times; perhaps some more, but never one too few."""
 
     def open_batches(self) -> Iterator[Batch]:
@@ -70,7 +70,7 @@ class BatchStore(Protocol):
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         """The chunks of a plan, in the order of sending."""
 
-    def chunks_at_work(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
+    def chunks_after(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
         """The chunks of a plan behind one, in the order of sending, until there are so many untouched ones.
 
         ``after`` is a chunk's id, or empty to begin with the first.

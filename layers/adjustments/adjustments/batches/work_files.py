@@ -52,18 +52,18 @@ class ValidatedRows(NamedTuple):
         return sorted([*rows, *self.rejections], key=itemgetter(0))
 
 
-class KeptRow(NamedTuple):
-    """One row of the input as it was planned; ``rejected_for`` is empty for an adjustment."""
+class PlannedRow(NamedTuple):
+    """One row of the input as it was planned; ``rejection_message`` is empty for an adjustment."""
 
     line: int
     customer_id: str
     amount: str
     reason: str
     cells: list[str]
-    rejected_for: str
+    rejection_message: str
 
 
-def rows_part(header: Sequence[str], part: ValidatedRows) -> bytes:
+def write_rows_part(header: Sequence[str], part: ValidatedRows) -> bytes:
     """Write a part of the input: the file's header and the part's rejections as JSON, then the columns of its
     adjustments.
 
@@ -75,18 +75,18 @@ def rows_part(header: Sequence[str], part: ValidatedRows) -> bytes:
     return COLUMN_END.join([head, *map(RECORD_END.join, adjustments)]).encode()
 
 
-def read_rows(part: bytes) -> list[KeptRow]:
+def read_rows(part: bytes) -> list[PlannedRow]:
     """Read a part of the input, in the order of the file, with exactly the digits of each amount."""
     head, *columns = part.decode().split(COLUMN_END)
     told = json.loads(head)
     lines = list(chain.from_iterable(starmap(range, told["lines"])))
     adjustments = [column.split(RECORD_END) for column in columns] if lines else [[]] * len(columns)
     rows = [
-        KeptRow(line, customer_id, amount, reason, cells.split(CELL_END), "")
+        PlannedRow(line, customer_id, amount, reason, cells.split(CELL_END), "")
         for line, customer_id, amount, reason, cells in zip(lines, *adjustments, strict=True)
     ]
     for line, customer_id, amount, reason, cells, *_, message in told["rejections"]:
-        rows.append(KeptRow(line, customer_id, amount, reason, cells, message))
+        rows.append(PlannedRow(line, customer_id, amount, reason, cells, message))
     return sorted(rows)
 
 
@@ -113,7 +113,7 @@ class WorkKeys:
         self._root = f"work/{batch_id}/{plan_id}"
 
     def rows(self, part: int) -> str:
-        """A part of the input rows (``rows_part``); parts count from 1."""
+        """A part of the input rows (``write_rows_part``); parts count from 1."""
         return f"{self._root}/rows/{part:05d}.txt"
 
     @property

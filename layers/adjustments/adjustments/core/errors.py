@@ -95,7 +95,7 @@ class GameballError(AdjustmentsError):
         code: Gameball's own code, None where its answer had none.
         request_id: Gameball's id of the request, None where its answer had none.
         retry_after_s: seconds that Gameball asked us to wait, None when it did not say.
-        told: the words of Gameball's answer, None where it had none.
+        gameball_message: the words of Gameball's answer, None where it had none.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class GameballError(AdjustmentsError):
         code: int | None = None,
         request_id: str | None = None,
         retry_after_s: float | None = None,
-        told: str | None = None,
+        gameball_message: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -114,7 +114,7 @@ class GameballError(AdjustmentsError):
         self.code = code
         self.request_id = request_id
         self.retry_after_s = retry_after_s
-        self.told = told
+        self.gameball_message = gameball_message
 
 
 class GameballRefused(GameballError):

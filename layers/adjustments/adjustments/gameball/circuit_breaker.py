@@ -53,11 +53,11 @@ class Scope(StrEnum):
 class Permit(NamedTuple):
     """Whether a call may be made.
 
-    ``put_off_until`` is when the next probe is due, for a call that may not; ``is_probe`` says that the
+    ``blocked_until`` is when the next probe is due, for a call that may not; ``is_probe`` says that the
     caller was elected, and has to tell how it went.
     """
 
-    put_off_until: datetime | None = None
+    blocked_until: datetime | None = None
     is_probe: bool = False
 
 
@@ -100,7 +100,7 @@ class TableCircuitBreaker:
     def _permit(self, due: Mapping[Scope, int], now: datetime) -> Permit:
         latest_us, now_us = max(due.values()), _to_us(now)
         if latest_us > now_us:
-            return Permit(put_off_until=now + timedelta(microseconds=latest_us - now_us))
+            return Permit(blocked_until=now + timedelta(microseconds=latest_us - now_us))
         names = {f"#{scope}": scope.value for scope in due}
         seen = {f":{scope}": {"N": str(at_us)} for scope, at_us in due.items()}
         try:
@@ -112,7 +112,7 @@ class TableCircuitBreaker:
                 ExpressionAttributeValues={**seen, ":next": _next(now)},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            return Permit(put_off_until=now + PROBE_EVERY)  # another one was elected
+            return Permit(blocked_until=now + PROBE_EVERY)  # another one was elected
         return Permit(is_probe=True)
 
     def open(self, scope: Scope, now: datetime) -> None:
@@ -194,10 +194,10 @@ class GuardedGameball:
 
     def _permit(self, kind: Scope) -> Permit:
         permit = self._breaker.permit((Scope.KEYS, kind), self._clock.now())
-        if permit.put_off_until:
+        if permit.blocked_until:
             raise GameballUnauthorized(
                 "Gameball refuses our keys or account: nothing was sent, the next call is made after "
-                f"{permit.put_off_until:%H:%M:%S} UTC"
+                f"{permit.blocked_until:%H:%M:%S} UTC"
             )
         return permit
 

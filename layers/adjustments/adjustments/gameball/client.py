@@ -331,7 +331,7 @@ def _error_of(status: int, headers: Mapping[str, str], fields: Mapping[str, Any]
         code=code,
         request_id=str(fields["requestId"]) if fields.get("requestId") else None,
         retry_after_s=_seconds(headers.get("retry-after")),
-        told=str(told) if told else None,
+        gameball_message=str(told) if told else None,
     )
 
 

@@ -220,10 +220,10 @@ class _Call:
             # Gameball chose the time, again and again: it was not applied, and may well be in a while.
             return GameballThrottled(refusal.message, **facts)
         told = (
-            f"{refusal.told or 'Transaction time already exists'}: the customer has another transaction "
-            "of this very transactionTime; send another time, or none"
+            f"{refusal.gameball_message or 'Transaction time already exists'}: "
+            "the customer has another transaction of this very transactionTime; send another time, or none"
         )
-        return GameballRefused(refusal.message, **facts, told=told)
+        return GameballRefused(refusal.message, **facts, gameball_message=told)
 
     def _find_entry(self, refusal: GameballRefused) -> Mapping[str, Any] | None:
         """Find the transaction in the customer's list, which is searched twice: it may lag behind."""

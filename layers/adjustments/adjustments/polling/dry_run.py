@@ -71,7 +71,7 @@ class DryRun:
         return self.gameball.inquire_balances(exact_json.write({"body": rows}).encode())
 
     def _collect(self, batch: Batch, chunk: Chunk, keys: WorkKeys, job_id: int, until: datetime) -> bool:
-        asked = self.jobs.ask(batch, job_id, until)
+        asked = self.jobs.fetch_status(batch, job_id, until)
         if asked is None or not read_status(*asked).has_ended:
             return False
         balances = read_balances(*asked)

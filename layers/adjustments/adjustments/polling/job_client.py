@@ -30,7 +30,9 @@ class JobClient:
     clock: Clock
     dialect: Dialect | None
 
-    def ask(self, batch: Batch, job_id: int, until: datetime) -> tuple[Dialect, Mapping[str, Any]] | None:
+    def fetch_status(
+        self, batch: Batch, job_id: int, until: datetime
+    ) -> tuple[Dialect, Mapping[str, Any]] | None:
         """Ask once; None when the rate limiter has no slot before ``until``. Raises GameballError.
 
         Where the dialect is not known yet, the first one that is answered with a job's state is the

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adjustments.aws.event_log import error_facts, log_event
-from adjustments.batches.optimistic_update import kept
+from adjustments.batches.optimistic_update import storable_text
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
@@ -30,16 +30,16 @@ class JobCollector:
         if chunk.job_id is None:
             raise WrongState(f"chunk {chunk.chunk_id} of {batch.batch_id} is submitted and has no jobId")
         try:
-            asked = self.jobs.ask(batch, chunk.job_id, until)
+            asked = self.jobs.fetch_status(batch, chunk.job_id, until)
         except (GameballUnauthorized, ConfigurationError) as error:
-            pause(self.store, batch.batch_id, kept(str(error)))
+            pause(self.store, batch.batch_id, storable_text(str(error)))
             return
         except GameballError as error:
             log_event("job not told", batch, chunk, **error_facts(error))
             return  # asking again does no harm: the next tick does
         if asked is None:
             return
-        if batch.paused:
+        if batch.pause_reason:
             resume(self.store, batch.batch_id)
         job = read_status(*asked)
         if job.has_ended:

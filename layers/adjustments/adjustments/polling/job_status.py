@@ -12,7 +12,7 @@ from adjustments.gameball.dialects import Dialect
 _ENDED: Final = frozenset({"completed", "failed", "stopped"})
 """States after which nothing changes any more; one that nobody documented means: keep polling."""
 
-Row = Mapping[str, Any]
+ListedRow = Mapping[str, Any]
 """One row of a job as Gameball lists it."""
 
 
@@ -45,7 +45,7 @@ def read_status(dialect: Dialect, answer: Mapping[str, Any]) -> JobStatus:
     return JobStatus(str(state or "").strip().lower(), rows)
 
 
-def listed_rows(dialect: Dialect, answer: Mapping[str, Any]) -> tuple[list[Row], list[Row]]:
+def listed_rows(dialect: Dialect, answer: Mapping[str, Any]) -> tuple[list[ListedRow], list[ListedRow]]:
     """The rows listed as successful, and those listed as failed; each names its customer."""
     lists = answer.get("response") if dialect is Dialect.GUIDE else answer
     names = ("successful", "failed") if dialect is Dialect.GUIDE else ("results", "errors")
@@ -55,7 +55,7 @@ def listed_rows(dialect: Dialect, answer: Mapping[str, Any]) -> tuple[list[Row],
     return good, bad
 
 
-def _with_customer(listed: object) -> list[Row]:
+def _with_customer(listed: object) -> list[ListedRow]:
     if not isinstance(listed, list):
         return []
     return [
@@ -63,7 +63,7 @@ def _with_customer(listed: object) -> list[Row]:
     ]
 
 
-def _collect(rows: dict[str, RowResult], outcome: Outcome, row: Row) -> None:
+def _collect(rows: dict[str, RowResult], outcome: Outcome, row: ListedRow) -> None:
     customer = str(row["customerId"])
     told = row.get("message") or row.get("error") or ""
     known = rows.get(customer)

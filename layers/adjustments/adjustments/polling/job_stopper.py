@@ -33,13 +33,13 @@ class JobStopper:
         if not batch.stopped_by or batch.keeps_jobs:
             return
         for chunk in self.store.chunks(batch.batch_id, batch.plan_id):
-            if chunk.state is not ChunkState.SUBMITTED or chunk.stop_asked:
+            if chunk.state is not ChunkState.SUBMITTED or chunk.stop_requested:
                 continue
             if self.clock.now() >= until:
                 return
             if self._ask(batch, chunk, until):
                 with suppress(WrongState):  # settled meanwhile
-                    self.store.save_chunk(batch, chunk.changed(stop_asked=True))
+                    self.store.save_chunk(batch, chunk.changed(stop_requested=True))
                     log_event("job asked to stop", batch, chunk)
 
     def _ask(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:

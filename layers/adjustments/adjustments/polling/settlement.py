@@ -9,7 +9,7 @@ from typing import Final
 
 from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
-from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of, shared_outcome, stored_outcome
+from adjustments.batches.outcomes import RowOutcome, Settlement, read_outcome, settlement_of, shared_outcome
 from adjustments.batches.payloads import customers_and_amounts, rows_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
@@ -55,7 +55,7 @@ class ChunkSettler:
         """The outcomes of a chunk's rows, in order."""
         if chunk.state is not ChunkState.SETTLED:
             return [shared_outcome(batch, chunk)] * chunk.rows
-        return list(starmap(stored_outcome, json.loads(self.files.get(chunk.outcomes_key))))
+        return list(starmap(read_outcome, json.loads(self.files.get(chunk.outcomes_key))))
 
     def settle(
         self,

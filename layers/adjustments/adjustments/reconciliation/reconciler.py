@@ -12,18 +12,18 @@ from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
 from adjustments.batches.lookup_rounds import (
     LEASE,
-    LOOK_FOR,
+    SEARCH_PERIOD,
     DoubtfulRow,
     LookupProgress,
-    customers_in,
-    held,
+    acquire_lease,
+    count_rows_of,
+    customers_to_look_up,
     is_due,
-    noted,
     read_lookup_progress,
+    record_lookups,
     rows_by_customer,
-    still_to_ask,
 )
-from adjustments.batches.optimistic_update import change, try_save
+from adjustments.batches.optimistic_update import try_save, update_batch
 from adjustments.batches.payloads import has_reason_token
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
@@ -101,7 +101,7 @@ class Reconciler:
         batch = store.batch(batch_id)
         if not is_due(batch, clock.now()):
             return None
-        batch = held(batch, self._parts.ids.fresh(), clock.now())
+        batch = acquire_lease(batch, self._parts.ids.fresh(), clock.now())
         if not try_save(store, batch):
             return None
         run = _Run(self._parts, batch, until)
@@ -126,7 +126,7 @@ class _Run:
         self._wanted: frozenset[_Twin] = frozenset()
         self._twins: dict[tuple[str, int, int], Counter[_Twin]] = {}
         self._settled = 0
-        self._asked_before = self._state.rows_asked
+        self._asked_before = self._state.rows_looked_up
 
     def ask_for_jobs(self) -> None:
         """Ask once in a round for each job whose end nobody has seen."""
@@ -135,7 +135,7 @@ class _Run:
         with suppress(ConfigurationError):  # without keys nothing was asked: the next run asks
             for chunk in filter(_may_tell_more, self._chunks()):
                 with suppress(GameballError, WrongState):  # the next round asks again
-                    asked = self._parts.jobs.ask(self._batch, chunk.job_id or 0, self._until)
+                    asked = self._parts.jobs.fetch_status(self._batch, chunk.job_id or 0, self._until)
                     if asked and (job := read_status(*asked)).has_ended:
                         self._settle_by_job(chunk, job)
             self._state = self._state.replaced(jobs_asked=True)
@@ -157,17 +157,17 @@ class _Run:
     def look_up_portion(self) -> bool:
         """Look up the next customers and settle their rows; whether there is more to do in this run."""
         round_ = self._state.round
-        names = still_to_ask(self._rows, self._progress, round_)[:PORTION_CUSTOMERS]
+        names = customers_to_look_up(self._rows, self._progress, round_)[:PORTION_CUSTOMERS]
         wanted = {name: frozenset((row.amount, row.reason) for row in self._rows[name]) for name in names}
         lists = self._parts.reader.read(wanted, min(self._until, self._clock.now() + PORTION_FOR))
         self._settle([row for name in lists.found for row in self._rows[name]], lists.found)
-        self._progress = noted(self._progress, lists.found, lists.failed, round_)
+        self._progress = record_lookups(self._progress, lists.found, lists.failed, round_)
         asked = [name for name in names if self._progress.asked.get(name, 0) == round_]
-        left = still_to_ask(self._rows, self._progress, round_)
+        left = customers_to_look_up(self._rows, self._progress, round_)
         self._state = self._state.replaced(
-            looked_at=self._clock.now(),
-            rows_asked=self._state.rows_asked + customers_in(self._rows, asked),
-            rows_left=customers_in(self._rows, left),
+            looked_up_at=self._clock.now(),
+            rows_looked_up=self._state.rows_looked_up + count_rows_of(self._rows, asked),
+            rows_left=count_rows_of(self._rows, left),
         )
         has_progressed = bool(lists.found or lists.failed)
         return bool(left) and has_progressed and not lists.must_end and self._clock.now() < self._until
@@ -176,7 +176,7 @@ class _Run:
         """Write down how far the run is, and hold the batch on; raises WrongState where it was lost."""
         self._save_progress()
         self._state = self._state.replaced(lease_until=self._clock.now() + LEASE)
-        if not self._held(self._store.batch(self._batch.batch_id)).reporting:
+        if not self._held(self._store.batch(self._batch.batch_id)).report_run_id:
             self._save_state()  # else a person resolves rows at this moment: the next checkpoint says more
 
     def end(self) -> Batch:
@@ -188,14 +188,18 @@ class _Run:
         batch = self._held(self._store.batch(self._batch.batch_id))
         in_doubt = sum(_in_doubt(chunk) for chunk in self._chunks())
         done = self._state.replaced(lease_token="", lease_until=None)
-        told = {"rows_asked": done.rows_asked, "rows_left": done.rows_left, "rows_settled": self._settled}
+        told = {
+            "rows_looked_up": done.rows_looked_up,
+            "rows_left": done.rows_left,
+            "rows_settled": self._settled,
+        }
         log_event("evidence looked for", batch, **told)
         resolver = self._parts.resolver
         if self._settled or in_doubt != batch.counts.in_doubt:
             return resolver.finish(batch.batch_id, BY, _NOTE, batch.counts.in_doubt - in_doubt, done)
-        if done.round == 1 and done.rows_asked > self._asked_before:
+        if done.round == 1 and done.rows_looked_up > self._asked_before:
             return resolver.write_progress(batch.batch_id, done)
-        return change(
+        return update_batch(
             self._store, batch.batch_id, lambda batch: self._held(batch).changed(reconciliation=done)
         )
 
@@ -209,7 +213,7 @@ class _Run:
         return batch
 
     def _save_state(self) -> None:
-        change(
+        update_batch(
             self._store,
             self._batch.batch_id,
             lambda batch: self._held(batch).changed(reconciliation=self._state),
@@ -241,9 +245,9 @@ class _Run:
         """
         if not _is_doubtful(chunk):
             return
-        if chunk.intent_at is None or self._clock.now() > chunk.intent_at + LOOK_FOR:
+        if chunk.intent_at is None or self._clock.now() > chunk.intent_at + SEARCH_PERIOD:
             return
-        was_stopped = chunk.stop_asked or chunk.job_state == "stopped"
+        was_stopped = chunk.stop_requested or chunk.job_state == "stopped"
         rows = self._settler.rows(chunk)
         for place, row in enumerate(self._settler.outcomes(self._batch, chunk)):
             if row.outcome is Outcome.IN_DOUBT:
@@ -279,7 +283,9 @@ class _Run:
         """How many rows of ours, sent at whatever time that matters, look like each row in doubt."""
         earliest = min(row.intent_at for row in rows)
         found: Counter[_Twin] = Counter()
-        for other in self._store.senders(earliest - LOOK_FOR, self._clock.now() + CLOCKS_DIFFER):
+        for other in self._store.batches_sent_between(
+            earliest - SEARCH_PERIOD, self._clock.now() + CLOCKS_DIFFER
+        ):
             for chunk in self._store.chunks(other.batch_id, other.plan_id):
                 if chunk.intent_at is None or chunk.state in (ChunkState.SPLIT, ChunkState.REFUSED):
                     continue

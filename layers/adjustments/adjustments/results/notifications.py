@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from adjustments.batches.optimistic_update import change
+from adjustments.batches.optimistic_update import update_batch
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
@@ -78,11 +78,11 @@ class Notifier:
         """
         batch = self.store.batch(batch_id)
         status, now = batch.status.value, self.clock.now()
-        if batch.status not in _STATUSES_TO_NOTIFY or status in batch.notified:
+        if batch.status not in _STATUSES_TO_NOTIFY or status in batch.notifications_sent:
             return batch
-        if batch.telling_since and now < batch.telling_since + CLAIM_EXPIRES_AFTER:
+        if batch.notifying_since and now < batch.notifying_since + CLAIM_EXPIRES_AFTER:
             raise WrongState(f"another run sends the notification of batch {batch_id}")
-        claimed = batch.changed(telling_since=now)
+        claimed = batch.changed(notifying_since=now)
         self.store.save_batch(claimed)
         sent, errors = self._send(claimed)
         marked = self._mark(batch_id, sent if errors else [status])
@@ -98,17 +98,17 @@ class Notifier:
         """
         due, now = due_at.isoformat(), self.clock.now()
         fact = f"missed-tick-{due}"
-        if self.store.claim_fact(fact, now, now + CLAIM_EXPIRES_AFTER):
+        if self.store.claim_notification(fact, now, now + CLAIM_EXPIRES_AFTER):
             email = missed_tick_email(due)
             self.notifications.mail(email.subject, email.text)
-            self.store.note_fact(fact)
+            self.store.record_notification(fact)
 
     def _send(self, batch: Batch) -> tuple[list[str], list[Exception]]:
         """Send what was not sent yet of a status; returns what was sent, and the errors."""
         sent: list[str] = []
         errors: list[Exception] = []
         for name, send in self._notifications(batch):
-            if name in batch.notified:
+            if name in batch.notifications_sent:
                 continue
             try:
                 send()
@@ -126,8 +126,10 @@ class Notifier:
 
     def _mark(self, batch_id: str, sent: list[str]) -> Batch:
         """Keep what was sent, whatever else changes the batch meanwhile, and release the claim."""
-        return change(
+        return update_batch(
             self.store,
             batch_id,
-            lambda batch: batch.changed(notified=(*batch.notified, *sent), telling_since=None),
+            lambda batch: batch.changed(
+                notifications_sent=(*batch.notifications_sent, *sent), notifying_since=None
+            ),
         )

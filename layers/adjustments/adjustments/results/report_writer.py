@@ -54,7 +54,7 @@ class ReportWriter:
                 moment, and the caller may try again.
         """
         batch = self.store.batch(batch_id)
-        if batch.status.is_final and not batch.reporting:
+        if batch.status.is_final and not batch.report_run_id:
             return batch
         return self._write(batch)
 
@@ -74,7 +74,7 @@ class ReportWriter:
         chunks = self.store.chunks(batch.batch_id, batch.plan_id)
         if not batch.status.is_final and not batch.dry_run and not all(c.state.is_over for c in chunks):
             raise WrongState(f"batch {batch.batch_id} has open chunks")
-        batch, out = self._claim(batch.changed(reporting_since=self.clock.now(), **changes))
+        batch, out = self._claim(batch.changed(report_started_at=self.clock.now(), **changes))
         counts, prediction, rows = self._write_rows(out, batch, chunks)
         ended = self._ended(batch, counts, _applied_total(chunks), prediction)
         _write_overview(out, ended, chunks, rows)
@@ -85,10 +85,10 @@ class ReportWriter:
 
     def _claim(self, batch: Batch) -> tuple[Batch, ResultFiles]:
         """Claim the files for this run, and note their tags."""
-        claimed = batch.replaced(reporting=self.ids.fresh())
+        claimed = batch.replaced(report_run_id=self.ids.fresh())
         self.store.save_batch(claimed)
         out = ResultFiles(self.files, batch)
-        if self.store.batch(batch.batch_id).reporting != claimed.reporting:
+        if self.store.batch(batch.batch_id).report_run_id != claimed.report_run_id:
             raise WrongState(f"another run writes the results of batch {batch.batch_id}")
         return claimed, out
 
@@ -97,7 +97,7 @@ class ReportWriter:
     ) -> tuple[Counts, Prediction | None, RowsView]:
         """Stream results.csv and fix-me.csv; the counts must add up, or the batch is not called done."""
         result_rows, view = ResultRows(self.files, self.settler, batch, chunks), RowsView()
-        with out.writing("results.csv") as results, out.writing("fix-me.csv") as to_fix:
+        with out.writer("results.csv") as results, out.writer("fix-me.csv") as to_fix:
             counts = write_rows(_viewed(result_rows.rows(), view), result_rows.header(), results, to_fix)
         if counts.rows != batch.counts.rows:
             raise RuntimeError(
@@ -110,14 +110,14 @@ class ReportWriter:
     ) -> Batch:
         """The batch with its results: it ends, or, where it had ended, some of its rows were resolved."""
         known: dict[str, Any] = {"counts": counts, "applied_total": applied_total}
-        done: dict[str, Any] = {"reporting": "", "reporting_since": None}
+        done: dict[str, Any] = {"report_run_id": "", "report_started_at": None}
         if batch.status.is_final:
             status = final_status(batch.replaced(past_deadline=False), counts)
             return batch.resolved(status, **known, **done)
-        paused = batch.paused if batch.past_deadline else ""
+        paused = batch.pause_reason if batch.past_deadline else ""
         known["prediction"] = prediction
         status = final_status(batch, counts)
-        return batch.moved(status, finished_at=self.clock.now(), paused=paused, **known, **done)
+        return batch.moved(status, finished_at=self.clock.now(), pause_reason=paused, **known, **done)
 
 
 def _write_overview(out: ResultFiles, batch: Batch, chunks: Sequence[Chunk], rows: RowsView) -> None:
@@ -125,7 +125,7 @@ def _write_overview(out: ResultFiles, batch: Batch, chunks: Sequence[Chunk], row
     summary = exact_json.write(summary_of(batch, chunks), indent=2)
     page = render_report(batch, chunks, rows)
     for name, text in (("report.html", page), ("summary.json", summary)):
-        with out.writing(name) as file:
+        with out.writer(name) as file:
             file.write(text.encode())
 
 

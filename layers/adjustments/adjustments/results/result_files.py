@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
-from adjustments.batches.files import Files, Writing
+from adjustments.batches.files import Files, ObjectWriter
 from adjustments.batches.outcomes import count
 from adjustments.batches.records import Batch, Counts, Outcome
 from adjustments.results.result_rows import ResultRow
@@ -36,12 +36,14 @@ class ResultFiles:
         self._folder = f"results/{batch.batch_id}"
         self._tags = {name: files.tag(f"{self._folder}/{name}") for name in _CONTENT_TYPES}
 
-    def writing(self, name: str) -> AbstractContextManager[Writing]:
+    def writer(self, name: str) -> AbstractContextManager[ObjectWriter]:
         """Write one of the files; raises WrongState where it was changed meanwhile."""
-        return self._files.writing(f"{self._folder}/{name}", _CONTENT_TYPES[name], self._tags[name])
+        return self._files.writer(f"{self._folder}/{name}", _CONTENT_TYPES[name], self._tags[name])
 
 
-def write_rows(rows: Iterable[ResultRow], header: Sequence[str], results: Writing, to_fix: Writing) -> Counts:
+def write_rows(
+    rows: Iterable[ResultRow], header: Sequence[str], results: ObjectWriter, to_fix: ObjectWriter
+) -> Counts:
     """Write each row to results.csv, and those that can be dropped again to fix-me.csv as well.
 
     Args:
@@ -85,7 +87,7 @@ class _Lines(list[str]):
 class _CsvWriter:
     """Writes CSV records to an object, in pieces."""
 
-    def __init__(self, out: Writing) -> None:
+    def __init__(self, out: ObjectWriter) -> None:
         self._out = out
         self._lines = _Lines()
         self._chars = 0

@@ -12,7 +12,7 @@ from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import customers_and_amounts, rows_of
 from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
 from adjustments.batches.states import ChunkState
-from adjustments.batches.work_files import REPEAT, KeptRow, WorkKeys, read_header, read_rows
+from adjustments.batches.work_files import REPEAT, PlannedRow, WorkKeys, read_header, read_rows
 from adjustments.core.errors import NotFound
 from adjustments.core.limits import CUSTOMER_ROWS_MAX
 from adjustments.polling.prediction import Balance, PredictedOutcome, Predictor, restore_balance
@@ -36,7 +36,7 @@ class ResultRow(NamedTuple):
     dry run only.
     """
 
-    row: KeptRow
+    row: PlannedRow
     outcome: Outcome
     message: str
     job_id: int | None
@@ -77,8 +77,8 @@ class ResultRows:
         by_wave = {wave: self._results_of_wave(wave) for wave in range(1, self._batch.waves + 1)}
         wave_of_row = self._waves()
         for row in self._input_rows():
-            if row.rejected_for:
-                yield ResultRow(row, Outcome.REJECTED, row.rejected_for, None, is_to_fix=True)
+            if row.rejection_message:
+                yield ResultRow(row, Outcome.REJECTED, row.rejection_message, None, is_to_fix=True)
             elif wave := next(wave_of_row):
                 yield self._result(row, next(by_wave[wave]))
             else:
@@ -98,7 +98,7 @@ class ResultRows:
         counts = self._forecaster.counts
         return Prediction(**{forecast.value: rows for forecast, rows in counts.items()})
 
-    def _result(self, row: KeptRow, known: "_Sent | Balance") -> ResultRow:
+    def _result(self, row: PlannedRow, known: "_Sent | Balance") -> ResultRow:
         if isinstance(known, _Sent):
             outcome, message = known.outcome
             is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
@@ -108,7 +108,7 @@ class ResultRows:
         is_to_fix = forecast in _WOULD_FAIL
         return ResultRow(row, Outcome.NOT_SUBMITTED, message, None, is_to_fix, forecast=forecast)
 
-    def _input_rows(self) -> Iterator[KeptRow]:
+    def _input_rows(self) -> Iterator[PlannedRow]:
         for part in range(1, self._batch.row_parts + 1):
             yield from read_rows(self._files.get(self._keys.rows(part)))
 

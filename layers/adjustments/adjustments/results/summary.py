@@ -115,7 +115,7 @@ def job_status(chunk: Chunk) -> str:
 
 def message_of(batch: Batch) -> str:
     """Why the batch is refused, held, paused or stopped; empty when there is nothing to say."""
-    return batch.refusal or batch.stop_reason or batch.paused or "; ".join(batch.held_by)
+    return batch.refusal or batch.stop_reason or batch.pause_reason or "; ".join(batch.held_by)
 
 
 def notes_of(batch: Batch) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[st
         "runningRows": sum(chunk.rows for chunk in running),
         "jobs": {"settled": len(over), "running": len(running), "total": len(whole)},
     }
-    if batch.status.is_final or batch.paused:
+    if batch.status.is_final or batch.pause_reason:
         return progress
     first_sent = min((chunk.intent_at for chunk in whole if chunk.intent_at), default=None)
     if settled and first_sent and now > first_sent:

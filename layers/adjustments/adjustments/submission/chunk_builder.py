@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from adjustments.batches.chunking import PackedChunk, Packer, waves
-from adjustments.batches.files import Files, Put, Writing
+from adjustments.batches.files import Files, ObjectWriter, Put
 from adjustments.batches.payloads import (
     body_of,
     content_of,
@@ -23,7 +23,7 @@ from adjustments.batches.payloads import (
     sha256_of,
     with_reason_token,
 )
-from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, rows_part
+from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, write_rows_part
 from adjustments.core.decimals import exact_sum, exact_sum_of_many
 from adjustments.core.ids import chunk_id
 from adjustments.core.limits import CUSTOMER_ROWS_MAX
@@ -126,13 +126,13 @@ class ChunkBuilder:
         """
         duplicates = DuplicateFinder(self._scratch)
         try:
-            with self._files.putting() as put:
+            with self._files.put_many() as put:
                 segments = self._cut(duplicates, put)
             repeats = duplicates.repeats(CUSTOMER_ROWS_MAX)
             first = next(repeats, None)
             chunks = segments
             if first:
-                with self._files.putting() as put:
+                with self._files.put_many() as put:
                     chunks = self._cut_by_wave(segments, chain([first], repeats), put)
         finally:
             duplicates.close()
@@ -162,7 +162,7 @@ class ChunkBuilder:
         totals.rejected += len(part.rejections)
         totals.parts += 1
         check_row_count(totals.rows)
-        put(self._keys.rows(totals.parts), rows_part(self._reader.format.header, part), _ROWS_TYPE)
+        put(self._keys.rows(totals.parts), write_rows_part(self._reader.format.header, part), _ROWS_TYPE)
 
     def _with_tokens(self, part: ValidatedRows) -> list[str]:
         numbered = zip(part.reasons, part.lines, strict=True)
@@ -174,7 +174,7 @@ class ChunkBuilder:
         """Cut the segments anew: repeats of a customer go to later waves, or nowhere if too many."""
         packer = Packer(self._rules.canary_rows)
         chunks: list[PlannedChunk] = []
-        with self._files.writing(self._keys.repeats, "application/octet-stream") as kept:
+        with self._files.writer(self._keys.repeats, "application/octet-stream") as kept:
             wave_of_row = waves(self.totals.accepted, _copied(repeats, kept))
             for segment in segments:
                 by_wave = _rows_by_wave(rows_of(self._files.get(segment.key)), wave_of_row)
@@ -203,7 +203,7 @@ def _rows_by_wave(rows: list[bytes], wave_of_row: Iterator[int]) -> dict[int, li
     return by_wave
 
 
-def _copied(pairs: Iterable[tuple[int, int]], kept: Writing) -> Iterator[tuple[int, int]]:
+def _copied(pairs: Iterable[tuple[int, int]], kept: ObjectWriter) -> Iterator[tuple[int, int]]:
     for pair in pairs:
         kept.write(REPEAT.pack(*pair))
         yield pair

@@ -53,7 +53,7 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
         store: where claims are kept.
         now: the time from which the claim counts.
     """
-    if reverses := store.reversal_of(sha256):
+    if reverses := store.reversed_batch(sha256):
         earlier = _claim_reversal(reverses, drop.batch_id, store)
         return Claim(reverses, _REVERSED.format(earlier) if earlier else "")
     if drop.is_named:
@@ -76,7 +76,7 @@ def _claim_rows(sha256: str, batch_id: str, store: BatchStore, now: datetime) ->
         return store.claim_content(sha256, batch_id, until - PLANNING_MAX, until)
     if not _left_no_trace(earlier, store):
         return earlier
-    return store.claim_content(sha256, batch_id, now, until, instead_of=earlier)
+    return store.claim_content(sha256, batch_id, now, until, replaces=earlier)
 
 
 def _claim_reversal(reverses: str, batch_id: str, store: BatchStore) -> str | None:
@@ -101,6 +101,6 @@ def _exists(batch_id: str, store: BatchStore) -> bool:
 
 def _left_no_trace(batch_id: str, store: BatchStore) -> bool:
     try:
-        return store.batch(batch_id).left_no_trace
+        return store.batch(batch_id).changed_no_balance
     except NotFound:
         return False  # another run is planning it at this moment

@@ -12,7 +12,7 @@ from adjustments.aws.event_log import error_facts, log_event, log_warning
 from adjustments.batches.chunk_cursor import ChunkCursor, Snapshot
 from adjustments.batches.files import Files
 from adjustments.batches.next_step import interleave_polls, lease_is_over, next_step
-from adjustments.batches.optimistic_update import kept
+from adjustments.batches.optimistic_update import storable_text
 from adjustments.batches.payloads import body_of, rows_of, sha256_of
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
@@ -76,9 +76,11 @@ class ChunkSender:
             if not self._begin(batch):
                 continue  # look again: somebody was quicker, and may have stopped it
             # of a paused batch, one chunk tries whether our keys are right again
-            has_time = self._send_round(look, batch, chunks[:1] if batch.paused else chunks, until, at_hand)
+            has_time = self._send_round(
+                look, batch, chunks[:1] if batch.pause_reason else chunks, until, at_hand
+            )
             batch = self.store.batch(batch_id)
-            if batch.paused or not has_time:
+            if batch.pause_reason or not has_time:
                 return batch
 
     def _begin(self, batch: Batch) -> bool:
@@ -88,10 +90,10 @@ class ChunkSender:
         """
         now = self.clock.now()
         if batch.status is not BatchStatus.PLANNED:
-            self.store.note_sending(batch.batch_id, now)
+            self.store.record_sending(batch.batch_id, now)
             return True
         try:
-            self.store.begin_sending(batch.moved(BatchStatus.SUBMITTING), now)
+            self.store.save_and_record_sending(batch.moved(BatchStatus.SUBMITTING), now)
         except WrongState:
             return False
         return True
@@ -124,7 +126,7 @@ class ChunkSender:
 
     def _look_again(self, look: ChunkCursor, until: datetime, asked: str) -> Sequence[Chunk]:
         batch, chunks = self._look(look, asked, until)
-        return () if batch.paused else chunks
+        return () if batch.pause_reason else chunks
 
     def _send_from(
         self, work_queue: WorkQueue, batch: Batch, until: datetime, at_hand: Mapping[str, bytes]
@@ -148,7 +150,7 @@ class ChunkSender:
         try:
             permit = self.gameball.permit_adjustments()
         except GameballUnauthorized as error:
-            pause(self.store, batch.batch_id, kept(error.message))
+            pause(self.store, batch.batch_id, storable_text(error.message))
             return False
         if not wait_for_slot(self.rate_limiter, self.clock, Resource.OTHERS, Priority.BULK, until):
             return False
@@ -190,7 +192,7 @@ class ChunkSender:
         except WrongState:
             self._keep_late_job(batch, intent, job_id)
         log_event("chunk submitted", batch, submitted)
-        if batch.paused:
+        if batch.pause_reason:
             resume(self.store, batch.batch_id)
 
     def _keep_late_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
@@ -210,7 +212,7 @@ class ChunkSender:
         self.store.save_chunk(batch, stored.moved(ChunkState.SUBMITTED, job_id=job_id))
 
     def _follow_up(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], error: GameballError) -> None:
-        facts, message = error_facts(error), kept(error.message)
+        facts, message = error_facts(error), storable_text(error.message)
         match retry_policy.follow_up(error):
             case FollowUp.TRY_LATER:
                 wait = retry_policy.back_off(error, intent.attempts, self.ids.jitter())

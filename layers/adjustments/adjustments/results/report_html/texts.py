@@ -166,20 +166,20 @@ def _steps_in_doubt(batch: Batch) -> Iterator[Markup]:
 def _looked_up(batch: Batch) -> Iterator[object]:
     """How many rows in doubt the system itself has looked up, and when it goes on."""
     state = batch.reconciliation
-    if not state.looked_at:
+    if not state.looked_up_at:
         yield "The system starts to look them up with its next sweep, and resolves what it can prove."
     elif state.rows_left:
-        rows = rows_of(state.rows_asked + state.rows_left)
-        yield f"The system has looked up {state.rows_asked:,} of {rows} in doubt by "
-        yield moment(state.looked_at)
+        rows = rows_of(state.rows_looked_up + state.rows_left)
+        yield f"The system has looked up {state.rows_looked_up:,} of {rows} in doubt by "
+        yield moment(state.looked_up_at)
         yield ", and resolved the rows that it could prove; the others follow"
         if end := expected_end(batch):
             yield ", at this pace by "
             yield moment(end)
         yield "."
     else:
-        yield f"The system has looked up all {rows_of(state.rows_asked)} in doubt, the last on "
-        yield moment(state.looked_at)
+        yield f"The system has looked up all {rows_of(state.rows_looked_up)} in doubt, the last on "
+        yield moment(state.looked_up_at)
         yield ", and resolved the rows that it could prove. "
         if again := next_round_at(batch):
             yield "It looks them up again after "
