@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 
 from adjustments import bootstrap
 from adjustments.aws import batch_metrics, http_api
-from adjustments.aws.logs import function_logger
+from adjustments.aws.function_log import function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.core import limits
 from adjustments.core.errors import RequestRefused

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from adjustments import bootstrap
 from adjustments.administration.request_bodies import read_approval, read_stop, read_verdict
 from adjustments.aws import http_api
-from adjustments.aws.logs import failure_facts, function_logger
+from adjustments.aws.function_log import failure_facts, function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus

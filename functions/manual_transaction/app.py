@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from adjustments import bootstrap
 from adjustments.aws import http_api
 from adjustments.aws.event_log import error_facts
-from adjustments.aws.logs import FunctionFailed, function_logger
+from adjustments.aws.function_log import FunctionFailed, function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.core.errors import AdjustmentsError, GameballError, GameballUnauthorized
 from adjustments.manual_transactions.event_consumer import Message

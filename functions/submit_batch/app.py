@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from adjustments import bootstrap
 from adjustments.aws import batch_metrics
 from adjustments.aws.event_models import ObjectCreated, read_trigger
-from adjustments.aws.logs import FunctionFailed, failure_facts, function_logger
+from adjustments.aws.function_log import FunctionFailed, failure_facts, function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.batches.records import Batch
 from adjustments.core.errors import RequestRefused

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
 from adjustments.aws.event_models import step_deadline
-from adjustments.aws.logs import function_logger, log_failures
+from adjustments.aws.function_log import function_logger, log_failures
 from adjustments.aws.metrics import function_metrics
 
 if TYPE_CHECKING:

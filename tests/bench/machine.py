@@ -19,7 +19,7 @@ from adjustments.aws.event_models import STEP_MARGIN
 from adjustments.batches.records import Batch, Chunk
 from adjustments.core import exact_json
 from adjustments.core.errors import NotFound
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from adjustments.gameball.rate_limiter import Priority, Resource
 from tests.bench.ports import Blocks, FolderFiles
 from tests.fakes import memory

@@ -7,7 +7,7 @@ from typing import Any
 
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballError, GameballRefused
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 
 Applied = tuple[int, str, Decimal]
 """A job, a customer, and the amount that was added."""

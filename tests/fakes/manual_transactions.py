@@ -11,7 +11,7 @@ from typing import Any
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballRefused, IdTaken, StillInProgress
 from adjustments.core.runtime import Clock
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from adjustments.manual_transactions.ledger import Attempt, CallerContext, Completed
 from adjustments.manual_transactions.model import ManualTransaction
 

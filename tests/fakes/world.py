@@ -12,8 +12,7 @@ from adjustments.bootstrap import Application
 from adjustments.core.runtime import Clock, Ids, Parallel
 from adjustments.core.settings import Settings
 from adjustments.gameball.circuit_breaker import CircuitBreaker
-from adjustments.gameball.dialects import Dialect
-from adjustments.gameball.port import Gameball
+from adjustments.gameball.port import Dialect, Gameball
 from adjustments.gameball.rate_limiter import RateLimiter
 from adjustments.manual_transactions.event_consumer import EventBus, FailureQueue
 from adjustments.manual_transactions.ledger import IdempotencyLedger

@@ -16,7 +16,7 @@ from adjustments.core.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from tests.simulation.chance import Answer, Chance, Fate, Poll
 
 OUR_KEY = "secret-key-1"

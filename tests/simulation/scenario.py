@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from tests.fakes.memory import START
 from tests.simulation.model import Facts
 

@@ -18,9 +18,8 @@ from adjustments.administration.reversal import Reverser
 from adjustments.administration.service import BatchAdministration
 from adjustments.administration.sweeper import Sweeper
 from adjustments.aws.bucket import BucketFiles
-from adjustments.aws.failure_queue import SqsFailureQueue
 from adjustments.aws.metrics import Meter, function_metrics
-from adjustments.aws.notifications import BusNotifications, TopicAndBusNotifications
+from adjustments.aws.notifications import BusNotifications, SqsFailureQueue, TopicAndBusNotifications
 from adjustments.aws.step_functions import StateMachineExecutions
 from adjustments.aws.table import TableBatchStore
 from adjustments.batches.files import Files
@@ -30,8 +29,7 @@ from adjustments.core.settings import Settings
 from adjustments.gameball.circuit_breaker import CircuitBreaker, GuardedGameball, TableCircuitBreaker
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import SecretCredentials
-from adjustments.gameball.dialects import Dialect
-from adjustments.gameball.port import Gameball
+from adjustments.gameball.port import Dialect, Gameball
 from adjustments.gameball.rate_limiter import MeasuredRateLimiter, RateLimiter, TableRateLimiter
 from adjustments.manual_transactions.event_consumer import EventBus, EventConsumer, FailureQueue
 from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger

@@ -22,7 +22,7 @@ from adjustments.core.errors import (
     OutcomeUnknown,
 )
 from adjustments.gameball.client import GameballClient
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from adjustments.polling.job_status import read_status
 from local.certificate import make_certificate
 from local.processes import wait_for

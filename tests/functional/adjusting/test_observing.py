@@ -12,7 +12,7 @@ import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from botocore.exceptions import ClientError
 
-from adjustments.aws.logs import FunctionFailed, function_logger
+from adjustments.aws.function_log import FunctionFailed, function_logger
 from local.standin.server import StandIn
 from tests.fakes.world import World
 from tests.functional.adjusting import test_handlers
@@ -66,7 +66,7 @@ def test_one_id_finds_the_whole_story_in_order(world: World, log: Log):
     batch_id = go(world)
     story = [line["message"] for line in log.lines() if line.get("batch_id") == batch_id]
     milestones = [
-        "batch planned", "chunk about to be sent", "chunk submitted", "batch taken", "chunk settled",
+        "batch planned", "sending chunk", "chunk submitted", "batch taken", "chunk settled",
         "polled", "batch ended", "results written", "notified",
     ]  # fmt: skip
     assert [message for message in story if message in milestones] == milestones
@@ -178,7 +178,7 @@ def test_a_call_that_breaks_says_why_in_the_log_and_nothing_of_it_to_its_caller(
     monkeypatch.setattr(world.store, "batch", lambda batch_id: int(f"very private {batch_id}"))
     told = {"error": 500, "message": "something broke here; the log has it"}
     assert request("GET", f"/batches/{batch_id}") == (500, told)
-    [line] = [line for line in log.lines() if line["message"] == "call broke"]
+    [line] = [line for line in log.lines() if line["message"] == "call failed"]
     assert (line["level"], line["error"], line["request_id"]) == ("ERROR", "ValueError", "r")
     assert line["batch_id"] == batch_id
     assert any("lambda batch_id" in place for place in line["stack"])
@@ -199,7 +199,7 @@ def test_a_step_that_breaks_says_why_in_one_line_and_in_no_words_of_others(
         call(name, {"batchId": "b1"})
     assert (broken.value.__cause__, broken.value.__context__) == (None, None), "Lambda would write it down"
     [line] = log.lines()
-    assert (line["message"], line["level"], line["error"]) == ("function broke", "ERROR", "ValueError")
+    assert (line["message"], line["level"], line["error"]) == ("function failed", "ERROR", "ValueError")
     assert (line["batch_id"], line["function_request_id"]) == ("b1", "request-1")
     assert any("lambda batch_id" in place for place in line["stack"])
     assert "very private b1" not in log.getvalue()
@@ -263,7 +263,8 @@ def test_nothing_forges_a_line_or_a_field_of_one(world: World, log: Log):
 )
 def test_log_level_of_the_template_rules_functions_and_services_and_nobody_else(level: str, written: str):
     program = (
-        "import logging; from adjustments.aws.logs import function_logger; logger = function_logger()\n"
+        "import logging; from adjustments.aws.function_log import function_logger\n"
+        "logger = function_logger()\n"
         "service = logging.getLogger('adjustments.aws.event_log')\n"
         "for log in (logger, service, logging.getLogger('botocore'), logging.getLogger('urllib3')):\n"
         "    log.debug('debug'); log.info('info'); log.warning('warning')"

@@ -8,7 +8,7 @@ from adjustments.core.errors import GameballUnauthorized
 from adjustments.gameball.circuit_breaker import GuardedGameball
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import Credentials
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from local.standin.server import StandIn
 from tests.fakes.memory import ManualClock, MemoryCircuitBreaker
 from tests.functional.adjusting.test_client import ONE_ROW, applied, control

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
-from adjustments.aws.logs import FunctionFailed
+from adjustments.aws.function_log import FunctionFailed
 from adjustments.batches.files import StoredObject
 from adjustments.manual_transactions.event_consumer import DETAIL_TYPE
 from local.standin.server import StandIn

@@ -15,7 +15,7 @@ from adjustments.core.errors import (
     OutcomeUnknown,
 )
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, GuardedGameball
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import ManualClock, MemoryCircuitBreaker
 from tests.fakes.world import World

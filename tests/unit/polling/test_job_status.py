@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from adjustments.batches.records import Outcome
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from adjustments.polling.job_status import read_status
 
 GUIDE, OPENAPI = Dialect.GUIDE, Dialect.OPENAPI

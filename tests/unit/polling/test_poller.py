@@ -5,7 +5,7 @@ from datetime import timedelta
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import GameballUnauthorized, OutcomeUnknown
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 

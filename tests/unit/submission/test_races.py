@@ -11,7 +11,7 @@ from adjustments.batches.next_step import next_step
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core.errors import GameballRefused, GameballUnauthorized, OutcomeUnknown, WrongState
-from adjustments.polling.batch_pause import pause
+from adjustments.polling.job_collector import pause_batch
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.manual_transactions import Killed
 from tests.fakes.memory import START
@@ -105,7 +105,7 @@ def test_stopped_batch_is_not_over_while_a_chunk_could_still_be_sent():
 def test_keys_that_are_refused_after_the_end_pause_nothing():
     world = World(MemoryGameball())
     ended = world.run(world.drop(THREE))
-    pause(world.store, ended.batch_id, "Gameball answered 401")
+    pause_batch(world.store, ended.batch_id, "Gameball answered 401")
     assert world.store.batch(ended.batch_id) == ended
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import ConfigurationError
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 

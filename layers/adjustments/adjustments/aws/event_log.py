@@ -1,5 +1,7 @@
-"""Lines in the log on what became of batches and chunks, so that one query finds a batch's whole story
-(docs/runbook.md). Ids and numbers only: what customers or Gameball wrote may hold anything.
+"""The event log of batches: one line for each thing that happens to a batch or chunk, so that one query finds
+the whole story of a batch (docs/runbook.md).
+
+Lines hold ids and numbers only, never text of customers or of Gameball.
 """
 
 from __future__ import annotations
@@ -9,30 +11,37 @@ from typing import TYPE_CHECKING, Final
 
 from adjustments.core.errors import GameballError
 
-if TYPE_CHECKING:  # what adds manual transactions tells of errors only, and loads no batches
+if TYPE_CHECKING:
     from adjustments.batches.records import Batch, Chunk
 
 _log: Final = logging.getLogger(__name__)
 _ID_CHARS_MAX: Final = 100
 
 
-def log_event(what: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
-    """Leave a line on what happened as it should."""
-    _write(logging.INFO, what, batch, chunk, facts)
+def log_event(message: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
+    """Log an event that is part of the normal course.
+
+    Args:
+        message: what happened.
+        batch: the batch; its id goes into the line.
+        chunk: the chunk, where the event is about one; its id, jobId and number of rows go into the line.
+        facts: further fields of the line.
+    """
+    _write(logging.INFO, message, batch, chunk, facts)
 
 
-def log_warning(what: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
-    """Leave a line on what a person may have to look at."""
-    _write(logging.WARNING, what, batch, chunk, facts)
+def log_warning(message: str, batch: Batch, chunk: Chunk | None = None, /, **facts: str | int | None) -> None:
+    """Log an event that may need a person; arguments as for ``log_event``."""
+    _write(logging.WARNING, message, batch, chunk, facts)
 
 
-def log_failure(what: str, batch_id: str, error: Exception) -> None:
-    """Leave a line on work that an error ended, for it is the batch that people will look for."""
-    _log.error(what, extra={"batch_id": batch_id, "error": type(error).__name__}, stacklevel=2)
+def log_failure(message: str, batch_id: str, error: Exception) -> None:
+    """Log that work on a batch ended with an error."""
+    _log.error(message, extra={"batch_id": batch_id, "error": type(error).__name__}, stacklevel=2)
 
 
 def error_facts(error: GameballError) -> dict[str, str | int | None]:
-    """What may be told of an error: never its message, in which Gameball may name customers."""
+    """Describe an error of Gameball without its message, which may name a customer."""
     request_id = error.request_id and error.request_id[:_ID_CHARS_MAX]
     return {
         "error": type(error).__name__,
@@ -43,12 +52,12 @@ def error_facts(error: GameballError) -> dict[str, str | int | None]:
 
 
 def _write(
-    level: int, what: str, batch: Batch, chunk: Chunk | None, facts: dict[str, str | int | None]
+    level: int, message: str, batch: Batch, chunk: Chunk | None, facts: dict[str, str | int | None]
 ) -> None:
     if not _log.isEnabledFor(level):
         return
     ids: dict[str, str | int | None] = {"batch_id": batch.batch_id}
     if chunk:
         ids |= {"chunk_id": chunk.chunk_id, "job_id": chunk.job_id, "rows": chunk.rows}
-    # the caller's caller is the place that people look for
-    _log.log(level, what, extra=ids | facts, stacklevel=3)
+    # the location in the line is that of the caller of log_event or log_warning
+    _log.log(level, message, extra=ids | facts, stacklevel=3)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from adjustments.aws.logs import failure_facts
+from adjustments.aws.function_log import failure_facts
 from adjustments.core import exact_json, limits
 from adjustments.core.errors import (
     AdjustmentsError,
@@ -117,7 +117,7 @@ def report_to(logger: Logger, refused: str) -> Report:
         elif isinstance(error, AdjustmentsError):
             logger.warning(refused, error=type(error).__name__)
         else:
-            logger.error("call broke", **failure_facts(error))
+            logger.error("call failed", **failure_facts(error))
 
     return report
 

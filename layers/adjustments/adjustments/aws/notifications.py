@@ -1,4 +1,4 @@
-"""Mails through SNS, events through EventBridge."""
+"""Notifications: e-mails through SNS, events through EventBridge; and the failure queue in SQS."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -8,20 +8,25 @@ from adjustments.core import exact_json
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
 
 EVENT_SOURCE: Final = "gameball.adjustments"
-"""The source of all events of ours (docs/events.md); rules of receivers name it."""
+"""The source of all events of this stack (docs/events.md); rules of receivers name it."""
 
 
 class BusNotifications:
-    """Tells machines through the bus."""
+    """Notifies programs through the event bus."""
 
     def __init__(self, events: "EventBridgeClient", bus: str) -> None:
         self._events = events
         self._bus = bus
 
     def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
-        """See ``Notifications``; raises RuntimeError when the bus did not take the event."""
+        """See ``Notifications``.
+
+        Raises:
+            RuntimeError: the bus did not accept the event.
+        """
         answer = self._events.put_events(
             Entries=[
                 {
@@ -39,7 +44,7 @@ class BusNotifications:
 
 
 class TopicAndBusNotifications(BusNotifications):
-    """Tells people through the topic, and machines through the bus."""
+    """Notifies people through the topic, and programs through the event bus."""
 
     def __init__(self, sns: "SNSClient", topic_arn: str, events: "EventBridgeClient", bus: str) -> None:
         super().__init__(events, bus)
@@ -49,3 +54,23 @@ class TopicAndBusNotifications(BusNotifications):
     def mail(self, subject: str, text: str) -> None:
         """See ``Notifications``."""
         self._sns.publish(TopicArn=self._topic_arn, Subject=subject, Message=text)
+
+
+class SqsFailureQueue:
+    """See ``FailureQueue``; the attributes are those of the SQS message."""
+
+    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def put(self, text: str, attributes: Mapping[str, str]) -> None:
+        """See ``FailureQueue``."""
+        self._client.send_message(
+            QueueUrl=self._queue_url,
+            MessageBody=text,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
+                if value
+            },
+        )

@@ -23,8 +23,7 @@ from adjustments.core.errors import (
     GameballUnauthorized,
 )
 from adjustments.core.runtime import Clock
-from adjustments.gameball.dialects import Dialect
-from adjustments.gameball.port import Gameball
+from adjustments.gameball.port import Dialect, Gameball
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -31,7 +31,7 @@ from adjustments.core.errors import (
     OutcomeUnknown,
 )
 from adjustments.gameball.credentials import Credentials, CredentialSource
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0

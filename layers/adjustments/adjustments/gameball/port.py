@@ -1,33 +1,57 @@
-"""The port to Gameball."""
+"""The port to Gameball, and the two dialects in which it documents a job's status."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Protocol
 
-from adjustments.gameball.dialects import Dialect
+
+class Dialect(StrEnum):
+    """Which of the two documented status calls an account answers (docs/gameball-api.md, "Job status")."""
+
+    GUIDE = "guide"
+    OPENAPI = "openapi"
+
+
+def dialects_to_try(setting: Dialect | None, detected: str) -> list[Dialect]:
+    """List the dialects in which a job may be asked for.
+
+    Args:
+        setting: the dialect that the account is set up with (GameballStatusDialect), None for auto.
+        detected: the dialect that an earlier answer for the same batch had; empty for none.
+    """
+    known = setting or (Dialect(detected) if detected else None)
+    return [known] if known else list(Dialect)
 
 
 class Gameball(Protocol):
-    """The calls to Gameball; each raises GameballError of the fitting class.
+    """The calls to Gameball; ``within_s`` bounds a whole call, in seconds.
 
-    ``within_s`` bounds the whole call, in seconds.
+    Raises:
+        GameballError: the call did not succeed; its class says what is known of the outcome.
     """
 
     def adjust_balances(self, body: bytes) -> int:
-        """Send one request of adjustments; the jobId."""
+        """Send one balance-adjustment request; returns the jobId."""
 
     def inquire_balances(self, body: bytes) -> int:
-        """Ask for the balances of customers; the jobId. Asking twice does no harm."""
+        """Request the balances of customers; returns the jobId. Safe to repeat."""
 
     def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
-        """Ask for the status of a job."""
+        """Fetch the status of a job."""
 
     def stop_job(self, dialect: Dialect, job_id: int) -> None:
-        """Ask Gameball to stop a job."""
+        """Request that a job is stopped."""
 
     def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
-        """Send one manual transaction; Gameball's answer."""
+        """Send one manual transaction; returns Gameball's answer."""
 
     def transactions(
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:
-        """A page of a customer's transactions."""
+        """Fetch a page of a customer's transactions.
+
+        Args:
+            customer_id: the customer.
+            start_after: the last id of the page before; None for the first page.
+            within_s: seconds that the call may take.
+        """

@@ -10,8 +10,7 @@ from adjustments.batches.records import Batch
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import GameballRefused
 from adjustments.core.runtime import Clock
-from adjustments.gameball.dialects import Dialect, dialects_to_try
-from adjustments.gameball.port import Gameball
+from adjustments.gameball.port import Dialect, Gameball, dialects_to_try
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.polling.job_status import read_status
 

@@ -4,13 +4,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from adjustments.aws.event_log import error_facts, log_event
-from adjustments.batches.optimistic_update import storable_text
+from adjustments.aws.event_log import error_facts, log_event, log_warning
+from adjustments.batches.optimistic_update import storable_text, try_save
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
 from adjustments.core.runtime import Clock
-from adjustments.polling.batch_pause import pause, resume
 from adjustments.polling.job_client import JobClient
 from adjustments.polling.job_status import read_status
 from adjustments.polling.settlement import ChunkSettler, settle
@@ -32,17 +31,39 @@ class JobCollector:
         try:
             asked = self.jobs.fetch_status(batch, chunk.job_id, until)
         except (GameballUnauthorized, ConfigurationError) as error:
-            pause(self.store, batch.batch_id, storable_text(str(error)))
+            pause_batch(self.store, batch.batch_id, storable_text(str(error)))
             return
         except GameballError as error:
-            log_event("job not told", batch, chunk, **error_facts(error))
+            log_event("job status not available", batch, chunk, **error_facts(error))
             return  # asking again does no harm: the next tick does
         if asked is None:
             return
         if batch.pause_reason:
-            resume(self.store, batch.batch_id)
+            resume_batch(self.store, batch.batch_id)
         job = read_status(*asked)
         if job.has_ended:
             with suppress(WrongState):  # somebody else settled it
                 settlement = settle(self.settler.rows(chunk), job)
                 self.settler.settle(batch, chunk, settlement, job.state, ended_at=self.clock.now())
+
+
+def pause_batch(store: BatchStore, batch_id: str, reason: str) -> None:
+    """Pause a batch while Gameball refuses the keys; no row fails for it.
+
+    Args:
+        store: where the batch is stored.
+        batch_id: the batch.
+        reason: what the refused call got, for people.
+    """
+    batch = store.batch(batch_id)
+    if not batch.pause_reason and not batch.status.is_final:
+        try_save(store, batch.changed(pause_reason=reason))
+        log_warning("batch paused: keys refused", batch)
+
+
+def resume_batch(store: BatchStore, batch_id: str) -> None:
+    """Resume a paused batch, once a call with the keys has succeeded."""
+    batch = store.batch(batch_id)
+    if batch.pause_reason:
+        try_save(store, batch.changed(pause_reason=""))
+        log_event("batch unpaused: keys accepted", batch)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from adjustments.batches.states import Outcome
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 
 _ENDED: Final = frozenset({"completed", "failed", "stopped"})
 """States after which nothing changes any more; one that nobody documented means: keep polling."""

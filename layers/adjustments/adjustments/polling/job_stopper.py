@@ -10,8 +10,7 @@ from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import ConfigurationError, GameballError, WrongState
 from adjustments.core.runtime import Clock
-from adjustments.gameball.dialects import Dialect, dialects_to_try
-from adjustments.gameball.port import Gameball
+from adjustments.gameball.port import Dialect, Gameball, dialects_to_try
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 
 
@@ -40,7 +39,7 @@ class JobStopper:
             if self._ask(batch, chunk, until):
                 with suppress(WrongState):  # settled meanwhile
                     self.store.save_chunk(batch, chunk.changed(stop_requested=True))
-                    log_event("job asked to stop", batch, chunk)
+                    log_event("job stop requested", batch, chunk)
 
     def _ask(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
         """Ask in the account's dialect, or in both while that is unknown; whether Gameball took it."""

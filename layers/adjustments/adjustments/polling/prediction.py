@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from adjustments.core.decimals import exact_sum, plain
-from adjustments.gameball.dialects import Dialect
+from adjustments.gameball.port import Dialect
 from adjustments.polling.job_status import listed_rows
 
 _BALANCE_FIELDS: Final = ("availablePointsBalance", "totalPointsBalance", "pointsBalance", "balance")

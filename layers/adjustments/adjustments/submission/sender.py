@@ -25,8 +25,7 @@ from adjustments.gameball import retry_policy
 from adjustments.gameball.circuit_breaker import GuardedGameball, Permit
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.gameball.retry_policy import FollowUp
-from adjustments.polling.batch_pause import pause, resume
-from adjustments.polling.job_collector import JobCollector
+from adjustments.polling.job_collector import JobCollector, pause_batch, resume_batch
 from adjustments.submission.work_queue import WorkQueue
 
 ROUND_CHUNKS_MAX: Final = 48
@@ -150,7 +149,7 @@ class ChunkSender:
         try:
             permit = self.gameball.permit_adjustments()
         except GameballUnauthorized as error:
-            pause(self.store, batch.batch_id, storable_text(error.message))
+            pause_batch(self.store, batch.batch_id, storable_text(error.message))
             return False
         if not wait_for_slot(self.rate_limiter, self.clock, Resource.OTHERS, Priority.BULK, until):
             return False
@@ -164,7 +163,7 @@ class ChunkSender:
             self.store.save_chunk(batch, intent)
         except WrongState:
             return True
-        log_event("chunk about to be sent", batch, intent)
+        log_event("sending chunk", batch, intent)
         self._request(batch, intent, rows, body, permit)
         return True
 
@@ -193,7 +192,7 @@ class ChunkSender:
             self._keep_late_job(batch, intent, job_id)
         log_event("chunk submitted", batch, submitted)
         if batch.pause_reason:
-            resume(self.store, batch.batch_id)
+            resume_batch(self.store, batch.batch_id)
 
     def _keep_late_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
         """The answer came after the lease had run out: what was in doubt has a jobId after all.
@@ -217,11 +216,11 @@ class ChunkSender:
             case FollowUp.TRY_LATER:
                 wait = retry_policy.back_off(error, intent.attempts, self.ids.jitter())
                 self._release(batch, intent, not_before=self.clock.now() + wait, error=message)
-                log_event("chunk put off", batch, intent, wait_s=int(wait.total_seconds()), **facts)
+                log_event("chunk postponed", batch, intent, wait_s=int(wait.total_seconds()), **facts)
             case FollowUp.PAUSE_BATCH:
                 self._release(batch, intent, not_before=None, error=message)
-                pause(self.store, batch.batch_id, message)
-                log_event("chunk put off", batch, intent, **facts)
+                pause_batch(self.store, batch.batch_id, message)
+                log_event("chunk postponed", batch, intent, **facts)
             case FollowUp.SPLIT if intent.rows > 1:
                 self.store.split_chunk(batch, intent.moved(ChunkState.SPLIT), _halves(intent, rows))
                 log_event("chunk refused and split in two", batch, intent, **facts)
