@@ -102,7 +102,7 @@ class Site:
         files, store = BucketFiles(s3, "bench"), TableBatchStore(dynamodb, "bench")
         rate_limiter = TableRateLimiter(dynamodb, "bench", clock, ids, LIMIT)
         gameball = GameballClient(
-            self.standin.base_url, "v4.0", _Keys(), watch=lambda *_: sent_at_s.append(time.perf_counter())
+            self.standin.base_url, "v4.0", _Keys(), observe=lambda *_: sent_at_s.append(time.perf_counter())
         )
         adjust = gameball.adjust_balances
 

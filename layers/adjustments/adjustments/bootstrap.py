@@ -153,7 +153,7 @@ class AwsPorts:
         settings = self._settings.gameball
         credentials = SecretCredentials(self._client("secretsmanager"), settings.secret_id)
         return GameballClient(
-            settings.base_url, settings.api_version, credentials, watch=self._meter.watch_call
+            settings.base_url, settings.api_version, credentials, observe=self._meter.observe_call
         )
 
     @cached_property
@@ -166,7 +166,7 @@ class AwsPorts:
             self.ids,
             self._settings.gameball.requests_per_30_s,
         )
-        return MeasuredRateLimiter(limiter, self._meter.watch_slot)
+        return MeasuredRateLimiter(limiter, self._meter.observe_slot)
 
     @cached_property
     def circuit_breaker(self) -> TableCircuitBreaker:

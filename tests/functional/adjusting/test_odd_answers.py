@@ -19,8 +19,10 @@ from adjustments.core.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
-from adjustments.gameball.client import ANSWER_BYTES_MAX, RETRY_AFTER_S_MAX, GameballClient
+from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import Credentials
+from adjustments.gameball.responses import RETRY_AFTER_S_MAX
+from adjustments.gameball.transport import RESPONSE_BYTES_MAX
 from tests.functional.conftest import SettableCredentials
 
 Answering = Callable[[socket.socket], None]
@@ -127,7 +129,7 @@ def test_a_code_is_read_from_a_number_or_a_text(code: object):
         b"\xff\xfe",
         b"[]",
         b"",
-        b'{"a": "' + b"x" * (ANSWER_BYTES_MAX + 1) + b'"}',
+        b'{"a": "' + b"x" * (RESPONSE_BYTES_MAX + 1) + b'"}',
     ],
     ids=["deep", "long number", "large exponent", "NaN", "no text", "no object", "empty", "too large"],
 )
@@ -136,7 +138,7 @@ def test_a_200_that_cannot_be_read_leaves_the_outcome_unknown(body: bytes):
 
 
 def test_after_an_answer_that_is_too_large_the_next_request_has_a_connection_of_its_own():
-    answers = [saying(200, b"x" * (ANSWER_BYTES_MAX + 1)), saying(200, b'{"a": 1}')]
+    answers = [saying(200, b"x" * (RESPONSE_BYTES_MAX + 1)), saying(200, b'{"a": 1}')]
     with odd_gameball(lambda connection: answers.pop(0)(connection)) as url:
         client = GameballClient(url, "v4.0", SettableCredentials())
         with pytest.raises(OutcomeUnknown):

@@ -66,7 +66,7 @@ def test_calls_to_gameball_are_told_by_their_time_and_what_came_of_them(
     meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ):
     for error in (None, GameballRefused("no"), GameballUnavailable("no")):
-        meter.watch_call(0.5, error)
+        meter.observe_call(0.5, error)
     metrics.flush_metrics()
     [line] = published(capsys)
     assert line["GameballLatency"] == [500, 500, 500]
@@ -76,7 +76,7 @@ def test_calls_to_gameball_are_told_by_their_time_and_what_came_of_them(
 def test_slot_counts_as_a_request_and_every_answer_as_a_wait(
     meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ):
-    rate_limiter = MeasuredRateLimiter(FixedRateLimiter(), meter.watch_slot)
+    rate_limiter = MeasuredRateLimiter(FixedRateLimiter(), meter.observe_slot)
     assert rate_limiter.take_slot(Resource.OTHERS, Priority.PROMPT, 5.0) == (True, 0.25)
     assert rate_limiter.take_slot(Resource.TRANSACTIONS, Priority.BULK, 5.0) == (False, 0.25)
     metrics.flush_metrics()
@@ -88,7 +88,7 @@ def test_slot_counts_as_a_request_and_every_answer_as_a_wait(
 
 def test_parallel_workers_lose_no_number(meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: meter.watch_call(0.001, None), range(1_050)))
+        list(pool.map(lambda _: meter.observe_call(0.001, None), range(1_050)))
     metrics.flush_metrics()
     lines = published(capsys)
     assert sum(len(line["GameballLatency"]) for line in lines) == 1_050

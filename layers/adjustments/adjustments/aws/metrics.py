@@ -39,7 +39,7 @@ class Meter:
         for name, number in numbers.items():
             self._add(name, number, MetricUnit.Count)
 
-    def watch_call(self, seconds: float, error: GameballError | None) -> None:
+    def observe_call(self, seconds: float, error: GameballError | None) -> None:
         """Note a call to Gameball. A refusal is an answer; an error is one that says nothing of the rows."""
         self._add("GameballLatency", seconds * 1_000, MetricUnit.Milliseconds)
         if isinstance(error, GameballRefused):
@@ -47,7 +47,7 @@ class Meter:
         elif error:
             self.count({"GameballErrors": 1})
 
-    def watch_slot(self, resource: str, granted: bool, wait_s: float) -> None:
+    def observe_slot(self, resource: str, granted: bool, wait_s: float) -> None:
         """Note an answer of the rate limiter."""
         self._add("RequestWait", wait_s * 1_000, MetricUnit.Milliseconds)
         if granted:
