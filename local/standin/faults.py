@@ -21,6 +21,7 @@ _OPTIONS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "no_job_id": (),
     "status_after": _ERROR_OPTIONS,
     "delay": ("delay_s",),
+    "drip": ("delay_s", "part"),
     "close_after": (),
     "apply_late": ("delay_s", *_ERROR_OPTIONS),
     "job_state": ("state", "n"),
@@ -47,6 +48,7 @@ class Fault:
     hold_s: Decimal = Decimal(30)
     applied: bool = False
     delay_s: Decimal = Decimal(1)
+    part: str = "body"
     state: str = "failed"
     n: int = 0
 
@@ -100,6 +102,7 @@ _CHECKS: Mapping[str, Callable[[object, str], object]] = {
     "hold_s": validation.read_duration_s,
     "applied": validation.read_boolean,
     "delay_s": validation.read_duration_s,
+    "part": partial(validation.read_choice, choices=("head", "body")),
     "state": validation.read_text,
     "n": validation.read_count,
 }

@@ -1,5 +1,6 @@
 """One connection: reads each request, answers it, and applies the fault that was requested for it."""
 
+import io
 import select
 import socket
 import struct
@@ -184,6 +185,26 @@ class Handler(BaseHTTPRequestHandler):
         self._pause(fault.delay_s)
         self._deliver(admission, self.server.api.answer(request, fault))
 
+    def _answer_drop_by_drop(self, request: Request, admission: Admission, fault: Fault) -> None:
+        """Send a byte at a time from the given part of the answer on, as long as the client waits."""
+        answer = self.server.api.answer(request, fault)
+        body = answer.body if answer.blocks is None else b"".join(answer.blocks)
+        admission.logged.status = answer.status
+        wire, self.wfile = self.wfile, io.BytesIO()
+        try:
+            self._send_head(answer, ("Content-Length", str(len(body))))
+            head = self.wfile.getvalue()
+        finally:
+            self.wfile = wire
+        whole = len(head) if fault.part == "body" else 0
+        drops = (head + body)[whole:]
+        self.wfile.write(head[:whole])
+        self.wfile.flush()
+        for drop in drops:
+            self._pause(fault.delay_s)
+            self.wfile.write(bytes([drop]))
+            self.wfile.flush()
+
     def _close_after(self, request: Request, admission: Admission, fault: Fault) -> None:
         self._deliver(admission, self.server.api.answer(request, fault))
         self.close_connection = True
@@ -235,6 +256,7 @@ _DELIVERIES: Mapping[str, _Delivery] = MappingProxyType(
         "no_job_id": Handler._answer_without_job_id,
         "status_after": Handler._answer_error_after,
         "delay": Handler._answer_late,
+        "drip": Handler._answer_drop_by_drop,
         "close_after": Handler._close_after,
         "apply_late": Handler._apply_late,
         "job_state": Handler._answer_as_usual,

@@ -67,6 +67,15 @@ def test_black_hole_never_answers(caller: Caller, is_applied: bool, applied: lis
     assert caller.applied() == applied
 
 
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_drip_sends_the_right_answer_byte_by_byte(caller: Caller, part: str) -> None:
+    caller.fault("drip", delay_s=0.001, part=part)
+    began_s = time.monotonic()
+    reply = caller.batch(row("ann", 5))
+    assert time.monotonic() - began_s >= 0.001 * len(reply.text)
+    assert (reply.status, list(reply.json), caller.applied()) == (200, ["jobId"], ANN_5)
+
+
 def test_black_hole_ends_when_the_client_disconnects_or_the_server_stops() -> None:
     began_s = time.monotonic()
     waiting: list[Caller] = []

@@ -1,6 +1,9 @@
 """Polling settles what Gameball lists, and says of the rest that it is not known."""
 
 from datetime import timedelta
+from typing import NoReturn
+
+import pytest
 
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
@@ -65,6 +68,36 @@ def test_job_in_a_state_that_nobody_documented_ends_at_the_deadline():
     assert ended.finished_at is not None
     assert ended.finished_at >= batch.deadline_at
     assert (ended.status, ended.counts.in_doubt) == (BatchStatus.NEEDS_ATTENTION, 3)
+
+
+def test_batch_ends_at_its_deadline_also_when_asking_for_its_jobs_kills_the_function():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    batch = world.drop(THREE)
+    world.clock.sleep((batch.deadline_at - world.clock.now()).total_seconds())
+
+    def time_out(dialect: Dialect, job_id: int) -> NoReturn:
+        raise SystemExit("Lambda ends the function")
+
+    gameball.job_status = time_out  # type: ignore[method-assign]
+    with pytest.raises(SystemExit):
+        world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+    late, step = world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+    assert (late.past_deadline, step.is_over) == (True, True)
+    ended = world.run(batch)
+    assert (ended.status, ended.counts.in_doubt) == (BatchStatus.NEEDS_ATTENTION, 3)
+
+
+def test_job_that_has_ended_by_the_deadline_is_settled_by_the_poll_that_comes_then():
+    gameball = MemoryGameball()
+    gameball.job_state = "running"
+    world = World(gameball)
+    batch = world.drop(THREE)
+    world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
+    world.clock.sleep((batch.deadline_at - world.clock.now()).total_seconds())
+    gameball.job_state = "completed"
+    ended = world.run(batch)
+    assert ended.counts.applied == 3
 
 
 def test_poll_that_brings_no_answer_is_made_again():

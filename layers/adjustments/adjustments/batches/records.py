@@ -169,7 +169,8 @@ class Batch(StoredModel):
     now, ``canary_note`` why a second canary goes or went;
     ``approved_by`` and ``stopped_by`` are the identities of who did so; ``keeps_jobs`` says that the stopped
     batch's running jobs may end; ``reverses`` and ``reversed_by`` name
-    the other half of a reversal; ``executions`` counts the starts of the state machine;
+    the other half of a reversal; ``polled_past_deadline`` says that its jobs were asked for after the
+    deadline, for the last time; ``executions`` counts the starts of the state machine;
     ``notifications_sent`` holds the facts that were told already; ``notifying_since`` is when a run began
     to tell one more; ``reconciliation`` says how far rows in doubt were looked up; ``report_run_id`` names
     the one run that may write the result files until they belong to the record, ``report_started_at`` when it
@@ -207,6 +208,7 @@ class Batch(StoredModel):
     reverses: str = ""
     reversed_by: str = ""
     past_deadline: bool = False
+    polled_past_deadline: bool = False
     pause_reason: str = ""
     dialect: str = ""
     executions: int = 0

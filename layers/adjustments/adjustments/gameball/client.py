@@ -13,7 +13,7 @@ from adjustments.core.errors import GameballError, GameballUnauthorized
 from adjustments.gameball.credentials import Credentials, CredentialSource
 from adjustments.gameball.port import Dialect
 from adjustments.gameball.responses import read_job_id, read_response
-from adjustments.gameball.transport import READ_TIMEOUT_S, Transport
+from adjustments.gameball.transport import CALL_TIMEOUT_S, READ_TIMEOUT_S, Transport
 
 CallObserver = Callable[[float, GameballError | None], None]
 """Called after each call, with its duration in seconds and the error that it failed with."""
@@ -31,6 +31,7 @@ class GameballClient:
         version: v4.0 or v4.1 (GameballApiVersion).
         credentials: source of the two keys; they are read again, once, when Gameball refuses them.
         read_timeout_s: longest silence to wait for, in seconds.
+        call_timeout_s: longest time of a whole call, in seconds.
         observe: called after each call.
     """
 
@@ -40,10 +41,12 @@ class GameballClient:
         version: str,
         credentials: CredentialSource,
         read_timeout_s: float = READ_TIMEOUT_S,
+        call_timeout_s: float = CALL_TIMEOUT_S,
         observe: CallObserver = _ignore,
     ) -> None:
         self._transport = Transport(f"{base_url.rstrip('/')}/api/{version}/integrations", read_timeout_s)
         self._credentials = credentials
+        self._call_timeout_s = call_timeout_s
         self._observe = observe
 
     def adjust_balances(self, body: bytes) -> int:
@@ -95,7 +98,7 @@ class GameballClient:
     ) -> Mapping[str, Any]:
         """Make one call, and report its duration."""
         began_s = time.monotonic()
-        ends_at_s = None if within_s is None else began_s + within_s
+        allowed_s = self._call_timeout_s if within_s is None else min(within_s, self._call_timeout_s)
 
         def request(credentials: Credentials) -> Mapping[str, Any]:
             response = self._transport.request(
@@ -103,8 +106,8 @@ class GameballClient:
                 path,
                 body,
                 _headers(credentials, body),
+                ends_at_s=began_s + allowed_s,
                 new_connection=new_connection,
-                ends_at_s=ends_at_s,
             )
             return read_response(*response)
 

@@ -24,7 +24,7 @@ def dialects_to_try(setting: Dialect | None, detected: str) -> list[Dialect]:
 
 
 class Gameball(Protocol):
-    """The calls to Gameball; ``within_s`` bounds a whole call, in seconds.
+    """The calls to Gameball. Each ends in bounded time; ``within_s`` bounds it further, in seconds.
 
     Raises:
         GameballError: the call did not succeed; its class says what is known of the outcome.

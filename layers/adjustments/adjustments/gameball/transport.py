@@ -3,12 +3,19 @@
 Each request is made once; urllib3's own retries are off. The connection notes the moment before the first
 byte of a request goes out. An error before that is ``GameballUnavailable`` (nothing was sent), an error after
 it is ``OutcomeUnknown``.
+
+Each request ends at a given time. A socket's own time-out bounds the wait for each piece only, so a server
+that sends a byte now and then would hold a request for ever: the connection sets it anew before each piece.
 """
 
+import http.client
+import io
+import math
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -24,6 +31,11 @@ CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 20.0
 """Longest silence of Gameball that is waited for; a response that comes later leaves the request in doubt."""
 
+CALL_TIMEOUT_S: Final = 25.0
+"""Longest time of a whole call, a second request with keys read again included: shorter than what a function
+keeps at its end for a request under way (30 seconds), and than the lease of a chunk (two minutes).
+"""
+
 REQUEST_S_MIN: Final = 0.1
 """With less time left a request is not sent: its response could not be waited for."""
 
@@ -32,39 +44,92 @@ RESPONSE_BYTES_MAX: Final = 8 << 20
 """More than any documented response: the status of 1,000 rows is some 200 KiB."""
 
 _PIECE_BYTES: Final = 1 << 16
+"""Bytes that are read, or decompressed, at once."""
+
+_SENT_BYTES: Final = 1 << 14
+"""Bytes that are sent at once: a TLS record. Over TLS the socket's time-out bounds each record."""
 
 
-class _SendMark(threading.local):
-    """Whether the current request of this thread may have left the machine."""
+class _Request(threading.local):
+    """The current request of this thread.
 
-    sent = False
+    ``is_sent`` says whether a byte of it may have left the machine, ``ends_at_s`` when the call has to be
+    over, by the steady clock.
+    """
+
+    is_sent = False
+    ends_at_s = math.inf
+
+    def left_s(self) -> float:
+        """The time left; raises TimeoutError where there is none."""
+        left_s = self.ends_at_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the call took too long")
+        return left_s
 
 
-_mark = _SendMark()
+_request = _Request()
 
 
-class _MarkingConnection(HTTPConnection):
+class _BoundedStream(io.RawIOBase):
+    """Reads a socket until the call has to be over, and waits for each piece as long as the socket says."""
+
+    def __init__(self, sock: socket.socket, stream: io.RawIOBase) -> None:
+        self._sock = sock
+        self._stream = stream
+        self._silence_s = sock.gettimeout() or math.inf
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(min(self._silence_s, _request.left_s()))
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        super().close()
+        self._stream.close()
+
+
+class _BoundedResponse(http.client.HTTPResponse):
+    """A response whose head and body are read within the time of the call."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp = io.BufferedReader(_BoundedStream(sock, self.fp.detach()))
+
+
+def _send(connection: HTTPConnection, data: Any, send: Callable[[Any], None]) -> None:
+    """Send a part of a request within the time of the call, and note that it may have left the machine."""
+    if connection.sock is None:
+        connection.connect()
+    view = memoryview(data)
+    for start in range(0, len(view), _SENT_BYTES):
+        connection.sock.settimeout(_request.left_s())
+        _request.is_sent = True
+        send(view[start : start + _SENT_BYTES])
+
+
+class _BoundedConnection(HTTPConnection):
+    response_class = _BoundedResponse
+
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _mark.sent = True
-        super().send(data)
+        _send(self, data, super().send)
 
 
-class _MarkingTlsConnection(HTTPSConnection):
+class _BoundedTlsConnection(HTTPSConnection):
+    response_class = _BoundedResponse
+
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _mark.sent = True
-        super().send(data)
+        _send(self, data, super().send)
 
 
-class _MarkingPool(HTTPConnectionPool):
-    ConnectionCls = _MarkingConnection
+class _BoundedPool(HTTPConnectionPool):
+    ConnectionCls = _BoundedConnection
 
 
-class _MarkingTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _MarkingTlsConnection
+class _BoundedTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _BoundedTlsConnection
 
 
 class Response(NamedTuple):
@@ -97,8 +162,8 @@ class Transport:
         body: bytes | None,
         headers: Mapping[str, str],
         *,
+        ends_at_s: float,
         new_connection: bool = False,
-        ends_at_s: float | None = None,
     ) -> Response:
         """Make one request and read its response.
 
@@ -107,8 +172,8 @@ class Transport:
             path: path and query below the root.
             body: the request's body, None for none.
             headers: the request's headers.
+            ends_at_s: when the response must be complete, on the monotonic clock.
             new_connection: whether the request gets a connection of its own, in place of a kept-alive one.
-            ends_at_s: when the response must be complete, on the monotonic clock; None for no bound.
 
         Raises:
             GameballUnavailable: nothing was sent.
@@ -116,7 +181,8 @@ class Transport:
         """
         timeout = _timeout(self._read_timeout_s, ends_at_s)
         pool = self._open_pool() if new_connection else self._kept_alive
-        _mark.sent = False
+        _request.is_sent = False
+        _request.ends_at_s = ends_at_s
         try:
             response = pool.request(
                 method,
@@ -127,7 +193,7 @@ class Transport:
                 redirect=False,
                 preload_content=False,
             )
-            return Response(response.status, response.headers, _read_body(response, ends_at_s))
+            return Response(response.status, response.headers, _read_body(response))
         except (HTTPError, OSError) as error:
             raise _connection_error(error) from error
         finally:
@@ -142,7 +208,7 @@ class Transport:
             ssl_context=self._tls,
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=self._read_timeout_s),
         )
-        manager.pool_classes_by_scheme = {"http": _MarkingPool, "https": _MarkingTlsPool}
+        manager.pool_classes_by_scheme = {"http": _BoundedPool, "https": _BoundedTlsPool}
         return manager.connection_from_url(self._root)
 
 
@@ -153,14 +219,12 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def _timeout(read_timeout_s: float, ends_at_s: float | None) -> urllib3.Timeout:
+def _timeout(read_timeout_s: float, ends_at_s: float) -> urllib3.Timeout:
     """Compute the time-outs of one request.
 
     Raises:
         GameballUnavailable: no time is left.
     """
-    if ends_at_s is None:
-        return urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s)
     left_s = ends_at_s - time.monotonic()
     if left_s < REQUEST_S_MIN:
         raise GameballUnavailable("no time was left for a request: nothing was sent")
@@ -168,10 +232,11 @@ def _timeout(read_timeout_s: float, ends_at_s: float | None) -> urllib3.Timeout:
     return urllib3.Timeout(total=left_s, connect=min(CONNECT_TIMEOUT_S, left_s / 4), read=read_timeout_s)
 
 
-def _read_body(response: urllib3.BaseHTTPResponse, ends_at_s: float | None) -> bytes:
+def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
     """Read a response to its end, and give its connection back only then.
 
-    The socket's time-out bounds the wait for each piece, not for all pieces together.
+    urllib3 decompresses no more at once than it is asked for, so the limit holds for
+    compressed responses, too.
     """
     body = bytearray()
     try:
@@ -179,8 +244,6 @@ def _read_body(response: urllib3.BaseHTTPResponse, ends_at_s: float | None) -> b
             body += piece
             if len(body) > RESPONSE_BYTES_MAX:
                 raise OSError("the response is too large")
-            if ends_at_s is not None and time.monotonic() > ends_at_s:
-                raise TimeoutError("the response takes too long")
     except BaseException:
         response.close()
         raise
@@ -190,7 +253,7 @@ def _read_body(response: urllib3.BaseHTTPResponse, ends_at_s: float | None) -> b
 
 def _connection_error(error: Exception) -> GameballError:
     name = type(error).__name__
-    if _mark.sent:
+    if _request.is_sent:
         return OutcomeUnknown(
             f"no complete answer came from Gameball ({name}): the request may have been applied"
         )

@@ -52,12 +52,14 @@ class Poller:
         if batch.dry_run and not batch.refusal:
             is_over = self.dry_run.look(batch, until)
             return batch, self._step(look, batch)._replace(is_over=is_over)
-        self.stopper.stop_jobs(batch, until)
         kept = batch.checkpoint.chunks
         step = self._step(look, batch)
         for chunk in step.lost:
             self._doubt(batch, chunk, LOST_MESSAGE)
-        self.parallel([partial(self.collector.collect, batch, chunk, until) for chunk in step.to_poll])
+        batch, may_ask = self._note_last_poll(batch)
+        if may_ask:
+            self.stopper.stop_jobs(batch, until)
+            self.parallel([partial(self.collector.collect, batch, chunk, until) for chunk in step.to_poll])
         batch, step = self._note_stop(look)
         if not step.more_to_send and batch.status in (BatchStatus.PLANNED, BatchStatus.SUBMITTING):
             batch = save_or_reread(self.store, batch.moved(BatchStatus.POLLING, checkpoint=look.checkpoint))
@@ -67,6 +69,17 @@ class Poller:
 
     def _step(self, look: ChunkCursor, batch: Batch) -> NextStep:
         return next_step(batch, look.chunks(batch), self.clock.now(), self.failure_percent_max)
+
+    def _note_last_poll(self, batch: Batch) -> tuple[Batch, bool]:
+        """Past the deadline, ask for the jobs once more and never again; whether they may be asked for.
+
+        It is noted before they are asked for, so that a batch ends also when the asking kills the function.
+        """
+        if self.clock.now() < batch.deadline_at:
+            return batch, True
+        if batch.polled_past_deadline:
+            return batch, False
+        return save_or_reread(self.store, batch.changed(polled_past_deadline=True)), True
 
     def _doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
         with suppress(WrongState):  # its worker is alive after all
