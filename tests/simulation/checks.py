@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -79,6 +79,7 @@ class Checker:
         self._order: dict[tuple[str, str], list[Decimal]] = {}
         self._said: dict[str, dict[Decimal, str]] = {}
         self._digests: dict[str, str] = {}
+        self._open_at_end: defaultdict[str, set[str]] = defaultdict(set)
         self._told: Counter[tuple[str, str]] = Counter()
         self._mailed: set[tuple[str, str]] = set()
         self._facts: dict[str, set[str]] = {}
@@ -137,6 +138,9 @@ class Checker:
         self.batches[batch.batch_id] = batch
         if batch.status in FINAL and is_changed:
             self._check_end(batch)
+            self._open_at_end[batch.batch_id] |= {
+                name for name, chunk in self.chunks(batch).items() if chunk.state in ("in_doubt", "submitted")
+            }
             self._digests[batch.batch_id] = self._digest(batch)
 
     def _check_deadline(self, before: Batch, batch: Batch) -> None:
@@ -714,16 +718,18 @@ class Checker:
         texts = [self._text(batch, name) for name in names]
         summary = json.loads(texts[2])
         summary.pop("reconciliation", None)  # how far the search for evidence is may change after the end
-        # the jobId of rows in doubt may come on record after the end
-        may_change = ("in_doubt", "submitted")
-        known = {name for name, chunk in self.chunks(batch).items() if chunk.state not in may_change}
-        summary["jobs"] = [job for job in summary["jobs"] if job["chunk"] in known]
-        results = csv.DictReader(io.StringIO(texts[0]))
-        texts[0] = json.dumps(
-            [{**row, "jobId": row["status"] != "in_doubt" and row["jobId"]} for row in results]
-        )
+        # what was open at the end may be settled later: its jobId comes on record, and its job's status
+        summary["jobs"] = [
+            job for job in summary["jobs"] if job["chunk"] not in self._open_at_end[batch.batch_id]
+        ]
+        texts[0] = json.dumps([_lasting(row) for row in csv.DictReader(io.StringIO(texts[0]))])
         texts[2] = json.dumps(summary)
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _lasting(row: dict[str, str]) -> dict[str, str]:
+    """What never changes of a row in the results: one in doubt may get a jobId, and a better reason."""
+    return row if row["status"] != "in_doubt" else {**row, "jobId": "", "message": ""}
 
 
 def fail(check: str, message: str) -> NoReturn:
