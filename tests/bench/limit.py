@@ -99,7 +99,10 @@ class Site:
         calls, bodies, sent_at_s = list[Call](), list[bytes](), list[float]()
         dynamodb, s3 = self._client("dynamodb", calls), self._client("s3", calls)
         clock, ids = SystemClock(), RandomIds()
-        files, store = BucketFiles(s3, "bench"), TableBatchStore(dynamodb, "bench")
+        files, store = (
+            BucketFiles(s3, "bench"),
+            TableBatchStore(dynamodb, "bench", SystemClock(), RandomIds()),
+        )
         rate_limiter = TableRateLimiter(dynamodb, "bench", clock, ids, LIMIT)
         gameball = GameballClient(
             self.standin.base_url, "v4.0", _Keys(), observe=lambda *_: sent_at_s.append(time.perf_counter())

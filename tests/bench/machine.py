@@ -59,7 +59,7 @@ class CountingStore(memory.MemoryStore):
         self.read_units += max(1, ceil(sum(map(_bytes, items)) / 4096)) / (2 if of_index else 1)
 
     def _wrote_batch(self, batch: Batch) -> None:
-        item = table._batch_item(batch)
+        item = table.batch_item(batch)
         self._wrote(item, indexes=1 + ("open" in item))
 
     def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
@@ -68,7 +68,7 @@ class CountingStore(memory.MemoryStore):
         if chunks:  # in one transaction
             self.write_units += self.write_units - before
         for chunk in chunks:
-            self._wrote_twice(table._chunk_item(batch.batch_id, batch.plan_id, chunk))
+            self._wrote_twice(table.chunk_item(batch.batch_id, batch.plan_id, chunk))
         return super().create_batch(batch, chunks)
 
     def claim_content(
@@ -87,7 +87,7 @@ class CountingStore(memory.MemoryStore):
         except NotFound:
             self._read([])
             raise
-        self._read([table._batch_item(batch)])
+        self._read([table.batch_item(batch)])
         return batch
 
     def save_batch(self, batch: Batch) -> None:
@@ -107,12 +107,12 @@ class CountingStore(memory.MemoryStore):
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
         kept = list(chunks)
         for chunk in kept:
-            self._wrote_twice(table._chunk_item(batch_id, plan_id, chunk))
+            self._wrote_twice(table.chunk_item(batch_id, plan_id, chunk))
         super().add_chunks(batch_id, plan_id, kept)
 
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         found = super().chunks(batch_id, plan_id)
-        size = len(found) * (_bytes(table._chunk_item(batch_id, plan_id, found[-1])) if found else 0)
+        size = len(found) * (_bytes(table.chunk_item(batch_id, plan_id, found[-1])) if found else 0)
         pages = max(1, ceil(size / 2**20))
         self.calls["read"] += pages
         self.read_units += max(1, ceil(size / 4096))
@@ -121,14 +121,14 @@ class CountingStore(memory.MemoryStore):
     def chunks_after(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
         found = super().chunks_after(batch_id, plan_id, after, untouched_max)
         behind = sum(name > after for name in self._chunks.get((batch_id, plan_id), {}))
-        size = _bytes(table._chunk_item(batch_id, plan_id, found[-1])) if found else 0
+        size = _bytes(table.chunk_item(batch_id, plan_id, found[-1])) if found else 0
         for start in range(0, max(1, len(found)), table.PAGE_CHUNKS):
             self.calls["read"] += 1
             self.read_units += max(1, ceil(size * min(table.PAGE_CHUNKS, behind - start) / 4096))
         return found
 
     def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
-        self._wrote(table._chunk_item(batch.batch_id, batch.plan_id, chunk))
+        self._wrote(table.chunk_item(batch.batch_id, batch.plan_id, chunk))
         super().save_chunk(batch, chunk)
 
 

@@ -12,14 +12,16 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from hypothesis import HealthCheck, given, settings
 
-from adjustments.aws.table import TOGETHER_MAX, TRANSACTION_TRIES, TableBatchStore
+from adjustments.aws.table import TableBatchStore
+from adjustments.aws.table_access import TRANSACTION_ITEMS_MAX, TRANSACTION_TRIES, back_off_s
 from adjustments.batches.chunk_cursor import UNTOUCHED_MAX
 from adjustments.batches.records import Batch, Chunk, Counts, Source
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import chunk_id, half_ids
-from tests.fakes.memory import START, MemoryStore
+from adjustments.core.runtime import RandomIds, SystemClock
+from tests.fakes.memory import START, CountingIds, ManualClock, MemoryStore
 from tests.records import anything
 
 DAY = timedelta(days=1)
@@ -33,7 +35,7 @@ def store(kind: str, request: pytest.FixtureRequest) -> BatchStore:
     if kind == "memory":
         return MemoryStore()
     make_table: Callable[[], str] = request.getfixturevalue("make_table")
-    return TableBatchStore(request.getfixturevalue("aws").dynamodb, make_table())
+    return TableBatchStore(request.getfixturevalue("aws").dynamodb, make_table(), SystemClock(), RandomIds())
 
 
 def a_batch(batch_id: str = "b1", **values: Any) -> Batch:
@@ -467,7 +469,7 @@ def test_a_part_of_a_chunk_that_was_refused_is_no_untouched_one(store: BatchStor
 
 def test_as_many_chunks_as_a_plan_creates_with_its_batch_fit_into_one_transaction(store: BatchStore):
     planned = [a_chunk(chunk_id(1, number)) for number in range(1, UNTOUCHED_MAX + 1)]
-    assert 1 + len(planned) <= TOGETHER_MAX  # the batch itself is one more item
+    assert 1 + len(planned) <= TRANSACTION_ITEMS_MAX  # the batch itself is one more item
     assert store.create_batch(a_batch(), planned)
     assert names(store.chunks("b1", PLAN)) == names(planned)
 
@@ -598,7 +600,8 @@ def test_only_a_failed_condition_of_a_split_is_a_lost_race(
     answers: list[tuple[str, ...] | None], error: type[Exception] | None
 ):
     client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
-    store = TableBatchStore(client, "table")
+    clock = ManualClock()
+    store = TableBatchStore(client, "table", clock, CountingIds())
     intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
     name = "transact_write_items"
     with Stubber(client) as stubber:
@@ -612,3 +615,13 @@ def test_only_a_failed_condition_of_a_split_is_a_lost_race(
             store.split_chunk(a_batch(), intent.moved(ChunkState.SPLIT), halves_of(a_chunk()))
         stubber.assert_no_pending_responses()
     assert caught is None or isinstance(caught.value, WrongState) == (error is WrongState)
+    waits = sum(back_off_s(tries, 0) for tries in range(1, len(answers)))
+    assert (clock.now() - START).total_seconds() == pytest.approx(waits)
+
+
+@pytest.mark.parametrize(
+    ("tries", "jitter", "expected_s"),
+    [(1, 0.0, 0.025), (1, 0.5, 0.0375), (2, 0.0, 0.05), (2, 1.0, 0.1), (3, 0.0, 0.1), (3, 1.0, 0.2)],
+)
+def test_back_off_of_a_transaction_doubles_and_is_jittered(tries: int, jitter: float, expected_s: float):
+    assert back_off_s(tries, jitter) == pytest.approx(expected_s)

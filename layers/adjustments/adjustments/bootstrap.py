@@ -139,7 +139,7 @@ class AwsPorts:
     @cached_property
     def store(self) -> TableBatchStore:
         """The table."""
-        return TableBatchStore(self._dynamodb, self._settings.table.name)
+        return TableBatchStore(self._dynamodb, self._settings.table.name, self.clock, self.ids)
 
     @cached_property
     def files(self) -> BucketFiles:
