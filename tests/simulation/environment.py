@@ -7,11 +7,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from adjustments.administration.service import ApprovalRequest
 from adjustments.batches.records import Batch
 from adjustments.core.errors import AdjustmentsError, ConfigurationError, WrongState
 from adjustments.polling.poller import answer_of
-from adjustments.reconciliation.decisions import Approval, Resolve
-from adjustments.reconciliation.evidence import Evidence
+from adjustments.reconciliation.resolution import ResolveRequest
 from tests.fakes.memory import START
 from tests.simulation.checks import FINAL, fail
 from tests.simulation.clients import Client
@@ -323,13 +323,12 @@ class Environment:
             if batch.status == "awaiting_approval" and not self.world.scenario.person_approves:
                 self.given_up.add(batch.batch_id)
             elif batch.status == "awaiting_approval":
-                approval = Approval("a person")
-                self._invoke("batch_api", partial(self._answer, batch.batch_id, approval), 30, _ignore)
+                self._invoke("batch_api", partial(self._approve_one, batch.batch_id), 30, _ignore)
         self.scheduler.after(self.chance.random.choice((100.0, 3000.0)), self._approve)
 
-    def _answer(self, batch_id: str, approval: Approval) -> None:
+    def _approve_one(self, batch_id: str) -> None:
         try:
-            self.services.administration.approve(batch_id, approval)
+            self.services.administration.approve(batch_id, "a person", ApprovalRequest())
         except WrongState:
             if self.chance.is_over:  # the file was changed: it can't be approved any more
                 self.given_up.add(batch_id)
@@ -352,13 +351,14 @@ class Environment:
             return
         for batch in list(self.world.checker.batches.values()):
             if batch.status == "needs_attention" and batch.counts.in_doubt:
-                for finding, lines in self.world.checker.truth(batch).items():
-                    verdict = Resolve("a person", Evidence(finding), "looked up", lines)
-                    self._invoke("batch_api", partial(self._resolve, batch.batch_id, verdict), 30, _ignore)
+                for outcome, lines in self.world.checker.truth(batch).items():
+                    request = ResolveRequest.model_validate(
+                        {"outcome": outcome, "lines": tuple(sorted(lines)), "note": "looked up"}
+                    )
+                    self._invoke("batch_api", partial(self._resolve, batch.batch_id, request), 30, _ignore)
 
-    def _resolve(self, batch_id: str, verdict: Resolve) -> None:
-        batch, _ = self.services.resolver.resolve(batch_id, verdict)
-        self.services.notifier.notify(batch.batch_id)
+    def _resolve(self, batch_id: str, request: ResolveRequest) -> None:
+        self.services.administration.resolve(batch_id, "a person", request)
 
     # --- one invocation -----------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from adjustments.batches import chunk_cursor as looking
 from adjustments.batches import chunking, lookup_rounds, outcomes, states
 from adjustments.batches import next_step as progress
 from adjustments.batches.chunk_cursor import Snapshot
+from adjustments.batches.lookup_rounds import DoubtfulRow
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.records import Batch, Chunk, Outcome
@@ -38,8 +39,8 @@ from adjustments.polling import settlement as settling
 from adjustments.polling.job_status import JobStatus
 from adjustments.polling.job_stopper import JobStopper
 from adjustments.polling.poller import Poller
-from adjustments.reconciliation import reconciler as investigating
-from adjustments.reconciliation.evidence import Doubt, Evidence, judge
+from adjustments.reconciliation import reconciler
+from adjustments.reconciliation.evidence import Finding, assess_row
 from adjustments.results import result_rows
 from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter
@@ -342,7 +343,7 @@ def _passed_failures() -> Sequence[Patch]:
     def advance_checkpoint(*args: Any) -> Any:
         return original(*args).replaced(failed=0)
 
-    return [(looking, "passed_by", advance_checkpoint)]
+    return [(looking, "advance_checkpoint", advance_checkpoint)]
 
 
 # --- planning ---------------------------------------------------------------------------------------------
@@ -564,64 +565,64 @@ def _no_senders() -> Sequence[Patch]:
     return [(MemoryStore, "record_sending", lambda *_: None)]
 
 
-@mutant("ignore a row's twins")
-def _no_rivals() -> Sequence[Patch]:
-    def judged(doubt: Doubt, *args: Any) -> Evidence:
-        return judge(doubt._replace(rivals=0), *args)
+@mutant("ignore rows that look the same")
+def _no_lookalikes() -> Sequence[Patch]:
+    def assess(row: DoubtfulRow, lookalikes: int, *args: Any) -> Finding:
+        return assess_row(row, 0, *args)
 
-    return [(investigating, "judge", judged)]
+    return [(reconciler, "assess_row", assess)]
 
 
 @mutant("conclude from absence at once")
 def _no_quiet() -> Sequence[Patch]:
-    def judged(doubt: Doubt, transactions: Any, now: datetime, quiet: timedelta) -> Evidence:
-        return judge(doubt, transactions, now, timedelta(0))
+    def assess(row: DoubtfulRow, lookalikes: int, found: Any, now: datetime, quiet: timedelta) -> Finding:
+        return assess_row(row, lookalikes, found, now, timedelta(0))
 
-    return [(investigating, "judge", judged), (lookup_rounds, "ROUND_PAUSE_MIN", timedelta(0))]
+    return [(reconciler, "assess_row", assess), (lookup_rounds, "ROUND_PAUSE_MIN", timedelta(0))]
 
 
 @mutant("conclude from absence without a token")
 def _no_token() -> Sequence[Patch]:
-    def judged(doubt: Doubt, *args: Any) -> Evidence:
-        found = judge(doubt, *args)
-        return Evidence.NOT_APPLIED if found is Evidence.UNCERTAIN and not doubt.rivals else found
+    def assess(row: DoubtfulRow, lookalikes: int, *args: Any) -> Finding:
+        found = assess_row(row, lookalikes, *args)
+        return Finding.NOT_APPLIED if found is Finding.UNCERTAIN and not lookalikes else found
 
-    return [(investigating, "judge", judged)]
+    return [(reconciler, "assess_row", assess)]
 
 
 @mutant("look for no evidence")
 def _no_evidence() -> Sequence[Patch]:
-    return [(Sweeper, "_investigate", lambda *_: False)]
+    return [(Sweeper, "_reconcile", lambda *_: False)]
 
 
 @mutant("look up no row of a job that came after the batch's end")
 def _late_job_alone() -> Sequence[Patch]:
-    original = investigating._Run._doubts_in
+    original = reconciler._Run._rows_in_doubt
 
-    def doubts_in(self: investigating._Run, chunk: Chunk) -> Iterator[Any]:
+    def rows_in_doubt(self: reconciler._Run, chunk: Chunk) -> Iterator[Any]:
         return iter(()) if chunk.state is ChunkState.SUBMITTED else original(self, chunk)
 
-    return [(investigating._Run, "_doubts_in", doubts_in)]
+    return [(reconciler._Run, "_rows_in_doubt", rows_in_doubt)]
 
 
 @mutant("ask for no job of a chunk that was found in part")
 def _partly_found() -> Sequence[Patch]:
-    original = investigating._may_tell_more
+    original = reconciler._may_job_list_more
 
-    def may_tell_more(chunk: Chunk) -> bool:
+    def may_list_more(chunk: Chunk) -> bool:
         return chunk.state is not ChunkState.SETTLED and original(chunk)
 
-    return [(investigating, "_may_tell_more", may_tell_more)]
+    return [(reconciler, "_may_job_list_more", may_list_more)]
 
 
 @mutant("conclude from absence while the job is at work")
 def _absent_at_work() -> Sequence[Patch]:
-    original = investigating._Run._finding
+    original = reconciler._Run._assess
 
-    def finding(self: investigating._Run, row: Any, chunk: Chunk, *args: Any) -> Evidence:
+    def assess(self: reconciler._Run, row: Any, chunk: Chunk, *args: Any) -> Finding:
         return original(self, row, chunk.replaced(job_id=None), *args)
 
-    return [(investigating._Run, "_finding", finding)]
+    return [(reconciler._Run, "_assess", assess)]
 
 
 # --- running them -----------------------------------------------------------------------------------------

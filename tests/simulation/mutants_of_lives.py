@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from adjustments.administration.service import BatchAdministration
+from adjustments.administration.service import ApprovalRequest, BatchAdministration
 from adjustments.administration.sweeper import Sweeper
 from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Batch
@@ -15,7 +15,6 @@ from adjustments.core.errors import OutcomeUnknown
 from adjustments.gameball.rate_limiter import Resource, TableRateLimiter
 from adjustments.polling import dry_run, job_stopper
 from adjustments.reconciliation import evidence
-from adjustments.reconciliation.decisions import Approval
 from adjustments.results.notifications import Notifier
 from adjustments.submission import claims
 from adjustments.submission import sender as submitting
@@ -77,9 +76,9 @@ def _unknown_reversal() -> Sequence[Patch]:
 def _approve_again() -> Sequence[Patch]:
     original = BatchAdministration._approved
 
-    def approved(self: BatchAdministration, batch: Batch, approval: Approval) -> Batch:
+    def approved(self: BatchAdministration, batch: Batch, by: str, expected: ApprovalRequest) -> Batch:
         waiting = batch.replaced(status=BatchStatus.AWAITING_APPROVAL)
-        return original(self, batch if batch.status.is_final else waiting, approval)
+        return original(self, batch if batch.status.is_final else waiting, by, expected)
 
     return [(BatchAdministration, "_approved", approved)]
 
@@ -107,7 +106,7 @@ def _gone() -> Sequence[Patch]:
     def name(drop: Drop) -> str:
         return drop.batch_id
 
-    return [(Sweeper, "_take_missed", _giving_up(Sweeper._submit_missed, name, False))]
+    return [(Sweeper, "_submit_missed", _giving_up(Sweeper._submit_missed, name, False))]
 
 
 @mutant("take rows for sent whose keys could not be read", Kind.SECRET_UNREADABLE)

@@ -57,7 +57,7 @@ class Reversing:
 
         def ask() -> Mapping[str, Any] | None:
             with suppress(WrongState):  # it was reversed meanwhile: the person is told so
-                return self.world.services.reverser.reverse(batch_id)
+                return self.world.services.administration.reverse(batch_id)
             return None
 
         def done(is_good: bool, told: Mapping[str, Any] | None) -> None:

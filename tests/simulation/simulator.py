@@ -17,7 +17,7 @@ from adjustments.batches import chunking
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.records import Batch, Chunk
 from adjustments.polling import poller as polling
-from adjustments.reconciliation import reconciler as investigating
+from adjustments.reconciliation import reconciler
 from adjustments.results import report_writer
 from adjustments.submission import chunk_builder, duplicates, planner
 from adjustments.submission import sender as submitting
@@ -156,7 +156,7 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
         (submitting, "ROUND_CHUNKS_MAX", 3),
         (looking, "UNTOUCHED_MAX", 4),
         (polling, "CHECKPOINT_CHUNKS_MIN", 1),
-        (investigating, "PORTION_CUSTOMERS", 2),
+        (reconciler, "CHECKPOINT_CUSTOMERS", 2),
         (duplicates, "_PARTITIONS", 2),
         (report_writer, "render_report", lambda batch, *_: batch.status.value),  # for people's eyes, and slow
     ]

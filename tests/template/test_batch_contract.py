@@ -9,11 +9,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from adjustments.administration.service import ApprovalRequest, PageRequest
 from adjustments.batches.records import Batch
 from adjustments.core import exact_json
 from adjustments.core.errors import OutcomeUnknown
-from adjustments.reconciliation.decisions import Approval, Resolve
-from adjustments.reconciliation.evidence import Evidence
+from adjustments.reconciliation.resolution import ResolveRequest
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 from tests.template.loading import ROOT
@@ -42,7 +42,7 @@ def under_way() -> tuple[World, Batch]:
 
 def completed() -> tuple[World, Batch]:
     world, batch = waiting()
-    world.administration.approve(batch.batch_id, Approval("ann"))
+    world.administration.approve(batch.batch_id, "ann", ApprovalRequest())
     return world, world.run(batch)
 
 
@@ -59,7 +59,9 @@ def rejected() -> tuple[World, Batch]:
 def partly_resolved() -> tuple[World, Batch]:
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     batch = world.run(world.drop(TWO))
-    world.resolver.resolve(batch.batch_id, Resolve("ann", Evidence.APPLIED, "seen", frozenset({2})))
+    world.administration.resolve(
+        batch.batch_id, "ann", ResolveRequest(outcome="applied", lines=(2,), note="seen")
+    )
     return world, batch
 
 
@@ -84,7 +86,7 @@ def test_one_batch_is_told_as_described(story: Story):
 @pytest.mark.parametrize("story", STORIES)
 def test_batches_on_a_list_are_told_as_described(story: Story):
     world, _ = story()
-    for told in world.administration.page(None, 10, None)["batches"]:
+    for told in world.administration.list_batches(PageRequest(limit=10))["batches"]:
         check(told, "Batch")
 
 

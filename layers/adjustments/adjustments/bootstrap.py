@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 import boto3
 from botocore.config import Config
 
-from adjustments.administration.reversal import Reverser
 from adjustments.administration.service import BatchAdministration
 from adjustments.administration.sweeper import Sweeper
 from adjustments.aws.bucket import BucketFiles
@@ -40,9 +39,9 @@ from adjustments.polling.job_collector import JobCollector
 from adjustments.polling.job_stopper import JobStopper
 from adjustments.polling.poller import Poller
 from adjustments.polling.settlement import ChunkSettler
-from adjustments.reconciliation.reconciler import Reconciler, SearchParts
+from adjustments.reconciliation.reconciler import Reconciler
 from adjustments.reconciliation.resolution import Resolver
-from adjustments.reconciliation.transaction_lists import ListReader
+from adjustments.reconciliation.transaction_lists import TransactionListReader
 from adjustments.results.emails import ResultsLocation
 from adjustments.results.notifications import Notifications, Notifier
 from adjustments.results.report_writer import ReportWriter
@@ -402,15 +401,15 @@ class Application:
 
     @cached_property
     def reconciler(self) -> Reconciler:
-        """Looks for evidence on rows in doubt."""
+        """Clears doubt by evidence."""
         ports = self.ports
-        reader = ListReader(
+        reader = TransactionListReader(
             gameball=self.gameball,
             rate_limiter=ports.rate_limiter,
             clock=ports.clock,
             parallel=ports.parallel,
         )
-        parts = SearchParts(
+        return Reconciler(
             store=ports.store,
             files=ports.files,
             settler=self.settler,
@@ -419,26 +418,23 @@ class Application:
             reader=reader,
             clock=ports.clock,
             ids=ports.ids,
-            quiet=timedelta(minutes=self.settings.reconciliation.quiet_minutes),
+            quiet_period=timedelta(minutes=self.settings.reconciliation.quiet_minutes),
         )
-        return Reconciler(parts)
 
     @cached_property
     def administration(self) -> BatchAdministration:
-        """Lists, shows, approves and stops batches."""
+        """Shows batches, and carries out what people decide about them."""
         ports = self.ports
         return BatchAdministration(
             store=ports.store,
             files=ports.files,
+            settler=self.settler,
             starter=self.starter,
             stopper=self.stopper,
+            resolver=self.resolver,
+            notifier=self.notifier,
             clock=ports.clock,
         )
-
-    @cached_property
-    def reverser(self) -> Reverser:
-        """Creates reversal files."""
-        return Reverser(store=self.ports.store, files=self.ports.files, settler=self.settler)
 
     @cached_property
     def sweeper(self) -> Sweeper:

@@ -2,20 +2,21 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from adjustments.administration.service import BatchAdministration
+from adjustments.administration.service import ApprovalRequest, BatchAdministration, PageRequest
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import NotFound, OutcomeUnknown, RequestRefused, WrongState
-from adjustments.reconciliation.decisions import Approval, Resolve
-from adjustments.reconciliation.evidence import Evidence
+from adjustments.reconciliation.resolution import ResolveRequest
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
 THREE = "customerId,amount\na,1\nb,2\nc,3\n"
+
+Outcome = Literal["applied", "not_applied"]
 
 
 @pytest.fixture
@@ -40,21 +41,23 @@ def administration(world: World) -> BatchAdministration:
 
 def test_approved_batch_goes_its_way(world: World, batch: Batch, administration: BatchAdministration):
     world.clock.sleep(86_400)
-    approved = administration.approve(batch.batch_id, Approval("ann", batch.source.sha256, 3, Decimal("6.0")))
+    approved = administration.approve(
+        batch.batch_id, "ann", ApprovalRequest(sha256=batch.source.sha256, rows=3, requested=Decimal("6.0"))
+    )
     ended = world.run(approved)
     assert (ended.status, ended.approved_by) == (BatchStatus.COMPLETED, "ann")
 
 
 @pytest.mark.parametrize(
-    "believed",
+    "expected",
     [{"sha256": "0" * 64}, {"rows": 2}, {"requested": Decimal("6.01")}],
     ids=lambda value: next(iter(value)),
 )
-def test_what_is_not_as_the_approver_believes_is_refused(
-    gameball: MemoryGameball, batch: Batch, administration: BatchAdministration, believed: dict[str, object]
+def test_approval_is_refused_where_the_batch_differs_from_what_the_approver_expects(
+    gameball: MemoryGameball, batch: Batch, administration: BatchAdministration, expected: dict[str, object]
 ):
     with pytest.raises(WrongState, match="not approved"):
-        administration.approve(batch.batch_id, Approval("ann", **believed))  # type: ignore[arg-type]
+        administration.approve(batch.batch_id, "ann", ApprovalRequest.model_validate(expected))
     assert gameball.requests == []
 
 
@@ -63,14 +66,14 @@ def test_file_that_was_changed_since_is_refused(
 ):
     world.files.drop("inbox/file.csv", b"customerId,amount\na,1000\n")
     with pytest.raises(WrongState, match="changed since"):
-        administration.approve(batch.batch_id, Approval("ann"))
+        administration.approve(batch.batch_id, "ann", ApprovalRequest())
     assert gameball.requests == []
 
 
 def test_batch_is_approved_once(batch: Batch, administration: BatchAdministration):
-    administration.approve(batch.batch_id, Approval("ann"))
-    with pytest.raises(WrongState, match="only one that is awaiting_approval"):
-        administration.approve(batch.batch_id, Approval("bob"))
+    administration.approve(batch.batch_id, "ann", ApprovalRequest())
+    with pytest.raises(WrongState, match="only a batch that is awaiting_approval"):
+        administration.approve(batch.batch_id, "bob", ApprovalRequest())
 
 
 def until(world: World) -> datetime:
@@ -103,7 +106,7 @@ def test_stop_and_approval_hold_when_somebody_else_saves_at_that_moment():
         save(batch)
 
     world.store.save_batch = be_slower  # type: ignore[method-assign]
-    assert world.administration.approve(approved.batch_id, Approval("ann")).approved_by == "ann"
+    assert world.administration.approve(approved.batch_id, "ann", ApprovalRequest()).approved_by == "ann"
     world.store.save_batch = be_slower  # type: ignore[method-assign]
     assert world.administration.stop(stopped.batch_id, "bob", "", until(world)).stopped_by == "bob"
 
@@ -144,7 +147,7 @@ def test_jobs_that_were_kept_can_be_stopped_later_but_not_the_other_way_round():
     assert gameball.stopped == []
     after = world.administration.stop(batch.batch_id, "bob", "hurry", until(world))
     assert (gameball.stopped, after.stop_reason) == ([1], "stopped by ann: wrong file")
-    with pytest.raises(WrongState, match="keepJobs comes too late"):
+    with pytest.raises(WrongState, match="keepJobs is too late"):
         world.administration.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
 
 
@@ -161,20 +164,24 @@ def test_ended_batch_can_not_be_stopped():
 
 
 @pytest.mark.parametrize(
-    ("finding", "lines", "applied", "failed", "status"),
+    ("outcome", "lines", "applied", "failed", "status"),
     [
-        (Evidence.APPLIED, (), 3, 0, BatchStatus.COMPLETED),
-        (Evidence.NOT_APPLIED, (), 0, 3, BatchStatus.COMPLETED_WITH_ERRORS),
-        (Evidence.APPLIED, (3,), 1, 0, BatchStatus.NEEDS_ATTENTION),
+        ("applied", (), 3, 0, BatchStatus.COMPLETED),
+        ("not_applied", (), 0, 3, BatchStatus.COMPLETED_WITH_ERRORS),
+        ("applied", (3,), 1, 0, BatchStatus.NEEDS_ATTENTION),
     ],
 )
 def test_person_resolves_rows_in_doubt(
-    finding: Evidence, lines: tuple[int, ...], applied: int, failed: int, status: BatchStatus
+    outcome: Outcome,
+    lines: tuple[int, ...],
+    applied: int,
+    failed: int,
+    status: BatchStatus,
 ):
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     ended = world.run(world.drop(THREE))
-    verdict = Resolve("ann", finding, "asked Gameball", frozenset(lines))
-    after, rows = world.resolver.resolve(ended.batch_id, verdict)
+    request = ResolveRequest(outcome=outcome, lines=lines, note="asked Gameball")
+    after, rows = world.administration.resolve(ended.batch_id, "ann", request)
     assert (after.status, after.counts.applied, after.counts.failed) == (status, applied, failed)
     assert rows == applied + failed
     assert after.resolutions[-1].by == "ann"
@@ -185,7 +192,7 @@ def test_line_that_is_not_in_doubt_is_refused_and_nothing_is_settled():
     world = World(MemoryGameball([OutcomeUnknown("lost")]))
     ended = world.run(world.drop(THREE))
     with pytest.raises(WrongState, match="not in doubt: 9;"):
-        world.resolver.resolve(ended.batch_id, Resolve("ann", Evidence.APPLIED, "", frozenset({2, 9})))
+        world.administration.resolve(ended.batch_id, "ann", ResolveRequest(outcome="applied", lines=(2, 9)))
     assert world.store.batch(ended.batch_id).counts.in_doubt == 3
 
 
@@ -194,7 +201,7 @@ def test_reversal_negates_exactly_what_was_applied_and_works_once():
     gameball.unknown_customers = {"b"}
     world = World(gameball)
     first = world.run(world.drop("customerId,amount,reason\na,1.5,x\nb,2,x\nc,-3,x\n"))
-    made = world.reverser.reverse(first.batch_id)
+    made = world.administration.reverse(first.batch_id)
     assert (made["rows"], made["total"]) == (2, Decimal("1.5"))
     text = world.files.get(made["key"]).decode()
     second = world.run(world.drop(text, name="take-back.csv"))
@@ -203,36 +210,38 @@ def test_reversal_negates_exactly_what_was_applied_and_works_once():
     third = world.run(world.drop(text, name="again.csv", allow_duplicate="true"))
     assert (third.status, second.batch_id in third.refusal) == (BatchStatus.REJECTED, True)
     with pytest.raises(WrongState, match="reversed already"):
-        world.reverser.reverse(first.batch_id)
+        world.administration.reverse(first.batch_id)
 
 
 def test_reversal_that_applied_nothing_does_not_count_as_one():
     gameball = MemoryGameball()
     world = World(gameball, approval_above_rows=2)
     first = world.run(world.drop("customerId,amount\na,1\nb,2\n"))
-    text = world.files.get(world.reverser.reverse(first.batch_id)["key"]).decode()
+    text = world.files.get(world.administration.reverse(first.batch_id)["key"]).decode()
     gameball.unknown_customers = {"a", "b"}
     failed = world.run(world.drop(text, name="take-back.csv"))
     assert (failed.counts.failed, failed.reverses) == (2, first.batch_id)
     gameball.unknown_customers = set()
-    world.reverser.reverse(first.batch_id)
+    world.administration.reverse(first.batch_id)
     again = world.run(world.drop(text, name="again.csv"))
     assert (again.status, again.counts.applied) == (BatchStatus.COMPLETED, 2)
     assert world.store.batch(first.batch_id).reversed_by == again.batch_id
     assert world.run(world.drop(text, name="third.csv")).status is BatchStatus.REJECTED
 
 
-@pytest.mark.parametrize("outcome", [Evidence.APPLIED, Evidence.NOT_APPLIED])
-def test_reversal_in_doubt_counts_until_it_is_known_that_nothing_was_applied(outcome: Evidence):
+@pytest.mark.parametrize("outcome", ["applied", "not_applied"])
+def test_reversal_in_doubt_counts_until_it_is_known_that_nothing_was_applied(
+    outcome: Outcome,
+):
     world = World(MemoryGameball([None, OutcomeUnknown("lost")]))
     first = world.run(world.drop("customerId,amount\na,1\n"))
-    text = world.files.get(world.reverser.reverse(first.batch_id)["key"]).decode()
+    text = world.files.get(world.administration.reverse(first.batch_id)["key"]).decode()
     doubtful = world.run(world.drop(text, name="take-back.csv"))
     with pytest.raises(WrongState, match=doubtful.batch_id):
-        world.reverser.reverse(first.batch_id)
-    world.resolver.resolve(doubtful.batch_id, Resolve("ann", outcome, "looked", frozenset()))
+        world.administration.reverse(first.batch_id)
+    world.administration.resolve(doubtful.batch_id, "ann", ResolveRequest(outcome=outcome, note="looked"))
     third = world.run(world.drop(text, name="third.csv"))
-    assert (third.status is BatchStatus.COMPLETED) == (outcome is Evidence.NOT_APPLIED)
+    assert (third.status is BatchStatus.COMPLETED) == (outcome == "not_applied")
 
 
 def test_dry_run_is_not_stopped_since_it_sends_nothing():
@@ -245,9 +254,10 @@ def test_dry_run_is_not_stopped_since_it_sends_nothing():
 def test_who_decided_what_is_shown():
     world = World(MemoryGameball([OutcomeUnknown("lost")]), approval_above_rows=1)
     batch = world.drop(THREE)
-    world.administration.approve(batch.batch_id, Approval("ann"))
+    world.administration.approve(batch.batch_id, "ann", ApprovalRequest())
     world.run(batch)
-    world.resolver.resolve(batch.batch_id, Resolve("bob", Evidence.APPLIED, "seen", frozenset({2})))
+    request = ResolveRequest(outcome="applied", lines=(2,), note="seen")
+    world.administration.resolve(batch.batch_id, "bob", request)
     shown = world.administration.show(batch.batch_id)
     assert (shown["approvedBy"], shown["stoppedBy"], shown["reversedBy"]) == ("ann", None, None)
     [resolution] = shown["resolutions"]
@@ -264,7 +274,7 @@ def test_dry_run_shows_what_it_foretells_and_counts_no_jobs():
     world.run(batch)
     foretold = {"wouldApply": 1, "wouldOverdraw": 1, "unknownCustomer": 1, "notPredicted": 0}
     assert world.administration.show(batch.batch_id)["prediction"] == foretold
-    assert world.administration.page(None, 10, None)["batches"][0]["prediction"] == foretold
+    assert world.administration.list_batches(PageRequest(limit=10))["batches"][0]["prediction"] == foretold
 
 
 @pytest.mark.parametrize(
@@ -282,7 +292,7 @@ def test_only_an_ended_batch_with_applied_rows_is_reversed(script: list[OutcomeU
     if script:
         world.run(batch)
     with pytest.raises(WrongState, match=told):
-        world.reverser.reverse(batch.batch_id)
+        world.administration.reverse(batch.batch_id)
 
 
 BODY = {
@@ -335,7 +345,7 @@ def test_reversal_that_is_killed_as_it_is_noted_leaves_no_file_that_is_not_known
 
     world.store.record_reversal = die  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        world.reverser.reverse(first.batch_id)
+        world.administration.reverse(first.batch_id)
     with pytest.raises(NotFound):
         world.files.get(f"results/{first.batch_id}/reversal.csv")
 

@@ -1,4 +1,4 @@
-"""Only what is certain is settled by evidence."""
+"""What a transaction list proves about a row in doubt: only what is certain."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -6,51 +6,57 @@ from typing import Any
 
 import pytest
 
+from adjustments.batches.lookup_rounds import DoubtfulRow
 from adjustments.batches.payloads import has_reason_token, with_reason_token
-from adjustments.reconciliation.evidence import Doubt, Evidence, Transaction, judge, read_transactions
+from adjustments.reconciliation.evidence import Finding, Transaction, assess_row, read_transactions
 from tests.fakes.memory import START as INTENT
 
 QUIET = timedelta(hours=1)
+TOKENED = with_reason_token("gift", "batch", 2)
 AFTER = INTENT + timedelta(seconds=5)
-A, N, U = Evidence.APPLIED, Evidence.NOT_APPLIED, Evidence.UNCERTAIN
+A, N, U = Finding.APPLIED, Finding.NOT_APPLIED, Finding.UNCERTAIN
 
 
 def listed(amount: str = "5", reason: str = "gift", at: Any = AFTER) -> Transaction:
     return Transaction(Decimal(amount), reason, at)
 
 
-def doubt(has_token: bool = False, rivals: int = 0, amount: str = "5") -> Doubt:
-    return Doubt("ann", Decimal(amount), "gift", INTENT, has_token, rivals)
+def in_doubt(has_token: bool = False, amount: str = "5") -> DoubtfulRow:
+    reason = TOKENED if has_token else "gift"
+    return DoubtfulRow("001-00001", 0, "ann", Decimal(amount), reason, INTENT, job_was_stopped=False)
 
 
 @pytest.mark.parametrize(
-    ("row", "transactions", "waited", "finding"),
+    ("row", "lookalikes", "transactions", "waited", "finding"),
     [
-        (doubt(), [listed()], 0, A),
-        (doubt(), [listed("5.00")], 0, A),
-        (doubt(), [listed(), listed("7")], 0, A),
-        (doubt(amount="-5"), [listed("-5")], 0, A),
-        (doubt(), [], 0, U),
-        (doubt(), [], 48, U),
-        (doubt(), [listed("-5")], 48, U),
-        (doubt(), [listed(reason="gifts")], 48, U),
-        (doubt(), [listed(at=INTENT - timedelta(seconds=4))], 48, A),  # clocks differ
-        (doubt(), [listed(at=INTENT - timedelta(seconds=6))], 48, U),
-        (doubt(rivals=1), [listed(at=INTENT - timedelta(seconds=4))], 48, U),
-        (doubt(), [listed(), listed()], 48, U),
-        (doubt(rivals=1), [listed()], 48, U),
-        (doubt(rivals=1), [listed(), listed()], 48, U),
-        (doubt(has_token=True), [listed()], 0, A),
-        (doubt(has_token=True, rivals=1), [listed()], 0, A),
-        (doubt(has_token=True), [listed(at=INTENT - timedelta(hours=1))], 0, A),
-        (doubt(has_token=True), [], 0.99, U),
-        (doubt(has_token=True), [], 1, N),
-        (doubt(has_token=True), [listed(reason="other")], 1, N),
-        (doubt(has_token=True), [listed(), listed()], 1, U),
+        (in_doubt(), 0, [listed()], 0, A),
+        (in_doubt(), 0, [listed("5.00")], 0, A),
+        (in_doubt(), 0, [listed(), listed("7")], 0, A),
+        (in_doubt(amount="-5"), 0, [listed("-5")], 0, A),
+        (in_doubt(), 0, [], 0, U),
+        (in_doubt(), 0, [], 48, U),
+        (in_doubt(), 0, [listed("-5")], 48, U),
+        (in_doubt(), 0, [listed(reason="gifts")], 48, U),
+        (in_doubt(), 0, [listed(at=INTENT - timedelta(seconds=4))], 48, A),  # clocks differ
+        (in_doubt(), 0, [listed(at=INTENT - timedelta(seconds=6))], 48, U),
+        (in_doubt(), 1, [listed(at=INTENT - timedelta(seconds=4))], 48, U),
+        (in_doubt(), 0, [listed(), listed()], 48, U),
+        (in_doubt(), 1, [listed()], 48, U),
+        (in_doubt(), 1, [listed(), listed()], 48, U),
+        (in_doubt(has_token=True), 0, [listed(reason=TOKENED)], 0, A),
+        (in_doubt(has_token=True), 1, [listed(reason=TOKENED)], 0, A),
+        (in_doubt(has_token=True), 0, [listed(reason=TOKENED, at=INTENT - timedelta(hours=1))], 0, A),
+        (in_doubt(has_token=True), 0, [], 0.99, U),
+        (in_doubt(has_token=True), 0, [], 1, N),
+        (in_doubt(has_token=True), 0, [listed(reason="other")], 1, N),
+        (in_doubt(has_token=True), 0, [listed(reason=TOKENED), listed(reason=TOKENED)], 1, U),
     ],
 )
-def test_judge(row: Doubt, transactions: list[Transaction], waited: float, finding: Evidence):
-    assert judge(row, transactions, INTENT + timedelta(hours=waited), QUIET) is finding
+def test_assess_row(
+    row: DoubtfulRow, lookalikes: int, transactions: list[Transaction], waited: float, finding: Finding
+):
+    now = INTENT + timedelta(hours=waited)
+    assert assess_row(row, lookalikes, transactions, now, QUIET) is finding
 
 
 @pytest.mark.parametrize(

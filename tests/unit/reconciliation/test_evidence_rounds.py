@@ -16,10 +16,9 @@ from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import GameballUnauthorized, OutcomeUnknown
 from adjustments.core.runtime import Parallel
 from adjustments.reconciliation import reconciler
-from adjustments.reconciliation.decisions import Resolve
-from adjustments.reconciliation.evidence import Evidence
-from adjustments.reconciliation.reconciler import PORTION_CUSTOMERS
-from adjustments.reconciliation.transaction_lists import FAILURES_MAX, WORKERS, ListReader
+from adjustments.reconciliation.reconciler import CHECKPOINT_CUSTOMERS
+from adjustments.reconciliation.resolution import ResolveRequest
+from adjustments.reconciliation.transaction_lists import FAILURES_MAX, WORKERS, TransactionListReader
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import one_by_one
 from tests.fakes.world import World
@@ -123,7 +122,7 @@ def test_run_that_was_killed_blocks_the_batch_for_a_lease_and_loses_one_portion_
     world.sweep()
     assert set(gameball.looked_up) == set(names(5_000))
     twice = [name for name, times in Counter(gameball.looked_up).items() if times > 1]
-    assert twice == names(3_000)[PORTION_CUSTOMERS:]
+    assert twice == names(3_000)[CHECKPOINT_CUSTOMERS:]
     assert world.store.batch(ended.batch_id).reconciliation.rows_left == 0
 
 
@@ -271,8 +270,8 @@ def test_person_who_resolves_rows_meanwhile_is_not_disturbed():
         customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:
         if len(gameball.looked_up) == 1:
-            verdict = Resolve("a person", Evidence.NOT_APPLIED, "looked up", frozenset({2}))
-            _, rows = world.resolver.resolve(ended.batch_id, verdict)
+            request = ResolveRequest(outcome="not_applied", lines=(2,), note="looked up")
+            _, rows = world.resolver.resolve(ended.batch_id, "a person", request)
             assert rows == 1
         return transactions(customer_id, start_after)
 
@@ -294,7 +293,7 @@ def test_as_many_look_ups_run_side_by_side_as_the_rate_limit_needs():
         one_by_one(tasks)
 
     parallel: Parallel = count
-    reader = ListReader(
+    reader = TransactionListReader(
         gameball=gameball, rate_limiter=world.rate_limiter, clock=world.clock, parallel=parallel
     )
     reader.read(dict.fromkeys(names(100), frozenset()), world.clock.now() + timedelta(minutes=1))

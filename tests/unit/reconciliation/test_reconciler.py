@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from adjustments.administration.service import ApprovalRequest
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core import exact_json
 from adjustments.core.errors import OutcomeUnknown
-from adjustments.reconciliation.decisions import Approval
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -74,7 +74,7 @@ def test_twin_in_a_batch_that_waited_for_its_approval_for_weeks_is_seen():
     world.clock.sleep(20 * 86_400)
     gameball.script = [LOST]
     ended = world.run(world.drop(TWO))
-    world.run(world.administration.approve(held.batch_id, Approval("a person")))
+    world.run(world.administration.approve(held.batch_id, "a person", ApprovalRequest()))
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     world.sweep()
     assert world.store.batch(ended.batch_id).counts.in_doubt == 2

@@ -16,8 +16,7 @@ from adjustments.manual_transactions import event_consumer
 from adjustments.manual_transactions.event_consumer import EventConsumer, Message
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.service import ManualTransactionService
-from adjustments.reconciliation.decisions import Resolve
-from adjustments.reconciliation.evidence import Evidence
+from adjustments.reconciliation.resolution import ResolveRequest
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger, MemoryTransactions
 from tests.fakes.memory import CountingIds, GrantingRateLimiter, ManualClock, MemoryNotifications
@@ -94,7 +93,7 @@ def needs_attention() -> World:
 def resolved() -> World:
     world = needs_attention()
     [(_, detail)] = world.notifications.events
-    world.resolver.resolve(detail["batchId"], Resolve("ann", Evidence.APPLIED, "seen", frozenset()))
+    world.resolver.resolve(detail["batchId"], "ann", ResolveRequest(outcome="applied", note="seen"))
     world.notifier.notify(detail["batchId"])
     return world
 

@@ -11,8 +11,7 @@ from adjustments.administration.sweeper import REPORTS_MAY_TAKE
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import OutcomeUnknown, WrongState
-from adjustments.reconciliation.decisions import Resolve
-from adjustments.reconciliation.evidence import Evidence
+from adjustments.reconciliation.resolution import ResolveRequest
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -65,7 +64,8 @@ def interrupt(world: World, number: int, meanwhile: Callable[[], None]) -> list[
 
 
 def resolve(world: World, batch: Batch) -> None:
-    world.resolver.resolve(batch.batch_id, Resolve("a person", Evidence.NOT_APPLIED, "looked up"))
+    request = ResolveRequest(outcome="not_applied", note="looked up")
+    world.resolver.resolve(batch.batch_id, "a person", request)
 
 
 def report(world: World, batch: Batch) -> None:

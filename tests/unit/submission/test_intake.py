@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from adjustments.administration.service import ApprovalRequest
 from adjustments.batches.files import OpenedObject
 from adjustments.batches.states import BatchStatus
-from adjustments.reconciliation.decisions import Approval
 from adjustments.submission import chunk_builder
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START
@@ -204,7 +204,7 @@ def test_same_rows_that_were_accepted_when_asked_for_are_refused_the_next_time(i
         first = world.drop(THREE, name="a.csv")
         world.run(world.administration.stop(first.batch_id, "a person", "", world.clock.now()))
     second = world.drop(THREE, name="b.csv", allow_duplicate="true")
-    world.run(world.administration.approve(second.batch_id, Approval("a person")))
+    world.run(world.administration.approve(second.batch_id, "a person", ApprovalRequest()))
     third = world.run(world.drop(THREE, name="c.csv"))
     assert third.status is BatchStatus.REJECTED
     assert second.batch_id in third.refusal

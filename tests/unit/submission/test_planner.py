@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adjustments.administration.service import ApprovalRequest
 from adjustments.batches import chunking
 from adjustments.batches.chunking import waves
 from adjustments.batches.payloads import customers_and_amounts, rows_of
 from adjustments.batches.records import Batch
 from adjustments.batches.work_files import REPEAT, WorkKeys, read_rows
-from adjustments.reconciliation.decisions import Approval
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -109,7 +109,7 @@ def test_rows_of_a_customer_that_appears_too_often_are_rejected_all():
     world, batch = planned([("ann", "1", "")] * 51 + [(f"c{number}", "1", "") for number in range(300)])
     assert (batch.counts.rejected, batch.total) == (51, "300")
     ended = world.run(
-        world.store.batch(world.administration.approve(batch.batch_id, Approval("ann")).batch_id)
+        world.store.batch(world.administration.approve(batch.batch_id, "ann", ApprovalRequest()).batch_id)
     )
     assert (ended.counts.applied, ended.counts.rejected) == (300, 51)
     assert world.result(ended, "results.csv").count("more than 50 times") == 51

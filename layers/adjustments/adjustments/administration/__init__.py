@@ -1,1 +1,1 @@
-"""What people do with batches, and the sweeper that resumes what stalled."""
+"""Administration: what people do with batches, and the sweeper, which resumes what has stalled."""

@@ -1,12 +1,15 @@
-"""What people do with batches: list them, look at one, approve and stop it."""
+"""What people do with batches: list, show, approve, stop, resolve and reverse them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from adjustments.aws.event_log import log_event
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+
+from adjustments.administration.reversal import create_reversal
+from adjustments.aws.event_log import log_event, log_failure
 from adjustments.batches.files import Files
 from adjustments.batches.optimistic_update import update_batch
 from adjustments.batches.records import Batch
@@ -16,33 +19,70 @@ from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.limits import LINK_S
 from adjustments.core.runtime import Clock
 from adjustments.polling.job_stopper import JobStopper
+from adjustments.polling.settlement import ChunkSettler
+from adjustments.reconciliation.resolution import Resolver, ResolveRequest
+from adjustments.results.notifications import Notifier
 from adjustments.results.summary import instant, progress_of, summary_of
 from adjustments.submission.starter import BatchStarter
 
-if TYPE_CHECKING:  # it is loaded with the first approval
-    from adjustments.reconciliation.decisions import Approval
-
+PAGE_BATCHES_MAX: Final = 100
+BATCH_ID_CHARS_MAX: Final = 80
 RESULT_FILES: Final = ("results.csv", "fix-me.csv", "summary.json", "report.html")
 _UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
 
 
+class PageRequest(BaseModel):
+    """Which batches to list."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    status: BatchStatus | None = None
+    limit: int = Field(20, ge=1, le=PAGE_BATCHES_MAX)
+    after: str | None = Field(None, max_length=BATCH_ID_CHARS_MAX)
+
+
+class ApprovalRequest(BaseModel):
+    """What the approver expects of the batch; a field that is given must be true of it.
+
+    A misspelt field is refused, so that no expectation is ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str | None = None
+    rows: StrictInt | None = None
+    requested: Decimal | None = None
+
+
+class StopRequest(BaseModel):
+    """Why a batch is stopped, and whether its running jobs may end."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    note: str = Field("", max_length=500)
+    keep_jobs: StrictBool = Field(False, alias="keepJobs")
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchAdministration:
-    """Shows batches, and lets a person decide."""
+    """Shows batches, and carries out what people decide about them."""
 
     store: BatchStore
     files: Files
+    settler: ChunkSettler
     starter: BatchStarter
     stopper: JobStopper
+    resolver: Resolver
+    notifier: Notifier
     clock: Clock
 
-    def page(self, status: str | None, rows_max: int, after: str | None) -> Mapping[str, Any]:
-        """A page of batches, newest first."""
-        batches, following = self.store.batches(status, rows_max, after)
+    def list_batches(self, request: PageRequest) -> Mapping[str, Any]:
+        """List a page of batches, newest first."""
+        batches, following = self.store.batches(request.status, request.limit, request.after)
         return {"batches": [summary_of(batch, ()) for batch in batches], "next": following}
 
     def show(self, batch_id: str) -> Mapping[str, Any]:
-        """One batch: its jobs, how far it is, who decided what, and links to its results that soon expire."""
+        """Show a batch: its jobs, its progress, who decided what, and links to its results, which expire."""
         batch = self.store.batch(batch_id)
         chunks = self.store.chunks(batch_id, batch.plan_id)
         return {
@@ -64,79 +104,104 @@ class BatchAdministration:
         folder = f"results/{batch.batch_id}"
         return {name: self.files.link(f"{folder}/{name}", LINK_S) for name in RESULT_FILES}
 
-    def approve(self, batch_id: str, approval: "Approval") -> Batch:
-        """Let a batch go that was held.
+    def approve(self, batch_id: str, by: str, expected: ApprovalRequest) -> Batch:
+        """Approve a batch that is awaiting approval, and start it.
 
-        An approval is bound to the object's version, the content's hash, the rows and the total: raises
-        WrongState where any of them is not what the approver believes, where the file was changed or removed
-        since it was planned, and where the batch does not wait for approval.
+        Args:
+            batch_id: the batch.
+            by: who approves.
+            expected: what the approver expects of the batch.
+
+        Raises:
+            WrongState: the batch is not awaiting approval, differs from what is expected, or its file was
+                changed or removed since it was planned.
         """
-        approved = update_batch(self.store, batch_id, lambda batch: self._approved(batch, approval))
+        approved = update_batch(self.store, batch_id, lambda batch: self._approved(batch, by, expected))
         log_event("batch approved", approved)
         return self.starter.start(approved)
 
-    def _approved(self, batch: Batch, approval: "Approval") -> Batch:
+    def _approved(self, batch: Batch, by: str, expected: ApprovalRequest) -> Batch:
         if batch.status is not BatchStatus.AWAITING_APPROVAL:
             raise WrongState(
-                f"the batch is {batch.status}; only one that is awaiting_approval can be approved"
+                f"the batch is {batch.status}; only a batch that is awaiting_approval can be approved"
             )
-        if changed := self._changed(batch, approval):
-            raise WrongState(f"not approved: {changed}; look at the batch again")
+        if difference := self._find_difference(batch, expected):
+            raise WrongState(f"not approved: {difference}; show the batch again before you approve it")
         deadline_at = batch.deadline_at + (self.clock.now() - batch.created_at)
-        return batch.moved(BatchStatus.SUBMITTING, approved_by=approval.by, deadline_at=deadline_at)
+        return batch.moved(BatchStatus.SUBMITTING, approved_by=by, deadline_at=deadline_at)
 
     def stop(self, batch_id: str, by: str, note: str, until: datetime, *, keep_jobs: bool = False) -> Batch:
-        """Send nothing more of a batch, and ask Gameball to stop its running jobs.
+        """Send nothing more of a batch, and stop its running jobs at Gameball.
 
-        What was applied already stays applied: the results tell, once every job has said what it did.
+        What was applied already stays applied; the results show it once all jobs have ended.
 
         Args:
             batch_id: the batch.
             by: who stops it.
             note: why; may be empty.
-            until: when to end asking; the state machine asks for the rest.
-            keep_jobs: let running jobs end, so that Gameball lists what became of their rows.
+            until: when to end stopping jobs; the state machine stops the others.
+            keep_jobs: let running jobs end, so that Gameball lists the outcomes of their rows.
 
         Raises:
-            WrongState: the batch can't be stopped, or its jobs were asked to stop and can't be kept.
+            WrongState: the batch can't be stopped, or keep_jobs is set after its jobs were stopped.
         """
         reason = f"stopped by {by}" + (f": {note}" if note else "")
         batch = update_batch(self.store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs))
-        log_event("batch stopped by a person", batch)
+        log_event("batch stopped", batch)
         self.stopper.stop_jobs(batch, until)
         return self.starter.start(batch)
 
-    def _changed(self, batch: Batch, approval: "Approval") -> str:
-        """What is not as the approver believes, or nothing."""
-        believed = {
-            "the content's sha256": (approval.sha256, batch.source.sha256),
-            "the number of rows": (approval.rows, batch.accepted_rows),
-            "the requested total": (approval.requested, Decimal(batch.total)),
+    def resolve(self, batch_id: str, by: str, request: ResolveRequest) -> tuple[Batch, int]:
+        """Settle rows in doubt as a person says, and send notifications of it.
+
+        Args:
+            batch_id: the batch.
+            by: who says so.
+            request: the rows, their outcome and why.
+
+        Returns:
+            The batch after that, and how many rows were settled.
+
+        Raises:
+            WrongState: nothing was settled: the batch has no row in doubt, or a given line is not in doubt.
+        """
+        batch, rows = self.resolver.resolve(batch_id, by, request)
+        try:
+            self.notifier.notify(batch_id)
+        except Exception as error:  # the rows are settled, which the caller has to know; the sweep notifies
+            log_failure("notification not sent", batch_id, error)
+        return batch, rows
+
+    def reverse(self, batch_id: str) -> Mapping[str, Any]:
+        """Create the file that reverses a batch; see ``create_reversal``."""
+        return create_reversal(batch_id, store=self.store, files=self.files, settler=self.settler)
+
+    def _find_difference(self, batch: Batch, expected: ApprovalRequest) -> str:
+        """Say in what a batch differs from what its approver expects; empty if in nothing."""
+        compared = {
+            "the content's sha256": (expected.sha256, batch.source.sha256),
+            "the number of rows": (expected.rows, batch.accepted_rows),
+            "the requested total": (expected.requested, Decimal(batch.total)),
         }
-        for name, (said, true) in believed.items():
-            if said is not None and said != true:
-                return f"{name} is {true}, not {said}"
+        for name, (value, actual) in compared.items():
+            if value is not None and value != actual:
+                return f"{name} is {actual}, not {value}"
         try:
             newest = self.files.describe(batch.source.key, None)
         except NotFound:
             return "the file was removed since it was planned"
-        return (
-            ""
-            if newest.version_id == batch.source.version_id
-            else "the file was changed since it was planned"
-        )
+        is_same = newest.version_id == batch.source.version_id
+        return "" if is_same else "the file was changed since it was planned"
 
 
 def _stopped(batch: Batch, by: str, reason: str, keep_jobs: bool) -> Batch:
-    """A batch that sends nothing more; one that waits for approval gets under way to its end by it."""
+    """The batch, stopped; one that is awaiting approval becomes submitting, so that it ends."""
     if batch.dry_run:
-        raise WrongState(f"the batch is {batch.status}, a dry run, which sends nothing that could be stopped")
+        raise WrongState(f"the batch is {batch.status} and a dry run: it sends nothing that could be stopped")
     if batch.status.is_final:
-        raise WrongState(f"the batch is {batch.status}; only one under way can be stopped ({_UNDER_WAY})")
+        raise WrongState(f"the batch is {batch.status}; only a batch under way can be stopped ({_UNDER_WAY})")
     if batch.stopped_by and keep_jobs and not batch.keeps_jobs:
-        raise WrongState(
-            "keepJobs comes too late: the batch was stopped, and Gameball was asked to stop its running jobs"
-        )
+        raise WrongState("keepJobs is too late: the batch was stopped before, and so were its running jobs")
     if batch.stopped_by:
         by, reason = batch.stopped_by, batch.stop_reason
     decided = {"stop_reason": reason, "stopped_by": by, "keeps_jobs": keep_jobs}

@@ -1,1 +1,1 @@
-"""Clearing doubt: evidence from Gameball, and what a person resolves."""
+"""Reconciliation: clears doubt about rows by evidence from Gameball, or by what a person resolves."""

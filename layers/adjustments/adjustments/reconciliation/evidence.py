@@ -1,8 +1,9 @@
-"""Judges a row in doubt by its customer's transaction list (docs/reliability.md, "In doubt").
+"""What a customer's transaction list proves about a row in doubt (docs/reliability.md, "In doubt").
 
-Only what is certain is settled. One transaction that fits and that nothing else explains: applied. Absence
-proves nothing, because Gameball may apply late and another row may look the same; it counts only for a row
-whose reason carried a token, once the quiet time has passed. Everything else stays in doubt.
+A row is settled only when its outcome is certain. It was applied if exactly one transaction matches it and no
+other row of ours can explain that transaction. A missing transaction proves nothing, because Gameball may
+apply the row later and another row may look the same, with one exception: a row whose reason carries a token
+was not applied if no transaction matches it once the quiet period is over. All other rows stay in doubt.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,35 +12,26 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from adjustments.batches.lookup_rounds import DoubtfulRow
+from adjustments.batches.payloads import has_reason_token
 from adjustments.core.limits import CLOCK_SKEW_S
 
 CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_S)
-"""How far Gameball's clock may be behind the sender's. An older entry that looks the same in these seconds
-is no more likely than one within the days that are looked at anyhow.
+"""How far Gameball's clock may be behind the sender's: a transaction still matches a row if it is this much
+older than the intent to send that row.
 """
 
 
-class Evidence(StrEnum):
-    """What the evidence says of a row."""
+class Finding(StrEnum):
+    """What the evidence proves about a row in doubt."""
 
     APPLIED = "applied"
     NOT_APPLIED = "not_applied"
     UNCERTAIN = "uncertain"
 
 
-class Doubt(NamedTuple):
-    """A row in doubt; ``rivals`` says how many other rows of ours, in whatever batch, look the same."""
-
-    customer_id: str
-    amount: Decimal
-    reason: str
-    intent_at: datetime
-    has_token: bool
-    rivals: int
-
-
 class Transaction(NamedTuple):
-    """A transaction that no manual transaction explains: its signed amount, its reason, and when it was."""
+    """An entry of a transaction list that is not a manual transaction; the amount has its sign."""
 
     amount: Decimal
     reason: str
@@ -47,33 +39,41 @@ class Transaction(NamedTuple):
 
 
 def read_transactions(answers: Iterable[Mapping[str, Any]]) -> list[Transaction]:
-    """Read pages of a transaction list; entries with a transactionId belong to manual transactions."""
+    """Read the pages of a transaction list, without manual transactions: those have a transactionId."""
     entries = (entry for answer in answers for entry in _entries(answer))
     found = (_transaction(entry) for entry in entries if not entry.get("transactionId"))
     return [transaction for transaction in found if transaction]
 
 
-def judge(doubt: Doubt, transactions: Sequence[Transaction], now: datetime, quiet: timedelta) -> Evidence:
-    """Say what a customer's complete transaction list proves about a row.
+def assess_row(
+    row: DoubtfulRow,
+    lookalikes: int,
+    transactions: Sequence[Transaction],
+    now: datetime,
+    quiet_period: timedelta,
+) -> Finding:
+    """Assess what a customer's complete transaction list proves about a row.
 
     Args:
-        doubt: the row.
-        transactions: what the customer's list holds, whole.
+        row: the row in doubt.
+        lookalikes: how many other rows of ours, of any batch, look the same in a transaction list.
+        transactions: all of the customer's transactions but manual ones.
         now: the time, UTC.
-        quiet: how long after the intent Gameball may still apply it.
+        quiet_period: how long after the intent to send it Gameball may still apply the row.
     """
-    fitting = [transaction for transaction in transactions if _fits(doubt, transaction)]
-    if len(fitting) == 1 and (doubt.has_token or not doubt.rivals):
-        return Evidence.APPLIED
-    if not fitting and doubt.has_token and now >= doubt.intent_at + quiet:
-        return Evidence.NOT_APPLIED
-    return Evidence.UNCERTAIN
+    has_token = has_reason_token(row.reason)
+    matches = [transaction for transaction in transactions if _matches(row, has_token, transaction)]
+    if len(matches) == 1 and (has_token or not lookalikes):
+        return Finding.APPLIED
+    if not matches and has_token and now >= row.intent_at + quiet_period:
+        return Finding.NOT_APPLIED
+    return Finding.UNCERTAIN
 
 
-def _fits(doubt: Doubt, transaction: Transaction) -> bool:
-    if (transaction.amount, transaction.reason) != (doubt.amount, doubt.reason):
+def _matches(row: DoubtfulRow, has_token: bool, transaction: Transaction) -> bool:
+    if (transaction.amount, transaction.reason) != (row.amount, row.reason):
         return False
-    return doubt.has_token or transaction.at >= doubt.intent_at - CLOCK_SKEW
+    return has_token or transaction.at >= row.intent_at - CLOCK_SKEW
 
 
 def _entries(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -87,16 +87,16 @@ def _transaction(entry: Mapping[str, Any]) -> Transaction | None:
 
 
 def _signed_amount(entry: Mapping[str, Any]) -> Decimal | None:
-    """The amount with its sign; lists give it bare beside a direction, or signed (docs/gameball-api.md)."""
-    told = entry.get("amount") if entry.get("amount") is not None else entry.get("points")
-    if isinstance(told, bool) or not isinstance(told, int | Decimal):
+    """The amount with its sign, which is in the amount or in ``direction`` (docs/gameball-api.md)."""
+    value = entry.get("amount") if entry.get("amount") is not None else entry.get("points")
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
-    amount = Decimal(told)
+    amount = Decimal(value)
     return -amount if amount > 0 and str(entry.get("direction")) == "-" else amount
 
 
 def _instant(text: object) -> datetime | None:
-    """A time; one without an offset is UTC."""
+    """Read a time; without an offset it is UTC."""
     try:
         at = datetime.fromisoformat(str(text))
     except ValueError:

@@ -1,12 +1,13 @@
-"""Looks for evidence on rows in doubt: first the job, if there is one, then the customers' transactions."""
+"""Clears doubt by evidence: the status of the job, where there is one, and the customers' transactions."""
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
@@ -24,47 +25,45 @@ from adjustments.batches.lookup_rounds import (
     rows_by_customer,
 )
 from adjustments.batches.optimistic_update import try_save, update_batch
-from adjustments.batches.payloads import has_reason_token
-from adjustments.batches.records import Batch, Chunk, Outcome
+from adjustments.batches.records import Batch, Chunk, Outcome, Reconciliation
 from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json
-from adjustments.core.decimals import plain
 from adjustments.core.errors import ConfigurationError, GameballError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.polling.job_client import JobClient
 from adjustments.polling.job_status import JobStatus, read_status
 from adjustments.polling.settlement import ChunkSettler, settle_doubts
-from adjustments.reconciliation.evidence import Doubt, Evidence, Transaction, judge
+from adjustments.reconciliation.evidence import Finding, Transaction, assess_row
+from adjustments.reconciliation.lookalikes import Appearance, LookalikeCounter, appearance_of
 from adjustments.reconciliation.resolution import Resolver
-from adjustments.reconciliation.transaction_lists import ListReader
+from adjustments.reconciliation.transaction_lists import TransactionListReader
 
-CLOCKS_DIFFER: Final = timedelta(days=1)
-"""How far ahead of ours the clock of a sender may be: generous, since a day more costs one small query."""
-
-PORTION_FOR: Final = timedelta(minutes=3)
-PORTION_CUSTOMERS: Final = 2_000
-"""Look-ups between two checkpoints: what a run that is killed has done since the last one is done again."""
+CHECKPOINT_EVERY: Final = timedelta(minutes=3)
+CHECKPOINT_CUSTOMERS: Final = 2_000
+"""Look-ups between two checkpoints, in time and number: a killed run loses those since the last one."""
 
 RESULTS_ROWS_PER_S: Final = 15_000
 RESULTS_S_MIN: Final = 15
-"""Time kept for writing the results anew at the end of a run."""
+"""Time kept at the end of a run for regenerating the results."""
 
-BY: Final = "sweep"
+RESOLVED_BY: Final = "sweep"
 _NOTE: Final = "found by the job's status and the customers' transactions"
 _MESSAGE: Final = "found in the customer's transactions by the sweep"
-_WHOLE_DOUBT: Final = frozenset({ChunkState.IN_DOUBT, ChunkState.SUBMITTED})
+_OUTCOMES: Final = {Finding.APPLIED: Outcome.APPLIED, Finding.NOT_APPLIED: Outcome.FAILED}
+_WHOLE_IN_DOUBT: Final = frozenset({ChunkState.IN_DOUBT, ChunkState.SUBMITTED})
 """States of a chunk of an ended batch in which all its rows are in doubt."""
 
-_Twin = tuple[str, str, str]
 
+@dataclass(frozen=True, kw_only=True)
+class Reconciler:
+    """Clears doubt by evidence, one batch at a time.
 
-class SearchParts(NamedTuple):
-    """What the search for evidence works with.
+    A run holds the batch by a lease and renews it with each checkpoint; a run that has lost its lease ends.
 
-    ``reader`` reads the customers' lists; ``quiet`` is how long after an intent Gameball may still apply it
-    (QuietMinutes).
+    Args:
+        quiet_period: how long after an intent Gameball may still apply a row (QuietMinutes).
     """
 
     store: BatchStore
@@ -72,189 +71,189 @@ class SearchParts(NamedTuple):
     settler: ChunkSettler
     resolver: Resolver
     jobs: JobClient
-    reader: ListReader
+    reader: TransactionListReader
     clock: Clock
     ids: Ids
-    quiet: timedelta
-
-
-class Reconciler:
-    """Clears doubts by evidence, one batch at a time.
-
-    A run holds the batch by a lease, and renews it with each checkpoint; one that has lost it ends.
-    """
-
-    def __init__(self, parts: SearchParts) -> None:
-        self._parts = parts
+    quiet_period: timedelta
 
     def reconcile(self, batch_id: str, until: datetime) -> Batch | None:
-        """Look for evidence on a batch's rows in doubt that were not looked up in this round yet, as far as
-        there is time, and settle what is certain.
+        """Look up the rows in doubt that were not looked up in this round, and settle what is certain.
+
+        Args:
+            batch_id: the batch.
+            until: when to end; what was not looked up by then is left to the next run.
 
         Returns:
-            the batch as it stands then; None where it is not due, or another run holds it.
+            The batch after that; None if it is not due, or another run holds it.
 
         Raises:
-            WrongState: another run has taken over, or a person is resolving it.
+            WrongState: another run has taken over, or a person is resolving the batch.
         """
-        store, clock = self._parts.store, self._parts.clock
-        batch = store.batch(batch_id)
-        if not is_due(batch, clock.now()):
+        batch = self.store.batch(batch_id)
+        if not is_due(batch, self.clock.now()):
             return None
-        batch = acquire_lease(batch, self._parts.ids.fresh(), clock.now())
-        if not try_save(store, batch):
+        batch = acquire_lease(batch, self.ids.fresh(), self.clock.now())
+        if not try_save(self.store, batch):
             return None
-        run = _Run(self._parts, batch, until)
-        run.ask_for_jobs()
-        run.read_doubts()
-        while run.look_up_portion():
-            run.renew()
-        return run.end()
+        run = _Run(self, batch, until)
+        run.poll_jobs()
+        run.read_rows_in_doubt()
+        while run.look_up_customers():
+            run.save_checkpoint()
+        return run.finish()
 
 
 class _Run:
-    """One run of the search in one batch, which it holds."""
+    """One run on one batch, which it holds."""
 
-    def __init__(self, parts: SearchParts, batch: Batch, until: datetime) -> None:
-        self._parts = parts
-        self._store, self._settler, self._clock = parts.store, parts.settler, parts.clock
+    def __init__(self, reconciler: Reconciler, batch: Batch, until: datetime) -> None:
+        self._ports = reconciler
         self._batch = batch
         self._state = batch.reconciliation
-        self._until = _last_look(batch, parts.clock.now(), until)
+        self._lookups_end_at = _lookups_end_at(batch, reconciler.clock.now(), until)
         self._progress = self._read_progress()
         self._rows: dict[str, list[DoubtfulRow]] = {}
-        self._wanted: frozenset[_Twin] = frozenset()
-        self._twins: dict[tuple[str, int, int], Counter[_Twin]] = {}
-        self._settled = 0
-        self._asked_before = self._state.rows_looked_up
+        self._lookalikes: LookalikeCounter
+        self._rows_settled = 0
+        self._rows_looked_up_before = self._state.rows_looked_up
 
-    def ask_for_jobs(self) -> None:
-        """Ask once in a round for each job whose end nobody has seen."""
+    def poll_jobs(self) -> None:
+        """Poll, once in a round, each job that was never seen to have ended."""
         if self._state.jobs_asked:
             return
-        with suppress(ConfigurationError):  # without keys nothing was asked: the next run asks
-            for chunk in filter(_may_tell_more, self._chunks()):
-                with suppress(GameballError, WrongState):  # the next round asks again
-                    asked = self._parts.jobs.fetch_status(self._batch, chunk.job_id or 0, self._until)
-                    if asked and (job := read_status(*asked)).has_ended:
-                        self._settle_by_job(chunk, job)
+        with suppress(ConfigurationError):  # the secret can't be read: the next run polls
+            for chunk in filter(_may_job_list_more, self._chunks()):
+                self._poll_job(chunk)
             self._state = self._state.replaced(jobs_asked=True)
 
+    def _poll_job(self, chunk: Chunk) -> None:
+        with suppress(GameballError, WrongState):  # the next round polls again
+            answer = self._ports.jobs.fetch_status(self._batch, chunk.job_id or 0, self._lookups_end_at)
+            if answer and (job := read_status(*answer)).has_ended:
+                self._settle_by_job(chunk, job)
+
     def _settle_by_job(self, chunk: Chunk, job: JobStatus) -> None:
-        """Settle the rows in doubt that an ended job lists; of the others, it will tell no more."""
-        known = self._settler.outcomes(self._batch, chunk)
-        settlement = settle_doubts(self._settler.rows(chunk), known, job)
+        """Settle the rows in doubt that an ended job lists; about the others it has no more to say."""
+        settler = self._ports.settler
+        settlement = settle_doubts(settler.rows(chunk), settler.outcomes(self._batch, chunk), job)
         if chunk.state is ChunkState.SETTLED and settlement.counts == chunk.counts:
-            self._store.save_chunk(self._batch, chunk.changed(job_state=job.state))
+            self._ports.store.save_chunk(self._batch, chunk.changed(job_state=job.state))
         else:
-            self._settler.settle(self._batch, chunk, settlement, job.state)
+            settler.settle(self._batch, chunk, settlement, job.state)
 
-    def read_doubts(self) -> None:
-        """Read which rows are in doubt, and still looked for."""
-        self._rows = rows_by_customer(row for chunk in self._chunks() for row in self._doubts_in(chunk))
-        self._wanted = frozenset(_twin(row) for rows in self._rows.values() for row in rows)
+    def read_rows_in_doubt(self) -> None:
+        """Read the rows that are in doubt and recent enough to be looked up."""
+        rows = [row for chunk in self._chunks() for row in self._rows_in_doubt(chunk)]
+        self._rows = rows_by_customer(rows)
+        self._lookalikes = LookalikeCounter(self._ports.store, self._ports.settler, rows)
 
-    def look_up_portion(self) -> bool:
-        """Look up the next customers and settle their rows; whether there is more to do in this run."""
-        round_ = self._state.round
-        names = customers_to_look_up(self._rows, self._progress, round_)[:PORTION_CUSTOMERS]
+    def look_up_customers(self) -> bool:
+        """Look up the next customers, up to a checkpoint, and settle their rows.
+
+        Returns:
+            Whether this run has more customers to look up.
+        """
+        round_, now = self._state.round, self._ports.clock.now
+        names = customers_to_look_up(self._rows, self._progress, round_)[:CHECKPOINT_CUSTOMERS]
         wanted = {name: frozenset((row.amount, row.reason) for row in self._rows[name]) for name in names}
-        lists = self._parts.reader.read(wanted, min(self._until, self._clock.now() + PORTION_FOR))
+        lists = self._ports.reader.read(wanted, min(self._lookups_end_at, now() + CHECKPOINT_EVERY))
         self._settle([row for name in lists.found for row in self._rows[name]], lists.found)
         self._progress = record_lookups(self._progress, lists.found, lists.failed, round_)
-        asked = [name for name in names if self._progress.asked.get(name, 0) == round_]
+        done = [name for name in names if self._progress.asked.get(name, 0) == round_]
         left = customers_to_look_up(self._rows, self._progress, round_)
         self._state = self._state.replaced(
-            looked_up_at=self._clock.now(),
-            rows_looked_up=self._state.rows_looked_up + count_rows_of(self._rows, asked),
+            looked_up_at=now(),
+            rows_looked_up=self._state.rows_looked_up + count_rows_of(self._rows, done),
             rows_left=count_rows_of(self._rows, left),
         )
         has_progressed = bool(lists.found or lists.failed)
-        return bool(left) and has_progressed and not lists.must_end and self._clock.now() < self._until
+        return bool(left) and has_progressed and not lists.must_stop and now() < self._lookups_end_at
 
-    def renew(self) -> None:
-        """Write down how far the run is, and hold the batch on; raises WrongState where it was lost."""
+    def save_checkpoint(self) -> None:
+        """Save how far the run is, and renew its lease; raises WrongState where the lease was lost."""
         self._save_progress()
-        self._state = self._state.replaced(lease_until=self._clock.now() + LEASE)
-        if not self._held(self._store.batch(self._batch.batch_id)).report_run_id:
-            self._save_state()  # else a person resolves rows at this moment: the next checkpoint says more
+        self._state = self._state.replaced(lease_until=self._ports.clock.now() + LEASE)
+        if not self._check_lease(self._ports.store.batch(self._batch.batch_id)).report_run_id:
+            self._save_state(self._state)  # else a person is resolving rows: the next checkpoint saves it
 
-    def end(self) -> Batch:
-        """Give the batch back, and write the results anew where they say something new.
+    def finish(self) -> Batch:
+        """Release the batch, and regenerate its results where they changed.
 
-        Where nothing was settled they do so only in the first round: how far it has come.
+        If nothing was settled, they are regenerated in the first round only, to show how far it is.
         """
         self._save_progress()
-        batch = self._held(self._store.batch(self._batch.batch_id))
-        in_doubt = sum(_in_doubt(chunk) for chunk in self._chunks())
+        batch = self._check_lease(self._ports.store.batch(self._batch.batch_id))
+        in_doubt = sum(map(_count_in_doubt, self._chunks()))
         done = self._state.replaced(lease_token="", lease_until=None)
-        told = {
-            "rows_looked_up": done.rows_looked_up,
-            "rows_left": done.rows_left,
-            "rows_settled": self._settled,
-        }
-        log_event("evidence looked for", batch, **told)
-        resolver = self._parts.resolver
-        if self._settled or in_doubt != batch.counts.in_doubt:
-            return resolver.finish(batch.batch_id, BY, _NOTE, batch.counts.in_doubt - in_doubt, done)
-        if done.round == 1 and done.rows_looked_up > self._asked_before:
-            return resolver.write_progress(batch.batch_id, done)
-        return update_batch(
-            self._store, batch.batch_id, lambda batch: self._held(batch).changed(reconciliation=done)
+        log_event(
+            "evidence searched",
+            batch,
+            rows_looked_up=done.rows_looked_up,
+            rows_left=done.rows_left,
+            rows_settled=self._rows_settled,
         )
+        resolver = self._ports.resolver
+        if self._rows_settled or in_doubt != batch.counts.in_doubt:
+            rows = batch.counts.in_doubt - in_doubt
+            return resolver.finish(batch.batch_id, RESOLVED_BY, _NOTE, rows, done)
+        if done.round == 1 and done.rows_looked_up > self._rows_looked_up_before:
+            return resolver.write_progress(batch.batch_id, done)
+        return self._save_state(done)
 
-    # --- inside -----------------------------------------------------------------------------------------
+    # --- the batch's records ------------------------------------------------------------------------------
 
-    def _held(self, batch: Batch) -> Batch:
-        """The batch, if this run still holds it."""
+    def _check_lease(self, batch: Batch) -> Batch:
+        """Return the batch; raises WrongState unless this run still holds it."""
         if batch.reconciliation.lease_token != self._state.lease_token:
-            raise WrongState(f"another run looks for evidence on batch {batch.batch_id}")
+            raise WrongState(f"another run has taken over the reconciliation of batch {batch.batch_id}")
         batch.check_resolvable()
         return batch
 
-    def _save_state(self) -> None:
-        update_batch(
-            self._store,
+    def _save_state(self, state: Reconciliation) -> Batch:
+        return update_batch(
+            self._ports.store,
             self._batch.batch_id,
-            lambda batch: self._held(batch).changed(reconciliation=self._state),
+            lambda batch: self._check_lease(batch).changed(reconciliation=state),
         )
 
     def _chunks(self) -> list[Chunk]:
-        return self._store.chunks(self._batch.batch_id, self._batch.plan_id)
+        return self._ports.store.chunks(self._batch.batch_id, self._batch.plan_id)
 
     def _read_progress(self) -> LookupProgress:
         if not self._state.lookup_progress_key:
             return LookupProgress({}, {})
         try:
-            return read_lookup_progress(json.loads(self._parts.files.get(self._state.lookup_progress_key)))
+            return read_lookup_progress(json.loads(self._ports.files.get(self._state.lookup_progress_key)))
         except NotFound:  # work files expire
             return LookupProgress({}, {})
 
     def _save_progress(self) -> None:
-        """Write who was looked up; each run has an object of its own, so that an earlier one spoils none."""
+        """Save who was looked up, under a key of this run, so that an earlier run can't overwrite it."""
         keys = WorkKeys(self._batch.batch_id, self._batch.plan_id)
         key = keys.looked_up(self._state.lease_token)
-        self._parts.files.put(key, json.dumps(self._progress.to_json()).encode(), "application/json")
+        self._ports.files.put(key, json.dumps(self._progress.to_json()).encode(), "application/json")
         self._state = self._state.replaced(lookup_progress_key=key)
 
-    def _doubts_in(self, chunk: Chunk) -> Iterator[DoubtfulRow]:
-        """The rows in doubt of a chunk that are still looked for.
+    # --- rows and findings --------------------------------------------------------------------------------
 
-        A chunk whose jobId came after the batch had ended is submitted once more, and all its rows are in
-        doubt: its job may say for ever that it is in a state that nobody documented.
+    def _rows_in_doubt(self, chunk: Chunk) -> Iterator[DoubtfulRow]:
+        """The rows of a chunk that are in doubt and recent enough to be looked up.
+
+        A chunk whose jobId came after the batch had ended is in state submitted, and all its rows are in
+        doubt, as its job may stay for ever in a state that is not documented.
         """
-        if not _is_doubtful(chunk):
+        if not _has_doubt(chunk):
             return
-        if chunk.intent_at is None or self._clock.now() > chunk.intent_at + SEARCH_PERIOD:
+        if chunk.intent_at is None or self._ports.clock.now() > chunk.intent_at + SEARCH_PERIOD:
             return
         was_stopped = chunk.stop_requested or chunk.job_state == "stopped"
-        rows = self._settler.rows(chunk)
-        for place, row in enumerate(self._settler.outcomes(self._batch, chunk)):
+        rows = self._ports.settler.rows(chunk)
+        for position, row in enumerate(self._ports.settler.outcomes(self._batch, chunk)):
             if row.outcome is Outcome.IN_DOUBT:
-                sent = exact_json.read(rows[place])
+                sent = exact_json.read(rows[position])
                 yield DoubtfulRow(
                     chunk_id=chunk.chunk_id,
-                    place=place,
+                    place=position,
                     customer_id=sent["customerId"],
                     amount=Decimal(sent["amount"]),
                     reason=sent.get("reason", ""),
@@ -263,90 +262,55 @@ class _Run:
                 )
 
     def _settle(self, rows: Sequence[DoubtfulRow], lists: Mapping[str, list[Transaction] | None]) -> None:
-        """Settle the rows on which the lists are certain."""
+        """Settle the rows about which the lists leave no doubt."""
         if not rows:
             return
-        # after the lists: what they hold was sent before, so that its intent is on record by now
-        rivals = self._rivals(rows)
+        # counted after the lists were read: the intent of each row that they may show is on record by now
+        counts = self._lookalikes.count(min(row.intent_at for row in rows), self._ports.clock.now())
         chunks = {chunk.chunk_id: chunk for chunk in self._chunks()}
-        verdicts: dict[str, dict[int, Evidence]] = {}
+        known: dict[str, dict[int, Outcome]] = {}
         for row in rows:
-            finding = self._finding(row, chunks[row.chunk_id], rivals, lists[row.customer_id])
-            if finding is not Evidence.UNCERTAIN:
-                verdicts.setdefault(row.chunk_id, {})[row.place] = finding
-        for chunk_id, found in verdicts.items():
-            with suppress(WrongState):  # somebody settled it meanwhile
-                chunk = chunks[chunk_id]
-                self._settled += self._parts.resolver.settle_rows(self._batch, chunk, found, _MESSAGE)
+            finding = self._assess(row, chunks[row.chunk_id], counts, lists[row.customer_id])
+            if finding in _OUTCOMES:
+                known.setdefault(row.chunk_id, {})[row.place] = _OUTCOMES[finding]
+        for chunk_id, outcomes in known.items():
+            with suppress(WrongState):  # another worker has settled it meanwhile
+                self._rows_settled += self._ports.resolver.settle_rows(
+                    self._batch, chunks[chunk_id], outcomes, _MESSAGE
+                )
 
-    def _rivals(self, rows: Sequence[DoubtfulRow]) -> Counter[_Twin]:
-        """How many rows of ours, sent at whatever time that matters, look like each row in doubt."""
-        earliest = min(row.intent_at for row in rows)
-        found: Counter[_Twin] = Counter()
-        for other in self._store.batches_sent_between(
-            earliest - SEARCH_PERIOD, self._clock.now() + CLOCKS_DIFFER
-        ):
-            for chunk in self._store.chunks(other.batch_id, other.plan_id):
-                if chunk.intent_at is None or chunk.state in (ChunkState.SPLIT, ChunkState.REFUSED):
-                    continue
-                found.update(self._twins_in(chunk))
-        return found
-
-    def _twins_in(self, chunk: Chunk) -> Counter[_Twin]:
-        """The rows of a chunk that look like a row in doubt; what a chunk holds never changes."""
-        place = chunk.payload_key, chunk.first, chunk.last
-        if place not in self._twins:
-            twins = map(_twin_sent, map(exact_json.read, self._settler.rows(chunk)))
-            self._twins[place] = Counter(twin for twin in twins if twin in self._wanted)
-        return self._twins[place]
-
-    def _finding(
+    def _assess(
         self,
         row: DoubtfulRow,
         chunk: Chunk,
-        rivals: Counter[_Twin],
+        counts: Counter[Appearance],
         transactions: list[Transaction] | None,
-    ) -> Evidence:
+    ) -> Finding:
         if transactions is None:
-            return Evidence.UNCERTAIN
-        doubt = Doubt(
-            customer_id=row.customer_id,
-            amount=row.amount,
-            reason=row.reason,
-            intent_at=row.intent_at,
-            has_token=has_reason_token(row.reason),
-            rivals=rivals[_twin(row)] - 1,
-        )
-        finding = judge(doubt, transactions, self._clock.now(), self._parts.quiet)
-        # a job that was not seen to end may still come to a row, however late
-        is_early = finding is Evidence.NOT_APPLIED and _may_tell_more(chunk)
-        return Evidence.UNCERTAIN if is_early else finding
+            return Finding.UNCERTAIN
+        others = counts[appearance_of(row)] - 1
+        now, quiet_period = self._ports.clock.now(), self._ports.quiet_period
+        finding = assess_row(row, others, transactions, now, quiet_period)
+        # a job that was never seen to have ended may still apply the row, however late
+        is_early = finding is Finding.NOT_APPLIED and _may_job_list_more(chunk)
+        return Finding.UNCERTAIN if is_early else finding
 
 
-def _last_look(batch: Batch, now: datetime, until: datetime) -> datetime:
-    """When to look up no more, so that there is time to write the results anew."""
+def _lookups_end_at(batch: Batch, now: datetime, until: datetime) -> datetime:
+    """When look-ups have to end so that there is time to regenerate the results."""
     results_s = RESULTS_S_MIN + batch.counts.rows / RESULTS_ROWS_PER_S
     return until - min(timedelta(seconds=results_s), (until - now) / 2)
 
 
-def _is_doubtful(chunk: Chunk) -> bool:
-    return chunk.state in _WHOLE_DOUBT or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt > 0)
+def _has_doubt(chunk: Chunk) -> bool:
+    return chunk.state in _WHOLE_IN_DOUBT or (chunk.state is ChunkState.SETTLED and chunk.counts.in_doubt > 0)
 
 
-def _may_tell_more(chunk: Chunk) -> bool:
-    """Whether a chunk's job was never seen to have ended, so that it may still tell of rows in doubt."""
-    return chunk.job_id is not None and _is_doubtful(chunk) and not chunk.job_state
+def _may_job_list_more(chunk: Chunk) -> bool:
+    """Whether a chunk has rows in doubt and a job that was never seen to have ended."""
+    return chunk.job_id is not None and _has_doubt(chunk) and not chunk.job_state
 
 
-def _twin(row: DoubtfulRow) -> _Twin:
-    """What makes two rows look the same in a transaction list."""
-    return row.customer_id, plain(row.amount), row.reason
-
-
-def _twin_sent(row: Mapping[str, Any]) -> _Twin:
-    return row["customerId"], plain(Decimal(row["amount"])), row.get("reason", "")
-
-
-def _in_doubt(chunk: Chunk) -> int:
-    open_doubt = (ChunkState.IN_DOUBT, ChunkState.SUBMITTED, ChunkState.SUBMITTING)
-    return chunk.rows if chunk.state in open_doubt else chunk.counts.in_doubt
+def _count_in_doubt(chunk: Chunk) -> int:
+    open_states = (ChunkState.IN_DOUBT, ChunkState.SUBMITTED, ChunkState.SUBMITTING)
+    return chunk.rows if chunk.state in open_states else chunk.counts.in_doubt

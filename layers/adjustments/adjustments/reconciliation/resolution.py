@@ -1,9 +1,11 @@
-"""Settles rows in doubt by a verdict, of the evidence or of a person, and writes the results anew."""
+"""Settles rows in doubt whose outcome is known now, by evidence or from a person, and updates the results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome, settlement_of
@@ -12,22 +14,26 @@ from adjustments.batches.store import BatchStore
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock
 from adjustments.polling.settlement import ChunkSettler
-from adjustments.reconciliation.evidence import Evidence
 from adjustments.results.report_writer import ReportWriter
 from adjustments.results.result_rows import ResultRows
 
-if TYPE_CHECKING:
-    from adjustments.reconciliation.decisions import Resolve
+_LINES_SHOWN: Final = 10
+_OUTCOMES: Final = {"applied": Outcome.APPLIED, "not_applied": Outcome.FAILED}
 
-_OUTCOMES: Final = {Evidence.APPLIED: Outcome.APPLIED, Evidence.NOT_APPLIED: Outcome.FAILED}
 
-Verdicts = Mapping[int, Evidence]
-"""What is now known of a chunk's rows, by their place in the chunk."""
+class ResolveRequest(BaseModel):
+    """What a person says became of rows in doubt: of the given lines, or of all of them if there are none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outcome: Literal["applied", "not_applied"]
+    lines: tuple[StrictInt, ...] = ()
+    note: str = Field("", max_length=500)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resolver:
-    """Turns rows in doubt into rows that are known."""
+    """Settles rows in doubt of batches that need attention."""
 
     store: BatchStore
     files: Files
@@ -35,21 +41,24 @@ class Resolver:
     reporter: ReportWriter
     clock: Clock
 
-    def settle_rows(self, batch: Batch, chunk: Chunk, verdicts: Verdicts, message: str) -> int:
-        """Settle the rows of a chunk that are in doubt and on which there is a verdict; how many those were.
+    def settle_rows(self, batch: Batch, chunk: Chunk, known: Mapping[int, Outcome], message: str) -> int:
+        """Settle those rows of a chunk that are in doubt and whose outcome is known now.
 
         Args:
             batch: the batch, which needs attention.
             chunk: one of its chunks.
-            verdicts: what is known; a row that is not in doubt is left alone.
-            message: why it is known, for the results.
+            known: outcomes by the row's position in the chunk; rows that are not in doubt are left alone.
+            message: how the outcome is known, for the results.
+
+        Returns:
+            How many rows were settled.
         """
         before = self.settler.outcomes(batch, chunk)
         after = [
-            RowOutcome(_OUTCOMES[verdict], message)
-            if row.outcome is Outcome.IN_DOUBT and (verdict := verdicts.get(place)) in _OUTCOMES
+            RowOutcome(known[position], message)
+            if row.outcome is Outcome.IN_DOUBT and position in known
             else row
-            for place, row in enumerate(before)
+            for position, row in enumerate(before)
         ]
         changed = sum(old != new for old, new in zip(before, after, strict=True))
         if changed:
@@ -57,34 +66,42 @@ class Resolver:
             self.settler.settle(batch, chunk, settlement, chunk.job_state)
         return changed
 
-    def resolve(self, batch_id: str, verdict: "Resolve") -> tuple[Batch, int]:
-        """Settle rows in doubt by a person's word; the batch as it stands then, and how many rows those were.
+    def resolve(self, batch_id: str, by: str, request: ResolveRequest) -> tuple[Batch, int]:
+        """Settle rows in doubt as a person says.
 
-        Raises WrongState where the batch has nothing to resolve, or a line is named that is not in doubt.
+        Args:
+            batch_id: the batch.
+            by: who says so.
+            request: the rows, their outcome and why.
+
+        Returns:
+            The batch after that, and how many rows were settled.
+
+        Raises:
+            WrongState: nothing was settled: the batch has no row in doubt, or a given line is not in doubt.
         """
         batch = self.store.batch(batch_id)
         batch.check_resolvable()
-        rows = self._settle_lines(batch, verdict, self.clock.now())
-        return self.finish(batch_id, verdict.by, verdict.note, rows), rows
+        rows = self._settle_lines(batch, by, request)
+        return self.finish(batch_id, by, request.note, rows), rows
 
-    def _settle_lines(self, batch: Batch, verdict: "Resolve", now: datetime) -> int:
-        """Settle the rows that a person speaks of, all in doubt or the lines named; how many those were.
-
-        Raises WrongState, and settles nothing, where a line is named that is not in doubt.
-        """
-        found = self._in_doubt(batch, verdict.lines)
-        if missing := sorted(verdict.lines - {line for lines in found.values() for line in lines.values()}):
-            named = ", ".join(map(str, missing[:10]))
-            raise WrongState(f"lines: these are not in doubt: {named}; results.csv says which are")
-        message = message_for(verdict.by, now, verdict.note)
+    def _settle_lines(self, batch: Batch, by: str, request: ResolveRequest) -> int:
+        lines = frozenset(request.lines)
+        positions = self._in_doubt(batch, lines)
+        found = {line for of_chunk in positions.values() for line in of_chunk.values()}
+        if missing := sorted(lines - found):
+            shown = ", ".join(map(str, missing[:_LINES_SHOWN]))
+            raise WrongState(f"lines: these are not in doubt: {shown}; results.csv shows which lines are")
+        message = _message_for(by, self.clock.now(), request.note)
+        outcome = _OUTCOMES[request.outcome]
         chunks = {chunk.chunk_id: chunk for chunk in self.store.chunks(batch.batch_id, batch.plan_id)}
         return sum(
-            self.settle_rows(batch, chunks[chunk_id], dict.fromkeys(places, verdict.finding), message)
-            for chunk_id, places in found.items()
+            self.settle_rows(batch, chunks[chunk_id], dict.fromkeys(of_chunk, outcome), message)
+            for chunk_id, of_chunk in positions.items()
         )
 
     def _in_doubt(self, batch: Batch, lines: frozenset[int]) -> dict[str, dict[int, int]]:
-        """The places in their chunks, and the lines, of the rows in doubt that are meant."""
+        """Find rows in doubt, all or those of some lines: their lines, by chunk and position in the chunk."""
         chunks = self.store.chunks(batch.batch_id, batch.plan_id)
         found: dict[str, dict[int, int]] = {}
         for result in ResultRows(self.files, self.settler, batch, chunks).rows():
@@ -95,16 +112,21 @@ class Resolver:
     def finish(
         self, batch_id: str, by: str, note: str, rows: int, reconciliation: Reconciliation | None = None
     ) -> Batch:
-        """Write the results anew after rows were settled, and note who settled them and why.
+        """Regenerate the results after rows were settled, and record who settled them and why.
 
-        ``reconciliation`` says how far the search for evidence is, where that has changed.
+        Args:
+            batch_id: the batch.
+            by: who settled the rows.
+            note: why.
+            rows: how many rows were settled.
+            reconciliation: the state of reconciliation, where it has changed.
         """
         batch = self._resolvable(batch_id, reconciliation)
         resolution = Resolution(at=self.clock.now(), by=by, note=note, rows=rows)
         return self.reporter.report_again(batch, resolution)
 
     def write_progress(self, batch_id: str, reconciliation: Reconciliation) -> Batch:
-        """Write the results anew where only the search for evidence has come further."""
+        """Regenerate the results after customers were looked up and no row was settled."""
         return self.reporter.report_again(self._resolvable(batch_id, reconciliation))
 
     def _resolvable(self, batch_id: str, reconciliation: Reconciliation | None) -> Batch:
@@ -113,7 +135,7 @@ class Resolver:
         return batch if reconciliation is None else batch.replaced(reconciliation=reconciliation)
 
 
-def message_for(by: str, at: datetime, note: str) -> str:
-    """Say in the results who settled a row."""
-    told = f"resolved by {by} on {at:%Y-%m-%d}"
-    return f"{told}: {note}" if note else told
+def _message_for(by: str, at: datetime, note: str) -> str:
+    """The message of a row that a person resolved, for the results."""
+    message = f"resolved by {by} on {at:%Y-%m-%d}"
+    return f"{message}: {note}" if note else message

@@ -1,4 +1,4 @@
-"""Reads the transaction lists of many customers side by side, as fast as the rate limiter allows."""
+"""Reads the transaction lists of many customers in parallel, as fast as the rate limiter allows."""
 
 import threading
 from collections import deque
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from adjustments.core.errors import ConfigurationError, GameballError, GameballRefused, GameballUnauthorized
@@ -15,65 +16,68 @@ from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, w
 from adjustments.reconciliation.evidence import Transaction, read_transactions
 
 WORKERS: Final = 12
-"""Look-ups under way at once: with 12 a second, each may take a second and the rate limit is still used."""
+"""Parallel look-ups: at 12 requests a second, each may take a second and the rate limit is still used."""
 
 PAGES_MAX: Final = 25
-"""Pages of 200 transactions read of one customer; of a longer list nothing is concluded."""
+"""Pages of 200 transactions that are read of one customer; a longer list proves nothing."""
 
 FAILURES_MAX: Final = 20
-"""So many look-ups in a row without an answer end the run: Gameball is out of reach."""
+"""Look-ups in a row that fail before the run ends, as Gameball can't be reached."""
 
 Wanted = Mapping[str, frozenset[tuple[Decimal, str]]]
-"""Customers, each with the amounts and reasons of the rows in doubt."""
+"""Customers, with the amounts and reasons of their rows in doubt."""
 
 
-class Lists(NamedTuple):
+class TransactionLists(NamedTuple):
     """What was read.
 
-    ``found`` holds, of each customer that was asked about, the entries that look like rows in doubt; None
-    where the list could not be read whole. ``failed`` are customers of whom no answer came. ``must_end`` says
-    that asking on is of no use now: the keys are refused, or Gameball is out of reach.
+    ``found`` holds, by customer, the transactions that look like one of the rows in doubt; None if the list
+    could not be read to its end. ``failed`` holds the customers whose look-up was not answered. ``must_stop``
+    says that further look-ups would fail: the keys are refused, or Gameball can't be reached.
     """
 
     found: dict[str, list[Transaction] | None]
     failed: set[str]
-    must_end: bool
+    must_stop: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListReader:
-    """Reads transaction lists within the rate limiter."""
+class TransactionListReader:
+    """Reads transaction lists within the rate limit."""
 
     gameball: Gameball
     rate_limiter: RateLimiter
     clock: Clock
     parallel: Parallel
 
-    def read(self, wanted: Wanted, until: datetime) -> Lists:
-        """Read the lists of these customers in order, until the time is up; whoever was not reached is in
-        neither answer.
-        """
-        reading = _Reading(wanted)
-        self.parallel([lambda: self._work(reading, until)] * min(WORKERS, len(wanted)))
-        return Lists(reading.found, reading.failed, reading.must_end)
+    def read(self, wanted: Wanted, until: datetime) -> TransactionLists:
+        """Read the lists of customers, in order.
 
-    def _work(self, reading: "_Reading", until: datetime) -> None:
-        while self.clock.now() < until and (customer_id := reading.take()) is not None:
+        Args:
+            wanted: the customers, with the amounts and reasons to look for.
+            until: when to end; customers that were not reached by then are not in the answer.
+        """
+        lookups = _Lookups(wanted)
+        self.parallel([partial(self._work, lookups, until)] * min(WORKERS, len(wanted)))
+        return TransactionLists(lookups.found, lookups.failed, lookups.must_stop)
+
+    def _work(self, lookups: "_Lookups", until: datetime) -> None:
+        while self.clock.now() < until and (customer_id := lookups.next_customer()) is not None:
             try:
                 pages = self._pages(customer_id, until)
             except GameballRefused:
-                reading.note(customer_id, None)
+                lookups.record_list(customer_id, None)
             except (GameballUnauthorized, ConfigurationError):
-                reading.must_end = True
+                lookups.must_stop = True
             except GameballError:
-                reading.note_failure(customer_id)
+                lookups.record_failure(customer_id)
             else:
                 if pages is _OUT_OF_TIME:
                     return
-                reading.note(customer_id, pages)
+                lookups.record_list(customer_id, pages)
 
     def _pages(self, customer_id: str, until: datetime) -> Sequence[Mapping[str, Any]] | None:
-        """A customer's whole list; None where it can't be read whole. Raises GameballError."""
+        """Read a customer's whole list; None if it has too many pages or no way on. Raises GameballError."""
         pages: list[Mapping[str, Any]] = []
         start_after: str | None = None
         for _ in range(PAGES_MAX):
@@ -89,41 +93,43 @@ class ListReader:
         return None
 
 
-class _Reading:
-    """The customers that wait, and what was read: shared by the workers."""
+class _Lookups:
+    """The customers to look up and what was read so far; shared by the workers."""
 
     def __init__(self, wanted: Wanted) -> None:
         self.found: dict[str, list[Transaction] | None] = {}
         self.failed: set[str] = set()
-        self.must_end = False
+        self.must_stop = False
         self._wanted = wanted
         self._waiting = deque(wanted)
         self._failures = 0
         self._lock = threading.Lock()
 
-    def take(self) -> str | None:
-        """The next customer; None when there is no more to do."""
+    def next_customer(self) -> str | None:
+        """Take the next customer; None if there is none, or look-ups have to stop."""
         with self._lock:
-            return self._waiting.popleft() if self._waiting and not self.must_end else None
+            return self._waiting.popleft() if self._waiting and not self.must_stop else None
 
-    def note(self, customer_id: str, pages: Sequence[Mapping[str, Any]] | None) -> None:
-        """Keep what a customer's list says of the rows in doubt."""
+    def record_list(self, customer_id: str, pages: Sequence[Mapping[str, Any]] | None) -> None:
+        """Record a customer's transactions that look like a row in doubt; None if the list is incomplete."""
         wanted = self._wanted[customer_id]
-        kept = [entry for entry in read_transactions(pages or ()) if (entry.amount, entry.reason) in wanted]
+        matching = [
+            entry for entry in read_transactions(pages or ()) if (entry.amount, entry.reason) in wanted
+        ]
         with self._lock:
             self._failures = 0
-            self.found[customer_id] = None if pages is None else kept
+            self.found[customer_id] = None if pages is None else matching
 
-    def note_failure(self, customer_id: str) -> None:
-        """Keep that no answer came."""
+    def record_failure(self, customer_id: str) -> None:
+        """Record that a look-up was not answered."""
         with self._lock:
             self._failures += 1
             self.failed.add(customer_id)
-            self.must_end = self.must_end or self._failures >= FAILURES_MAX
+            self.must_stop = self.must_stop or self._failures >= FAILURES_MAX
 
 
 _OUT_OF_TIME: Final[Sequence[Mapping[str, Any]]] = []
-"""Stands for pages that were not read since the time was up."""
+"""Returned in place of pages when the time was up before all were read."""
 
 
 def _last_id(page: Mapping[str, Any]) -> str | None:
