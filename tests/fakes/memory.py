@@ -15,7 +15,7 @@ from adjustments.core.errors import ConfigurationError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
 from adjustments.gameball.credentials import Credentials, read_credentials
-from adjustments.gameball.rate_limiter import AHEAD_S, ASK_AGAIN_S, Priority, RateLimiterUnavailable, Resource
+from adjustments.gameball.rate_limiter import AHEAD_S, RETRY_S, Priority, RateLimiterUnavailable, Resource
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -301,7 +301,7 @@ class MemoryRateLimiter:
         slot_us = max(now_us, self._taken.get(resource, 0))
         horizon_us = now_us + int(min(AHEAD_S[priority], within_s) * 1_000_000)
         if slot_us > horizon_us:
-            return False, (slot_us - horizon_us) / 1_000_000 + ASK_AGAIN_S * (1 + self._ids.jitter())
+            return False, (slot_us - horizon_us) / 1_000_000 + RETRY_S * (1 + self._ids.jitter())
         self._taken[resource] = slot_us + self._gap_us
         return True, (slot_us - now_us) / 1_000_000
 

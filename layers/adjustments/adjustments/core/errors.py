@@ -1,26 +1,26 @@
-"""The errors of the bundle, one small tree; code dispatches on the type and the code, never on the message.
+"""The errors of the package: one tree. Code decides by class and code, never by message.
 
 ::
 
     AdjustmentsError
-    ├── InputError                 what somebody gave us is wrong; the message says what to do
+    ├── InputError                 a file, body or event is wrong; the message says what to do
     │   ├── FileRefused            a whole file is refused; nothing of it was sent
     │   │   └── NotUtf8            not valid UTF-8: read the file again as Windows-1252
     │   └── RequestRefused         an API body or an event is refused
-    │       └── RequestTooLarge    an API body or an event is larger than any that makes sense
+    │       └── RequestTooLarge    an API body or an event is too large
     ├── NotFound                   no such batch
     ├── WrongState                 the batch or chunk is in a state that does not allow this
     │   ├── IdTaken                the transactionId belongs to another transaction
     │   ├── IdUnclear              Gameball has the transactionId, perhaps for this very transaction
     │   └── StillInProgress        another call with this transactionId has not ended
     ├── ConfigurationError         the secret or a setting is missing or malformed
-    ├── TableUnavailable           what is about to be done can't be written down; nothing was sent
+    ├── TableUnavailable           an intent can't be written; nothing was sent
     └── GameballError              a call to Gameball did not succeed
         ├── GameballRefused        understood and refused; nothing was applied
         ├── GameballThrottled      not applied; try again after a pause
-        ├── GameballUnauthorized   our keys or our account are refused; no fault of the row
+        ├── GameballUnauthorized   the keys or the account are refused; not the row's fault
         ├── GameballUnavailable    nothing was sent
-        └── OutcomeUnknown         it may have been sent, and nobody can say whether it was applied
+        └── OutcomeUnknown         it may have been sent; whether it was applied is unknown
 """
 
 
@@ -29,7 +29,7 @@ class AdjustmentsError(Exception):
 
 
 class InputError(AdjustmentsError):
-    """Something given to us is wrong, and the message says what to do.
+    """A file, body or event is wrong, and the message says what to do.
 
     Args:
         code: a stable, machine-readable name of the problem.
@@ -55,7 +55,7 @@ class RequestRefused(InputError):
 
 
 class RequestTooLarge(RequestRefused):
-    """An API body or an event is larger than any that makes sense."""
+    """An API body or an event is too large."""
 
 
 class NotFound(AdjustmentsError):
@@ -63,7 +63,7 @@ class NotFound(AdjustmentsError):
 
 
 class WrongState(AdjustmentsError):
-    """The record is in a state that does not allow what was asked, or somebody else was quicker."""
+    """A record is in a state that does not allow this, or was changed by another worker meanwhile."""
 
 
 class IdTaken(WrongState):
@@ -71,7 +71,7 @@ class IdTaken(WrongState):
 
 
 class IdUnclear(WrongState):
-    """Gameball has the transactionId, and can't show whether for this very transaction: ask again later."""
+    """Gameball has the transactionId, perhaps for this very transaction: try again later."""
 
 
 class StillInProgress(WrongState):
@@ -79,23 +79,23 @@ class StillInProgress(WrongState):
 
 
 class ConfigurationError(AdjustmentsError):
-    """The secret or a setting is missing or malformed; an operator has to mend it."""
+    """The secret or a setting is missing or malformed; an operator has to correct it."""
 
 
 class TableUnavailable(AdjustmentsError):
-    """The table can't be reached for now, so what is to be done can't be written down; nothing was sent."""
+    """The table can't be reached for now, so that an intent can't be written; nothing was sent."""
 
 
 class GameballError(AdjustmentsError):
     """A call to Gameball did not succeed.
 
     Args:
-        message: what Gameball, or the connection, said; never a key.
+        message: what failed, with Gameball's own message where there is one; never a key.
         status: HTTP status, None when no answer came.
         code: Gameball's own code, None where its answer had none.
         request_id: Gameball's id of the request, None where its answer had none.
-        retry_after_s: seconds that Gameball asked us to wait, None when it did not say.
-        gameball_message: the words of Gameball's answer, None where it had none.
+        retry_after_s: seconds to wait by Gameball's Retry-After, None where there was none.
+        gameball_message: the message in Gameball's answer, None where it had none.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class GameballRefused(GameballError):
 
 
 class GameballThrottled(GameballError):
-    """Gameball wants us to wait; nothing was applied."""
+    """Gameball limits the rate of requests; nothing was applied."""
 
 
 class GameballUnauthorized(GameballError):
-    """Gameball refuses our keys, or our account lacks the feature; nothing was applied."""
+    """Gameball refuses the keys, or the account lacks the feature; nothing was applied."""
 
 
 class GameballUnavailable(GameballError):
@@ -134,4 +134,4 @@ class GameballUnavailable(GameballError):
 
 
 class OutcomeUnknown(GameballError):
-    """The request may have been sent, and nobody knows whether it was applied: never resend it unasked."""
+    """The request may have been sent; whether it was applied is unknown. Never resend it automatically."""

@@ -1,5 +1,6 @@
-"""JSON with exact numbers: Decimals are written, and read, digit by digit. The standard library reads them
-(``parse_float``) but has no way to write them."""
+"""JSON with exact numbers: Decimals are read and written digit by digit. The standard library can read them
+(``parse_float``) but not write them.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +11,18 @@ from typing import Any, Final
 from adjustments.core.decimals import plain
 
 Pairs = Callable[[list[tuple[str, Any]]], Any]
-"""Makes an object of its names and values; raises ValueError to refuse it."""
+"""Makes an object from its names and values (``object_pairs_hook``); raises ValueError to refuse it."""
 
 
 def read(text: str | bytes, pairs: Pairs | None = None) -> Any:
     """Parse JSON; numbers with a fraction or an exponent become Decimals.
 
-    Raises ValueError, for NaN too, and for numbers and depths that no reader of ours can take.
+    Args:
+        text: the JSON.
+        pairs: makes each object; None for dictionaries.
+
+    Raises:
+        ValueError: no JSON; or NaN, or a number or depth beyond what Python reads.
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
@@ -30,8 +36,11 @@ def write(value: Any, indent: int | None = None, _depth: int = 1) -> str:
     """Write JSON.
 
     Args:
-        value: mappings, sequences, text, numbers, booleans and None; no floats, which would not be exact.
-        indent: spaces a level, None for one line.
+        value: mappings, sequences, strings, Decimals, integers, booleans and None; floats are not exact.
+        indent: spaces of each level, None for one line.
+
+    Raises:
+        TypeError: a float, or another type.
     """
     if isinstance(value, str):
         return encode_basestring_ascii(value)
@@ -65,4 +74,4 @@ def _decoder(pairs: Pairs | None) -> json.JSONDecoder:
 
 
 _plain_decoder: Final = _decoder(None)
-"""Made once: json.loads would make one with each call, which takes longer than to read a row."""
+"""Made once: json.loads makes one with each call, which takes longer than to parse a row."""

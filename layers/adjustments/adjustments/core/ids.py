@@ -1,4 +1,4 @@
-"""Names that are derived, so that the same drop always gives the same name."""
+"""Derived ids: the same drop always gets the same ids."""
 
 import hashlib
 import re
@@ -11,12 +11,12 @@ _SLUG_CHARS_MAX = 30  # keeps an execution name, which is the batchId and a numb
 
 
 def batch_id(name: str, dropped_at: datetime, identity: tuple[str, ...]) -> str:
-    """Name a batch: sorts by time, reads well, and is the same for the same drop.
+    """Derive the id of a batch: it sorts by time, is readable, and is the same for the same drop.
 
     Args:
         name: the object's key, for the readable part.
         dropped_at: when it was dropped (UTC), or when it was due.
-        identity: what makes the drop this drop: bucket, key and version; or file version and due time.
+        identity: what identifies the drop: bucket, key and version; or file version and due time.
     """
     stem = name.rstrip("/").rpartition("/")[2].partition(".")[0].lower()
     slug = re.sub(_NOT_SLUG, "-", stem).strip("-")[:_SLUG_CHARS_MAX].strip("-") or "batch"
@@ -25,21 +25,21 @@ def batch_id(name: str, dropped_at: datetime, identity: tuple[str, ...]) -> str:
 
 
 def is_batch_id(text: str) -> bool:
-    """Whether a batch may be called so."""
+    """Whether a text has the form of a batch's id."""
     return re.fullmatch(_BATCH_ID, text) is not None
 
 
 def chunk_id(wave: int, number: int) -> str:
-    """Name a chunk so that the names sort in the order of sending; both numbers count from 1."""
+    """Make the id of a chunk; ids sort in the order of sending. Both numbers count from 1."""
     return f"{wave:03d}-{number:05d}"
 
 
 def half_ids(whole: str) -> tuple[str, str]:
-    """Name the two halves of a refused chunk; they sort after it and before the next one."""
+    """Make the ids of the two halves of a refused chunk; they sort after it and before the next chunk."""
     separator = "" if "." in whole else "."
     return f"{whole}{separator}0", f"{whole}{separator}1"
 
 
 def execution_name(batch: str, start: int) -> str:
-    """Name the n-th start of the state machine for a batch; the first has its own name."""
+    """Make the name of the n-th execution of the state machine for a batch; the first is the batch's id."""
     return batch if start <= 1 else f"{batch}-{start}"

@@ -1,89 +1,91 @@
-"""Each limit of Gameball, of AWS and of our own, named once, with its source."""
+"""Each limit of Gameball, of AWS and of this package, named once, with its source."""
 
 from typing import Final
 
-# --- Gameball (docs/gameball-api.md) ------------------------------------------------------------------------
+# --- Gameball (sources: docs/gameball-api.md) ---------------------------------------------------------------
 CHUNK_ROWS_MAX: Final = 1_000
-"""Objects in one balance-adjustment request (docs/gameball-api.md, "Balance adjustment")."""
+"""Objects in one request (Gameball API, "Balance Adjustment Batch Job")."""
 
 WINDOW_S: Final = 30.0
-"""Length of Gameball's longer rate window (docs/gameball-api.md, "Rate limits")."""
+"""Seconds of the longer window of the rate limit (Gameball API, "Rate Limits")."""
 
-# --- Sending, ours ------------------------------------------------------------------------------------------
+# --- Sending (chosen) ---------------------------------------------------------------------------------------
 CANARIES_MAX: Final = 2
-"""Chunks of CanaryRows rows that a batch begins with: where too little is known of the first, the second goes
-alone as well. So no more rows than these are sent to a Gameball of which nothing can be learned.
+"""Chunks of CanaryRows rows at the beginning of a batch. The second is sent alone as well where too few
+outcomes of the first are known; no more rows are sent while no outcomes come back.
 """
 
-# --- Clocks, ours -------------------------------------------------------------------------------------------
+# --- Clocks (chosen) ----------------------------------------------------------------------------------------
 CLOCK_SKEW_S: Final = 5.0
-"""How far two clocks, of our functions or of Gameball, may differ: two seconds off each, and one to spare."""
-
-# --- Records, ours ------------------------------------------------------------------------------------------
-ERROR_CHARS_MAX: Final = 1_000
-"""Characters of Gameball's words kept in a record. DynamoDB refuses an item over 400 KB (its quotas), and a
-refused write would leave in doubt what is known; besides, ten thousand chunks are read at each look.
+"""Seconds by which two clocks, of functions or of Gameball, may differ: each two seconds off, and one more.
 """
 
-# --- Intake, ours -------------------------------------------------------------------------------------------
+# --- Records (chosen) ---------------------------------------------------------------------------------------
+ERROR_CHARS_MAX: Final = 1_000
+"""Characters of a message of Gameball in a record. DynamoDB refuses items over 400 KB (Amazon DynamoDB,
+"Quotas"), and a refused write would leave a known outcome in doubt; besides, up to ten thousand chunks are
+read at once.
+"""
+
+# --- Input files (chosen) -----------------------------------------------------------------------------------
 SIGNIFICANT_DIGITS_MAX: Final = 15
-"""Digits of an amount that survive an IEEE double, which Gameball's JSON reader may use."""
+"""Digits of an amount that a double keeps (IEEE 754), which Gameball's JSON parser may use."""
 
 DECIMALS_MAX: Final = 6
 """Digits after the decimal point of an amount."""
 
 CUSTOMER_ID_CHARS_MAX: Final = 200
-"""Our bound; Gameball documents none (docs/decisions.md)."""
+"""Gameball documents no limit; this one is chosen (docs/decisions.md)."""
 
 REASON_CHARS_MAX: Final = 500
-"""Our bound; Gameball documents none (docs/decisions.md)."""
+"""Gameball documents no limit; this one is chosen (docs/decisions.md)."""
 
 ROWS_MAX: Final = 10_000_000
-"""Rows of one file: what one function call can plan within its 15 minutes."""
+"""Rows of one file: what one invocation can plan within 15 minutes (AWS Lambda, "Quotas": timeout)."""
 
 ROW_CHARS_MAX: Final = 65_536
-"""Characters of one record, line breaks within quotes included; more is no row of a balance file."""
+"""Characters of one record, line breaks within quotes included; a longer one is not a row of adjustments."""
 
 EXPANDED_BYTES_MAX: Final = 2 * 1024**3
-"""Bytes that a file may have after decompression: bounds a zip bomb."""
+"""Bytes of a file after decompression: the limit for a decompression bomb."""
 
 CUSTOMER_ROWS_MAX: Final = 50
-"""Rows of one customer in one file; each needs a wave of its own, and more is surely a mistake."""
+"""Rows of one customer in one file; each needs a wave of its own, and more are surely a mistake."""
 
 BAD_ROWS_COUNTED_FROM: Final = 25
-"""Rows from which the share of bad rows is looked at; a smaller file is judged row by row."""
+"""Rows from which the share of bad rows is checked; in a smaller file each row is judged by itself."""
 
 BAD_ROWS_PERCENT_MAX: Final = 20
-"""Share of bad rows past which a whole file is refused: it was probably exported wrongly."""
+"""Percentage of bad rows above which a file is refused: it was probably exported wrongly."""
 
-# --- Manual transactions, ours ------------------------------------------------------------------------------
+# --- API and manual transactions ----------------------------------------------------------------------------
 MANUAL_BODY_BYTES_MAX: Final = 65_536
-"""Bytes of one body: some thirty times what all fields at their longest take."""
+"""Bytes of one body, chosen: some thirty times what all fields take at their longest."""
 
 MANUAL_TEXT_CHARS_MAX: Final = 200
-"""Characters of an id or a name; Gameball documents no bound (docs/decisions.md)."""
+"""Characters of an id or a name; Gameball documents no limit, this one is chosen (docs/decisions.md)."""
 
 EMAIL_CHARS_MAX: Final = 320
 """Characters of an e-mail address (RFC 3696, erratum 1690)."""
 
 MOBILE_CHARS_MAX: Final = 50
-"""Characters of a mobile number, blanks and brackets included."""
+"""Characters of a mobile number, spaces and brackets included; chosen."""
 
 EXPIRY_DAYS_MAX: Final = 36_500
-"""Days until points expire: a hundred years; more is surely a mistake."""
+"""Days until points expire, chosen: a hundred years; more are surely a mistake."""
 
 TIME_AHEAD_S_MAX: Final = 5
-"""How far a caller's clock may be ahead of ours. Gameball has the last word (code 9007)."""
+"""Seconds by which a caller's clock may be ahead, chosen; Gameball decides (code 9007)."""
 
 BATCH_BODY_BYTES_MAX: Final = 6 * 1024**2
-"""Bytes of a body of POST /batch/balance-adjustment: Lambda's quota of a synchronous payload."""
+"""Bytes of a body of POST /batch/balance-adjustment (AWS Lambda, "Quotas": invocation payload)."""
 
 ADMINISTRATION_BODY_BYTES_MAX: Final = 1024**2
-"""Bytes of a body that approves, stops or resolves: the numbers of more than 100,000 lines."""
+"""Bytes of a body that approves, stops or resolves, chosen: the numbers of more than 100,000 lines."""
 
 IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
-"""Characters of an Idempotency-Key, ours."""
+"""Characters of an Idempotency-Key; chosen."""
 
-# --- Results, ours ------------------------------------------------------------------------------------------
+# --- Results (chosen) ---------------------------------------------------------------------------------------
 LINK_S: Final = 900
-"""How long a link to a result file works: long enough to click, too short to be passed round."""
+"""Seconds for which a link to a result file works: long enough to click, too short to be passed on."""

@@ -1,4 +1,4 @@
-"""Time, chance and threads of the machine itself."""
+"""Clock, random ids and threads: the ports, and the ones of the machine."""
 
 import random
 import time
@@ -10,31 +10,31 @@ from typing import Final, Protocol
 
 
 class Clock(Protocol):
-    """Time, and the waiting for it."""
+    """Tells the time and waits."""
 
     def now(self) -> datetime:
-        """The time, UTC."""
+        """Return the time, UTC."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for some seconds."""
 
 
 class Ids(Protocol):
-    """Fresh names, and chance."""
+    """Random ids and numbers."""
 
     def fresh(self) -> str:
-        """A name that nobody else has."""
+        """Return an id that was never used."""
 
     def jitter(self) -> float:
-        """A number in [0, 1)."""
+        """Return a random number in [0, 1)."""
 
 
 Parallel = Callable[[Sequence[Callable[[], None]]], None]
-"""Runs tasks, side by side where the world allows it; raises the first error after all have ended."""
+"""Runs tasks, in parallel where possible; raises the first error after all have ended."""
 
 
 WORKERS: Final = 12
-"""Requests under way at once: with 12 a second, each may take a second and no slot goes unused."""
+"""Requests at the same time: at 12 a second, each may take a second and no slot passes unused."""
 
 
 class SystemClock:
@@ -46,12 +46,12 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         """See ``Clock``."""
-        if seconds > 0:  # or a busy machine would give the processor to somebody else first
+        if seconds > 0:  # sleep(0) would still yield the processor
             time.sleep(seconds)
 
 
 class RandomIds:
-    """Random names."""
+    """Random ids and numbers of the machine."""
 
     def fresh(self) -> str:
         """See ``Ids``."""

@@ -1,8 +1,8 @@
-"""The settings of a function: small models, read from its environment when something first needs them.
+"""The settings of a function: one pydantic model for each group of environment variables.
 
-A function is given only the variables that it uses (template.yaml, ``Environment``), so each group is read on
-its own. A service reads its groups when it is built, which is the first thing that a function does: a missing
-or malformed variable stops it there, by name.
+A function has only the variables that it uses (template.yaml, ``Environment``), so each group is read when it
+is first needed. Services read their groups when they are built, before any work: a missing or malformed
+variable stops the function there, and the error names it.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,17 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _Group(BaseModel):
-    """Variables that are read together."""
+    """A group of variables that are read together."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=False, validate_by_alias=True)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Read the group; raises ConfigurationError, which names each variable that is missing or wrong."""
+        """Read the group.
+
+        Raises:
+            ConfigurationError: names each variable that is missing or malformed.
+        """
         try:
             return cls.model_validate(environment)
         except ValidationError as error:
@@ -97,13 +101,13 @@ class StatusDialectSettings(_Group):
 
 
 class SendingSettings(_Group):
-    """When sending stops by itself: the share of failed rows, in percent."""
+    """The percentage of failed rows above which sending stops."""
 
     failure_percent_max: int = Field(alias="MAX_FAILURE_PERCENT", ge=0, le=100)
 
 
 class PlanningSettings(_Group):
-    """What the guards of a plan look at; 0 turns a guard off."""
+    """The limits of the guards of a plan; 0 turns a guard off."""
 
     amount_max: Decimal = Field(alias="MAX_ABSOLUTE_AMOUNT", ge=0)
     canary_rows: Count = Field(alias="CANARY_ROWS")
@@ -113,13 +117,13 @@ class PlanningSettings(_Group):
 
 
 class ReconciliationSettings(_Group):
-    """How long after its request Gameball may still apply a row."""
+    """Minutes after its request in which Gameball may still apply a row."""
 
     quiet_minutes: Count = Field(alias="QUIET_MINUTES")
 
 
 class ManualTransactionSettings(_Group):
-    """What only manual transactions need."""
+    """Settings of manual transactions only."""
 
     failure_queue_url: str = Field(alias="FAILURE_QUEUE_URL", min_length=1)
     masks_customer_ids: bool = Field(alias="MASK_CUSTOMER_IDS")
@@ -127,7 +131,7 @@ class ManualTransactionSettings(_Group):
 
 
 class Settings:
-    """All groups of one environment, each read when it is first asked for."""
+    """All groups of one environment, each read at its first use."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment

@@ -1,7 +1,7 @@
-"""Input of others: JSON within our bounds, and fields checked by a pydantic model.
+"""Validation of input: JSON within limits, and fields checked by a pydantic model.
 
-What is wrong is said by field, in words for the sender. No value of the input gets into a message: it may be
-a customer's.
+Messages name each field with its problem, for the sender. They never quote a value, which may be a
+customer's.
 """
 
 import json
@@ -34,17 +34,26 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "tuple_type": "must be an array",
     "int_type": "must be an integer",
 }
-"""Of pydantic's types of errors, what is said of them; others keep pydantic's own words."""
+"""Messages by pydantic's type of error; other types keep pydantic's own message."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_json(text: str, bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mapping[str, Any]:
-    """Read a JSON object within our bounds, whose names are all different; raises RequestRefused."""
+    """Parse a JSON object.
+
+    Args:
+        text: the JSON.
+        bytes_max: largest size, in bytes.
+
+    Raises:
+        RequestTooLarge: it is larger.
+        RequestRefused: it is no JSON, no object, or an object has a name twice.
+    """
     if len(text.encode(errors="surrogatepass")) > bytes_max:
         raise RequestTooLarge("too_large", f"the body has more than {bytes_max} bytes")
     try:
-        # Numbers of any size, and NaN, are read, so that the one who looks at the fields can name them.
+        # Numbers of any size, and NaN, are parsed, so that the message of the model names their field.
         fields = json.loads(
             text,
             parse_float=_number,
@@ -60,12 +69,12 @@ def read_json(text: str, bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mappi
 
 
 def _whole_number(digits: str) -> int | Decimal:
-    """A whole number; one that is too long for any use stays a Decimal, which takes no time to read."""
+    """Parse an integer; one that is too long for any use becomes a Decimal, which is parsed in no time."""
     return int(digits) if len(digits) <= _INT_DIGITS_MAX else Decimal(digits)
 
 
 def _number(text: str) -> Decimal:
-    """A number; one whose exponent is beyond a Decimal's is none that the fields could have."""
+    """Parse a number; one whose exponent is beyond a Decimal's becomes NaN, which no field allows."""
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -73,7 +82,7 @@ def _number(text: str) -> Decimal:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that has a name twice: readers differ on which of the two values counts."""
+    """Refuse an object that has a name twice: parsers differ on which of the two values counts."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
@@ -89,8 +98,8 @@ def validate(
 
     Args:
         model: what the fields have to be.
-        fields: names and values, as JSON has them.
-        context: what the model's validators are given (pydantic, "Validation context").
+        fields: names and values, as parsed from JSON.
+        context: passed to the model's validators (pydantic, "Validation context").
 
     Raises:
         RequestRefused: its message names each field with its problem.
@@ -99,29 +108,29 @@ def validate(
         return model.model_validate(_sendable(fields), context=context)
     except ValidationError as invalid:
         details = invalid.errors(include_url=False, include_input=False)
-        raise RequestRefused("invalid_field", _joined(map(_told, details))) from None
+        raise RequestRefused("invalid_field", _joined(map(_describe, details))) from None
 
 
 def _sendable(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields, with names that an answer can carry: JSON can escape one half of a character."""
+    """The fields with names that can be encoded as UTF-8: JSON can escape half of a surrogate pair."""
     return {name.encode(errors="replace").decode(): value for name, value in fields.items()}
 
 
 def _joined(problems: Iterable[str]) -> str:
-    """The problems in the order of the fields, unknown ones last."""
-    told = list(problems)
-    more = len(told) - _PROBLEMS_SHOWN
-    return "; ".join([*told[:_PROBLEMS_SHOWN], *([f"and {more} more"] if more > 0 else [])])
+    """Join messages, the first ten in full."""
+    messages = list(problems)
+    more = len(messages) - _PROBLEMS_SHOWN
+    return "; ".join([*messages[:_PROBLEMS_SHOWN], *([f"and {more} more"] if more > 0 else [])])
 
 
-def _told(detail: ErrorDetails) -> str:
+def _describe(detail: ErrorDetails) -> str:
     message = _MESSAGES.get(detail["type"], "{msg}").format(msg=detail["msg"], **detail.get("ctx", {}))
     place = _place(detail["loc"])
     return f"{place}: {message}" if place else message
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    """Where a problem is: ``body[0]: customerId``."""
+    """Format the location of a problem, such as ``body[0]: customerId``."""
     place = ""
     for part in loc:
         if isinstance(part, int):

@@ -1,11 +1,10 @@
-"""Keeps the whole stack from asking on and on while Gameball refuses its keys.
+"""The circuit breaker: while Gameball refuses the keys or the account, the stack makes one call a minute.
 
-After a refusal the circuit is open: calls are put off, without a request and without a look at the secret.
-Once in a while one caller is elected, whoever comes first, and its call is the probe: while that is refused
-the circuit stays open, and when it is answered everybody goes on. The state lies in the table, beside the
-rate limiter's, so that all functions of the stack see it.
+After a refusal the circuit is open: calls are blocked, and neither a request is made nor the secret read.
+When a probe is due, the first caller is elected to make it. While probes are refused the circuit stays open;
+the first one that is answered closes it. The state is stored in the table, so that all functions share it.
 
-Manual transactions are not put off: somebody waits for what is true now.
+Manual transactions are never blocked: their caller waits for the current answer.
 """
 
 import logging
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PROBE_EVERY: Final = timedelta(seconds=55)
-"""A little less than the longest wait between two polls of a batch, so that each of those can be a probe."""
+"""A little less than the longest wait between two polls of a batch (60 s): each poll can be a probe."""
 
 _KEY_CODES: Final = frozenset({1000, 1001, 1002})
 """Gameball's codes for keys that are missing, wrong or forbidden (Gameball API, "Errors")."""
@@ -40,7 +39,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Scope(StrEnum):
-    """What is refused: the keys, and with them all calls; or one kind of call, which the account lacks."""
+    """What Gameball refuses: all calls (the keys), or one kind of call (a feature that the account lacks)."""
 
     KEYS = "keys"
     ADJUSTMENTS = "adjustments"
@@ -52,8 +51,8 @@ class Scope(StrEnum):
 class Permit(NamedTuple):
     """Whether a call may be made.
 
-    ``blocked_until`` is when the next probe is due, for a call that may not; ``is_probe`` says that the
-    caller was elected, and has to tell how it went.
+    ``blocked_until`` is when the next probe is due, None where the call may be made; ``is_probe`` says that
+    the caller was elected to make the probe, and has to close the circuit when it is answered.
     """
 
     blocked_until: datetime | None = None
@@ -61,22 +60,27 @@ class Permit(NamedTuple):
 
 
 class CircuitBreaker(Protocol):
-    """The state that all callers share."""
+    """The state of the circuit, which all callers share."""
 
     def permit(self, scopes: Sequence[Scope], now: datetime) -> Permit:
-        """Ask whether a call may be made; of those who ask when a probe is due, one is elected."""
+        """Say whether a call may be made, and elect the caller where a probe is due.
+
+        Args:
+            scopes: the scopes that the call belongs to; it is blocked while one of them is open.
+            now: the time, UTC.
+        """
 
     def open(self, scope: Scope, now: datetime) -> None:
-        """Keep that Gameball refused: the next probe is due in ``PROBE_EVERY``."""
+        """Open a scope after a refusal; the next probe is due in ``PROBE_EVERY``."""
 
     def close(self, scopes: Sequence[Scope]) -> None:
-        """Keep that Gameball accepts again."""
+        """Close scopes after a probe was answered."""
 
 
 class TableCircuitBreaker:
-    """Keeps the state in one item of the table: for each open scope, when its next probe is due.
+    """Stores the state in one item of the table: for each open scope, when its next probe is due.
 
-    It only spares calls. Where the table can't be reached, calls are made as if there were none.
+    While the table can't be reached, all calls are permitted.
     """
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
@@ -101,17 +105,17 @@ class TableCircuitBreaker:
         if latest_us > now_us:
             return Permit(blocked_until=now + timedelta(microseconds=latest_us - now_us))
         names = {f"#{scope}": scope.value for scope in due}
-        seen = {f":{scope}": {"N": str(at_us)} for scope, at_us in due.items()}
+        expected = {f":{scope}": {"N": str(at_us)} for scope, at_us in due.items()}
         try:
             self._client.update_item(
                 **self._item,
                 UpdateExpression="SET " + ", ".join(f"{name} = :next" for name in names),
                 ConditionExpression=" AND ".join(f"#{scope} = :{scope}" for scope in due),
                 ExpressionAttributeNames=names,
-                ExpressionAttributeValues={**seen, ":next": _next(now)},
+                ExpressionAttributeValues={**expected, ":next": _next(now)},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
-            return Permit(blocked_until=now + PROBE_EVERY)  # another one was elected
+            return Permit(blocked_until=now + PROBE_EVERY)  # another caller was elected
         return Permit(is_probe=True)
 
     def open(self, scope: Scope, now: datetime) -> None:
@@ -129,7 +133,7 @@ class TableCircuitBreaker:
             self._client.update_item(
                 **self._item, UpdateExpression=change, ExpressionAttributeNames=names, **given
             )
-        except (BotoCoreError, ClientError):  # Gameball has answered: that must not be lost for it
+        except (BotoCoreError, ClientError):  # the answer of Gameball must not be lost for this
             _log.warning("circuit breaker could not be written")
 
 
@@ -142,7 +146,7 @@ def _next(now: datetime) -> Any:
 
 
 class GuardedGameball:
-    """Gameball behind a circuit breaker: a call that is put off fails as one that Gameball refused."""
+    """Gameball behind a circuit breaker: a blocked call raises GameballUnauthorized."""
 
     def __init__(self, gameball: Gameball, breaker: CircuitBreaker, clock: Clock) -> None:
         self._gameball = gameball
@@ -150,14 +154,23 @@ class GuardedGameball:
         self._clock = clock
 
     def permit_adjustments(self) -> Permit:
-        """Ask whether a request of adjustments may be sent; raises GameballUnauthorized where it is put off.
+        """Get the permit for a balance-adjustment request.
 
-        Apart from the request, so that nothing takes time between the sender's look at its lease and that.
+        It is got before the request, so that no time passes between the sender's check of its lease and the
+        request.
+
+        Raises:
+            GameballUnauthorized: the circuit is open.
         """
         return self._permit(Scope.ADJUSTMENTS)
 
     def adjust_balances(self, body: bytes, permit: Permit | None = None) -> int:
-        """See ``Gameball``; with the permit that was given for it, or asking for one."""
+        """See ``Gameball``.
+
+        Args:
+            body: the request's body.
+            permit: what ``permit_adjustments`` gave; None to get it now.
+        """
         permit = self.permit_adjustments() if permit is None else permit
         return self._call(Scope.ADJUSTMENTS, permit, lambda: self._gameball.adjust_balances(body))
 
@@ -188,7 +201,7 @@ class GuardedGameball:
         )
 
     def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
-        """See ``Gameball``; never put off."""
+        """See ``Gameball``; never blocked."""
         return self._gameball.add_manual_transaction(body, within_s)
 
     def _permit(self, kind: Scope) -> Permit:
@@ -209,7 +222,7 @@ class GuardedGameball:
             raise
         except GameballRefused:
             if permit.is_probe:
-                self._breaker.close(scopes)  # it minded the request, and not the keys
+                self._breaker.close(scopes)  # it refused the request, not the keys
             raise
         if permit.is_probe:
             self._breaker.close(scopes)
@@ -217,7 +230,7 @@ class GuardedGameball:
 
 
 def _scope_of(error: AdjustmentsError, kind: Scope) -> Scope:
-    """What an error says is refused: a 403 without a code may mean this kind of call alone."""
+    """The scope that an error is about: a 403 without a code may be about this kind of call only."""
     if isinstance(error, GameballUnauthorized) and error.status != 401 and error.code not in _KEY_CODES:
         return kind
     return Scope.KEYS

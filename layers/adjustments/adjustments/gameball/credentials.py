@@ -1,4 +1,4 @@
-"""The two keys of the Gameball account, from Secrets Manager. They reach no log, no error and no answer."""
+"""The two keys of the Gameball account, read from Secrets Manager; no log, error or answer shows them."""
 
 import json
 import re
@@ -11,19 +11,19 @@ from botocore.exceptions import ClientError
 from adjustments.core.errors import AdjustmentsError, ConfigurationError, GameballUnavailable
 
 CACHE_S: Final = 300
-"""How long the keys are kept; refused ones are read anew at once."""
+"""Seconds for which the keys are cached; refused ones are read again at once."""
 
 _VISIBLE: Final = r"[!-~]+"
-_FOR_AN_OPERATOR: Final = frozenset(
+_OPERATOR_CODES: Final = frozenset(
     {"ResourceNotFoundException", "InvalidRequestException", "AccessDeniedException", "DecryptionFailure"}
 )
-"""Why a secret can't be read until somebody mends it: gone, marked for deletion, or not ours."""
+"""AWS's codes where an operator has to act: secret gone or marked for deletion, or access denied."""
 
 
 class Credentials:
-    """The keys that every call to Gameball carries; no text is made of them, nor JSON.
+    """The keys that every call to Gameball carries.
 
-    No tuple: whatever writes JSON or a line of a log takes a tuple apart.
+    Their text form shows neither. This is no tuple or dataclass, which a JSON encoder or logger would expand.
     """
 
     __slots__ = ("api_key", "secret_key")
@@ -42,18 +42,18 @@ class Credentials:
 
 
 class CredentialSource(Protocol):
-    """Where the keys come from.
+    """The source of the keys.
 
     Raises:
-        ConfigurationError: the secret is missing, malformed, or not ours to read.
+        ConfigurationError: the secret is missing or malformed, or access to it is denied.
         GameballUnavailable: it can't be read for now; nothing was sent.
     """
 
     def current(self) -> Credentials:
-        """The keys as last read."""
+        """Return the keys as last read."""
 
     def fresh(self) -> Credentials:
-        """The keys as they are now."""
+        """Read the keys again."""
 
 
 class SecretCredentials:
@@ -69,7 +69,7 @@ class SecretCredentials:
         try:
             return self._read(force=False)
         except ConfigurationError:
-            return self._read(force=True)  # it may have been mended meanwhile
+            return self._read(force=True)  # an operator may have corrected it meanwhile
 
     def fresh(self) -> Credentials:
         """See ``CredentialSource``."""
@@ -85,7 +85,15 @@ class SecretCredentials:
 
 
 def read_credentials(secret: str, text: object) -> Credentials:
-    """Read the secret's text; raises ConfigurationError, which shows nothing of it."""
+    """Parse the secret.
+
+    Args:
+        secret: its name or ARN, for the error message.
+        text: its value.
+
+    Raises:
+        ConfigurationError: it is malformed; the message shows nothing of the value.
+    """
     try:
         fields = json.loads(str(text))
         keys = Credentials(fields["apiKey"], fields["secretKey"])
@@ -101,12 +109,12 @@ def read_credentials(secret: str, text: object) -> Credentials:
 
 
 def _is_sendable(key: object) -> bool:
-    """Whether a key can be a header's value; an error about one that can't would show it."""
+    """Whether a key can be sent as a header; the HTTP library's error about one that can't would show it."""
     return isinstance(key, str) and re.fullmatch(_VISIBLE, key) is not None
 
 
 def _unreadable(secret: str, cause: BaseException | None) -> AdjustmentsError:
     code = cause.response.get("Error", {}).get("Code", "") if isinstance(cause, ClientError) else ""
-    if code in _FOR_AN_OPERATOR:
+    if code in _OPERATOR_CODES:
         return ConfigurationError(f"the secret {secret} can't be read: {code}")
     return GameballUnavailable(f"the secret can't be read ({code or type(cause).__name__}): nothing was sent")

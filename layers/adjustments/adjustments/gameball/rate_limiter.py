@@ -1,14 +1,14 @@
-"""The rate limiter, shared through the table: each call to Gameball gets a slot in time of its own.
+"""The rate limiter that all functions share through the table: each call to Gameball takes a slot in time.
 
-Slots lie evenly, ``30 s / RequestsPer30Seconds`` apart, so that no window of 30 seconds, wherever it starts,
-holds more than the limit, and no second more than 30 (docs/gameball-api.md, "Rate limits"). One conditional
-write takes a slot, in the order of asking, whoever asks: so no batch gets more than its share.
+Slots are ``30 s / RequestsPer30Seconds`` apart. So no window of 30 seconds, wherever it starts, holds more
+than the limit, and no second more than 30 (docs/gameball-api.md, "Rate limits"). One conditional write takes
+the next slot; slots go to callers in the order of their writes, so no batch gets more than its share.
 
-Callers hold slots that are a few seconds away and wait for them, which has three effects: hardly anybody has
-to ask twice; no slot goes by unused while there is work; and clocks that differ by some hundred milliseconds
-favour nobody. They do shift the calls: between two callers whose clocks differ by d seconds, calls come up to
-d seconds closer together, and a window may hold d / gap calls more. The default of RequestsPer30Seconds
-leaves ten calls for that, which is 0.8 s.
+A caller takes a slot up to a few seconds ahead and waits for it. So most callers take a slot with one write,
+no slot passes unused while there is work, and clocks that differ by some hundred milliseconds favour nobody.
+They do shift the calls: between two callers whose clocks differ by d seconds, calls come up to d seconds
+closer together, and a window may hold d / gap calls more. The default of RequestsPer30Seconds leaves ten
+calls for that, which is 0.8 s.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from adjustments.core.runtime import Clock, Ids
 
 
 class Priority(StrEnum):
-    """How urgent a call to Gameball is: whether somebody waits for its answer.
+    """How urgent a call to Gameball is: prompt where somebody waits for its answer.
 
-    A bulk call takes a slot only a few seconds ahead: a prompt one never waits behind more than that.
+    A bulk call takes a slot at most three seconds ahead: a prompt call never waits longer behind them.
     """
 
     BULK = "bulk"
@@ -50,9 +50,15 @@ class RateLimiter(Protocol):
     """The one rate limiter that all callers share."""
 
     def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
-        """Ask for a slot: (True, seconds until it) or (False, seconds after which to ask again).
+        """Take the next slot, unless it is too far ahead.
 
-        A slot that is more than ``within_s`` seconds away is of no use and is left to others.
+        Args:
+            resource: the kind of resource that is called.
+            priority: how urgent the call is.
+            within_s: seconds within which the call has to be made; a later slot is left to others.
+
+        Returns:
+            (True, seconds until the slot) or (False, seconds after which to try again).
 
         Raises:
             RateLimiterUnavailable: its state can't be reached.
@@ -63,12 +69,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 AHEAD_S: Final = {Priority.BULK: 3.0, Priority.PROMPT: 10.0}
-"""How far ahead a call of each priority may take a slot. In three seconds lie 35 slots, which is more than
-the workers of four batches have in hand; whoever finds them taken comes again before they are used up.
+"""Seconds that a call of each priority may take a slot ahead. Three seconds hold 35 slots, more than the
+workers of four batches need at once; a caller that finds them taken tries again before they are used up.
 """
 
-ASK_AGAIN_S: Final = AHEAD_S[Priority.BULK] / 2
-"""After how long to ask again at the earliest, and at most twice that."""
+RETRY_S: Final = AHEAD_S[Priority.BULK] / 2
+"""Seconds after which to try again at the earliest; at most twice that."""
 
 KEY_PREFIX: Final = "slots#"
 """How the keys of the rate limiter's items begin (template.yaml, ManualTransactionRole)."""
@@ -78,7 +84,7 @@ _US: Final = 1_000_000
 
 
 class TableRateLimiter:
-    """Gives out slots in time.
+    """Stores the next free slot of each resource in an item of the table.
 
     Args:
         requests_per_30_s: how many calls of a resource may be made in 30 seconds (RequestsPer30Seconds).
@@ -91,7 +97,7 @@ class TableRateLimiter:
         self._table = table
         self._clock = clock
         self._ids = ids
-        self._seen_us: dict[Resource, int] = {}
+        self._next_us: dict[Resource, int] = {}
         self._gap_us = -int(-WINDOW_S * _US // requests_per_30_s)
 
     def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
@@ -105,28 +111,33 @@ class TableRateLimiter:
                 raise RateLimiterUnavailable(f"no slot could be taken: {type(error).__name__}") from error
             if slot_us is not None:
                 return self._answer(slot_us, now_us + ahead_us)
-        return False, self._gap_us / _US * (1 + self._ids.jitter())  # others were quicker, each time
+        return False, self._gap_us / _US * (1 + self._ids.jitter())  # each time another caller was quicker
 
     def _take(self, resource: Resource, now_us: int, horizon_us: int) -> int | None:
-        """Take the next slot, mostly with one write: who knows of no slot ahead finds them past, unless
-        others have taken some meanwhile.
+        """Take the next slot, mostly with one write.
+
+        Where this process knows of no slot ahead, the last one taken has probably passed, and the slot of
+        this moment is tried first.
         """
-        if self._seen_us.get(resource, 0) < now_us:
+        if self._next_us.get(resource, 0) < now_us:
             return now_us if self._begin(resource, now_us) else self._append(resource, now_us, horizon_us)
         slot_us = self._append(resource, now_us, horizon_us)
         return now_us if slot_us is None and self._begin(resource, now_us) else slot_us
 
     def _answer(self, slot_us: int, horizon_us: int) -> tuple[bool, float]:
         if slot_us > horizon_us:
-            return False, (slot_us - horizon_us) / _US + ASK_AGAIN_S * (1 + self._ids.jitter())
+            return False, (slot_us - horizon_us) / _US + RETRY_S * (1 + self._ids.jitter())
         return True, max(0, slot_us - self._now_us()) / _US
 
     def _now_us(self) -> int:
         return int(self._clock.now().timestamp() * _US)
 
     def _append(self, resource: Resource, now_us: int, horizon_us: int) -> int | None:
-        """Take the slot after the last one taken: its time, a later one if it is too far ahead, None if it
-        is past.
+        """Take the slot after the last one taken.
+
+        Returns:
+            Its time; a time after the horizon where it was too far ahead and not taken; None where the last
+            one taken has passed.
         """
         try:
             answer: Any = self._update(
@@ -137,14 +148,14 @@ class TableRateLimiter:
             )
         except self._client.exceptions.ConditionalCheckFailedException as failed:
             stored: Any = failed.response.get("Item")
-            next_us = self._seen_us[resource] = int(stored["nextUs"]["N"]) if stored else 0
+            next_us = self._next_us[resource] = int(stored["nextUs"]["N"]) if stored else 0
             return next_us if next_us > horizon_us else None
         slot_us = int(answer["Attributes"]["nextUs"]["N"])
-        self._seen_us[resource] = slot_us + self._gap_us
+        self._next_us[resource] = slot_us + self._gap_us
         return slot_us
 
     def _begin(self, resource: Resource, now_us: int) -> bool:
-        """Take the slot of this moment, when nobody has taken one since."""
+        """Take the slot of this moment; False where another caller has taken a later one."""
         try:
             self._update(
                 resource,
@@ -154,7 +165,7 @@ class TableRateLimiter:
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
-        self._seen_us[resource] = now_us + self._gap_us
+        self._next_us[resource] = now_us + self._gap_us
         return True
 
     def _update(self, resource: Resource, change: str, condition: str, values: dict[str, int]) -> Any:
@@ -191,7 +202,18 @@ class MeasuredRateLimiter:
 def wait_for_slot(
     rate_limiter: RateLimiter, clock: Clock, resource: Resource, priority: Priority, until: datetime
 ) -> bool:
-    """Wait until a call to Gameball may be made; False when that would be after ``until``."""
+    """Wait until a call to Gameball may be made.
+
+    Args:
+        rate_limiter: gives the slot.
+        clock: waits.
+        resource: the kind of resource that is called.
+        priority: how urgent the call is.
+        until: when the call has to be made at the latest, UTC.
+
+    Returns:
+        False where there is no slot before ``until``.
+    """
     while True:
         within_s = max(0.0, (until - clock.now()).total_seconds())
         granted, wait_s = rate_limiter.take_slot(resource, priority, within_s)

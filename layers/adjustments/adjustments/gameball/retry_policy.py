@@ -4,9 +4,9 @@ A balance-adjustment request has no idempotency key: sent twice, it is applied t
 proves that nothing was applied leads to another try; everything else is in doubt (``follow_up``).
 
 Gameball applies a manual transaction's ``transactionId`` once, so the same request may be sent again even
-where the outcome is unknown (``may_retry``). From then on a refusal proves nothing by itself: the request
-that was not answered may have been applied, and what refuses the next one may be that very transaction.
-The customer's list of transactions shows it.
+where the outcome is unknown (``may_retry``). After that, a refusal alone proves nothing: the request without
+an answer may have been applied, and be the reason why the next one is refused. The customer's list of
+transactions shows whether it was.
 
 Back-off: ``min(60 s, 1 s x 2^(tries - 1)) x [0.5, 1)``; after a throttled request the time that Gameball
 names, or 5 s, and up to a quarter more.
@@ -51,7 +51,7 @@ class FollowUp(StrEnum):
 
 
 def follow_up(error: GameballError) -> FollowUp:
-    """Decide what becomes of a chunk, from the class of the error alone; what nobody foresaw is in doubt."""
+    """Decide what becomes of a chunk, by the class of the error alone; unforeseen errors leave doubt."""
     match error:
         case GameballUnavailable() | GameballThrottled():
             return FollowUp.TRY_LATER
@@ -67,8 +67,8 @@ def may_retry(error: GameballError, has_time: bool) -> bool:
     """Whether the same manual transaction, or a look-up, may be sent again after a pause.
 
     Args:
-        error: what the last request gave.
-        has_time: whether the caller chose the transaction's time; if not, another moment is another time.
+        error: the error of the last request.
+        has_time: whether the caller gave a transactionTime; without one, a later request has another time.
     """
     match error:
         case GameballThrottled() | GameballUnavailable() | OutcomeUnknown():
@@ -80,12 +80,12 @@ def may_retry(error: GameballError, has_time: bool) -> bool:
 
 
 def proves_no_customer(listing: GameballError, refusal: GameballRefused) -> bool:
-    """Whether a customer's list is refused since there is no such customer, who then has no transactions.
+    """Whether a customer's list is refused because there is no such customer, who then has no transactions.
 
     Args:
-        listing: what the request for the list gave.
-        refusal: what the transaction itself was refused with. Gameball may tell of an unknown customer by
-            HTTP status alone, which proves it only where both requests were answered so.
+        listing: the error of the request for the list.
+        refusal: the error of the transaction itself. Gameball may answer for an unknown customer with HTTP
+            status 404 alone, which proves it only where both requests were answered so.
     """
     if not isinstance(listing, GameballRefused):
         return False
@@ -96,9 +96,9 @@ def back_off(error: GameballError, tries: int, jitter: float) -> timedelta:
     """How long to wait before the next try.
 
     Args:
-        error: what the last try gave.
+        error: the error of the last try.
         tries: tries so far, from 1.
-        jitter: a number in [0, 1), so that parallel workers part.
+        jitter: a number in [0, 1), so that parallel workers don't retry at the same time.
     """
     if isinstance(error, GameballThrottled):
         return timedelta(seconds=(error.retry_after_s or THROTTLED_PAUSE_S) * (1 + jitter / 4))
