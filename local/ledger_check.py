@@ -3,6 +3,7 @@
 It shares no code with what it checks: it reads the stand-in's audit, results.csv and the input only.
 """
 
+import codecs
 import csv
 import io
 from collections import Counter
@@ -67,12 +68,19 @@ class ResultsUnreadable(Exception):
 
 
 def read_results(content: bytes) -> list[ResultRow]:
-    """Read a results.csv."""
-    reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    """Read a results.csv, in whatever dialect it came; in one with semicolons, amounts may have a comma."""
+    text = _text_of(content)
+    delimiter = text[len(RESULT_COLUMNS[0]) : len(RESULT_COLUMNS[0]) + 1] or ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     head = next(reader, [])
     if head != RESULT_COLUMNS:
         raise ResultsUnreadable(f"the header is {head}, not {RESULT_COLUMNS}")
     return [_result_row(cells) for cells in reader]
+
+
+def _text_of(content: bytes) -> str:
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
 
 
 def _result_row(cells: Sequence[str]) -> ResultRow:
@@ -87,7 +95,7 @@ def _result_row(cells: Sequence[str]) -> ResultRow:
 
 def _amount(line: str, text: str) -> Decimal:
     try:
-        return Decimal(text)
+        return Decimal(text.replace(",", "."))
     except InvalidOperation as error:
         raise ResultsUnreadable(f"line {line} was sent with the amount {text!r}") from error
 

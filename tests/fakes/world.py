@@ -123,10 +123,11 @@ class World(Application):
         """The time, which the test moves."""
         return self.manual_clock
 
-    def drop(self, text: str, name: str = "file.csv", **metadata: str) -> Batch:
+    def drop(self, text: str | bytes, name: str = "file.csv", **metadata: str) -> Batch:
         """Drop a CSV into the inbox and take it; ``dry_run="true"`` for object metadata ``dry-run``."""
         key = f"inbox/{name}"
-        self.files.drop(key, text.encode(), {k.replace("_", "-"): v for k, v in metadata.items()})
+        content = text.encode() if isinstance(text, str) else text
+        self.files.drop(key, content, {k.replace("_", "-"): v for k, v in metadata.items()})
         batch = self.triggers.submit_object(key, None)
         assert batch is not None
         return batch

@@ -37,4 +37,5 @@ def test_every_row_comes_back_in_the_order_of_the_file(rows: list[tuple[str, ...
 
 
 def _kept(decision: Row | Rejection) -> PlannedRow:
-    return PlannedRow(*decision[:5], decision.message if isinstance(decision, Rejection) else "")
+    told = (decision.message, decision.problem) if isinstance(decision, Rejection) else ("", "")
+    return PlannedRow(*decision[:5], *told)

@@ -108,3 +108,9 @@ def test_amount_of_a_sent_row_is_exact() -> None:
 
 def test_blank_lines_are_no_input_rows() -> None:
     assert input_rows(b"customerId,amount\na,1\n\nb,2\n") == 2
+
+
+def test_results_are_read_in_the_dialect_in_which_they_came() -> None:
+    text = (HEAD + b"2,a,-2.5,x,applied,,7\n").decode().replace(",", ";").replace("-2.5", "-2,5")
+    for content in (text.encode("utf-8-sig"), text.encode("utf-16")):
+        assert [(row.customer_id, str(row.amount)) for row in read_results(content)] == [("a", "-2.5")]

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from adjustments.batches.states import BatchStatus
@@ -135,3 +136,12 @@ def test_batch_that_ended_is_notified_once():
     world.notifier.notify(ended.batch_id)
     assert [kind for kind, _ in world.notifications.events] == ["Batch Settled"]
     assert len(world.notifications.mails) == 1
+
+
+def test_amounts_have_a_decimal_comma_where_the_file_has_one():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    ended = world.run(world.drop("customerId;points\na;12,50\nb;-0.5\nc;7\n"))
+    lines = world.result(ended, "results.csv").splitlines()
+    assert [line.split(";")[2] for line in lines[1:]] == ["12,5", "-0.5", "7"]
+    assert [amount for _, _, amount in gameball.applied] == [Decimal("12.5"), Decimal("-0.5"), 7]

@@ -14,6 +14,7 @@ __all__ = [
     "Checkpoint",
     "Chunk",
     "Counts",
+    "CsvDialect",
     "Outcome",
     "Prediction",
     "Reconciliation",
@@ -96,6 +97,19 @@ class Source(StoredModel):
     sha256: str = ""
 
 
+class CsvDialect(StoredModel):
+    """How a file was written, so that its result files are written likewise.
+
+    ``encoding`` is ``utf-16`` for a file in UTF-16, and ``utf-8`` for any other; ``has_mark`` says that a
+    byte-order mark comes first.
+    """
+
+    delimiter: str = ","
+    line_end: str = "\r\n"
+    encoding: str = "utf-8"
+    has_mark: bool = False
+
+
 class Counts(StoredModel):
     """Rows by outcome; they add up to ``rows`` once a batch is final."""
 
@@ -174,7 +188,8 @@ class Batch(StoredModel):
     ``notifications_sent`` holds the facts that were told already; ``notifying_since`` is when a run began
     to tell one more; ``reconciliation`` says how far rows in doubt were looked up; ``report_run_id`` names
     the one run that may write the result files until they belong to the record, ``report_started_at`` when it
-    began; ``prediction`` is what a dry run has found.
+    began; ``prediction`` is what a dry run has found; ``csv_dialect`` is how the file was
+    written.
     """
 
     batch_id: str
@@ -218,6 +233,7 @@ class Batch(StoredModel):
     reconciliation: Reconciliation = Reconciliation()
     report_run_id: str = ""
     report_started_at: datetime | None = None
+    csv_dialect: CsvDialect = CsvDialect()
 
     @property
     def accepted_rows(self) -> int:

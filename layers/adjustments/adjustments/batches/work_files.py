@@ -53,7 +53,10 @@ class ValidatedRows(NamedTuple):
 
 
 class PlannedRow(NamedTuple):
-    """One row of the input as it was planned; ``rejection_message`` is empty for an adjustment."""
+    """One row of the input as it was planned.
+
+    ``rejection_message`` and ``problem`` are empty for an adjustment.
+    """
 
     line: int
     customer_id: str
@@ -61,6 +64,7 @@ class PlannedRow(NamedTuple):
     reason: str
     cells: list[str]
     rejection_message: str
+    problem: str = ""
 
 
 def write_rows_part(header: Sequence[str], part: ValidatedRows) -> bytes:
@@ -85,8 +89,8 @@ def read_rows(part: bytes) -> list[PlannedRow]:
         PlannedRow(line, customer_id, amount, reason, cells.split(CELL_END), "")
         for line, customer_id, amount, reason, cells in zip(lines, *adjustments, strict=True)
     ]
-    for line, customer_id, amount, reason, cells, *_, message in told["rejections"]:
-        rows.append(PlannedRow(line, customer_id, amount, reason, cells, message))
+    for line, customer_id, amount, reason, cells, problem, *_, message in told["rejections"]:
+        rows.append(PlannedRow(line, customer_id, amount, reason, cells, message, problem))
     return sorted(rows)
 
 

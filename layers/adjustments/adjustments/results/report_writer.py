@@ -98,7 +98,13 @@ class ReportWriter:
         """Stream results.csv and fix-me.csv; the counts must add up, or the batch is not called done."""
         result_rows, view = ResultRows(self.files, self.settler, batch, chunks), RowsView()
         with out.writer("results.csv") as results, out.writer("fix-me.csv") as to_fix:
-            counts = write_rows(_viewed(result_rows.rows(), view), result_rows.header(), results, to_fix)
+            counts = write_rows(
+                _viewed(result_rows.rows(), view),
+                result_rows.header(),
+                batch.csv_dialect,
+                results=results,
+                to_fix=to_fix,
+            )
         if counts.rows != batch.counts.rows:
             raise RuntimeError(
                 f"batch {batch.batch_id}: {counts.rows} rows reported, {batch.counts.rows} planned"

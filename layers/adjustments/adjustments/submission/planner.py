@@ -128,6 +128,7 @@ def _planned(
         has_canary=rules.canary_rows > 0 and len(built.chunks) > 1,
         has_repeats=built.has_repeats,
         held_by=held_by,
+        csv_dialect=file_format.dialect,
     )
 
 

@@ -46,6 +46,12 @@ def _check_refusal(reading: Reading, expected: dict[str, Any]) -> None:
         assert part in message
 
 
+def _notes(reading: Reading) -> dict[str, Any]:
+    assert reading.notes is not None
+    dialect = reading.notes.dialect.model_dump()
+    return {**reading.notes._asdict(), "dialect": dialect, "delimiter": reading.notes.delimiter}
+
+
 def _check_rows(reading: Reading, expected: dict[str, Any]) -> None:
     assert reading.refused is None
     assert [list(row[:4]) for row in reading.rows] == expected["rows"]
@@ -57,5 +63,5 @@ def _check_rows(reading: Reading, expected: dict[str, Any]) -> None:
         assert all(part in bad.message for part in parts), bad.message
     lines = [decision.line for decision in reading.decisions]
     assert lines == sorted(set(lines))
-    notes = json.loads(json.dumps(reading.notes._asdict())) if reading.notes else {}
+    notes = json.loads(json.dumps(_notes(reading)))
     assert expected.get("notes", {}).items() <= notes.items()

@@ -4,6 +4,7 @@ import pytest
 
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv import header
+from adjustments.submission.csv.csv_injection import DELIMITERS
 from adjustments.submission.csv.header import Role, layout_of, role_of
 from tests.unit.submission.csv.reading import read
 
@@ -84,9 +85,9 @@ def test_unusable_header_is_refused_naming_what_was_found(cells: list[str], code
     assert message in refused.value.message
 
 
-@pytest.mark.parametrize("delimiter", header.DELIMITERS)
+@pytest.mark.parametrize("delimiter", DELIMITERS)
 def test_delimiter_is_found_whatever_else_the_names_have(delimiter: str):
-    others = "".join(mark for mark in header.DELIMITERS if mark != delimiter)
+    others = "".join(mark for mark in DELIMITERS if mark != delimiter)
     names = ["customerId", f'"{others}{delimiter}"', "amount"]
     reading = read(f"{delimiter.join(names)}\n{delimiter.join(['c1', 'x', '5'])}\n".encode())
     assert reading.notes is not None

@@ -1,4 +1,4 @@
-"""Reads CSV files: bytes in, one validated row or rejection per record out; no I/O and no clock.
+"""Reads and writes CSV files: bytes in, one validated row or rejection per record out; no clock.
 
 The modules, in the order in which a file passes through them:
 
@@ -9,6 +9,7 @@ The modules, in the order in which a file passes through them:
 - ``csv_injection``: the apostrophe that keeps a spreadsheet from running a cell as a formula.
 - ``problems``: codes of what can be wrong.
 - ``reader``: all of these together.
+- ``writer``: files for people, in the dialect of the file that they sent.
 
 A row's values stay as they are but for white space around them and the form of its number.
 """

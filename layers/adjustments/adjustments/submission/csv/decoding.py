@@ -17,7 +17,7 @@ characters in the header (``header``). A NUL further down rejects its row only.
 import codecs
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from adjustments.core import limits
 from adjustments.core.errors import FileRefused, NotUtf8
@@ -55,9 +55,17 @@ _NO_TEXT: Final = (
 )
 
 
+class DecodedText(NamedTuple):
+    """A file's text in blocks of bounded size, the name of its encoding, and whether it has a mark."""
+
+    encoding: str
+    has_mark: bool
+    texts: Iterator[str]
+
+
 def decode_blocks(
     blocks: Iterable[bytes], *, gzipped: bool, encoding: str | None, block_bytes: int
-) -> tuple[str, Iterator[str]]:
+) -> DecodedText:
     """Decode the bytes of a file.
 
     Args:
@@ -65,9 +73,6 @@ def decode_blocks(
         gzipped: whether they are compressed.
         encoding: None to find it out.
         block_bytes: the size of the pieces worked on.
-
-    Returns:
-        The encoding's name, and the text in blocks of bounded size.
 
     Raises:
         FileRefused: at once or while iterating; the file is empty, not text, damaged gzip or too large.
@@ -84,7 +89,8 @@ def decode_blocks(
             raise FileRefused(FileProblem.NOT_TEXT, f"the file is not CSV text: it {advice}")
     name, codec, marked = _encoding_of(first, encoding)
     may_be_windows = encoding is None and not marked
-    return name, _decoded(first, pieces, codec, name, may_be_windows=may_be_windows)
+    texts = _decoded(first, pieces, codec, name, may_be_windows=may_be_windows)
+    return DecodedText(name, marked, texts)
 
 
 def _rechunk(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -31,7 +31,6 @@ from adjustments.submission.csv.parser import (
 )
 from adjustments.submission.csv.problems import FileProblem
 
-DELIMITERS: Final = (",", ";", "\t", "|")
 NAMES_SHOWN_MAX: Final = 12
 
 
@@ -81,12 +80,17 @@ _SEPARATOR_LINE: Final = r"(?i)\"?sep=([,;\t|])\"?[,;\t|]*(?:\r\n?|\n)"
 
 
 class Layout(NamedTuple):
-    """Where the roles stand; all but ``fields`` and ``error_columns`` count without ``error`` columns."""
+    """Where the roles stand; all but the first four count without ``error`` columns.
+
+    ``fields`` ends with the last column that has a name; ``nameless`` are the columns behind it, which
+    spreadsheets write where some row is longer than the header.
+    """
 
     delimiter: str
     fields: int
-    names: tuple[str, ...]
+    nameless: int
     error_columns: tuple[int, ...]
+    names: tuple[str, ...]
     customer_id: int
     amount: int
     reason: int | None
@@ -141,14 +145,17 @@ def layout_of(cells: list[str], *, delimiter: str, line: int) -> Layout:
     Raises:
         FileRefused: a needed column is missing, or two columns claim the same role.
     """
-    names = [unescape_formula(cell).strip() for cell in cells]
+    names = [unescape_formula(cell, delimiter).strip() for cell in cells]
     roles = [role_of(name) for name in names]
+    fields = max((index + 1 for index, name in enumerate(names) if name), default=0)
+    names, roles, nameless = names[:fields], roles[:fields], len(names) - fields
     kept = [index for index, role in enumerate(roles) if role is not Role.ERROR]
     places = _places([roles[index] for index in kept], [names[index] for index in kept], line)
     _require_needed(places, names, line)
     return Layout(
         delimiter=delimiter,
-        fields=len(cells),
+        fields=fields,
+        nameless=nameless,
         names=tuple(names[index] for index in kept),
         error_columns=tuple(index for index, role in enumerate(roles) if role is Role.ERROR),
         customer_id=places[Role.CUSTOMER_ID],

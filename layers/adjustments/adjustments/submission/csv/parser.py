@@ -30,7 +30,7 @@ from typing import Final, NamedTuple, NoReturn
 from adjustments.core import limits
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.csv_injection import may_have_escaped_formula
-from adjustments.submission.csv.problems import FileProblem
+from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, FileProblem
 
 LINES_MAX: Final = 5 * limits.ROWS_MAX
 """Physical lines of one file: blank lines are not rows, so no other limit bounds them."""
@@ -48,7 +48,8 @@ _QUOTED: Final = re.compile(r' *"[^"]*(?:""[^"]*)*"(?!") *')
 class RecordBlock(NamedTuple):
     """The records of one block, and the line on which each starts.
 
-    ``plain``: all quotes are well-formed, and no cell has a control character or an escaped formula.
+    ``plain``: all quotes are well-formed, and no cell has a control character, an escaped formula, or a mark
+    of fix-me.csv.
     """
 
     lines: Sequence[int]
@@ -288,6 +289,8 @@ def _check_line(line: int) -> None:
 def _is_plain(text: str) -> bool:
     data = text.encode()
     if len(data.translate(None, _CONTROL_BYTES)) != len(data):
+        return False
+    if MISSING_CELL in text or BADLY_QUOTED_ROW in text:
         return False
     # The search is slow; what it looks for has this byte before it in UTF-8, and most text has it nowhere.
     if b"\xc2" in data and _CONTROL_BEYOND_ASCII.search(text):

@@ -1,6 +1,7 @@
 """What can be wrong with a row, and what can be wrong with a file, as stable codes."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class RowProblem(StrEnum):
@@ -28,6 +29,15 @@ class RowProblem(StrEnum):
     REASON_TOO_LONG = "reason_too_long"
     CUSTOMER_TOO_OFTEN = "customer_too_often"
     """Never said here: only the planner sees the whole file."""
+
+
+MISSING_CELL: Final = "(missing)"
+"""What fix-me.csv has in each field that a row lacks: without it, the row would be complete, and be sent."""
+
+BADLY_QUOTED_ROW: Final = "(bad quotes) "
+"""How the first cell of a badly quoted row begins in fix-me.csv; the row follows as it stood in the file.
+In its columns, well quoted, it would be another row, and a good one perhaps.
+"""
 
 
 class FileProblem(StrEnum):

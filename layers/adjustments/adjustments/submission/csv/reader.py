@@ -5,24 +5,30 @@ from decimal import Decimal
 from itertools import chain
 from typing import NamedTuple
 
-from adjustments.batches.records import Rejection, Row
+from adjustments.batches.records import CsvDialect, Rejection, Row
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv import header
-from adjustments.submission.csv.decoding import BLOCK_BYTES, decode_blocks
+from adjustments.submission.csv.csv_injection import DELIMITERS
+from adjustments.submission.csv.decoding import BLOCK_BYTES, DecodedText, decode_blocks
 from adjustments.submission.csv.header import Layout
-from adjustments.submission.csv.parser import CsvParser
+from adjustments.submission.csv.parser import LINE_END, CsvParser
 from adjustments.submission.csv.problems import FileProblem
 from adjustments.submission.csv.row_validator import RowValidator
 
 
 class FileFormat(NamedTuple):
-    """How the file was read, for the batch's summary; ``error`` columns are left out."""
+    """How the file was read, for the batch's summary and its result files; ``error`` columns are left out."""
 
     encoding: str
-    delimiter: str
+    dialect: CsvDialect
     ignored_columns: tuple[str, ...]
     header: tuple[str, ...]
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the fields."""
+        return self.dialect.delimiter
 
 
 class CsvReader:
@@ -52,16 +58,33 @@ class CsvReader:
         encoding: str | None = None,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
-        name, texts = decode_blocks(blocks, gzipped=gzipped, encoding=encoding, block_bytes=block_bytes)
-        parser = CsvParser(texts)
-        layout = _read_header(parser)
+        decoded = decode_blocks(blocks, gzipped=gzipped, encoding=encoding, block_bytes=block_bytes)
+        parser = CsvParser(decoded.texts)
+        layout, line_end = _read_header(parser)
         self.format = FileFormat(
-            encoding=name, delimiter=layout.delimiter, ignored_columns=layout.ignored, header=layout.names
+            encoding=decoded.encoding,
+            dialect=_dialect_of(decoded, layout.delimiter, line_end),
+            ignored_columns=layout.ignored,
+            header=layout.names,
         )
         self.parts = _parts(parser, RowValidator(layout, amount_max=amount_max), layout.delimiter)
 
     def __iter__(self) -> Iterator[Row | Rejection]:
         return chain.from_iterable(part.in_order() for part in self.parts)
+
+
+def _dialect_of(decoded: DecodedText, delimiter: str, line_end: str) -> CsvDialect:
+    """How the result files are to be written, so that a spreadsheet opens them as it opened the file.
+
+    Excel writes semicolons, and Windows' encodings, where it takes a file without a mark for one in the
+    encoding of Windows; what is written is UTF-8, so those get a mark.
+    """
+    return CsvDialect(
+        delimiter=delimiter,
+        line_end=line_end,
+        encoding="utf-16" if decoded.encoding == "utf-16" else "utf-8",
+        has_mark=decoded.has_mark or delimiter == ";" or decoded.encoding != "utf-8",
+    )
 
 
 def _parts(parser: CsvParser, validator: RowValidator, delimiter: str) -> Iterator[ValidatedRows]:
@@ -77,8 +100,9 @@ def _parts(parser: CsvParser, validator: RowValidator, delimiter: str) -> Iterat
         )
 
 
-def _read_header(parser: CsvParser) -> Layout:
-    delimiters: tuple[str, ...] = header.DELIMITERS
+def _read_header(parser: CsvParser) -> tuple[Layout, str]:
+    """The layout, and how the header's line ends."""
+    delimiters: tuple[str, ...] = DELIMITERS
     text, line = parser.beginning()
     requested = header.separator_line(text)
     if requested:
@@ -87,4 +111,5 @@ def _read_header(parser: CsvParser) -> Layout:
         text, line = parser.beginning()
     layout, end = header.read_header(text, line=line, delimiters=delimiters)
     parser.skip(end)
-    return layout
+    found = LINE_END.search(text, max(0, end - 2), end)
+    return layout, found[0] if found else "\n"

@@ -24,7 +24,7 @@ from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clea
 from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.header import Layout
 from adjustments.submission.csv.parser import CONTROL, RecordBlock
-from adjustments.submission.csv.problems import RowProblem
+from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, RowProblem
 
 _SCIENTIFIC: Final = r"[+-]?[0-9]+(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"
 _SCIENTIFIC_ID: Final = re.compile(_SCIENTIFIC)
@@ -68,18 +68,27 @@ class RowValidator:
         self._layout = layout
         self._amount_max = amount_max
         self._semicolon_file = layout.delimiter == ";"
+        self._fields_min = _fields_before_errors(layout)
         amount = clean_amount_pattern(amount_max=amount_max, semicolon_file=self._semicolon_file)
         self._clean_amount = _ColumnPattern(amount)
         self._clean_id = _ColumnPattern(_CLEAN_ID)
 
     def validate(self, block: RecordBlock) -> ValidatedRows:
         """Validate each record that is not blank."""
+        fields = self._layout.fields
+        if self._layout.nameless:
+            self._drop_nameless(block.records)
+        if self._fields_min < fields:
+            self._add_missing_errors(block.records)
         if not block.plain:
             return ValidatedRows.of(self._validate_carefully(block))
-        fields = self._layout.fields
         if set(map(len, block.records)) == {fields}:
             return self._validate_fast(block.lines, block.records)
-        ragged = [self._ragged(line, cells) for line, cells in _numbered(block) if len(cells) != fields]
+        ragged = [
+            self._ragged(line, len(cells), self._without_errors(cells))
+            for line, cells in _numbered(block)
+            if len(cells) != fields
+        ]
         whole = [(line, cells) for line, cells in _numbered(block) if len(cells) == fields]
         validated = self._validate_fast([line for line, _ in whole], [cells for _, cells in whole])
         return validated._replace(rejections=[*validated.rejections, *filter(None, ragged)])
@@ -115,14 +124,21 @@ class RowValidator:
         )
 
     def _validate_carefully(self, block: RecordBlock) -> Iterator[Row | Rejection | None]:
+        delimiter = self._layout.delimiter
         for line, raw in _numbered(block):
-            cells = [unescape_formula(cell) for cell in raw]
+            cells = [unescape_formula(cell, delimiter) for cell in raw]
+            kept = self._without_errors(cells)
             if line in block.bad_quotes:
-                yield self._badly_quoted(line, cells)
+                yield self._badly_quoted(line, kept)
+            elif cells and cells[0].startswith(BADLY_QUOTED_ROW):
+                yield self._badly_quoted(line, cells[0].removeprefix(BADLY_QUOTED_ROW).split(delimiter))
+            elif MISSING_CELL in map(str.strip, kept):
+                kept = _without_missing(kept)
+                yield self._ragged(line, min(len(kept), self._layout.fields - 1), kept)
             elif len(cells) != self._layout.fields:
-                yield self._ragged(line, cells)
+                yield self._ragged(line, len(cells), kept)
             else:
-                yield self._validate_one(line, self._without_errors(cells))
+                yield self._validate_one(line, kept)
 
     def _validate_one(self, line: int, cells: list[str]) -> Row | Rejection | None:
         """The careful way, for a record with the right number of fields and without its ``error``."""
@@ -138,9 +154,8 @@ class RowValidator:
             return self._rejection(line, cells, bad)
         return Row(line, customer_id, amount, reason, cells)
 
-    def _ragged(self, line: int, cells: list[str]) -> Rejection | None:
-        found, wanted = len(cells), self._layout.fields
-        kept = self._without_errors(cells)
+    def _ragged(self, line: int, found: int, kept: list[str]) -> Rejection | None:
+        wanted = self._layout.fields
         if _is_blank(kept):
             return None
         if found < wanted:
@@ -164,7 +179,21 @@ class RowValidator:
             'text follows a closing quote ("); put quotes round the whole field, '
             "and write a quote within it twice",
         )
-        return self._rejection(line, self._without_errors(cells), bad)
+        return self._rejection(line, cells, bad)
+
+    def _drop_nameless(self, records: Iterable[list[str]]) -> None:
+        """Cut off what is blank below columns without a name; a row with something there stays too long."""
+        fields = self._layout.fields
+        for cells in records:
+            if len(cells) <= fields + self._layout.nameless and not any(map(str.strip, cells[fields:])):
+                del cells[fields:]
+
+    def _add_missing_errors(self, records: Iterable[list[str]]) -> None:
+        """Complete rows that lack nothing but a last ``error``: people add rows to fix-me.csv without it."""
+        fields = self._layout.fields
+        for cells in records:
+            if self._fields_min <= len(cells) < fields:
+                cells.extend([""] * (fields - len(cells)))
 
     def _without_errors(self, cells: list[str]) -> list[str]:
         """Without what stands under ``error``; in a row with too many fields a last ``error`` is the last."""
@@ -263,6 +292,21 @@ def _cell(cells: list[str], index: int | None) -> str:
 
 def _is_blank(cells: list[str]) -> bool:
     return not any(cell.strip() for cell in cells)
+
+
+def _without_missing(cells: list[str]) -> list[str]:
+    """A row of fix-me.csv as it stood in its file, where fields were missing at its end."""
+    while cells and cells[-1].strip() == MISSING_CELL:
+        cells = cells[:-1]
+    return cells
+
+
+def _fields_before_errors(layout: Layout) -> int:
+    """How many fields a row needs: all but the ``error`` columns at the end."""
+    fields = layout.fields
+    while fields - 1 in layout.error_columns:
+        fields -= 1
+    return fields
 
 
 def _count(fields: int) -> str:
