@@ -112,7 +112,7 @@ def meaning(decision: Row | Rejection) -> tuple[object, ...]:
     return decision.customer_id, decision.amount, decision.reason
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(files())
 def test_every_row_that_comes_back_means_what_it_meant(file: tuple[bytes, Dialect]):
     data, _ = file
@@ -142,7 +142,7 @@ def saved_by_a_spreadsheet(data: bytes) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(files())
 def test_every_row_means_the_same_after_a_spreadsheet_saved_it(file: tuple[bytes, Dialect]):
     data, _ = file
@@ -155,7 +155,7 @@ def test_every_row_means_the_same_after_a_spreadsheet_saved_it(file: tuple[bytes
     assert list(map(meaning, again.decisions)) == list(map(meaning, first.decisions))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(files())
 def test_both_files_come_back_in_the_dialect_of_the_input(file: tuple[bytes, Dialect]):
     data, dialect = file
