@@ -1,4 +1,4 @@
-"""Takes a batch from the API (Gameball API, Balance Adjustment Batch Job)."""
+"""Accepts a batch from the API (Gameball API, "Balance Adjustment Batch Job")."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 logger = function_logger()
 app = http_api.create_api(
-    http_api.report_to(logger, "batch not taken"),
-    "something broke here; with an Idempotency-Key, repeating is safe",
+    http_api.report_to(logger, "batch not accepted"),
+    "internal error; repeating the call is safe if it has an Idempotency-Key",
 )
 
 
 @app.post("/batch/balance-adjustment")
 def accept_batch() -> Response[str]:
-    """Answer the jobId where the batch fits one chunk, else the batchId alone."""
+    """Submit a batch; answer with its jobId if it fits one chunk, else with 202 and its batchId."""
     body = http_api.read_body(app.current_event, limits.BATCH_BODY_BYTES_MAX)
     application = bootstrap.application()
     batch = application.api_submission.accept(body, read_idempotency_key())
     application.meter.count(batch_metrics.step_metrics(batch))
-    logger.info("batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
+    logger.info("batch accepted", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
     if batch.refusal:
         raise RequestRefused("refused", batch.refusal)
     job_id = application.api_submission.only_job(batch)
@@ -38,7 +38,7 @@ def accept_batch() -> Response[str]:
 
 
 def read_idempotency_key() -> str | None:
-    """Read the caller's name for the request."""
+    """Read the header Idempotency-Key; raises RequestRefused if it is empty or too long."""
     key = app.current_event.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= limits.IDEMPOTENCY_KEY_CHARS_MAX:
         told = f"Idempotency-Key: must have 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} characters"

@@ -21,7 +21,7 @@ from adjustments.manual_transactions.redaction import log_keys, redact
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-FAILURE: Final = "something broke here; repeating the call with the same transactionId is safe"
+FAILURE: Final = "internal error; repeating the call with the same transactionId is safe"
 
 logger = function_logger()
 processor = BatchProcessor(event_type=EventType.SQS)

@@ -1,4 +1,4 @@
-"""Takes what comes through the intake queue: dropped files, and ticks of the recurring schedule."""
+"""Submits what comes through the intake queue: files in the inbox, and ticks of the recurring schedule."""
 
 import json
 from collections.abc import Iterator
@@ -23,28 +23,27 @@ processor = BatchProcessor(event_type=EventType.SQS)
 
 
 def submit(record: SQSRecord) -> None:
-    """Submit what a message names; one that fails stays in the queue, and ends in the failure queue."""
+    """Submit what a message names; one that fails is retried, and ends in the failure queue."""
     try:
-        for batch in submitted(record.body):
+        for batch in submit_batches(record.body):
             bootstrap.application().meter.count(batch_metrics.step_metrics(batch))
-            logger.info(
-                "batch taken", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks
-            )
+            status = batch.status.value
+            logger.info("batch submitted", batch_id=batch.batch_id, status=status, chunks=batch.chunks)
     except Exception as error:
-        logger.error("message not taken", message_id=record.message_id, **failure_facts(error))
-        raise FunctionFailed(type(error).__name__) from None  # Lambda logs the words of what is raised
+        logger.error("message failed", message_id=record.message_id, **failure_facts(error))
+        raise FunctionFailed(type(error).__name__) from None  # Lambda logs the message of what is raised
 
 
-def submitted(message: str) -> Iterator[Batch]:
-    """The batches that a message makes: one of an object in the inbox, some of a tick."""
+def submit_batches(message: str) -> Iterator[Batch]:
+    """Submit the file of an object in the inbox, or the recurring files of a tick."""
     app = bootstrap.application()
-    drop = read_trigger(json.loads(message))
-    if not isinstance(drop, ObjectCreated):
-        yield from app.triggers.submit_recurring(drop.time)
+    trigger = read_trigger(json.loads(message))
+    if not isinstance(trigger, ObjectCreated):
+        yield from app.triggers.submit_recurring(trigger.time)
         return
-    if drop.bucket != app.settings.bucket.name:
-        raise RequestRefused("foreign_bucket", "the event names a bucket that is not ours")
-    batch = app.triggers.submit_object(drop.key, drop.version_id)
+    if trigger.bucket != app.settings.bucket.name:
+        raise RequestRefused("foreign_bucket", "the event is about another bucket than that of this stack")
+    batch = app.triggers.submit_object(trigger.key, trigger.version_id)
     if batch:
         yield batch
 
@@ -52,5 +51,5 @@ def submitted(message: str) -> Iterator[Batch]:
 @logger.inject_lambda_context(clear_state=True)
 @function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
-    """Submit what the one message of the event names; a message that fails makes the invocation fail."""
+    """Submit what the one message of the event names; if it fails, so does the invocation."""
     return process_partial_response(event, submit, processor, context)

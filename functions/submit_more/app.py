@@ -25,5 +25,5 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     batch = app.sender.submit(batch_id, stop_at)
     app.meter.count(batch_metrics.step_metrics(batch))
-    logger.info("sent what may be sent", status=batch.status.value, paused=bool(batch.pause_reason))
+    logger.info("sending finished", status=batch.status.value, paused=bool(batch.pause_reason))
     return {"batchId": batch.batch_id}

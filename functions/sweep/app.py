@@ -1,4 +1,4 @@
-"""Runs by schedule: resumes what stalled, finds what was missed, clears doubts by evidence."""
+"""Runs on a schedule: resumes stalled batches, submits missed files, reconciles rows in doubt."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,10 @@ logger = function_logger()
 @function_metrics.log_metrics(capture_cold_start_metric=True)
 @log_failures(logger)
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, list[str]]:
-    """Look once at everything that is open."""
+    """Sweep once."""
     app = bootstrap.application()
     stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     done = app.sweeper.sweep(stop_at)
-    app.meter.count(app.sweeper.look())
-    logger.info("swept", extra=done)
+    app.meter.count(app.sweeper.measure())
+    logger.info("sweep finished", extra=done)
     return done

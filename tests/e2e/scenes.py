@@ -266,7 +266,7 @@ class Scenes:
         self._forget()
         batch_id = self._doubtful()
         self._must(self._step("Notify", batch_id))
-        return lambda: self._sweep("resolved", batch_id)
+        return lambda: self._sweep("reconciled", batch_id)
 
     def sweep_missed(self) -> Act:
         """A file without a batch, an hour later: the function's own code, in its role, at a later time."""
@@ -355,7 +355,11 @@ class Scenes:
                 done = app.sweeper.sweep(app.clock.now() + timedelta(minutes=5))
             except Exception as error:
                 return _all_of(error)
-        return "" if len(done["found"]) == 1 and self._batch_of(key) in done["found"] else f"answered {done}"
+        return (
+            ""
+            if len(done["submitted"]) == 1 and self._batch_of(key) in done["submitted"]
+            else f"answered {done}"
+        )
 
     def _submit_later(self, batch_id: str) -> str:
         with self._being("SubmitMore") as app:

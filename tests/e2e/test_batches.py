@@ -92,7 +92,7 @@ def test_the_sweep_clears_a_doubt_by_evidence(
     def sweep() -> bool:
         """The sweep leaves a batch alone until people were told of its end."""
         answer = stack.aws.functions.invoke(FunctionName=stack.physical_id("Sweep"), Payload=b"{}")
-        return batch_id in json.loads(answer["Payload"].read())["resolved"]
+        return batch_id in json.loads(answer["Payload"].read())["reconciled"]
 
     wait_for(sweep, 30, "the sweep to find the evidence")
     assert batches.show(batch_id)["status"] == "completed"

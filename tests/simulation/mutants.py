@@ -201,7 +201,7 @@ def _lost_race() -> Sequence[Patch]:
 
 @mutant("take a jobId that is on record for a lost race")
 def _job_on_record() -> Sequence[Patch]:
-    original = ChunkSender._keep_late_job
+    original = ChunkSender._record_late_job
 
     def keep(self: ChunkSender, batch: Batch, intent: Chunk, job_id: int) -> None:
         chunks = self.store.chunks(batch.batch_id, batch.plan_id)
@@ -209,7 +209,7 @@ def _job_on_record() -> Sequence[Patch]:
             raise WrongState("somebody was quicker")
         original(self, batch, intent, job_id)
 
-    return [(ChunkSender, "_keep_late_job", keep)]
+    return [(ChunkSender, "_record_late_job", keep)]
 
 
 # --- order ------------------------------------------------------------------------------------------------
@@ -554,7 +554,7 @@ def _no_resume() -> Sequence[Patch]:
 
 @mutant("look for no missed object")
 def _no_find() -> Sequence[Patch]:
-    return [(Sweeper, "_missed", lambda *_: iter(()))]
+    return [(Sweeper, "_find_missed", lambda *_: iter(()))]
 
 
 # --- evidence ---------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_one_id_finds_the_whole_story_in_order(world: World, log: Log):
     batch_id = go(world)
     story = [line["message"] for line in log.lines() if line.get("batch_id") == batch_id]
     milestones = [
-        "batch planned", "sending chunk", "chunk submitted", "batch taken", "chunk settled",
+        "batch planned", "sending chunk", "chunk submitted", "batch submitted", "chunk settled",
         "polled", "batch ended", "results written", "notified",
     ]  # fmt: skip
     assert [message for message in story if message in milestones] == milestones
@@ -148,7 +148,7 @@ def test_every_line_of_a_batchs_life_names_the_batch(world: World, log: Log, gam
     lines = log.lines()
     assert len({line["message"] for line in lines}) > 12
     assert [line for line in lines if line.get("batch_id") not in (batch_id, doubtful)] == [
-        line for line in lines if line["message"] == "swept"
+        line for line in lines if line["message"] == "sweep finished"
     ]
     of_chunks = [line for line in lines if line["message"].startswith(("chunk", "row", "job"))]
     assert len(of_chunks) > 10
@@ -241,7 +241,7 @@ def test_a_file_that_can_not_be_taken_says_why_and_names_its_batch(
     with pytest.raises(BatchProcessingError):
         call("submit_batch", dropped("inbox/f.csv"))
     named, told = [line for line in log.lines() if line["level"] == "ERROR"]
-    assert (named["message"], told["message"]) == ("batch not taken", "message not taken")
+    assert (named["message"], told["message"]) == ("batch not submitted", "message failed")
     assert named["batch_id"].startswith("20261121-120000-f-")
     assert (told["message_id"], told["error"]) == ("m1", "ZeroDivisionError")
 

@@ -14,7 +14,7 @@ def test_while_all_is_well_nothing_changes():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     world.clock.sleep(7200)
-    assert world.sweep() == {"resumed": [], "found": [], "resolved": []}
+    assert world.sweep() == {"resumed": [], "submitted": [], "reconciled": []}
     assert world.store.batch(batch.batch_id) == batch
 
 
@@ -31,18 +31,18 @@ def test_object_whose_event_was_lost_is_found():
     gameball = MemoryGameball()
     world = World(gameball)
     world.files.drop("inbox/lost.csv", THREE.encode())
-    assert world.sweep()["found"] == []
+    assert world.sweep()["submitted"] == []
     world.clock.sleep(3600)
-    [found] = world.sweep()["found"]
+    [found] = world.sweep()["submitted"]
     assert world.run(world.store.batch(found)).status is BatchStatus.COMPLETED
-    assert world.sweep() == {"resumed": [], "found": [], "resolved": []}
+    assert world.sweep() == {"resumed": [], "submitted": [], "reconciled": []}
 
 
 def test_batch_that_waits_for_approval_is_left_alone():
     world = World(MemoryGameball(), approval_above_rows=1)
     world.drop(THREE)
     world.clock.sleep(7200)
-    assert world.sweep() == {"resumed": [], "found": [], "resolved": []}
+    assert world.sweep() == {"resumed": [], "submitted": [], "reconciled": []}
 
 
 def test_one_that_fails_does_not_keep_the_sweep_from_the_others():

@@ -116,7 +116,7 @@ def test_run_that_was_killed_blocks_the_batch_for_a_lease_and_loses_one_portion_
         world.sweep()
     except Killed:
         gameball.transactions = transactions  # type: ignore[method-assign]
-    assert world.sweep()["resolved"] == []
+    assert world.sweep()["reconciled"] == []
     assert len(gameball.looked_up) == 3_000  # another run holds the batch, for all that anybody knows
     world.clock.sleep(LEASE.total_seconds())
     world.sweep()
@@ -135,7 +135,7 @@ def test_second_sweep_leaves_a_batch_alone_that_another_one_holds():
         customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:
         if len(gameball.looked_up) == 2:
-            assert world.sweep()["resolved"] == []
+            assert world.sweep()["reconciled"] == []
         return transactions(customer_id, start_after)
 
     gameball.transactions = meanwhile  # type: ignore[method-assign]
@@ -155,11 +155,11 @@ def test_run_that_outlived_its_lease_writes_nothing_over_what_another_one_did():
     ) -> Mapping[str, Any]:
         if len(gameball.looked_up) == 2 and next(thaws, 1) is None:
             world.clock.sleep(LEASE.total_seconds() + 1)
-            assert world.sweep()["resolved"] == [ended.batch_id]
+            assert world.sweep()["reconciled"] == [ended.batch_id]
         return transactions(customer_id, start_after)
 
     gameball.transactions = freeze  # type: ignore[method-assign]
-    assert world.sweep()["resolved"] == []
+    assert world.sweep()["reconciled"] == []
     after = world.store.batch(ended.batch_id)
     assert (after.counts.applied, after.counts.in_doubt) == (1, 4)
     assert (after.reconciliation.round, after.reconciliation.rows_left) == (1, 0)

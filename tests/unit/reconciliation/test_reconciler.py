@@ -30,7 +30,7 @@ def test_rows_that_are_found_are_applied_and_the_batch_ends_well():
     world, ended = in_doubt(gameball)
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     gameball.list_transaction("b", "-2", "gift", world.clock.now())
-    assert world.sweep()["resolved"] == [ended.batch_id]
+    assert world.sweep()["reconciled"] == [ended.batch_id]
     after = world.store.batch(ended.batch_id)
     assert (after.status, after.counts.applied, after.applied_total) == (BatchStatus.COMPLETED, 2, "3")
     assert world.result(after, "results.csv").count("applied") >= 2
@@ -83,9 +83,9 @@ def test_twin_in_a_batch_that_waited_for_its_approval_for_weeks_is_seen():
 def test_with_a_token_absence_proves_that_nothing_was_applied_once_the_quiet_time_has_passed():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball, adds_token=True)
-    assert world.sweep()["resolved"] == []
+    assert world.sweep()["reconciled"] == []
     world.clock.sleep(3601)
-    assert world.sweep()["resolved"] == [ended.batch_id]
+    assert world.sweep()["reconciled"] == [ended.batch_id]
     after = world.store.batch(ended.batch_id)
     assert (after.status, after.counts.failed) == (BatchStatus.COMPLETED_WITH_ERRORS, 2)
     assert len(world.result(after, "fix-me.csv").splitlines()) == 3

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.administration.sweeper import REPORTS_MAY_TAKE
+from adjustments.administration.sweeper import REPORT_TIME_MAX
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import OutcomeUnknown, WrongState
@@ -144,7 +144,7 @@ def test_sweep_completes_a_resolution_that_was_killed_anywhere(number: int):
     with pytest.raises(Killed):
         resolve(world, batch)
     world.executions.running.clear()
-    world.clock.sleep(REPORTS_MAY_TAKE.total_seconds())
+    world.clock.sleep(REPORT_TIME_MAX.total_seconds())
     world.sweep()
     world.run(batch)
     assert_files_are_the_records(world, batch)
@@ -157,5 +157,5 @@ def test_sweep_waits_for_a_run_that_regenerates_results():
     ended = world.store.batch(batch.batch_id)
     world.store.save_batch(ended.changed(report_run_id="somebody", report_started_at=world.clock.now()))
     assert world.sweep()["resumed"] == []
-    world.clock.sleep(REPORTS_MAY_TAKE.total_seconds())
+    world.clock.sleep(REPORT_TIME_MAX.total_seconds())
     assert world.sweep()["resumed"] == [batch.batch_id]

@@ -1,4 +1,4 @@
-"""Resumes what stalled, and finds what was missed. Running it while all is well changes nothing."""
+"""Resumes stalled batches, submits missed files and reconciles rows in doubt; changes nothing else."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ from adjustments.submission.plan import Drop
 from adjustments.submission.starter import Executions
 from adjustments.submission.triggers import INBOX, SubmissionTriggers
 
-EVENTS_MAY_TAKE: Final = timedelta(minutes=30)
-"""An object younger than this may still be on its way through the queue, its retries included."""
+INTAKE_TIME_MAX: Final = timedelta(minutes=30)
+"""How long the event of an object may be under way in the queue, including retries."""
 
-REPORTS_MAY_TAKE: Final = timedelta(minutes=15)
-"""After this time, a run that writes results anew was killed: Lambda lets no function run for longer."""
+REPORT_TIME_MAX: Final = timedelta(minutes=15)
+"""How long a run may regenerate results; after that it was killed, as Lambda runs no function for longer."""
 
-LOOK_BACK: Final = timedelta(days=3)
-"""How far back the sweep looks for objects without a batch."""
+MISSED_AGE_MAX: Final = timedelta(days=3)
+"""How old an object in the inbox may be to be submitted by the sweep."""
 
 _Item = TypeVar("_Item", Batch, Drop)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweeper:
-    """Looks for stalled batches and for missed objects."""
+    """Resumes, submits and reconciles what needs it."""
 
     store: BatchStore
     files: Files
@@ -47,29 +47,35 @@ class Sweeper:
     clock: Clock
 
     def sweep(self, until: datetime) -> dict[str, list[str]]:
-        """Resume, find and investigate; the ids of the batches that this changed something of.
+        """Sweep once.
 
-        One that fails does not keep the sweep from the others: raises ExceptionGroup in the end, with
-        all that failed.
+        Args:
+            until: when to end the look-ups of reconciliation.
+
+        Returns:
+            The ids of the batches that were changed, by ``resumed``, ``submitted`` and ``reconciled``.
+
+        Raises:
+            ExceptionGroup: the sweep failed for some batches or files, and went on with all others.
         """
         errors: list[Exception] = []
         done = {
-            "resumed": _changed(self.store.open_batches(), self._resume, errors),
-            "found": _changed(self._missed(), self._submit_missed, errors),
-            "resolved": _changed(
+            "resumed": _change_each(self.store.open_batches(), self._resume, errors),
+            "submitted": _change_each(self._find_missed(), self._submit_missed, errors),
+            "reconciled": _change_each(
                 self.store.doubtful_batches(), lambda batch: self._reconcile(batch, until), errors
             ),
         }
         if errors:
-            raise ExceptionGroup("the sweep could not look after everything", errors)
+            raise ExceptionGroup(f"the sweep failed for {len(errors)} batches or files", errors)
         return done
 
-    def look(self) -> Mapping[str, int]:
-        """How everything stands, in the numbers that the alarms watch; changes nothing."""
+    def measure(self) -> Mapping[str, int]:
+        """Measure what the alarms watch: open batches and rows in doubt."""
         return sweep_metrics(self.store.open_batches(), self.store.doubtful_batches(), self.clock.now())
 
     def _reconcile(self, batch: Batch, until: datetime) -> bool:
-        """Look for evidence on rows in doubt: until all were looked up, then the more rarely the older."""
+        """Reconcile a batch if it is due; whether any of its counts changed."""
         now = self.clock.now()
         if now >= until or not is_due(batch, now):
             return False
@@ -81,7 +87,7 @@ class Sweeper:
         return after.counts != batch.counts
 
     def _resume(self, batch: Batch) -> bool:
-        """Start the state machine again for a batch that has none running; tell of one that waits in vain."""
+        """Start the state machine for a batch that has none running; notify of one that awaits approval."""
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return batch.status not in batch.notifications_sent and bool(self.notifier.notify(batch.batch_id))
         if self._is_young(batch) or self._is_being_reported(batch):
@@ -90,24 +96,24 @@ class Sweeper:
             return False
         resumed = batch.changed(executions=batch.executions + 1)
         if not try_save(self.store, resumed):
-            return False  # somebody is at work on it
+            return False  # another worker has changed it
         self.executions.start(execution_name(batch.batch_id, resumed.executions), batch.batch_id)
         log_warning("batch resumed", resumed, executions=resumed.executions)
         return True
 
     def _is_young(self, batch: Batch) -> bool:
-        """Intake may still be sending its first chunks, and will start the state machine itself."""
-        return not batch.executions and self.clock.now() < batch.created_at + EVENTS_MAY_TAKE
+        """Whether its submission may still be at work, and will start the state machine itself."""
+        return not batch.executions and self.clock.now() < batch.created_at + INTAKE_TIME_MAX
 
     def _is_being_reported(self, batch: Batch) -> bool:
-        """Somebody resolves it at this moment, and writes its results anew."""
+        """Whether its results are being regenerated at this moment, as a person resolves rows."""
         since = batch.report_started_at
-        return batch.status.is_final and since is not None and self.clock.now() < since + REPORTS_MAY_TAKE
+        return batch.status.is_final and since is not None and self.clock.now() < since + REPORT_TIME_MAX
 
-    def _missed(self) -> Iterator[Drop]:
-        """The objects in the inbox that should have a batch by now, and have none."""
+    def _find_missed(self) -> Iterator[Drop]:
+        """Find objects in the inbox that should have a batch by now and have none."""
         now = self.clock.now()
-        for stored in self.files.versions(INBOX, now - LOOK_BACK, now - EVENTS_MAY_TAKE):
+        for stored in self.files.versions(INBOX, now - MISSED_AGE_MAX, now - INTAKE_TIME_MAX):
             drop = self.triggers.drop_of(stored)
             if drop is None:
                 continue
@@ -121,8 +127,14 @@ class Sweeper:
         return True
 
 
-def _changed(items: Iterable[_Item], change: Callable[[_Item], bool], errors: list[Exception]) -> list[str]:
-    """Change what is to be changed; what somebody else is at work on waits for the next sweep."""
+def _change_each(
+    items: Iterable[_Item], change: Callable[[_Item], bool], errors: list[Exception]
+) -> list[str]:
+    """Change each item that needs it; one that another worker is changing is left to the next sweep.
+
+    Returns:
+        The ids of the batches that were changed.
+    """
     changed = []
     for item in items:
         try:
@@ -131,6 +143,6 @@ def _changed(items: Iterable[_Item], change: Callable[[_Item], bool], errors: li
         except WrongState:
             continue
         except Exception as error:
-            log_failure("sweep could not look after it", item.batch_id, error)
+            log_failure("sweep failed for batch", item.batch_id, error)
             errors.append(error)
     return changed

@@ -49,8 +49,9 @@ def failure_facts(error: BaseException) -> dict[str, Any]:
         "error": type(error).__name__,
         "stack": [line.strip() for line in traceback.format_tb(error.__traceback__)],
     }
-    if isinstance(error, ClientError):
-        facts["aws"] = f"{error.operation_name}: {error.response.get('Error', {}).get('Message', '')}"
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    if isinstance(cause, ClientError):
+        facts["aws"] = f"{cause.operation_name}: {cause.response.get('Error', {}).get('Message', '')}"
     if isinstance(error, BaseExceptionGroup):
         facts["errors"] = [failure_facts(part) for part in error.exceptions]
     return facts

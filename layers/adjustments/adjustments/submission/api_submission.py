@@ -92,7 +92,7 @@ class ApiSubmission:
         identity = (stored.bucket, stored.key, stored.version_id)
         # who names a request means each name to be another one; without a name, the same content is refused
         drop = Drop(stored, batch_id("api", stored.modified_at, identity), is_named=bool(idempotency_key))
-        return self.triggers.take(drop)
+        return self.triggers.submit(drop)
 
     def only_job(self, batch: Batch) -> int | None:
         """The job of a batch that fits one chunk and was sent; None otherwise."""

@@ -1,5 +1,5 @@
-"""Sends a batch's chunks: the intent on record before the request, the jobId after it, and nothing sent
-twice. While sending goes on, what became of the jobs is collected as well.
+"""Sends the chunks of a batch: the intent is saved before the request and the jobId after it, so that nothing
+is sent twice. Jobs that were sent before are polled in between.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,21 +29,21 @@ from adjustments.polling.job_collector import JobCollector, pause_batch, resume_
 from adjustments.submission.work_queue import WorkQueue
 
 ROUND_CHUNKS_MAX: Final = 48
-"""Requests between two looks at the batch: a stop, or a failure share, is noticed within seconds."""
+"""Requests between two reads of the batch, so that a stop or too many failed rows take effect in seconds."""
 
 CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_S)
-"""A sender's lease ends so much earlier for itself: the clock of whoever takes over may be ahead of its."""
+"""How much earlier a sender regards its own lease as over: the clock of the next one may be ahead."""
 
 _SENDING: Final = frozenset({BatchStatus.PLANNED, BatchStatus.SUBMITTING, BatchStatus.POLLING})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkSender:
-    """Sends what may be sent of a batch.
+    """Sends the chunks of a batch that may be sent.
 
     Args:
         failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
-        collector: asks for jobs meanwhile; None for a sender that only begins, and leaves that to others.
+        collector: polls jobs in between; None to send only.
     """
 
     store: BatchStore
@@ -57,35 +57,39 @@ class ChunkSender:
     collector: JobCollector | None = None
 
     def submit(self, batch_id: str, until: datetime, written: Snapshot | None = None) -> Batch:
-        """Send chunk after chunk until nothing more may be sent now, or the time is up.
+        """Send chunks until nothing more may be sent now, or the time is up.
 
         Args:
             batch_id: the batch.
             until: when to end.
-            written: the batch and its first chunks, where the caller has just written them.
+            written: the batch and its first chunks, if the caller has just written them.
+
+        Returns:
+            The batch after that.
         """
-        look = ChunkCursor(self.store, batch_id, written)
-        at_hand = (
+        cursor = ChunkCursor(self.store, batch_id, written)
+        payloads = (
             {written.chunks[0].payload_key: written.first_body} if written and written.first_body else {}
         )
         while True:
-            batch, chunks = self._look(look, "", until)
+            batch, chunks = self._read_next(cursor, "", until)
             if not chunks:
                 return batch
             if not self._begin(batch):
-                continue  # look again: somebody was quicker, and may have stopped it
-            # of a paused batch, one chunk tries whether our keys are right again
+                continue  # another worker has changed the batch, and may have stopped it: read it again
+            # of a paused batch a single chunk is sent, to find out whether the keys are accepted again
             has_time = self._send_round(
-                look, batch, chunks[:1] if batch.pause_reason else chunks, until, at_hand
+                cursor, batch, chunks[:1] if batch.pause_reason else chunks, until, payloads
             )
             batch = self.store.batch(batch_id)
             if batch.pause_reason or not has_time:
                 return batch
 
     def _begin(self, batch: Batch) -> bool:
-        """Write that a batch is sending, before any intent; False where somebody has changed it meanwhile.
+        """Record that a batch sends, before any intent, so that reconciliation counts its rows as lookalikes.
 
-        Whoever looks for twins of a row has to see every batch that sends.
+        Returns:
+            False if another worker has changed the batch meanwhile.
         """
         now = self.clock.now()
         if batch.status is not BatchStatus.PLANNED:
@@ -97,54 +101,57 @@ class ChunkSender:
             return False
         return True
 
-    def _look(self, look: ChunkCursor, asked: str, until: datetime) -> tuple[Batch, Sequence[Chunk]]:
-        """Look at a batch, and for what may be sent of it now, and which jobs be asked for in between."""
-        batch = look.batch()
+    def _read_next(
+        self, cursor: ChunkCursor, last_polled: str, until: datetime
+    ) -> tuple[Batch, Sequence[Chunk]]:
+        """Read the batch and what to do now: chunks to send, interleaved with those whose jobs to poll."""
+        batch = cursor.batch()
         now = self.clock.now()
         if batch.status not in _SENDING or now >= min(until, batch.deadline_at):
             return batch, ()
-        chunks = look.chunks(batch)
+        chunks = cursor.chunks(batch)
         step = next_step(batch, chunks, now, self.failure_percent_max)
         if step.stop_reason or not step.to_send:
             return batch, ()
-        return batch, interleave_polls(step.to_send, chunks if self.collector else (), now, asked)
+        return batch, interleave_polls(step.to_send, chunks if self.collector else (), now, last_polled)
 
     def _send_round(
         self,
-        look: ChunkCursor,
+        cursor: ChunkCursor,
         batch: Batch,
         chunks: Sequence[Chunk],
         until: datetime,
-        at_hand: Mapping[str, bytes],
+        payloads: Mapping[str, bytes],
     ) -> bool:
-        """Send with several workers until they have nothing left, or no place before the end."""
-        work_queue = WorkQueue(chunks, ROUND_CHUNKS_MAX, partial(self._look_again, look, until))
+        """Send with several workers; False if they ended because the time was up or the keys were refused."""
+        work_queue = WorkQueue(chunks, ROUND_CHUNKS_MAX, partial(self._refresh, cursor, until))
         workers = min(len(chunks), ROUND_CHUNKS_MAX)
-        self.parallel([partial(self._send_from, work_queue, batch, until, at_hand) for _ in range(workers)])
+        self.parallel([partial(self._work, work_queue, batch, until, payloads) for _ in range(workers)])
         return not work_queue.is_closed
 
-    def _look_again(self, look: ChunkCursor, until: datetime, asked: str) -> Sequence[Chunk]:
-        batch, chunks = self._look(look, asked, until)
+    def _refresh(self, cursor: ChunkCursor, until: datetime, last_polled: str) -> Sequence[Chunk]:
+        batch, chunks = self._read_next(cursor, last_polled, until)
         return () if batch.pause_reason else chunks
 
-    def _send_from(
-        self, work_queue: WorkQueue, batch: Batch, until: datetime, at_hand: Mapping[str, bytes]
+    def _work(
+        self, work_queue: WorkQueue, batch: Batch, until: datetime, payloads: Mapping[str, bytes]
     ) -> None:
-        """Be one of the workers that do what is handed out, until nothing is or the time is up."""
+        """Send or poll each chunk that the queue hands out, until it is empty or closed."""
         while (chunk := work_queue.take()) is not None:
             if self.collector and chunk.state is ChunkState.SUBMITTED:
                 self.collector.collect(batch, chunk, until)
-            elif not self._send(batch, chunk, until, at_hand):
+            elif not self._send(batch, chunk, until, payloads):
                 work_queue.close()
 
-    def _send(self, batch: Batch, chunk: Chunk, until: datetime, at_hand: Mapping[str, bytes]) -> bool:
-        """Send one chunk, unless somebody else is quicker; False when the time is up or keys are refused."""
-        payload = at_hand.get(chunk.payload_key) or self.files.get(chunk.payload_key)
+    def _send(self, batch: Batch, chunk: Chunk, until: datetime, payloads: Mapping[str, bytes]) -> bool:
+        """Send a chunk unless another worker does; False if the time is up or the keys are refused."""
+        payload = payloads.get(chunk.payload_key) or self.files.get(chunk.payload_key)
         rows = rows_of(payload)[chunk.first : chunk.last]
         body = body_of(rows)
         if sha256_of(body) != chunk.sha256:
             raise WrongState(
-                f"the payload of chunk {chunk.chunk_id} of {batch.batch_id} is not the one planned"
+                f"chunk {chunk.chunk_id} of batch {batch.batch_id} was not sent: its payload has changed "
+                "since it was planned"
             )
         try:
             permit = self.gameball.permit_adjustments()
@@ -171,7 +178,7 @@ class ChunkSender:
         self, batch: Batch, intent: Chunk, rows: Sequence[bytes], body: bytes, permit: Permit
     ) -> None:
         if lease_is_over(intent, self.clock.now() + CLOCK_SKEW):
-            return  # frozen between intent and request: by now somebody else may have declared it in doubt
+            return  # frozen since the intent: another worker may have declared the chunk in doubt
         try:
             job_id = self.gameball.adjust_balances(body, permit)
         except GameballError as error:
@@ -179,26 +186,25 @@ class ChunkSender:
         except ConfigurationError as error:
             refusal = GameballUnauthorized(str(error))  # without readable keys, nothing was sent
         else:
-            self._keep_job(batch, intent, job_id)
+            self._record_job(batch, intent, job_id)
             return
-        # out of its handler, so that no later error carries Gameball's words into the log
+        # outside the handler, so that no later error carries Gameball's words into the log
         self._follow_up(batch, intent, rows, refusal)
 
-    def _keep_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
+    def _record_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
         submitted = intent.moved(ChunkState.SUBMITTED, job_id=job_id)
         try:
             self.store.save_chunk(batch, submitted)
         except WrongState:
-            self._keep_late_job(batch, intent, job_id)
+            self._record_late_job(batch, intent, job_id)
         log_event("chunk submitted", batch, submitted)
         if batch.pause_reason:
             resume_batch(self.store, batch.batch_id)
 
-    def _keep_late_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
-        """The answer came after the lease had run out: what was in doubt has a jobId after all.
+    def _record_late_job(self, batch: Batch, intent: Chunk, job_id: int) -> None:
+        """Record a jobId that came after the lease was over, for a chunk that is in doubt meanwhile.
 
-        Or the jobId is on record already: a write that took effect and whose answer was lost is repeated by
-        the AWS client, and the second time it is too late.
+        It may be recorded already: the AWS client repeats a write whose answer was lost.
         """
         chunks = self.store.chunks(batch.batch_id, batch.plan_id)
         stored = next(chunk for chunk in chunks if chunk.chunk_id == intent.chunk_id)
@@ -206,7 +212,8 @@ class ChunkSender:
             return
         if stored.state is not ChunkState.IN_DOUBT or stored.token != intent.token:
             raise WrongState(
-                f"chunk {intent.chunk_id} of {batch.batch_id} has job {job_id} and is {stored.state}"
+                f"job {job_id} can't be recorded: chunk {intent.chunk_id} of batch {batch.batch_id} "
+                f"is {stored.state}"
             )
         self.store.save_chunk(batch, stored.moved(ChunkState.SUBMITTED, job_id=job_id))
 
@@ -223,7 +230,7 @@ class ChunkSender:
                 log_event("chunk postponed", batch, intent, **facts)
             case FollowUp.SPLIT if intent.rows > 1:
                 self.store.split_chunk(batch, intent.moved(ChunkState.SPLIT), _halves(intent, rows))
-                log_event("chunk refused and split in two", batch, intent, **facts)
+                log_event("chunk refused and split", batch, intent, **facts)
             case FollowUp.SPLIT:
                 self.store.save_chunk(batch, intent.moved(ChunkState.REFUSED, error=message))
                 log_event("row refused", batch, intent, **facts)
@@ -239,7 +246,7 @@ class ChunkSender:
 
 
 def _halves(whole: Chunk, rows: Sequence[bytes]) -> tuple[Chunk, Chunk]:
-    """Cut a refused chunk in two, down to the row that is to blame."""
+    """Split a refused chunk in two; repeated, this finds the row that Gameball refuses."""
     middle = len(rows) // 2
     parts = ((0, middle), (middle, len(rows)))
     left, right = (

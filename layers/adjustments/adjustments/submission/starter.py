@@ -1,4 +1,4 @@
-"""Sets a batch going that was planned or approved: sends its first chunks, and starts the state machine."""
+"""Starts batches that were planned, approved or stopped: sends first chunks, starts the state machine."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,19 +17,19 @@ class Executions(Protocol):
     """The state machine."""
 
     def start(self, name: str, batch_id: str) -> None:
-        """Start it for a batch; a second start under the same name does nothing."""
+        """Start an execution for a batch; a second start under the same name does nothing."""
 
     def is_running(self, name: str) -> bool:
-        """Whether the start of this name has not ended."""
+        """Whether the execution of this name has not ended."""
 
 
-FIRST_SUBMIT: Final = timedelta(seconds=10)
-"""How long is sent before the state machine takes over: a small file is on its way at once."""
+FIRST_SUBMIT_TIME: Final = timedelta(seconds=10)
+"""How long to send before the state machine takes over: a small batch is sent at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchStarter:
-    """Sets batches going, for whoever takes a file and for a person who approves or stops one."""
+    """Starts batches, for submission and for people who approve or stop one."""
 
     store: BatchStore
     sender: ChunkSender
@@ -37,14 +37,17 @@ class BatchStarter:
     clock: Clock
 
     def start(self, batch: Batch, written: Snapshot | None = None) -> Batch:
-        """Send the first chunks and start the state machine; harmless when repeated.
+        """Send the first chunks and start the state machine; this may be repeated.
 
         Args:
             batch: the batch.
-            written: the batch and its first chunks, where they were written just now.
+            written: the batch and its first chunks, if they were written just now.
+
+        Returns:
+            The batch after that.
         """
         if batch.chunks and not batch.dry_run:
-            batch = self.sender.submit(batch.batch_id, self.clock.now() + FIRST_SUBMIT, written)
+            batch = self.sender.submit(batch.batch_id, self.clock.now() + FIRST_SUBMIT_TIME, written)
         self.executions.start(execution_name(batch.batch_id, 1), batch.batch_id)
         if batch.executions:
             return batch

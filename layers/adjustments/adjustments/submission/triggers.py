@@ -1,4 +1,4 @@
-"""Takes what was dropped: plans it, and sets it going."""
+"""Submits files: plans the batch of a file, and starts it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from adjustments.submission.plan import Drop
 from adjustments.submission.planner import PlannerPorts, plan_batch
 from adjustments.submission.starter import BatchStarter
 
-TICK_LATE_MAX: Final = timedelta(hours=6)
-"""How late a tick of the recurring schedule may come; retries of the queue are within it."""
+TICK_DELAY_MAX: Final = timedelta(hours=6)
+"""How late a tick of the recurring schedule may come; longer than the retries of the queue take."""
 
 INBOX: Final = "inbox/"
 RECURRING: Final = "recurring/"
@@ -27,7 +27,7 @@ _ENDINGS: Final = (".csv", ".csv.gz")
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionTriggers:
-    """Submits dropped files: objects in the inbox, and at each tick of the schedule those that recur.
+    """Submits objects of the inbox, and at each tick of the schedule the recurring files.
 
     Args:
         notify: notifies people of a batch's status.
@@ -43,71 +43,84 @@ class SubmissionTriggers:
     clock: Clock
 
     def submit_object(self, key: str, version_id: str | None) -> Batch | None:
-        """Take an object that was dropped into the inbox; None where its name says that it is no CSV.
+        """Submit an object that was created in the inbox.
 
         Args:
             key: the object's key.
-            version_id: its version, None where the event did not tell (the newest is meant).
+            version_id: its version; None for the newest, where the event named none.
+
+        Returns:
+            The batch; None if the key is not that of a CSV file.
         """
         if not _is_csv_in(INBOX, key):
             return None
         opened = self.files.open(key, version_id)
-        return self.take(_drop_of(opened.stored)._replace(blocks=opened.blocks))
+        return self.submit(_drop_of(opened.stored)._replace(blocks=opened.blocks))
 
     def drop_of(self, stored: StoredObject) -> Drop | None:
-        """Name the batch that an object in the inbox becomes; None where its name says that it is no CSV."""
+        """Name the batch of an object in the inbox; None if the key is not that of a CSV file."""
         return _drop_of(stored) if _is_csv_in(INBOX, stored.key) else None
 
     def submit_recurring(self, due_at: datetime) -> Iterator[Batch]:
-        """Take every file under ``recurring/`` anew; the same tick twice makes no second batch.
+        """Submit every file under ``recurring/``; the same tick twice makes no second batch.
 
-        A tick that comes hours late, after an outage, is told to people and not silently made up for. A file
-        that fails does not keep the others from being taken; raises ExceptionGroup in the end.
+        Of a tick that comes hours late, after an outage, people are notified, and nothing is submitted.
 
         Args:
             due_at: when the schedule was due, UTC.
+
+        Yields:
+            The batches.
+
+        Raises:
+            ExceptionGroup: some files could not be submitted; all others were.
         """
-        if self.clock.now() > due_at + TICK_LATE_MAX:
+        if self.clock.now() > due_at + TICK_DELAY_MAX:
             self.notify_missed_tick(due_at)
             return
         errors: list[Exception] = []
         for key in self.files.names(RECURRING):
             if _is_csv_in(RECURRING, key):
                 try:
-                    yield self.take(self._recurring_drop(key, due_at))
+                    yield self.submit(self._recurring_drop(key, due_at))
                 except Exception as error:
                     errors.append(error)
         if errors:
-            raise ExceptionGroup(f"not every file could be taken for {due_at.isoformat()}", errors)
+            due = due_at.isoformat()
+            raise ExceptionGroup(f"{len(errors)} recurring files could not be submitted for {due}", errors)
 
     def _recurring_drop(self, key: str, due_at: datetime) -> Drop:
         stored, blocks = self.files.open(key, None)
         identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
         return Drop(stored, batch_id(key, due_at, identity), is_named=True, blocks=blocks)
 
-    def take(self, drop: Drop) -> Batch:
-        """Plan a drop and set it going; for one that is going already, make sure that it is."""
+    def submit(self, drop: Drop) -> Batch:
+        """Plan the batch of a file and start it; both steps may be repeated.
+
+        Returns:
+            The batch after that.
+        """
         try:
-            return self._take(drop)
+            return self._plan_and_start(drop)
         except Exception as error:
-            log_failure("batch not taken", drop.batch_id, error)
+            log_failure("batch not submitted", drop.batch_id, error)
             raise
 
-    def _take(self, drop: Drop) -> Batch:
+    def _plan_and_start(self, drop: Drop) -> Batch:
         planned = plan_batch(drop, self.planner_ports)
         batch = planned.batch
         if batch.status is BatchStatus.AWAITING_APPROVAL:
-            return self._tell_of_waiting(batch)
+            return self._notify_awaiting_approval(batch)
         if batch.status.is_final:
             return batch
         return self.starter.start(batch, planned if planned.chunks else None)
 
-    def _tell_of_waiting(self, batch: Batch) -> Batch:
-        """Tell that a person has to approve; where that fails the sweep tells, and the batch is taken."""
+    def _notify_awaiting_approval(self, batch: Batch) -> Batch:
+        """Notify people that they have to approve; if that fails, the sweep does it."""
         try:
             return self.notify(batch.batch_id)
         except (WrongState, ExceptionGroup):
-            log_warning("not told of yet", batch)
+            log_warning("notification not sent", batch)
             return self.store.batch(batch.batch_id)
 
 

@@ -1,4 +1,4 @@
-"""Hands out a batch's chunks to the workers that send them and ask for their jobs."""
+"""Hands out the chunks of a batch to the workers that send them and poll their jobs."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,44 +9,43 @@ from adjustments.batches.states import ChunkState
 
 
 class WorkQueue:
-    """The chunks that may be sent, and those whose jobs may be asked for, one for each worker that comes.
+    """The chunks to send, and those whose jobs are to be polled; each is handed out to one worker.
 
-    After every so many, one worker looks at the batch anew while the others go on sending: to wait for all of
-    them at each look left a tenth of the rate limiter unused (docs/decisions.md).
+    After some chunks one worker refreshes the queue, while the others go on sending. Were they to wait for
+    each other at each refresh, a tenth of the rate limit would go unused (docs/decisions.md).
 
     Args:
-        chunks: what there is to do, in order.
-        chunks_a_look: how many are handed out between two looks.
-        look: what there is to do now, given the chunk whose job was asked for last; nothing where sending has
-            to end.
+        chunks: what to do first, in order.
+        chunks_per_refresh: how many chunks are handed out between two refreshes.
+        refresh: returns what to do now, given the id of the chunk polled last; nothing if sending has to end.
     """
 
     def __init__(
-        self, chunks: Sequence[Chunk], chunks_a_look: int, look: Callable[[str], Sequence[Chunk]]
+        self, chunks: Sequence[Chunk], chunks_per_refresh: int, refresh: Callable[[str], Sequence[Chunk]]
     ) -> None:
         self._waiting = deque(chunks)
-        self._chunks_a_look = chunks_a_look
-        self._look = look
-        self._left = chunks_a_look
-        self._looks = self._newest = 0
-        self._taken: set[tuple[str, int]] = set()
-        self._asked = ""
+        self._chunks_per_refresh = chunks_per_refresh
+        self._refresh = refresh
+        self._left = chunks_per_refresh
+        self._refreshes_begun = self._newest_refresh = 0
+        self._sent: set[tuple[str, int]] = set()
+        self._last_polled = ""
         self.is_closed = False
         self._lock = Lock()
 
     def take(self) -> Chunk | None:
-        """The next chunk; None when there is none."""
-        if number := self._due_look():
-            self._renew(number, self._look(self._asked))
+        """Take the next chunk; None if there is none."""
+        if number := self._begin_refresh():
+            self._replace(number, self._refresh(self._last_polled))
         with self._lock:
             if not self._waiting:
                 return None
             chunk = self._waiting.popleft()
             self._left -= 1
-            if chunk.state is ChunkState.SUBMITTED:  # it may be asked for again
-                self._asked = chunk.chunk_id
+            if chunk.state is ChunkState.SUBMITTED:  # it may be polled again
+                self._last_polled = chunk.chunk_id
             else:
-                self._taken.add((chunk.chunk_id, chunk.version))
+                self._sent.add((chunk.chunk_id, chunk.version))
             return chunk
 
     def close(self) -> None:
@@ -55,19 +54,19 @@ class WorkQueue:
             self.is_closed = True
             self._waiting.clear()
 
-    def _due_look(self) -> int:
-        """The number of the look that this worker has to make; 0 for none."""
+    def _begin_refresh(self) -> int:
+        """The number of the refresh that this worker has to make; 0 if none is due."""
         with self._lock:
             if self._left > 0 or not self._waiting:
                 return 0
-            self._left = self._chunks_a_look
-            self._looks += 1
-            return self._looks
+            self._left = self._chunks_per_refresh
+            self._refreshes_begun += 1
+            return self._refreshes_begun
 
-    def _renew(self, number: int, chunks: Sequence[Chunk]) -> None:
-        """Go on with what was seen, but for what a worker has in hand already, and not by an older look."""
+    def _replace(self, number: int, chunks: Sequence[Chunk]) -> None:
+        """Replace what waits, unless a newer refresh did; chunks that were handed out are left out."""
         with self._lock:
-            if not self.is_closed and number > self._newest:
-                self._newest = number
-                fresh = (chunk for chunk in chunks if (chunk.chunk_id, chunk.version) not in self._taken)
+            if not self.is_closed and number > self._newest_refresh:
+                self._newest_refresh = number
+                fresh = (chunk for chunk in chunks if (chunk.chunk_id, chunk.version) not in self._sent)
                 self._waiting = deque(fresh)
