@@ -43,7 +43,7 @@ def submit_batches(message: str) -> Iterator[Batch]:
         return
     if trigger.bucket != app.settings.bucket.name:
         raise RequestRefused("foreign_bucket", "the event is about another bucket than that of this stack")
-    batch = app.triggers.submit_object(trigger.key, trigger.version_id)
+    batch = app.triggers.submit_object(trigger.key, trigger.version_id, trigger.created_at)
     if batch:
         yield batch
 

@@ -9,7 +9,7 @@ import pytest
 
 from adjustments.aws.bucket import BucketFiles
 from adjustments.batches.files import Files, StoredObject
-from adjustments.core.errors import NotFound, WrongState
+from adjustments.core.errors import FileUnreadable, NotFound, WrongState
 from local.aws import Aws
 from tests.fakes.memory import ManualClock, MemoryFiles
 
@@ -67,6 +67,44 @@ def drop(files: Files, request: pytest.FixtureRequest) -> Dropping:
         return files.describe(key, put["VersionId"])
 
     return put
+
+
+def test_object_in_an_archive_can_be_named_and_says_why_it_can_not_be_read(
+    files: Files, request: pytest.FixtureRequest
+):
+    key = "inbox/cold.csv"
+    if isinstance(files, MemoryFiles):
+        files.drop(key, b"a,b\n")
+        files.unreadable[key] = "the file is archived (storage class GLACIER)"
+    else:
+        aws: Aws = request.getfixturevalue("aws")
+        aws.s3.put_object(Bucket=files.bucket, Key=key, Body=b"a,b\n", StorageClass="GLACIER")
+    opened = files.open(key, None)
+    assert (opened.stored.key, opened.stored.size_bytes) == (key, 4)
+    for blocks in (opened.blocks, files.blocks(opened.stored)):
+        with pytest.raises(FileUnreadable, match="GLACIER"):
+            next(blocks)
+
+
+def test_object_with_a_key_of_its_uploader_can_be_named_and_says_why_it_can_not_be_read(
+    files: Files, request: pytest.FixtureRequest
+):
+    key = "inbox/secret.csv"
+    if isinstance(files, MemoryFiles):
+        files.drop(key, b"a,b\n")
+        files.unreadable[key] = "the file is encrypted with a key that only its uploader has (SSE-C)"
+    else:
+        aws: Aws = request.getfixturevalue("aws")
+        aws.s3.put_object(
+            Bucket=files.bucket,
+            Key=key,
+            Body=b"a,b\n",
+            SSECustomerAlgorithm="AES256",
+            SSECustomerKey="k" * 32,
+        )
+    opened = files.open(key, None)
+    with pytest.raises(FileUnreadable, match="SSE-C"):
+        next(opened.blocks)
 
 
 def write(files: Files, key: str, pieces: Iterator[bytes]) -> None:

@@ -64,8 +64,8 @@ class Scenes:
         self._amount = 0
         self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
             "SubmitBatch": (
-                self.drop, self.drop_of_version, self.drop_of_repeats, self.tick, self.tick_of_old_encoding,
-                self.late_tick,
+                self.drop, self.drop_of_version, self.drop_of_repeats, self.drop_archived, self.tick,
+                self.tick_of_old_encoding, self.late_tick,
             ),
             "PollJobs": (self.poll, self.poll_dry_run),
             "SubmitMore": (self.submit_more, self.submit_more_and_collect),
@@ -132,6 +132,13 @@ class Scenes:
         """Its chunks are cut anew, from those that were kept."""
         key, _ = self._put("inbox/", times=2)
         return lambda: self._take(_created(self._bucket, key))
+
+    def drop_archived(self) -> Act:
+        """It can't be read, and is named by the list of versions. The emulator does not know the condition of
+        the bucket policy that would refuse it.
+        """
+        key, version = self._put("inbox/", StorageClass="GLACIER")
+        return lambda: self._take(_created(self._bucket, key, version))
 
     def tick(self) -> Act:
         self._put("recurring/")
@@ -437,12 +444,15 @@ class Scenes:
         metadata: Mapping[str, str] | None = None,
         times: int = 1,
         encoding: str = "utf-8",
+        **options: Any,
     ) -> tuple[str, str]:
         """Drop a file whose content was never dropped before; its key and version."""
         key = f"{prefix}{uuid.uuid4().hex}.csv"
         lines = [f"{name},{self._fresh()},Café" for _ in range(times) for name in _customers(rows)]
         body = "\n".join(["customerId,amount,reason", *lines, ""]).encode(encoding)
-        put = self._aws.s3.put_object(Bucket=self._bucket, Key=key, Body=body, Metadata=dict(metadata or {}))
+        put = self._aws.s3.put_object(
+            Bucket=self._bucket, Key=key, Body=body, Metadata=dict(metadata or {}), **options
+        )
         return key, put["VersionId"]
 
     def _fresh(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
-from adjustments.core.errors import ConfigurationError, NotFound, WrongState
+from adjustments.core.errors import ConfigurationError, FileUnreadable, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
 from adjustments.gameball.credentials import Credentials, read_credentials
@@ -173,6 +173,8 @@ class MemoryFiles:
         self._clock = clock
         self._versions: dict[str, list[tuple[StoredObject, bytes]]] = {}
         self._dropped = 0
+        self.unreadable: dict[str, str] = {}
+        """Keys of objects that can't be read, with the reason."""
 
     def drop(self, key: str, body: bytes, metadata: Mapping[str, str] | None = None) -> StoredObject:
         """Put an object there as a person would, metadata and all."""
@@ -195,11 +197,13 @@ class MemoryFiles:
         return self._find(key, version_id)[0]
 
     def open(self, key: str, version_id: str | None) -> OpenedObject:
-        stored, body = self._find(key, version_id)
-        return OpenedObject(stored, (body[start : start + 4096] for start in range(0, len(body), 4096)))
+        stored = self._find(key, version_id)[0]
+        return OpenedObject(stored, self.blocks(stored))
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         body = self._find(source.key, source.version_id)[1]
+        if source.key in self.unreadable:
+            raise FileUnreadable("file_unreadable", self.unreadable[source.key])
         for start in range(0, len(body), 4096):
             yield body[start : start + 4096]
 

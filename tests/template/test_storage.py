@@ -68,7 +68,7 @@ def test_what_is_dropped_stays_as_long_as_the_batch_that_refers_to_it_can_be_rev
 @pytest.mark.parametrize("type_", ["AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"])
 def test_only_tls_is_let_in(type_: str):
     [policy] = properties(type_).values()
-    [denied] = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+    denied = next(s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny")
     assert denied["Principal"] == "*"
     assert denied["Action"] in ("s3:*", "sns:Publish")
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -80,6 +80,21 @@ def test_tls_is_demanded_for_the_bucket_and_its_objects():
         {"Fn::GetAtt": ["Bucket", "Arn"]},
         {"Fn::Sub": "${Bucket.Arn}/*"},
     ]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}},
+        {"StringEquals": {"s3:x-amz-storage-class": ["GLACIER", "DEEP_ARCHIVE"]}},
+    ],
+    ids=["SSE-C", "archives"],
+)
+def test_bucket_refuses_what_could_never_be_read(condition: dict[str, object]):
+    [policy] = properties("AWS::S3::BucketPolicy").values()
+    [denied] = [s for s in policy["PolicyDocument"]["Statement"] if s["Condition"] == condition]
+    assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:PutObject")
+    assert denied["Resource"] == {"Fn::Sub": "${Bucket.Arn}/*"}
 
 
 def test_table_is_encrypted_and_can_be_restored_to_any_second():

@@ -1,12 +1,14 @@
 """From the drop to the batch: the same drop is the same batch, a bad file is a batch too, and guards hold."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from adjustments.administration.service import ApprovalRequest
-from adjustments.batches.files import OpenedObject
+from adjustments.batches.files import OpenedObject, StoredObject
 from adjustments.batches.states import BatchStatus
+from adjustments.core.errors import NotFound
 from adjustments.submission import chunk_builder
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import START
@@ -66,6 +68,51 @@ def test_file_that_is_refused_is_a_batch_that_says_why(text: str, told: str):
     assert world.result(ended, "results.csv").splitlines() == [
         "line,customerId,amount,reason,status,message,jobId"
     ]
+
+
+def test_file_that_nobody_can_read_is_a_batch_that_says_why():
+    world = World(MemoryGameball())
+    world.files.unreadable["inbox/file.csv"] = "the file is archived. Upload it again"
+    ended = world.run(world.drop(THREE))
+    assert (ended.status, ended.refusal) == (BatchStatus.REJECTED, "the file is archived. Upload it again")
+    assert json.loads(world.result(ended, "summary.json"))["message"] == ended.refusal
+
+
+def test_file_that_was_deleted_before_it_was_read_is_a_batch_that_says_so():
+    world = World(MemoryGameball())
+    first = world.triggers.submit_object("inbox/file.csv", "gone", START)
+    again = world.triggers.submit_object("inbox/file.csv", "gone", START)
+    assert first is not None and again is not None
+    assert first.batch_id == again.batch_id
+    assert "deleted before it could be read" in world.run(first).refusal
+
+
+def test_file_that_is_deleted_while_it_is_read_is_a_batch_that_says_so():
+    world = World(MemoryGameball())
+    text = "customerId,amount,reason\n" + "a,1,caf\xe9\n" * 3  # read a second time, as Windows-1252
+    world.files.drop("inbox/file.csv", text.encode("cp1252"))
+    blocks = world.files.blocks
+
+    def gone(source: StoredObject) -> Iterator[bytes]:
+        world.files.blocks = absent  # type: ignore[method-assign]
+        return blocks(source)
+
+    def absent(source: StoredObject) -> Iterator[bytes]:
+        raise NotFound("there is no such object")
+
+    world.files.blocks = gone  # type: ignore[method-assign]
+    batch = world.triggers.submit_object("inbox/file.csv", None)
+    assert batch is not None
+    assert "deleted before it could be read" in batch.refusal
+
+
+def test_recurring_file_that_is_deleted_while_the_folder_is_read_does_not_fail_the_tick():
+    world = World(MemoryGameball())
+    world.files.drop("recurring/a.csv", THREE.encode())
+    names = world.files.names
+    world.files.names = lambda prefix: ["recurring/gone.csv", *names(prefix)]  # type: ignore[method-assign]
+    [batch] = world.triggers.submit_recurring(world.clock.now())
+    assert batch.source.key == "recurring/a.csv"
 
 
 def test_dry_run_sends_nothing_and_ends_validated():

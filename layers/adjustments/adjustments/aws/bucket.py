@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
-from adjustments.core.errors import NotFound, WrongState
+from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject, open_unreadable
+from adjustments.core.errors import FileUnreadable, NotFound, WrongState
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,7 +27,27 @@ _PACKED_FROM: Final = 1_024
 """Bytes from which a small object is stored compressed."""
 
 _TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
-_ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+_ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
+"""How S3 answers where there is no such object; MethodNotAllowed where the version is a delete marker."""
+
+_UNUSABLE_KEY: Final = frozenset(
+    {"KMS.DisabledException", "KMS.InvalidStateException", "KMS.KMSInvalidStateException"}
+    | {"KMS.NotFoundException"}
+)
+"""How S3 answers where the KMS key of an object is disabled, deleted, or not there."""
+
+_ARCHIVED_MESSAGE: Final = (
+    "the file is archived (storage class {}) and can't be read at once: nothing of it was sent. Upload it "
+    "again in storage class STANDARD"
+)
+_CUSTOMER_KEY_MESSAGE: Final = (
+    "the file is encrypted with a key that only its uploader has (SSE-C): nothing of it was sent. Upload it "
+    "again without that key"
+)
+_KMS_KEY_MESSAGE: Final = (
+    "the file is encrypted with a KMS key that this stack may not use: nothing of it was sent. Upload it "
+    "again with the bucket's own encryption"
+)
 _CHANGED: Final = _TAKEN | {"NoSuchKey"}
 """How S3 answers where the object is not the one that a conditional write may replace."""
 
@@ -37,25 +57,27 @@ class BucketFiles:
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
-        self._bucket = bucket
+        self.bucket = bucket
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         """See ``Files``."""
         with _absence_told(key):
-            head = self._client.head_object(Bucket=self._bucket, Key=key, **_version(version_id))
+            head = self._client.head_object(Bucket=self.bucket, Key=key, **_version(version_id))
         return self._described(key, version_id, head)
 
     def open(self, key: str, version_id: str | None) -> OpenedObject:
         """See ``Files``."""
-        with _absence_told(key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
+        try:
+            answer = self._get(key, version_id)
+        except FileUnreadable as unreadable:
+            return open_unreadable(self._listed(key, version_id), unreadable.message)
         return OpenedObject(
             self._described(key, version_id, answer), answer["Body"].iter_chunks(_BLOCK_BYTES)
         )
 
     def _described(self, key: str, version_id: str | None, answer: Any) -> StoredObject:
         return StoredObject(
-            bucket=self._bucket,
+            bucket=self.bucket,
             key=key,
             version_id=answer.get("VersionId", version_id or ""),
             size_bytes=answer["ContentLength"],
@@ -65,22 +87,72 @@ class BucketFiles:
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         """See ``Files``."""
-        with _absence_told(source.key):
-            answer = self._client.get_object(
-                Bucket=self._bucket, Key=source.key, **_version(source.version_id)
-            )
-        yield from answer["Body"].iter_chunks(_BLOCK_BYTES)
+        yield from self._get(source.key, source.version_id)["Body"].iter_chunks(_BLOCK_BYTES)
+
+    def _get(self, key: str, version_id: str | None) -> Any:
+        """Begin to read an object; raises NotFound or FileUnreadable."""
+        try:
+            with _absence_told(key):
+                return self._client.get_object(Bucket=self.bucket, Key=key, **_version(version_id))
+        except ClientError as error:
+            message = self._why_unreadable(error, key, version_id)
+            if not message:
+                raise
+            raise FileUnreadable("file_unreadable", message) from error
+
+    def _why_unreadable(self, error: ClientError, key: str, version_id: str | None) -> str:
+        """Say why an object can't be read, now or later; empty where S3's answer may be an outage of ours.
+
+        An object whose key we may not use and a right that our role lacks are both AccessDenied.
+        """
+        match _code_of(error):
+            case "InvalidObjectState":
+                told: Any = {**error.response["Error"], **error.response}
+                return _ARCHIVED_MESSAGE.format(
+                    told.get("StorageClass") or told.get("AccessTier") or "unknown"
+                )
+            case "InvalidRequest":
+                return _CUSTOMER_KEY_MESSAGE
+            case "AccessDenied" if self._is_encrypted_by_kms(key, version_id):
+                return _KMS_KEY_MESSAGE
+            case code if code in _UNUSABLE_KEY:
+                return _KMS_KEY_MESSAGE
+        return ""
+
+    def _is_encrypted_by_kms(self, key: str, version_id: str | None) -> bool:
+        """Whether a key of KMS is needed to read the object; to look at it, none is needed."""
+        try:
+            head = self._client.head_object(Bucket=self.bucket, Key=key, **_version(version_id))
+        except ClientError:
+            return False
+        return head.get("ServerSideEncryption", "").startswith("aws:kms")
+
+    def _listed(self, key: str, version_id: str | None) -> StoredObject:
+        """Look at an object that can't be read, in the list of versions, where no key is needed."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
+        for page in pages:
+            for entry in page.get("Versions", []):
+                if entry["Key"] == key and version_id in (None, entry["VersionId"]):
+                    return self._stored(entry)
+                if entry["Key"] > key:
+                    break
+        raise NotFound(f"there is no object {key}")
+
+    def _stored(self, entry: Any) -> StoredObject:
+        return StoredObject(
+            self.bucket, entry["Key"], entry["VersionId"], entry["Size"], entry["LastModified"], metadata={}
+        )
 
     def get(self, key: str) -> bytes:
         """See ``Files``."""
         with _absence_told(key):
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
         body = answer["Body"].read()
         return gzip.decompress(body) if answer.get("ContentEncoding") == "gzip" else body
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """See ``Files``."""
-        self._client.put_object(Bucket=self._bucket, Key=key, ContentType=content_type, **packed(body))
+        self._client.put_object(Bucket=self.bucket, Key=key, ContentType=content_type, **packed(body))
 
     @contextmanager
     def put_many(self) -> Iterator[Put]:
@@ -101,7 +173,7 @@ class BucketFiles:
         """See ``Files``."""
         try:
             self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
+                Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
             )
         except ClientError as error:
             if _code_of(error) in _TAKEN:
@@ -111,21 +183,21 @@ class BucketFiles:
 
     def link(self, key: str, seconds: int) -> str:
         """See ``Files``."""
-        target = {"Bucket": self._bucket, "Key": key}
+        target = {"Bucket": self.bucket, "Key": key}
         return self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=seconds)
 
     def tag(self, key: str) -> str:
         """See ``Files``."""
         try:
             with _absence_told(key):
-                return self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
+                return self._client.head_object(Bucket=self.bucket, Key=key)["ETag"]
         except NotFound:
             return ""
 
     @contextmanager
     def writer(self, key: str, content_type: str, replaces: str | None = None) -> Iterator[ObjectWriter]:
         """See ``Files``."""
-        upload = _Upload(self._client, self._bucket, key, content_type, replaces)
+        upload = _Upload(self._client, self.bucket, key, content_type, replaces)
         try:
             yield upload
             upload.finish()
@@ -137,26 +209,16 @@ class BucketFiles:
 
     def names(self, prefix: str) -> list[str]:
         """See ``Files``."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def versions(self, prefix: str, since: datetime, until: datetime) -> Iterator[StoredObject]:
         """See ``Files``."""
-        pages = self._client.get_paginator("list_object_versions").paginate(
-            Bucket=self._bucket, Prefix=prefix
-        )
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
         for page in pages:
             for entry in page.get("Versions", []):
-                modified_at = entry["LastModified"]
-                if since <= modified_at < until:
-                    yield StoredObject(
-                        self._bucket,
-                        entry["Key"],
-                        entry["VersionId"],
-                        entry["Size"],
-                        modified_at,
-                        metadata={},
-                    )
+                if since <= entry["LastModified"] < until:
+                    yield self._stored(entry)
 
 
 def packed(body: bytes) -> Any:

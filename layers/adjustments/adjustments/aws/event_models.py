@@ -1,7 +1,7 @@
 """What the functions receive from AWS's services and from the state machine."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from adjustments.core.errors import RequestRefused
@@ -18,6 +18,7 @@ class ObjectCreated(NamedTuple):
     bucket: str
     key: str
     version_id: str | None
+    created_at: datetime | None = None
 
 
 class Tick(NamedTuple):
@@ -41,7 +42,7 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | Tick:
             "source": "aws.s3",
             "detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **others}},
         } if isinstance(version_id := others.get("version-id"), str | None):
-            return ObjectCreated(bucket, key, version_id)
+            return ObjectCreated(bucket, key, version_id, _instant(event.get("time")))
         case {"source": "aws.scheduler", "time": str(time)} if due := _instant(time):
             return Tick(due)
         case {"source": "aws.s3" | "aws.scheduler" as source}:
@@ -49,13 +50,13 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | Tick:
     raise RequestRefused("unknown_event", f"no event for this queue: source {event.get('source')!r}")
 
 
-def _instant(text: str) -> datetime | None:
-    """A time with its zone; None where the text is none."""
+def _instant(text: object) -> datetime | None:
+    """A time with its zone, in UTC; None where the text is none."""
     try:
-        instant = datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return instant if instant.tzinfo else None
+    return instant.astimezone(UTC) if instant and instant.tzinfo else None
 
 
 def step_deadline(now: datetime, remaining_ms: int) -> datetime:

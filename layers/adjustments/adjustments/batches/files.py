@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from adjustments.core.errors import FileUnreadable
+
 
 class StoredObject(NamedTuple):
     """One version of one object, as it lies in the bucket."""
@@ -26,6 +28,15 @@ class OpenedObject(NamedTuple):
     blocks: Iterator[bytes]
 
 
+def open_unreadable(stored: StoredObject, message: str) -> OpenedObject:
+    """Open an object that can't be read: reading it raises FileUnreadable, which says why."""
+
+    def fail(error: FileUnreadable) -> bytes:
+        raise error
+
+    return OpenedObject(stored, map(fail, [FileUnreadable("file_unreadable", message)]))
+
+
 class ObjectWriter(Protocol):
     """An object that is being written; it appears whole, or not at all."""
 
@@ -40,14 +51,21 @@ Put = Callable[[str, bytes, str], None]
 class Files(Protocol):
     """The bucket."""
 
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         """Look at an object, its newest version where none is named; raises NotFound."""
 
     def open(self, key: str, version_id: str | None) -> OpenedObject:
-        """Look at an object as ``describe`` does, and begin to read it; raises NotFound."""
+        """Look at an object as ``describe`` does, and begin to read it; raises NotFound.
+
+        Of an object that can't be read as it is, reading the blocks raises FileUnreadable.
+        """
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
-        """Stream exactly this version's bytes."""
+        """Stream exactly this version's bytes; raises NotFound or FileUnreadable."""
 
     def get(self, key: str) -> bytes:
         """Read a small object; raises NotFound."""

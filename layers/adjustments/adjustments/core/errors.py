@@ -5,7 +5,8 @@
     AdjustmentsError
     ├── InputError                 a file, body or event is wrong; the message says what to do
     │   ├── FileRefused            a whole file is refused; nothing of it was sent
-    │   │   └── NotUtf8            not valid UTF-8: read the file again as Windows-1252
+    │   │   ├── NotUtf8            not valid UTF-8: read the file again as Windows-1252
+    │   │   └── FileUnreadable     the object is there, and nobody but its uploader can read it as it is
     │   └── RequestRefused         an API body or an event is refused
     │       └── RequestTooLarge    an API body or an event is too large
     ├── NotFound                   no such batch
@@ -48,6 +49,10 @@ class FileRefused(InputError):
 
 class NotUtf8(FileRefused):
     """The file is not valid UTF-8; it may be read again as Windows-1252."""
+
+
+class FileUnreadable(FileRefused):
+    """The object can't be read, now or later: it is archived, encrypted with a key of others, or deleted."""
 
 
 class RequestRefused(InputError):

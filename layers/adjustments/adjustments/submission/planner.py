@@ -19,7 +19,7 @@ from adjustments.batches.records import Batch, Counts, Source
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
 from adjustments.core.decimals import plain
-from adjustments.core.errors import FileRefused, NotFound, NotUtf8
+from adjustments.core.errors import FileRefused, FileUnreadable, NotFound, NotUtf8
 from adjustments.core.printable import shown
 from adjustments.core.runtime import Clock, Ids
 from adjustments.submission import chunk_builder
@@ -36,6 +36,11 @@ DEADLINE: Final = timedelta(hours=6)
 
 IGNORED_COLUMNS_SHOWN_MAX: Final = 20
 """Ignored columns that the summary names."""
+
+DELETED_MESSAGE: Final = (
+    "the file was deleted before it could be read, so this batch sent nothing. If no other batch shows it as "
+    "done, upload it again"
+)
 
 _ENCODINGS: Final = {"cp1252": "Windows-1252 (not valid UTF-8)"}
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -92,7 +97,7 @@ def _read_as(
     encoding: str | None, blank: Batch, drop: Drop, ports: PlannerPorts
 ) -> tuple[Batch, PlannedChunks]:
     reader = CsvReader(
-        drop.blocks or ports.files.blocks(drop.stored),
+        drop.blocks or _blocks(drop, ports),
         amount_max=ports.rules.amount_max,
         gzipped=drop.stored.key.lower().endswith(".gz"),
         encoding=encoding,
@@ -109,6 +114,14 @@ def _read_as(
     built = builder.build()
     batch = _planned(blank, builder.totals, built, reader.format, ports.rules)
     return batch, PlannedChunks(built.chunks, built.first_body)
+
+
+def _blocks(drop: Drop, ports: PlannerPorts) -> Iterator[bytes]:
+    """Read the object from its beginning; raises FileUnreadable where it was deleted meanwhile."""
+    try:
+        yield from ports.files.blocks(drop.stored)
+    except NotFound as absent:
+        raise FileUnreadable("file_unreadable", DELETED_MESSAGE) from absent
 
 
 def _planned(

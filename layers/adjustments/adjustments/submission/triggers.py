@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from adjustments.aws.event_log import log_failure, log_warning
-from adjustments.batches.files import Files, StoredObject
+from adjustments.batches.files import Files, StoredObject, open_unreadable
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
-from adjustments.core.errors import WrongState
+from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import batch_id
 from adjustments.core.runtime import Clock
 from adjustments.submission.plan import Drop
-from adjustments.submission.planner import PlannerPorts, plan_batch
+from adjustments.submission.planner import DELETED_MESSAGE, PlannerPorts, plan_batch
 from adjustments.submission.starter import BatchStarter
 
 TICK_DELAY_MAX: Final = timedelta(hours=6)
@@ -42,19 +42,32 @@ class SubmissionTriggers:
     notify_missed_tick: Callable[[datetime], None]
     clock: Clock
 
-    def submit_object(self, key: str, version_id: str | None) -> Batch | None:
+    def submit_object(
+        self, key: str, version_id: str | None, created_at: datetime | None = None
+    ) -> Batch | None:
         """Submit an object that was created in the inbox.
 
         Args:
             key: the object's key.
             version_id: its version; None for the newest, where the event named none.
+            created_at: when the object was created, as the event says; with it, a version that was deleted
+                meanwhile becomes a refused batch.
 
         Returns:
             The batch; None if the key is not that of a CSV file.
+
+        Raises:
+            NotFound: there is no such object, and too little is known to name a batch by.
         """
         if not _is_csv_in(INBOX, key):
             return None
-        opened = self.files.open(key, version_id)
+        try:
+            opened = self.files.open(key, version_id)
+        except NotFound:
+            if version_id is None or created_at is None:
+                raise
+            deleted = StoredObject(self.files.bucket, key, version_id, 0, created_at, metadata={})
+            opened = open_unreadable(deleted, DELETED_MESSAGE)
         return self.submit(_drop_of(opened.stored)._replace(blocks=opened.blocks))
 
     def drop_of(self, stored: StoredObject) -> Drop | None:
@@ -82,15 +95,20 @@ class SubmissionTriggers:
         for key in self.files.names(RECURRING):
             if _is_csv_in(RECURRING, key):
                 try:
-                    yield self.submit(self._recurring_drop(key, due_at))
+                    if drop := self._recurring_drop(key, due_at):
+                        yield self.submit(drop)
                 except Exception as error:
                     errors.append(error)
         if errors:
             due = due_at.isoformat()
             raise ExceptionGroup(f"{len(errors)} recurring files could not be submitted for {due}", errors)
 
-    def _recurring_drop(self, key: str, due_at: datetime) -> Drop:
-        stored, blocks = self.files.open(key, None)
+    def _recurring_drop(self, key: str, due_at: datetime) -> Drop | None:
+        """Open a recurring file; None where it was deleted since the folder was listed."""
+        try:
+            stored, blocks = self.files.open(key, None)
+        except NotFound:
+            return None
         identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
         return Drop(stored, batch_id(key, due_at, identity), is_named=True, blocks=blocks)
 
