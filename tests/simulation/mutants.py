@@ -18,9 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from adjustments.administration.sweeper import Sweeper
-from adjustments.batches import chunk_cursor as looking
-from adjustments.batches import chunking, lookup_rounds, outcomes, states
-from adjustments.batches import next_step as progress
+from adjustments.batches import chunk_cursor, chunking, lookup_rounds, outcomes, states
+from adjustments.batches import next_step as steps
 from adjustments.batches.chunk_cursor import Snapshot
 from adjustments.batches.lookup_rounds import DoubtfulRow
 from adjustments.batches.next_step import NextStep
@@ -31,11 +30,7 @@ from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import GameballRefused, OutcomeUnknown, WrongState
 from adjustments.gameball import retry_policy
 from adjustments.gameball.retry_policy import FollowUp
-from adjustments.polling import job_client as asking
-from adjustments.polling import job_collector as collecting
-from adjustments.polling import job_status as jobs
-from adjustments.polling import poller as polling
-from adjustments.polling import settlement as settling
+from adjustments.polling import job_client, job_collector, job_status, poller, settlement
 from adjustments.polling.job_status import JobStatus
 from adjustments.polling.job_stopper import JobStopper
 from adjustments.polling.poller import Poller
@@ -46,8 +41,7 @@ from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter
 from adjustments.results.result_files import ResultFiles
 from adjustments.results.result_rows import ResultRow, ResultRows
-from adjustments.submission import chunk_builder, planner, triggers
-from adjustments.submission import sender as submitting
+from adjustments.submission import chunk_builder, planner, sender, triggers
 from adjustments.submission.chunk_builder import ChunkBuilder
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import PlannerPorts
@@ -134,7 +128,7 @@ def _no_intent() -> Sequence[Patch]:
 
 @mutant("drop the lease check")
 def _no_lease() -> Sequence[Patch]:
-    return [(submitting, "lease_is_over", lambda *_: False)]
+    return [(sender, "lease_is_over", lambda *_: False)]
 
 
 @mutant("use a token twice")
@@ -165,18 +159,18 @@ def _keep_parent() -> Sequence[Patch]:
 
 @mutant("split and lose the middle row")
 def _lose_row() -> Sequence[Patch]:
-    original = submitting._halves
+    original = sender._halves
 
     def halves(whole: Chunk, rows: Sequence[bytes]) -> Sequence[Chunk]:
         left, right = original(whole, rows)
         return left, right.replaced(first=min(right.first + 1, right.last))
 
-    return [(submitting, "_halves", halves)]
+    return [(sender, "_halves", halves)]
 
 
 @mutant("send outside the rate limiter")
 def _no_budget() -> Sequence[Patch]:
-    return [(submitting, "wait_for_slot", lambda *_: True)]
+    return [(sender, "wait_for_slot", lambda *_: True)]
 
 
 @mutant("send a lost chunk again")
@@ -229,47 +223,47 @@ def _no_waves() -> Sequence[Patch]:
     def sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
         return [c for c in chunks if c.state is ChunkState.PLANNED and (c.not_before or now) <= now]
 
-    return [(progress, "_sendable", sendable)]
+    return [(steps, "_sendable", sendable)]
 
 
 @mutant("reverse the order of waves")
 def _last_wave_first() -> Sequence[Patch]:
-    original = progress._sendable
+    original = steps._sendable
 
     def sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
         return original(sorted(chunks, key=lambda chunk: -chunk.wave), now)
 
-    return [(progress, "_sendable", sendable)]
+    return [(steps, "_sendable", sendable)]
 
 
 @mutant("ignore the canary")
 def _no_canary() -> Sequence[Patch]:
-    return [(progress, "_canaries", lambda *_: progress._Canaries())]
+    return [(steps, "_canaries", lambda *_: steps._Canaries())]
 
 
 @mutant("let one canary in doubt stop the batch")
 def _one_canary() -> Sequence[Patch]:
-    return [(progress, "CANARIES_MAX", 1)]
+    return [(steps, "CANARIES_MAX", 1)]
 
 
 @mutant("let one canary in doubt after another go")
 def _canaries_without_end() -> Sequence[Patch]:
-    return [(progress, "CANARIES_MAX", 99)]
+    return [(steps, "CANARIES_MAX", 99)]
 
 
 @mutant("count no row in doubt for the failure share")
 def _doubt_is_fine() -> Sequence[Patch]:
-    original = progress._known
+    original = steps._known
 
     def known(chunks: Any) -> Any:
         return original(chunks)._replace(in_doubt=0)
 
-    return [(progress, "_known", known)]
+    return [(steps, "_known", known)]
 
 
 @mutant("let the rest go with the second canary")
 def _crowded_canary() -> Sequence[Patch]:
-    original = progress._canaries
+    original = steps._canaries
 
     def canaries(*args: Any) -> Any:
         found = original(*args)
@@ -278,22 +272,22 @@ def _crowded_canary() -> Sequence[Patch]:
     def failure_stop(checkpoint: Any, chunks: Any, found: Any, percent_max: int) -> str:
         return "" if found.lost else stop(checkpoint, chunks, found, percent_max)
 
-    stop = progress._failure_stop
-    return [(progress, "_canaries", canaries), (progress, "_failure_stop", failure_stop)]
+    stop = steps._failure_stop
+    return [(steps, "_canaries", canaries), (steps, "_failure_stop", failure_stop)]
 
 
 @mutant("let the second canary go at once")
 def _hasty_canary() -> Sequence[Patch]:
-    return [(progress, "_is_early", lambda *_: False)]
+    return [(steps, "_is_early", lambda *_: False)]
 
 
 @mutant("call a canary in doubt lost though enough of its rows failed")
 def _lenient_canary() -> Sequence[Patch]:
     def is_lost(canary: Sequence[Chunk], percent_max: int) -> bool:
-        rows, failed, in_doubt = progress._known(canary)
+        rows, failed, in_doubt = steps._known(canary)
         return bool(in_doubt) and (failed + in_doubt) * 100 > percent_max * rows
 
-    return [(progress, "_is_lost", is_lost)]
+    return [(steps, "_is_lost", is_lost)]
 
 
 @mutant("cut canaries as large as other chunks")
@@ -303,7 +297,7 @@ def _large_canaries() -> Sequence[Patch]:
 
 @mutant("ignore the failure share")
 def _no_share() -> Sequence[Patch]:
-    return [(progress, "_failure_stop", lambda *_: "")]
+    return [(steps, "_failure_stop", lambda *_: "")]
 
 
 @mutant("stop jobs that a person keeps")
@@ -318,12 +312,12 @@ def _stop_kept() -> Sequence[Patch]:
 
 @mutant("ignore a person's stop")
 def _no_stop() -> Sequence[Patch]:
-    original = progress.next_step
+    original = steps.next_step
 
     def next_step(batch: Batch, *args: Any) -> NextStep:
         return original(batch.replaced(stop_reason=""), *args)
 
-    return [(submitting, "next_step", next_step)]
+    return [(sender, "next_step", next_step)]
 
 
 @mutant("look only behind chunks that may still change")
@@ -338,12 +332,12 @@ def _passed_doubt() -> Sequence[Patch]:
 
 @mutant("forget the failed rows behind which a look begins")
 def _passed_failures() -> Sequence[Patch]:
-    original = progress.advance_checkpoint
+    original = steps.advance_checkpoint
 
     def advance_checkpoint(*args: Any) -> Any:
         return original(*args).replaced(failed=0)
 
-    return [(looking, "advance_checkpoint", advance_checkpoint)]
+    return [(chunk_cursor, "advance_checkpoint", advance_checkpoint)]
 
 
 # --- planning ---------------------------------------------------------------------------------------------
@@ -405,7 +399,7 @@ def _stale_poll() -> Sequence[Patch]:
 
 @mutant("trust 'completed': unlisted rows are applied")
 def _trust_completed() -> Sequence[Patch]:
-    original = settling.settle
+    original = settlement.settle
 
     def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
         found = original(rows, job).rows
@@ -416,12 +410,12 @@ def _trust_completed() -> Sequence[Patch]:
     def _applied(row: RowOutcome) -> RowOutcome:
         return RowOutcome(Outcome.APPLIED, "") if row.outcome is Outcome.IN_DOUBT else row
 
-    return [(collecting, "settle", settle)]
+    return [(job_collector, "settle", settle)]
 
 
 @mutant("trust a counter: no errors counted, none listed")
 def _trust_counter() -> Sequence[Patch]:
-    original = jobs.read_status
+    original = job_status.read_status
 
     def read_status(dialect: Any, answer: Any) -> JobStatus:
         job = original(dialect, answer)
@@ -430,12 +424,12 @@ def _trust_counter() -> Sequence[Patch]:
         rows = {name: row._replace(outcome=Outcome.APPLIED) for name, row in job.rows.items()}
         return job._replace(rows=rows)
 
-    return [(collecting, "read_status", read_status)]
+    return [(job_collector, "read_status", read_status)]
 
 
 @mutant("take a garbled answer for the account's dialect")
 def _garbled_dialect() -> Sequence[Patch]:
-    return [(asking, "read_status", lambda *_: JobStatus("completed", {}))]
+    return [(job_client, "read_status", lambda *_: JobStatus("completed", {}))]
 
 
 @mutant("forget the deadline")
@@ -463,13 +457,13 @@ def _late_deadline() -> Sequence[Patch]:
 
 @mutant("report before all is over")
 def _early_report() -> Sequence[Patch]:
-    original = progress.next_step
+    original = steps.next_step
 
     def next_step(*args: Any) -> NextStep:
         step = original(*args)
         return step._replace(is_over=not step.more_to_send)
 
-    return [(polling, "next_step", next_step), (states, "_CHUNK_OPEN", frozenset({ChunkState.PLANNED}))]
+    return [(poller, "next_step", next_step), (states, "_CHUNK_OPEN", frozenset({ChunkState.PLANNED}))]
 
 
 @mutant("call a row in doubt failed")
@@ -480,7 +474,7 @@ def _doubt_is_failed() -> Sequence[Patch]:
         row = original(batch, chunk)
         return RowOutcome(Outcome.FAILED, row.message) if row.outcome is Outcome.IN_DOUBT else row
 
-    return [(settling, "shared_outcome", shared)]
+    return [(settlement, "shared_outcome", shared)]
 
 
 @mutant("put rows in doubt into fix-me.csv")

@@ -16,8 +16,7 @@ from adjustments.gameball.rate_limiter import Resource, TableRateLimiter
 from adjustments.polling import dry_run, job_stopper
 from adjustments.reconciliation import evidence
 from adjustments.results.notifications import Notifier
-from adjustments.submission import claims
-from adjustments.submission import sender as submitting
+from adjustments.submission import claims, sender
 from adjustments.submission.api_submission import ApiSubmission
 from adjustments.submission.plan import Drop
 from tests.fakes.memory import MemoryStore
@@ -111,7 +110,7 @@ def _gone() -> Sequence[Patch]:
 
 @mutant("take rows for sent whose keys could not be read", Kind.SECRET_UNREADABLE)
 def _sent_without_keys() -> Sequence[Patch]:
-    return [(submitting, "GameballUnauthorized", OutcomeUnknown)]
+    return [(sender, "GameballUnauthorized", OutcomeUnknown)]
 
 
 @mutant("break a step for keys that can't be read", Kind.SECRET_UNREADABLE)

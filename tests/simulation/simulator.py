@@ -11,16 +11,14 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from adjustments.aws import event_log as telling
-from adjustments.batches import chunk_cursor as looking
-from adjustments.batches import chunking
+from adjustments.aws import event_log
+from adjustments.batches import chunk_cursor, chunking
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.records import Batch, Chunk
-from adjustments.polling import poller as polling
+from adjustments.polling import poller
 from adjustments.reconciliation import reconciler
 from adjustments.results import report_writer
-from adjustments.submission import chunk_builder, duplicates, planner
-from adjustments.submission import sender as submitting
+from adjustments.submission import chunk_builder, duplicates, planner, sender
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
 from tests.simulation.chance import PROFILES, Chance
@@ -130,7 +128,7 @@ class _Ear(logging.Handler):
 def _listening(world: SimulatedWorld) -> Iterator[None]:
     """Listen to all that is logged. In one run of eight: making log lines takes longer than all the rest."""
     if world.chance.random.randrange(8):
-        with patch.object(logging.getLogger(telling.__name__), "disabled", True):
+        with patch.object(logging.getLogger(event_log.__name__), "disabled", True):
             yield
         return
     root, ours = logging.getLogger(), logging.getLogger("adjustments")
@@ -153,9 +151,9 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
         (chunk_builder, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
         (chunk_builder, "PART_BYTES", 128),
         (planner, "UNTOUCHED_MAX", 3),
-        (submitting, "ROUND_CHUNKS_MAX", 3),
-        (looking, "UNTOUCHED_MAX", 4),
-        (polling, "CHECKPOINT_CHUNKS_MIN", 1),
+        (sender, "ROUND_CHUNKS_MAX", 3),
+        (chunk_cursor, "UNTOUCHED_MAX", 4),
+        (poller, "CHECKPOINT_CHUNKS_MIN", 1),
         (reconciler, "CHECKPOINT_CUSTOMERS", 2),
         (duplicates, "_PARTITIONS", 2),
         (report_writer, "render_report", lambda batch, *_: batch.status.value),  # for people's eyes, and slow
