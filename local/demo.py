@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,21 +99,8 @@ class Demo:
         return Drop(name, prefix + name, rows)
 
     def _fire_schedule(self) -> None:
-        """Trigger the recurring schedule now.
-
-        The demo creates a one-time schedule with the target (queue, role, failure queue) of the deployed
-        schedule, which is due once a month.
-        """
-        scheduler = self._stack.aws.scheduler
-        deployed = scheduler.get_schedule(Name=self._stack.physical_id(RECURRING_SCHEDULE))
-        scheduler.create_schedule(
-            Name="demo-now",
-            ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
-            FlexibleTimeWindow={"Mode": "OFF"},
-            Target=deployed["Target"],
-            ActionAfterCompletion="DELETE",
-        )
-        expression = deployed["ScheduleExpression"]
+        """Trigger the recurring schedule now, which is due once a month."""
+        expression = self._stack.fire_schedule(RECURRING_SCHEDULE)
         self._say(f"recurring schedule, {expression}: triggered now by a one-time schedule")
 
     def _post_manual_transactions(self) -> list[Mapping[str, Any]]:

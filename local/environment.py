@@ -11,6 +11,8 @@ SAM_CONFIG = ROOT / "samconfig.toml"
 SAMPLES = ROOT / "events"
 STATE = ROOT / ".local"
 """Logs, results of the demo and the state of `make up`; not in git."""
+BUILD_FOLDER = STATE / "sam"
+"""Where local stacks are built: not in .aws-sam, which is what is deployed to AWS."""
 TOOLS = Path(sys.prefix) / "bin"
 """Programs of the virtual environment, including the interpreter that SAM needs."""
 

@@ -1,9 +1,11 @@
 """The application on one machine: Gameball stand-in, AWS emulator, and the template deployed to it."""
 
 import json
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -36,7 +38,7 @@ class StackSettings:
     """Options of ``python -m local.standin``."""
     gameball: Gameball | None = None
     """Another Gameball than the stand-in, which is then not started."""
-    build_folder: Path = environment.ROOT / ".aws-sam"
+    build_folder: Path = environment.BUILD_FOLDER
     """Stacks can share it: they build and deploy one after another."""
     report_step: Callable[[str], None] = ignore_progress
     """Called with a line about each step."""
@@ -47,6 +49,14 @@ def describe_start(gameball: Gameball | None) -> str:
     if gameball is None:
         return "starting MiniStack and the Gameball stand-in"
     return f"starting MiniStack; adjustments go to {gameball.base_url}, not to the stand-in"
+
+
+def fill_keywords(text: str, schedule_arn: str, due_at: datetime) -> str:
+    """Replace the keywords in a schedule's input as EventBridge Scheduler does."""
+    values = {"schedule-arn": schedule_arn, "scheduled-time": f"{due_at:%Y-%m-%dT%H:%M:%SZ}"}
+    for name, value in values.items():
+        text = text.replace(f"<aws.scheduler.{name}>", value)
+    return text
 
 
 class LocalStack:
@@ -149,6 +159,29 @@ class LocalStack:
     def scale_waits(self, factor: float) -> None:
         """Scale the waits of state machines (0.1: a tenth), from the next wait on."""
         scale_waits(self.aws.endpoint, factor, self.aws.ca_bundle)
+
+    def fire_schedule(self, logical_id: str) -> str:
+        """Trigger a deployed schedule now, by a one-time schedule with the same target.
+
+        MiniStack passes on the keywords of the target's input as they are. On AWS, EventBridge Scheduler
+        replaces them, so it is done here.
+
+        Returns:
+            The expression of the deployed schedule.
+        """
+        scheduler = self.aws.scheduler
+        deployed = scheduler.get_schedule(Name=self.physical_id(logical_id))
+        target, due_at = deployed["Target"], datetime.now(UTC)
+        if "Input" in target:
+            target["Input"] = fill_keywords(target["Input"], deployed["Arn"], due_at)
+        scheduler.create_schedule(
+            Name=f"{logical_id}-{uuid.uuid4()}",
+            ScheduleExpression=f"at({due_at:%Y-%m-%dT%H:%M:%S})",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target=target,
+            ActionAfterCompletion="DELETE",
+        )
+        return deployed["ScheduleExpression"]
 
     def physical_id(self, logical_id: str) -> str:
         """The physical id of a resource of the template."""

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adjustments import bootstrap
 from adjustments.aws import batch_metrics
-from adjustments.aws.event_models import ObjectCreated, read_trigger
+from adjustments.aws.event_models import RecurringTick, read_trigger
 from adjustments.aws.function_log import FunctionFailed, failure_facts, function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.batches.records import Batch
@@ -38,8 +38,8 @@ def submit_batches(message: str) -> Iterator[Batch]:
     """Submit the file of an object in the inbox, or the recurring files of a tick."""
     app = bootstrap.application()
     trigger = read_trigger(json.loads(message))
-    if not isinstance(trigger, ObjectCreated):
-        yield from app.triggers.submit_recurring(trigger.time)
+    if isinstance(trigger, RecurringTick):
+        yield from app.triggers.submit_recurring(trigger.due_time)
         return
     if trigger.bucket != app.settings.bucket.name:
         raise RequestRefused("foreign_bucket", "the event is about another bucket than that of this stack")

@@ -569,7 +569,7 @@ def _created(bucket: str, key: str, version: str | None = None) -> dict[str, Any
 
 
 def _tick(due_at: datetime) -> dict[str, Any]:
-    return {"source": "aws.scheduler", "time": due_at.isoformat()}
+    return {"dueTime": due_at.isoformat()}
 
 
 def _records(body: Mapping[str, Any]) -> dict[str, Any]:

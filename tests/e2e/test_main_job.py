@@ -1,6 +1,5 @@
 """The main job on the deployed stack: a file, the API, the schedule."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from local import ledger_check
@@ -44,14 +43,7 @@ def test_the_recurring_schedule_submits_what_lies_under_recurring(
     stack: LocalStack, batches: BatchClient, customers: dict[str, Decimal]
 ) -> None:
     batches.drop("recurring/bonus.csv", b"customerId,amount,reason\nplayer-05,10,bonus\n")
-    deployed = stack.aws.scheduler.get_schedule(Name=stack.physical_id("RecurringTick"))
-    stack.aws.scheduler.create_schedule(
-        Name="now",
-        ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target=deployed["Target"],
-        ActionAfterCompletion="DELETE",
-    )
+    stack.fire_schedule("RecurringTick")
     batch = batches.wait_until_ended(batches.wait_for_first("recurring/bonus.csv"))
 
     assert batch["status"] == "completed"

@@ -14,7 +14,7 @@ import urllib3
 
 from local.aws import ApiAnswer
 from local.processes import wait_for
-from local.stack import LocalStack
+from local.stack import LocalStack, fill_keywords
 from local.standin_client import StandInClient
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -197,10 +197,11 @@ def test_a_schedule_that_fires_twice_applies_once(
     outcomes: Callable[[], list[dict[str, Any]]],
 ) -> None:
     outcomes()
-    due = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    payload = json.loads((EVENTS / "manual-scheduled.json").read_text())
+    due_at = datetime.now(UTC)
+    sample = (EVENTS / "manual-scheduled.json").read_text()
     # MiniStack does not fill in what a schedule knows of itself.
-    payload |= {"schedule": f"birthday-{uuid.uuid4()}", "dueTime": due, "customerId": "player-01"}
+    payload = json.loads(fill_keywords(sample, f"birthday-{uuid.uuid4()}", due_at))
+    payload["customerId"] = "player-01"
     queue = stack.aws.sqs.get_queue_attributes(
         QueueUrl=stack.physical_id("ManualQueue"), AttributeNames=["QueueArn"]
     )["Attributes"]["QueueArn"]
@@ -209,7 +210,7 @@ def test_a_schedule_that_fires_twice_applies_once(
     for number in range(2):
         stack.aws.scheduler.create_schedule(
             Name=f"birthday-{number}",
-            ScheduleExpression=f"at({due[:-1]})",
+            ScheduleExpression=f"at({due_at:%Y-%m-%dT%H:%M:%S})",
             FlexibleTimeWindow={"Mode": "OFF"},
             Target={
                 "Arn": queue,

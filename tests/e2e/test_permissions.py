@@ -23,9 +23,11 @@ NOT_HERE: dict[tuple[str, str], str] = {
     ("*", "sqs:GetQueueAttributes"): IN_ITS_NAME,
     ("Sweep", "sqs:SendMessage"): IN_ITS_NAME,
     ("PollJobs", "s3:ListBucket"): ABSENCE,
+    ("SubmitMore", "s3:ListBucket"): ABSENCE,
     ("WriteReport", "s3:ListBucket"): ABSENCE,
     ("AcceptBatch", "s3:ListBucket"): ABSENCE,
     ("BatchApi", "s3:ListBucket"): ABSENCE,
+    ("Sweep", "s3:ListBucket"): ABSENCE,
 }
 """(function, action) that the emulator lets through in any case. That those belong to the function's own log
 group, queue and bucket, and nothing else does, is read from the template (template/test_permissions.py).

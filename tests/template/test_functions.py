@@ -1,9 +1,12 @@
 """Functions, queues and schedules: bounds, failure queues, log groups, and what the emulator leaves out."""
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from adjustments.aws.event_models import RecurringTick, read_trigger
 from cli.batch_watcher import APPEARS_WITHIN_S, FUNCTION_TIMEOUT_S, QUEUE_VISIBILITY_S
 from tests.template.loading import ROOT, expanded, properties, template
 
@@ -113,6 +116,15 @@ def test_the_recurring_schedule_is_in_utc_as_its_parameter_says():
     assert tick["ScheduleExpressionTimezone"] == "UTC"
 
 
+def test_the_recurring_schedule_tells_its_due_time_by_the_keyword_that_aws_documents():
+    """EventBridge Scheduler, "Adding context attributes". Its default payload is not documented."""
+    text = properties("AWS::Scheduler::Schedule", expanded())["RecurringTick"]["Target"]["Input"]
+    sent = json.loads(text.replace("<aws.scheduler.scheduled-time>", "2022-03-22T18:59:43Z"))
+    tick = read_trigger(sent)
+    assert isinstance(tick, RecurringTick)
+    assert tick.due_time == datetime(2022, 3, 22, 18, 59, 43, tzinfo=UTC)
+
+
 def test_asynchronous_invocations_have_retries_and_a_failure_queue():
     """Only schedules invoke a function without waiting; queues and Step Functions wait."""
     scheduled = {
@@ -134,6 +146,15 @@ def test_only_events_of_our_own_rules_get_into_the_queues():
             assert statement["Action"] == "sqs:SendMessage"
             [rule] = [arn["Fn::GetAtt"][0] for arn in statement["Condition"]["ArnEquals"].values()]
             assert rule in properties("AWS::Events::Rule")
+
+
+def test_api_has_one_stage_and_that_one_is_traced():
+    """SAM adds a second one without tracing where no version of OpenAPI is given."""
+    [stage] = properties("AWS::ApiGateway::Stage", expanded()).values()
+    assert stage["StageName"] == {"Ref": "Stage"}
+    assert stage["TracingEnabled"] is True
+    deployments = properties("AWS::ApiGateway::Deployment", expanded()).values()
+    assert [deployment["StageName"] for deployment in deployments if "StageName" in deployment] == []
 
 
 def test_api_is_signed_traced_and_regional():

@@ -150,9 +150,10 @@ def test_the_gateway_checks_bodies_by_the_model(call: tuple[str, str], name: str
     assert made["x-amazon-apigateway-request-validators"][validator] == {
         "validateRequestBody": True, "validateRequestParameters": False,
     }  # fmt: skip
-    [body] = [parameter for parameter in deployed["parameters"] if parameter["in"] == "body"]
-    assert (body["required"], body["schema"]) == (True, {"$ref": f"#/definitions/{name.lower()}"})
-    assert made["definitions"][name.lower()] == MODELS[name]
+    body = deployed["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert (body["required"], schema) == (True, {"$ref": f"#/components/schemas/{name.lower()}"})
+    assert made["components"]["schemas"][name.lower()] == MODELS[name]
     assert "BAD_REQUEST_BODY" in TEMPLATE["Api"]["Properties"]["GatewayResponses"]
 
 

@@ -144,6 +144,42 @@ def test_function_takes_messages_of_its_own_queue_alone(name: str):
     assert taking == wanted
 
 
+FOLDER = re.compile(r"\$\{Bucket\.Arn\}/(.+)")
+
+
+def folders(name: str, actions: set[str]) -> set[str]:
+    """The folders of the bucket on which one of the actions is allowed, such as ``work/*``."""
+    return {
+        match[1]
+        for action, resource in grants(name)
+        if action in actions and isinstance(resource, dict)
+        if (match := FOLDER.fullmatch(resource.get("Fn::Sub", "")))
+    }
+
+
+def listable(name: str, action: str) -> set[str]:
+    """The folders that may be listed; no statement may allow it without naming some."""
+    found: set[str] = set()
+    for statement in statements(name):
+        if action in listed(statement["Action"]):
+            [(operator, condition)] = statement["Condition"].items()
+            assert (operator, set(condition)) == ("StringLike", {"s3:prefix"})
+            found |= set(listed(condition["s3:prefix"]))
+    return found
+
+
+@everybody
+def test_who_reads_a_folder_may_list_it_and_so_is_told_what_is_absent(name: str):
+    """Else S3 says 403 instead of 404 for it, like for a missing permission; the emulator does not."""
+    assert folders(name, {"s3:GetObject", "s3:GetObjectVersion"}) <= listable(name, "s3:ListBucket")
+
+
+@everybody
+def test_only_folders_that_are_named_may_be_listed(name: str):
+    assert all(folder.endswith("/*") for folder in listable(name, "s3:ListBucket"))
+    assert listable(name, "s3:ListBucketVersions") <= listable(name, "s3:ListBucket")
+
+
 @every_role
 def test_nobody_but_callers_of_gameball_reads_the_keys(name: str):
     reads = any("secretsmanager:GetSecretValue" in listed(s["Action"]) for s in statements(name))

@@ -77,7 +77,7 @@ def test_file_goes_from_the_queue_to_the_results(world: World, gameball: StandIn
         message(source="aws.s3", detail={}),
         message(source="aws.ec2"),
         message(),
-        message(source="aws.scheduler", time="yesterday"),
+        message(dueTime="yesterday"),
     ],
 )
 def test_message_that_does_not_belong_here_stays_in_the_queue(world: World, event: dict[str, Any]):
@@ -88,7 +88,7 @@ def test_message_that_does_not_belong_here_stays_in_the_queue(world: World, even
 def test_tick_submits_what_recurs(world: World, gameball: StandIn):
     world.files.drop("recurring/monthly.csv", b"customerId,amount\nc1,5\n")
     for _ in range(2):
-        tick = message(source="aws.scheduler", time="2026-11-21T12:00:00Z", detail="{}")
+        tick = message(dueTime="2026-11-21T12:00:00Z")
         assert call("submit_batch", tick) == {"batchItemFailures": []}
     assert applied(gameball) == 1
 

@@ -107,8 +107,7 @@ def test_version_of_another_object_is_not_read(world: World, files: WatchedFiles
 
 def test_tick_takes_what_recurs_whatever_else_it_names(world: World, files: WatchedFiles, gameball: StandIn):
     tick = message(
-        source="aws.scheduler",
-        time="2026-11-21T12:00:00Z",
+        dueTime="2026-11-21T12:00:00Z",
         resources=["s3://somebody-elses/x.csv"],
         detail={"bucket": {"name": "somebody-elses"}, "object": {"key": "results/b1/results.csv"}},
     )

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from adjustments.core.errors import RequestRefused
+from adjustments.core.validation import validate
 
 STEP_MARGIN: Final = timedelta(seconds=30)
 """Time kept at the end of a function's run, for a request under way and its write: longer than any one
@@ -21,10 +26,28 @@ class ObjectCreated(NamedTuple):
     created_at: datetime | None = None
 
 
-class Tick(NamedTuple):
-    """A schedule's own event; ``time`` is when it was due."""
+def _instant(text: object) -> datetime | None:
+    """A time with its zone, in UTC; None where the text is none."""
+    try:
+        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return instant.astimezone(UTC) if instant and instant.tzinfo else None
 
-    time: datetime
+
+def _read_due_time(text: object) -> datetime:
+    """Read when the schedule was due. It is never guessed: a guess might differ at the second delivery."""
+    if instant := _instant(text):
+        return instant
+    raise PydanticCustomError("no_due_time", "must be the instant at which the schedule was due")
+
+
+class RecurringTick(BaseModel):
+    """The input of the schedule for recurring files (``RecurringTick`` in template.yaml)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+    due_time: Annotated[datetime, BeforeValidator(_read_due_time)]
 
 
 def read_batch_id(event: Mapping[str, Any]) -> str:
@@ -35,7 +58,7 @@ def read_batch_id(event: Mapping[str, Any]) -> str:
     return batch_id
 
 
-def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | Tick:
+def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
     """Read what came through the intake queue; raises RequestRefused for what does not belong there."""
     match event:
         case {
@@ -43,20 +66,11 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | Tick:
             "detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **others}},
         } if isinstance(version_id := others.get("version-id"), str | None):
             return ObjectCreated(bucket, key, version_id, _instant(event.get("time")))
-        case {"source": "aws.scheduler", "time": str(time)} if due := _instant(time):
-            return Tick(due)
-        case {"source": "aws.s3" | "aws.scheduler" as source}:
-            raise RequestRefused("malformed_event", f"the event of {source} is malformed")
+        case {"source": "aws.s3"}:
+            raise RequestRefused("malformed_event", "the event of aws.s3 is malformed")
+        case {"dueTime": _}:
+            return validate(RecurringTick, event)
     raise RequestRefused("unknown_event", f"no event for this queue: source {event.get('source')!r}")
-
-
-def _instant(text: object) -> datetime | None:
-    """A time with its zone, in UTC; None where the text is none."""
-    try:
-        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return instant.astimezone(UTC) if instant and instant.tzinfo else None
 
 
 def step_deadline(now: datetime, remaining_ms: int) -> datetime:
