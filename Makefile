@@ -21,7 +21,7 @@ export AWS_DEFAULT_REGION ?= eu-central-1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test test-fast test-e2e simulate simulate-mutants bench lint format lock clean
+.PHONY: help setup demo up down build deploy test test-fast test-e2e simulate simulate-mutants bench lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,16 @@ up: $(INSTALLED) ## start the local stack and leave it running (GAMEBALL_BASE_UR
 
 down: $(INSTALLED) ## stop what `make up` started
 	@$(BIN)/python -m local.lifecycle down
+
+BUILD_OPTIONS ?=
+DEPLOY_OPTIONS ?=
+DEPLOYMENT = $(BIN)/python -m local.deployment "$(ENV)" --build-options="$(BUILD_OPTIONS)"
+
+build: $(INSTALLED) ## build for AWS, add bytecode and check the build: ENV=dev or prod of samconfig.toml
+	@$(DEPLOYMENT) --build-only
+
+deploy: $(INSTALLED) ## build, add bytecode, check, and deploy to AWS: ENV=dev or prod of samconfig.toml
+	@$(DEPLOYMENT) --deploy-options="$(DEPLOY_OPTIONS)"
 
 test: lint test-fast test-e2e ## check everything: lint, then all tests
 

@@ -43,11 +43,11 @@ class Sam:
 
     def build(self) -> None:
         """Build for the interpreter and processor of this machine, where the functions run."""
-        _remove_bytecode()
+        remove_bytecode()
         self._run(
             ["build", "--build-dir", str(self._built), "--cache-dir", str(self._build_folder / "cache")],
             parameters={},
-            env=_environment(self._build_folder),
+            env=environment_without_aws(self._build_folder),
         )
         self._compile()
 
@@ -55,7 +55,7 @@ class Sam:
         """Deploy the build; without one, SAM would deploy the sources."""
         if not (self._built / "template.yaml").is_file():
             raise SamFailed("there is no built template to deploy")
-        env = _environment(self._build_folder) | {
+        env = environment_without_aws(self._build_folder) | {
             "AWS_ENDPOINT_URL": aws.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -97,7 +97,7 @@ def validate() -> int:
     Returns:
         Its exit status.
     """
-    env = _environment(environment.ROOT / ".aws-sam")
+    env = environment_without_aws(environment.BUILD_FOLDER)
     return subprocess.run(
         [str(environment.TOOLS / "sam"), "validate", "--lint"], env=env, cwd=environment.ROOT, check=False
     ).returncode
@@ -128,7 +128,7 @@ def _of_this_machine() -> dict[str, str]:
     return {"Runtime": runtime, "Architecture": "arm64" if is_arm else "x86_64"}
 
 
-def _environment(build_folder: Path) -> dict[str, str]:
+def environment_without_aws(build_folder: Path) -> dict[str, str]:
     """The environment of this process, with the package index for pip but without AWS credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
     kept.pop("PYTHONPATH", None)
@@ -152,7 +152,7 @@ def _quiet_app_folder(build_folder: Path) -> Path:
     return folder
 
 
-def _remove_bytecode() -> None:
+def remove_bytecode() -> None:
     """Remove bytecode that tests left, which SAM takes for changed sources and builds from scratch."""
     for folder in ("functions", "layers"):
         for bytecode in (environment.ROOT / folder).rglob("__pycache__"):

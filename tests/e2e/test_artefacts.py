@@ -1,63 +1,32 @@
-"""What `sam build` made stands on its own.
+"""What `sam build` made for the local stack stands on its own.
 
 MiniStack runs functions in our interpreter, with all that is installed there: a package that the layer
 lacks would be missed on AWS only. So each function is imported in an interpreter that sees nothing but the
 build folders, and the packages that Lambda's own runtime has.
 """
 
-import subprocess
+import platform
 import sys
-from importlib.util import cache_from_source, find_spec
-from pathlib import Path
-
-import pytest
 
 from local import environment
+from local.build_check import Platform, check_build
 from local.stack import LocalStack
 
-BUILD = environment.ROOT / ".aws-sam" / "build"
-FUNCTIONS = sorted(path.parent.name for path in (environment.ROOT / "functions").glob("*/app.py"))
-IN_LAMBDAS_RUNTIME = ("boto3", "botocore", "s3transfer", "dateutil", "six")
-# Lambda's layers come before its runtime on the path.
-CODE = """
-import sys
-sys.path[:0] = sys.argv[1:]
-import app, pydantic, urllib3
-assert callable(app.handler)
-print(pydantic.__file__, urllib3.__file__)
-"""
+BUILT = environment.BUILD_FOLDER / "build"
+HERE = Platform(
+    f"python{sys.version_info.major}.{sys.version_info.minor}",
+    "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64",
+)
 
 
-def test_what_is_built_carries_its_bytecode_for_a_function_cannot_keep_any(running_stack: LocalStack) -> None:
-    sources = [path for path in BUILD.rglob("*.py") if "__pycache__" not in path.parts]
-    missing = [str(path) for path in sources if not Path(cache_from_source(path)).is_file()]
-    assert (len(sources) > 100, missing) == (True, [])
+def test_what_is_built_fits_this_machine_and_every_function_is_imported(running_stack: LocalStack) -> None:
+    assert check_build(BUILT, HERE, sys.executable) == []
 
 
-@pytest.fixture(scope="session")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what Lambda's runtime has, and no more."""
-    folder = tmp_path_factory.mktemp("runtime")
-    for name in IN_LAMBDAS_RUNTIME:
-        spec = find_spec(name)
-        assert spec is not None and spec.origin is not None
-        origin = Path(spec.origin)
-        source = origin.parent if spec.submodule_search_locations else origin
-        (folder / source.name).symlink_to(source)
-    return folder
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_built_function_finds_all_it_needs(running_stack: LocalStack, runtime: Path, name: str) -> None:
-    logical_id = "".join(word.capitalize() for word in name.split("_"))
-    layer = BUILD / "AdjustmentsLayer" / "python"
-    environment = {"AWS_DEFAULT_REGION": "eu-central-1", "POWERTOOLS_SERVICE_NAME": name}
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", CODE, str(BUILD / logical_id), str(layer), str(runtime)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert all(Path(origin).is_relative_to(layer) for origin in done.stdout.split())
+def test_same_build_would_be_refused_on_another_python_and_on_another_processor(
+    running_stack: LocalStack,
+) -> None:
+    other = Platform("python3.13" if HERE.runtime != "python3.13" else "python3.12", HERE.architecture)
+    assert any("can't load it" in problem for problem in check_build(BUILT, other, None))
+    arm = Platform(HERE.runtime, "arm64" if HERE.architecture == "x86_64" else "x86_64")
+    assert any(f"no binary for {arm.architecture}" in problem for problem in check_build(BUILT, arm, None))

@@ -120,20 +120,19 @@ def test_nothing_is_deployed_that_was_not_tested_nor_to_prod_what_was_not_in_dev
     assert WORKFLOWS["deploy.yaml"]["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
 
 
-@pytest.mark.parametrize("job", ["dev", "plan"])
-def test_what_is_deployed_is_compiled_after_its_build(job: str):
-    lines = commands(job).splitlines()
-    compiled = "python -m compileall -q --invalidation-mode checked-hash .aws-sam/build"
-    [build] = [number for number, line in enumerate(lines) if "sam build" in line]
-    [deploy] = [number for number, line in enumerate(lines) if "sam deploy" in line]
-    assert build < lines.index(compiled) < deploy
+@pytest.mark.parametrize(("job", "name"), [("dev", "dev"), ("plan", "prod")])
+def test_what_is_deployed_was_built_and_checked_by_the_command_that_people_use(job: str, name: str):
+    """One command, so that nothing gets between the check and the deployment."""
+    [line] = [line for line in commands(job).splitlines() if "sam " in line or "make deploy" in line]
+    assert line.startswith(f"make deploy ENV={name} DEPLOY_OPTIONS=")
+    recipe = (ROOT / "Makefile").read_text()
+    assert '-m local.deployment "$(ENV)"' in recipe
+    assert '--deploy-options="$(DEPLOY_OPTIONS)"' in recipe
 
 
-def test_dev_and_plan_use_the_environments_of_samconfig():
-    assert ".venv/bin/sam build --config-env dev" in commands("dev")
-    assert ".venv/bin/sam deploy --config-env dev --no-confirm-changeset" in commands("dev")
-    assert ".venv/bin/sam build --config-env prod" in commands("plan")
-    assert "--config-env prod --no-confirm-changeset --no-execute-changeset" in commands("plan")
+def test_dev_deploys_without_asking_and_plan_executes_nothing():
+    assert "DEPLOY_OPTIONS=--no-confirm-changeset" in commands("dev")
+    assert 'DEPLOY_OPTIONS="--no-confirm-changeset --no-execute-changeset"' in commands("plan")
     environment = steps(WORKFLOWS["deploy.yaml"]["jobs"]["prod"])[-1]["env"]
     assert environment["STACK"] == CONFIG["prod"]["deploy"]["parameters"]["stack_name"]
     assert CONFIG["prod"]["deploy"]["parameters"]["fail_on_empty_changeset"] is False

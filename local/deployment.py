@@ -1,0 +1,164 @@
+"""`make build` and `make deploy`: builds for AWS, adds bytecode, checks the build, and deploys it with SAM.
+
+The local stack builds into another folder, for the interpreter and the processor of this machine.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
+
+from local import environment
+from local.build_check import Platform, check_build, find_interpreter
+from local.sam import CONFIG_ENV, environment_without_aws, remove_bytecode
+
+BUILD_FOLDER: Final = environment.ROOT / ".aws-sam"
+BUILT: Final = BUILD_FOLDER / "build"
+_SAM: Final = str(environment.TOOLS / "sam")
+_SET_BY_CONFIG: Final = frozenset(
+    {"--parameter-overrides", "--config-env", "--config-file", "--template-file", "--template", "-t"}
+    | {"--guided", "-g"}
+)
+"""Options that would deploy something else than what was built and checked."""
+
+
+class DeploymentError(click.ClickException):
+    """Nothing was deployed; the message says why, and what to do."""
+
+
+def read_settings(config: Path, config_env: str) -> Mapping[str, Any]:
+    """The settings for `sam deploy` of an environment in samconfig.toml.
+
+    Raises:
+        DeploymentError: there is no such environment, or it is the local one.
+    """
+    environments = tomllib.loads(config.read_text())
+    known = [name for name, value in environments.items() if isinstance(value, dict) and "deploy" in value]
+    known = [name for name in known if name not in (CONFIG_ENV, "default")]
+    if config_env not in known:
+        raise DeploymentError(
+            f"{config.name} has no environment {config_env!r} to deploy; it has {' and '.join(known)}. "
+            "For example: make deploy ENV=dev"
+        )
+    settings: Mapping[str, Any] = environments[config_env]["deploy"]["parameters"]
+    return settings
+
+
+def read_parameters(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The template parameters of an environment, in each of the forms that SAM reads and writes."""
+    listed = settings.get("parameter_overrides", [])
+    if isinstance(listed, dict):
+        return {name: str(value) for name, value in listed.items()}
+    words = shlex.split(listed) if isinstance(listed, str) else [str(pair) for pair in listed]
+    pairs = [pair.partition("=") for pair in words]
+    return {name: value.removeprefix('"').removesuffix('"') for name, _, value in pairs}
+
+
+def read_platform(parameters: Mapping[str, str]) -> Platform:
+    """What the functions are to run on: the environment's parameters, else the template's defaults."""
+    declared = yaml_parse(environment.TEMPLATE.read_text())["Parameters"]
+    runtime, architecture = (
+        parameters.get(name, declared[name]["Default"]) for name in ("Runtime", "Architecture")
+    )
+    return Platform(runtime, architecture)
+
+
+def build(config_env: str, options: Sequence[str]) -> None:
+    """Build for an environment, add bytecode, and check what was built.
+
+    No step has AWS credentials: building and importing run code of the packages.
+
+    Args:
+        config_env: environment in samconfig.toml.
+        options: further options of `sam build`.
+
+    Raises:
+        DeploymentError: the build failed, or would not run on AWS.
+    """
+    parameters = read_parameters(read_settings(environment.SAM_CONFIG, config_env))
+    target = read_platform(parameters)
+    interpreter = find_interpreter(target.runtime, environment.search_path())
+    if interpreter is None and "--use-container" not in options:
+        raise DeploymentError(
+            f"{target.runtime} is not on the PATH, and `sam build` needs it. Install it, build with Docker "
+            "(BUILD_OPTIONS=--use-container), or set Runtime in samconfig.toml to a Python that is there"
+        )
+    click.echo(f"building for {target}")
+    remove_bytecode()
+    overrides = [f'{name}="{value}"' for name, value in parameters.items()]
+    command = [_SAM, "build", "--config-env", config_env, *options]
+    _run([*command, *(["--parameter-overrides", *overrides] if overrides else [])])
+    if interpreter is not None:
+        compiling = ["-m", "compileall", "-q", "-j0", "--invalidation-mode", "checked-hash"]
+        _run([interpreter, *compiling, str(BUILT)])
+    check(target, interpreter)
+
+
+def check(target: Platform, interpreter: str | None) -> None:
+    """Check the build, and say what was checked; raises DeploymentError where it would not run."""
+    problems = check_build(BUILT, target, interpreter)
+    if problems:
+        listed = "".join(f"\n  {problem}" for problem in problems)
+        raise DeploymentError(
+            f"the build does not fit {target}; nothing was deployed:{listed}\n"
+            "Remove .aws-sam and build again."
+        )
+    click.echo(f"checked: all packages and binaries fit {target}")
+    if interpreter is None:
+        click.echo(
+            f"not checked: imports, and no bytecode was added: {target.runtime} is not on this machine"
+        )
+    elif target.is_this_processor:
+        click.echo(f"checked: {target.runtime} imports every function")
+    else:
+        click.echo(f"not checked: imports, since this machine is no {target.architecture}")
+
+
+def refuse_other_builds(options: Sequence[str]) -> None:
+    """Raise DeploymentError for options of `sam deploy` that deploy something else than what is checked."""
+    forbidden = [option for option in options if option.partition("=")[0] in _SET_BY_CONFIG]
+    if forbidden:
+        raise DeploymentError(
+            f"{forbidden[0]} would deploy something else than what was built and checked: "
+            "change samconfig.toml instead"
+        )
+
+
+def deploy(config_env: str, options: Sequence[str]) -> None:
+    """Deploy what was built with `sam deploy`, which may ask; raises DeploymentError where it fails."""
+    command = [_SAM, "deploy", "--config-env", config_env, "--template-file", str(BUILT / "template.yaml")]
+    _run([*command, *options], os.environ | {"SAM_CLI_TELEMETRY": "0"})
+
+
+def _run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+    """Run a command at this terminal; without an environment, in one that has no AWS credentials."""
+    env = environment_without_aws(BUILD_FOLDER) if env is None else env
+    done = subprocess.run(command, env=dict(env), cwd=environment.ROOT, check=False)
+    if done.returncode != 0:
+        name = f"{Path(command[0]).name} {' '.join(command[1:3])}"
+        raise DeploymentError(f"{name} ended with status {done.returncode}")
+
+
+@click.command()
+@click.argument("config_env", metavar="ENVIRONMENT")
+@click.option("--build-only", is_flag=True, help="Build and check, and deploy nothing.")
+@click.option("--build-options", default="", help="Further options of `sam build`.")
+@click.option("--deploy-options", default="", help="Further options of `sam deploy`.")
+def main(config_env: str, build_only: bool, build_options: str, deploy_options: str) -> None:
+    """Build, check and deploy an environment of samconfig.toml."""
+    options = shlex.split(deploy_options)
+    refuse_other_builds(options)
+    build(config_env, shlex.split(build_options))
+    if not build_only:
+        deploy(config_env, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""What is deployed to AWS is read from samconfig.toml, and built apart from the local stack."""
+
+import click
+import pytest
+
+from local import environment
+from local.build_check import Platform
+from local.deployment import BUILD_FOLDER, read_parameters, read_platform, read_settings, refuse_other_builds
+from local.stack import StackSettings
+
+
+def test_local_stacks_are_built_elsewhere_than_what_is_deployed_to_aws():
+    local = StackSettings().build_folder
+    assert BUILD_FOLDER == environment.ROOT / ".aws-sam"  # where `sam deploy` looks
+    assert local.is_relative_to(environment.STATE)
+    assert not local.is_relative_to(BUILD_FOLDER)
+
+
+@pytest.mark.parametrize("name", ["dev", "prod"])
+def test_environments_of_samconfig_can_be_deployed(name: str):
+    settings = read_settings(environment.SAM_CONFIG, name)
+    assert read_parameters(settings)["Stage"] == name
+    assert read_platform(read_parameters(settings)) == Platform("python3.13", "arm64")
+
+
+@pytest.mark.parametrize("name", ["", "local", "default", "production"])
+def test_environment_that_can_not_be_deployed_is_refused_with_those_that_can(name: str):
+    with pytest.raises(click.ClickException, match="it has dev and prod"):
+        read_settings(environment.SAM_CONFIG, name)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["Runtime=python3.12", "RecurringSchedule=cron(0 6 1 * ? *)", "AlertEmail="],
+        'Runtime="python3.12" RecurringSchedule="cron(0 6 1 * ? *)" AlertEmail=""',
+        {"Runtime": "python3.12", "RecurringSchedule": "cron(0 6 1 * ? *)", "AlertEmail": ""},
+    ],
+    ids=["list", "text", "table"],
+)
+def test_parameters_are_read_in_each_form_that_sam_writes(written: object):
+    parameters = read_parameters({"parameter_overrides": written})
+    expected = {"Runtime": "python3.12", "RecurringSchedule": "cron(0 6 1 * ? *)", "AlertEmail": ""}
+    assert parameters == expected
+    assert read_platform(parameters) == Platform("python3.12", "arm64")
+
+
+@pytest.mark.parametrize(
+    "option", ["--parameter-overrides", "--guided", "-g", "--template-file=template.yaml", "--config-env"]
+)
+def test_option_that_deploys_something_else_than_what_was_checked_is_refused(option: str):
+    with pytest.raises(click.ClickException, match=r"change samconfig\.toml instead"):
+        refuse_other_builds(["--no-confirm-changeset", option, "Runtime=python3.11"])
