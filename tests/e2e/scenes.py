@@ -289,7 +289,8 @@ class Scenes:
         The function's own files come to that size with some 100,000 rows, which would take minutes here.
         """
         with self._being(function):
-            files = BucketFiles(boto3.client("s3"), self._bucket)
+            # A session of its own: the default one keeps the credentials of the role before.
+            files = BucketFiles(boto3.Session().client("s3"), self._bucket)
             try:
                 with files.writer(f"{prefix}broken-off", "text/csv") as out:
                     out.write(bytes(MORE_THAN_A_PART))
