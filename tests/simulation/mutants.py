@@ -179,7 +179,7 @@ def _send_lost() -> Sequence[Patch]:
         planned = {"state": ChunkState.PLANNED, "version": chunk.version + 1, "intent_at": None}
         self.store.save_chunk(batch, chunk.replaced(**planned))
 
-    return [(Poller, "_doubt", doubt)]
+    return [(Poller, "_mark_in_doubt", doubt)]
 
 
 @mutant("send although somebody has changed the batch")
@@ -434,22 +434,22 @@ def _garbled_dialect() -> Sequence[Patch]:
 
 @mutant("forget the deadline")
 def _no_deadline() -> Sequence[Patch]:
-    original = Poller._note_stop
+    original = Poller._apply_stop
 
     def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
         return original(_with(self, "_clock", _Earlier(self.clock)), look)
 
-    return [(Poller, "_note_stop", note_stop)]
+    return [(Poller, "_apply_stop", note_stop)]
 
 
 @mutant("act on a deadline four hours late")
 def _late_deadline() -> Sequence[Patch]:
-    original = Poller._note_stop
+    original = Poller._apply_stop
 
     def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
         return original(_with(self, "_clock", _Earlier(self.clock, timedelta(hours=4))), look)
 
-    return [(Poller, "_note_stop", note_stop)]
+    return [(Poller, "_apply_stop", note_stop)]
 
 
 # --- ending -----------------------------------------------------------------------------------------------

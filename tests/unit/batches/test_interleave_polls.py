@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from adjustments.batches.next_step import ASK_AFTER, interleave_polls
+from adjustments.batches.next_step import POLL_AFTER, interleave_polls
 from adjustments.batches.states import ChunkState
 from adjustments.core.ids import chunk_id
 from tests.fakes.memory import START
 from tests.unit.making import make_chunk
 
-OLD, YOUNG = START - ASK_AFTER, START - ASK_AFTER + timedelta(seconds=1)
+OLD, YOUNG = START - POLL_AFTER, START - POLL_AFTER + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Looks at a batch and at those of its chunks that something may still become of."""
+"""Reads a batch and those of its chunks that are not final."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -8,15 +8,15 @@ from adjustments.batches.records import Batch, Checkpoint, Chunk
 from adjustments.batches.store import BatchStore
 
 UNTOUCHED_MAX: Final = 96
-"""Chunks that nobody has tried to send that a look sees: twice what is handed out until the next one.
+"""Untouched chunks of one reading: twice what is handed to workers until the next one.
 
-It sees all others that are not certain, since whoever sends has looked in the same way, and has sent nothing
-that lay behind so many untouched ones.
+All other chunks that are not final are read as well: senders read in the same way, and so have sent nothing
+behind that many untouched chunks.
 """
 
 
 class Snapshot(NamedTuple):
-    """A batch, and where they are known its first chunks, and the body of the very first."""
+    """A batch as it was just written, with its first chunks and the body of the very first where known."""
 
     batch: Batch
     chunks: Sequence[Chunk] = ()
@@ -24,12 +24,14 @@ class Snapshot(NamedTuple):
 
 
 class ChunkCursor:
-    """One worker's looks at a batch, each from where the one before saw that nothing can change any more.
+    """One worker's readings of a batch, each beginning after the chunks that are final by then.
 
-    To read all chunks each time would grow with the square of the file (docs/decisions.md).
+    Reading all chunks each time would take time that grows with the square of the file (docs/decisions.md).
 
     Args:
-        written: the batch and its chunks where this worker has just written them: they are the first look.
+        store: where the batch is stored.
+        batch_id: the batch.
+        written: the batch and its chunks where this worker has just written them: the first reading.
     """
 
     def __init__(self, store: BatchStore, batch_id: str, written: Snapshot | None = None) -> None:
@@ -39,7 +41,7 @@ class ChunkCursor:
         self.checkpoint = Checkpoint()
 
     def batch(self) -> Batch:
-        """The batch as it stands, with how far its chunks were seen to be certain."""
+        """Read the batch, with the furthest checkpoint that is known."""
         if self._written:
             return self._written.batch
         batch = self._store.batch(self._batch_id)
@@ -49,7 +51,7 @@ class ChunkCursor:
         return batch.replaced(checkpoint=self.checkpoint)
 
     def chunks(self, batch: Batch) -> Sequence[Chunk]:
-        """The chunks behind ``batch.checkpoint``, but for untouched ones whose turn is far off."""
+        """Read the chunks behind ``batch.checkpoint``, without untouched ones far behind the next to send."""
         if written := self._written:
             self._written = None
             return written.chunks

@@ -1,4 +1,4 @@
-"""Puts rows together to chunks: at most 1,000, no customer twice, a customer's rows in order by waves."""
+"""Divides rows into chunks: at most 1,000 rows, no customer twice, a customer's rows in successive waves."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class PackedChunk(NamedTuple):
 
 
 class Packer:
-    """Collects rows by wave and gives out a chunk whenever one is full.
+    """Collects rows by wave and returns each chunk that gets full.
 
     Args:
         canary_rows: rows of each of the first chunks, the canaries; 0 for none. A later wave needs none of
@@ -29,7 +29,7 @@ class Packer:
         self._numbers: dict[int, int] = {}
 
     def add(self, wave: int, rows: Iterable[bytes]) -> list[PackedChunk]:
-        """Take the next rows of a wave; give the chunks that they filled."""
+        """Add the next rows of a wave; returns the chunks that got full."""
         waiting = self._open.setdefault(wave, [])
         waiting += rows
         full = []
@@ -39,7 +39,7 @@ class Packer:
         return full
 
     def rest(self) -> Iterator[PackedChunk]:
-        """Give the chunks that are not full, once all rows are in."""
+        """Yield the chunks that are not full, after the last row."""
         for wave in sorted(wave for wave, rows in self._open.items() if rows):
             yield self._close(wave, self._open.pop(wave))
 
@@ -54,7 +54,7 @@ class Packer:
 
 
 def waves(row_count: int, repeats: Iterable[tuple[int, int]]) -> Iterator[int]:
-    """Say for each row, in order, to which wave it goes; 0 for a row of a customer that appears too often.
+    """Yield the wave of each row, in order; 0 for a row of a customer that appears too often.
 
     Args:
         row_count: accepted rows of the file.

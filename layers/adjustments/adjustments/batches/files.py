@@ -1,4 +1,4 @@
-"""The port to the bucket."""
+"""The port to the files in the bucket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from adjustments.core.errors import FileUnreadable
 
 
 class StoredObject(NamedTuple):
-    """One version of one object, as it lies in the bucket."""
+    """One version of one object, without its content."""
 
     bucket: str
     key: str
@@ -22,7 +22,7 @@ class StoredObject(NamedTuple):
 
 
 class OpenedObject(NamedTuple):
-    """An object's version, and its bytes, which can be read once; nothing is lost by leaving them."""
+    """A version of an object and its bytes, which can be read once, and need not be read to the end."""
 
     stored: StoredObject
     blocks: Iterator[bytes]
@@ -38,7 +38,7 @@ def open_unreadable(stored: StoredObject, message: str) -> OpenedObject:
 
 
 class ObjectWriter(Protocol):
-    """An object that is being written; it appears whole, or not at all."""
+    """An object that is being written; it appears complete, or not at all."""
 
     def write(self, data: bytes) -> None:
         """Add bytes."""
@@ -56,50 +56,63 @@ class Files(Protocol):
         """Its name."""
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
-        """Look at an object, its newest version where none is named; raises NotFound."""
+        """Describe an object.
+
+        Args:
+            key: the object's key.
+            version_id: its version, None for the newest.
+
+        Raises:
+            NotFound: there is none.
+        """
 
     def open(self, key: str, version_id: str | None) -> OpenedObject:
-        """Look at an object as ``describe`` does, and begin to read it; raises NotFound.
+        """Describe an object as ``describe`` does, and open it for reading.
 
-        Of an object that can't be read as it is, reading the blocks raises FileUnreadable.
+        Where it can't be read as it is stored, reading the blocks raises FileUnreadable.
         """
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         """Stream exactly this version's bytes; raises NotFound or FileUnreadable."""
 
     def get(self, key: str) -> bytes:
-        """Read a small object; raises NotFound."""
+        """Read a small object.
+
+        Raises:
+            NotFound: there is none.
+        """
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
 
     def put_many(self) -> AbstractContextManager[Put]:
-        """Write many small objects side by side; they are all there when the block is left without error."""
+        """Write small objects in parallel; all are written when the block ends without an error."""
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-        """Write a small object, unless there is one of this key already; whether it was written."""
+        """Write a small object unless the key exists; returns whether it was written."""
 
     def link(self, key: str, seconds: int) -> str:
-        """An address from which anybody may read the object for so long."""
+        """Make a URL from which anybody can read the object for some seconds."""
 
     def tag(self, key: str) -> str:
-        """Name what an object holds now; empty where there is none."""
+        """The entity tag of an object's current content; empty where there is none."""
 
     def writer(
         self, key: str, content_type: str, replaces: str | None = None
     ) -> AbstractContextManager[ObjectWriter]:
-        """Write a large object piece by piece; nothing appears when the block is left by an error.
+        """Write a large object piece by piece; nothing is written when the block ends with an error.
 
         Args:
             key: the object's key.
-            content_type: what it holds.
-            replaces: the tag of what may be replaced, None for anything.
+            content_type: its content type.
+            replaces: the tag of the content that may be replaced, None for any.
 
-        Raises WrongState, and writes nothing, where the object has changed since it had that tag.
+        Raises:
+            WrongState: the object has another tag; nothing is written.
         """
 
     def names(self, prefix: str) -> list[str]:
-        """The keys below a prefix."""
+        """List the keys below a prefix."""
 
     def versions(self, prefix: str, since: datetime, until: datetime) -> Iterator[StoredObject]:
-        """Every version below a prefix that was dropped between two times; without its metadata."""
+        """List the versions below a prefix that were written between two times, without their metadata."""

@@ -1,7 +1,7 @@
-"""When evidence is looked for on a batch's rows in doubt, in which order, and what is told of it.
+"""Rounds of look-ups: when and in which order customers with rows in doubt are looked up at Gameball.
 
-Rows are looked up in rounds. In a round each customer with rows in doubt is asked about once; a round may
-take several runs of the sweep, and the next one begins only after it has ended and a pause is over.
+In a round each customer with rows in doubt is looked up once. A round may take several runs of the sweep; the
+next one begins after it has ended and a pause has passed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,20 +13,20 @@ from adjustments.batches.records import Batch, Reconciliation
 from adjustments.batches.states import BatchStatus
 
 ROUND_PAUSE_MIN: Final = timedelta(minutes=5)
-"""Pause after the first rounds; after later ones it is half as long as the doubt is old."""
+"""Pause after the first rounds; later pauses are half as long as the batch has been over."""
 
 SEARCH_PERIOD: Final = timedelta(days=3)
-"""How long after its intent a row in doubt is looked for; what is uncertain then waits for a person."""
+"""How long after its intent a row in doubt is looked up; after that, a person has to decide."""
 
 LEASE: Final = timedelta(minutes=6)
-"""How long a run holds a batch after its last checkpoint: twice the time between two of them."""
+"""How long a run holds a batch after it last saved its progress: twice the time between two saves."""
 
 TRIES_MAX: Final = 2
-"""After so many failed look-ups a customer counts as asked about in this round."""
+"""After so many failed look-ups a customer counts as looked up in this round."""
 
 
 class DoubtfulRow(NamedTuple):
-    """A row in doubt: where it was sent, and what it says; ``amount`` and ``reason`` as lists show them."""
+    """A row in doubt: its chunk, its place there, and its content as Gameball's lists show it."""
 
     chunk_id: str
     place: int
@@ -38,15 +38,17 @@ class DoubtfulRow(NamedTuple):
 
 
 class LookupProgress(NamedTuple):
-    """What was done so far: of each customer the last round in which it was asked about, and how often a
-    look-up failed in this round.
+    """The progress of look-ups.
+
+    ``asked`` has of each customer the last round in which it was looked up, ``failed`` how often a look-up
+    failed in this round.
     """
 
     asked: dict[str, int]
     failed: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """The form of the work file."""
+        """The content of the work file."""
         return {"asked": self.asked, "failed": self.failed}
 
 
@@ -59,8 +61,8 @@ def rows_by_customer(rows: Iterable[DoubtfulRow]) -> dict[str, list[DoubtfulRow]
 
 
 def customers_to_look_up(customers: Iterable[str], done: LookupProgress, round_: int) -> list[str]:
-    """The customers that were not asked about in a round, in order: those never asked about come first, those
-    whose look-up failed last.
+    """List the customers that were not looked up in a round: those never looked up come first, those whose
+    look-up failed last.
     """
     waiting = [name for name in customers if done.asked.get(name, 0) < round_]
     return sorted(waiting, key=lambda name: (done.failed.get(name, 0), done.asked.get(name, 0)))
@@ -69,7 +71,14 @@ def customers_to_look_up(customers: Iterable[str], done: LookupProgress, round_:
 def record_lookups(
     done: LookupProgress, asked: Iterable[str], failed: Iterable[str], round_: int
 ) -> LookupProgress:
-    """A checkpoint after some look-ups: who was asked about, and whose look-up failed."""
+    """Add look-ups to the progress.
+
+    Args:
+        done: the progress so far.
+        asked: customers that were looked up.
+        failed: customers whose look-up failed.
+        round_: the round.
+    """
     tries = dict(done.failed)
     known = done.asked | dict.fromkeys(asked, round_)
     for name in failed:
@@ -82,7 +91,7 @@ def record_lookups(
 
 
 def is_due(batch: Batch, now: datetime) -> bool:
-    """Whether evidence is to be looked for now, and no other run is at it."""
+    """Whether rows are to be looked up now, and no other run holds the batch."""
     state = batch.reconciliation
     if batch.status is not BatchStatus.NEEDS_ATTENTION or batch.report_run_id or is_leased(batch, now):
         return False
@@ -94,13 +103,19 @@ def is_due(batch: Batch, now: datetime) -> bool:
 
 
 def is_leased(batch: Batch, now: datetime) -> bool:
-    """Whether a run holds the batch, which has not outlived its lease."""
+    """Whether a run holds the lease of the batch."""
     until = batch.reconciliation.lease_until
     return until is not None and now < until
 
 
 def acquire_lease(batch: Batch, token: str, now: datetime) -> Batch:
-    """The batch held by a run from now on; a new round begins where the last one has ended."""
+    """Give the lease of a batch to a run, and begin a new round where the last one has ended.
+
+    Args:
+        batch: the batch.
+        token: the run.
+        now: the time, UTC.
+    """
     state = batch.reconciliation
     if not state.rows_left:
         state = Reconciliation(
@@ -114,7 +129,7 @@ def acquire_lease(batch: Batch, token: str, now: datetime) -> Batch:
 
 
 def summary_of_reconciliation(batch: Batch) -> dict[str, Any]:
-    """How many rows in doubt were looked up at Gameball, and when the others will be; for ``exact_json``."""
+    """Describe for people how many rows in doubt were looked up, and when the others will be."""
     state = batch.reconciliation
     if batch.dry_run or not (batch.counts.in_doubt or state.round):
         return {}
@@ -131,7 +146,7 @@ def summary_of_reconciliation(batch: Batch) -> dict[str, Any]:
 
 
 def expected_end(batch: Batch) -> datetime | None:
-    """When the rows that are left will have been looked up, by the pace of this round; None if unknown."""
+    """Estimate from the pace of this round when it ends; None where that is unknown."""
     state = batch.reconciliation
     if not (state.rows_left and state.rows_looked_up and state.looked_up_at and state.begun_at):
         return None
@@ -139,7 +154,7 @@ def expected_end(batch: Batch) -> datetime | None:
 
 
 def next_round_at(batch: Batch) -> datetime | None:
-    """When the rows still in doubt are looked up again; None before a round has ended, and after the last."""
+    """When the next round begins; None during a round, and after the last one."""
     state = batch.reconciliation
     if not batch.counts.in_doubt or state.rows_left or state.looked_up_at is None:
         return None
@@ -160,10 +175,10 @@ def _instant(moment: datetime | None) -> str | None:
 
 
 def read_lookup_progress(stored: Mapping[str, Any]) -> LookupProgress:
-    """Read a checkpoint's work file."""
+    """Read the work file of the progress."""
     return LookupProgress(dict(stored["asked"]), dict(stored["failed"]))
 
 
 def count_rows_of(rows: Mapping[str, Sequence[DoubtfulRow]], names: Iterable[str]) -> int:
-    """How many rows in doubt some customers have."""
+    """Count the rows in doubt of some customers."""
     return sum(len(rows[name]) for name in names)

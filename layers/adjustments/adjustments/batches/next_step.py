@@ -1,4 +1,4 @@
-"""Decides a batch's next step from what is known of its chunks: what to send, what to poll, when to stop."""
+"""Decides the next step of a batch from its chunks: what to send, what to poll, when to stop."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,17 +10,18 @@ from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core.limits import CANARIES_MAX
 
 LEASE_S: Final = 120.0
-"""How long the intent to send holds; longer than any one request may take."""
+"""Seconds for which an intent to send is valid; longer than any request may take."""
 
 CANARY_PAUSE: Final = timedelta(seconds=LEASE_S)
-"""How long after a canary of which too little is known the next one goes: by then no late answer can come any
-more, and a short outage is over."""
+"""Pause between a canary with too few known outcomes and the next one: then no late answer can come any more,
+and a short outage is over.
+"""
 
 POLLS_WHILE_SENDING_MAX: Final = 12
-"""Jobs polled in a tick while chunks still wait to be sent: sending goes first."""
+"""Jobs polled in a step while chunks wait to be sent: sending has priority."""
 
-ASK_AFTER: Final = timedelta(seconds=5)
-"""How long after it was sent a job is first asked for while others are being sent: sooner, few have ended."""
+POLL_AFTER: Final = timedelta(seconds=5)
+"""Age of a job at its first poll while other chunks are being sent: few jobs end sooner."""
 
 WAIT_MIN_S: Final = 2
 WAIT_MAX_S: Final = 60
@@ -29,10 +30,16 @@ WAIT_MAX_S: Final = 60
 class NextStep(NamedTuple):
     """What to do now.
 
-    ``to_send`` and ``to_poll`` are in order; ``lost`` are chunks whose worker vanished between intent and
-    answer; ``stop_reason`` says why nothing more may be sent; ``is_over`` that nothing is left to wait for;
-    ``wait_s`` how long to wait before the next look, in whole seconds; ``rows_in_doubt`` how many rows of the
-    batch are in doubt so far; ``canary_note`` says why a second canary goes or went, empty for none.
+    Attributes:
+        to_send: chunks to send, in order.
+        to_poll: chunks whose jobs are to be polled, in order.
+        lost: chunks whose worker disappeared between the intent and the answer.
+        stop_reason: why nothing more may be sent, empty for none.
+        is_over: whether there is nothing left to wait for.
+        more_to_send: whether chunks may be sent now or later.
+        wait_s: whole seconds to wait before the next step.
+        rows_in_doubt: rows in doubt among the chunks that were read.
+        canary_note: why a second canary is or was sent, empty for none.
     """
 
     to_send: Sequence[Chunk]
@@ -47,10 +54,11 @@ class NextStep(NamedTuple):
 
 
 class _Canaries(NamedTuple):
-    """Where the canaries of a batch stand.
+    """The state of the canaries of a batch.
 
-    ``lost`` holds the chunks of those that are over and of which too little is known to judge; ``last`` those
-    of the next one, empty where all are lost; ``is_open`` says that it is not over: nothing else may go.
+    ``lost`` has the chunks of each canary that is over and has too few known outcomes; ``last`` those of the
+    next one, empty where all are lost; ``is_open`` says that it is not over, so that nothing else may be
+    sent.
     """
 
     lost: Sequence[Sequence[Chunk]] = ()
@@ -59,12 +67,12 @@ class _Canaries(NamedTuple):
 
 
 def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_percent_max: int) -> NextStep:
-    """Look at a batch and say what follows.
+    """Decide what a batch does next.
 
     Args:
-        batch: the batch as it stands.
-        chunks: its chunks behind ``batch.checkpoint``, in the order of sending; untouched ones may be missing
-            at the end, where there are some before.
+        batch: the batch.
+        chunks: its chunks behind ``batch.checkpoint``, in the order of sending. Untouched ones may be missing
+            at the end, where others come before.
         now: the time, UTC.
         failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
     """
@@ -105,10 +113,10 @@ def _sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
 
 
 def _canaries(batch: Batch, chunks: Sequence[Chunk], percent_max: int) -> _Canaries:
-    """See how far the canaries are; the first that can be judged lets the rest follow.
+    """Find the state of the canaries; the first with enough known outcomes lets the rest follow.
 
-    The first chunks of a batch are its canaries, in the order of sending. Once the first is passed it is
-    certain, and so was judged.
+    The canaries are the first chunks of a batch. Once the checkpoint is behind the first, its outcomes are
+    known.
     """
     if not batch.has_canary or batch.checkpoint.through:
         return _Canaries()
@@ -124,19 +132,19 @@ def _canaries(batch: Batch, chunks: Sequence[Chunk], percent_max: int) -> _Canar
 
 
 def _is_lost(canary: Sequence[Chunk], percent_max: int) -> bool:
-    """Whether it is its rows in doubt, and not those that failed, by which a canary passes the limit."""
+    """Whether a canary is above the limit by its rows in doubt, and not by those that failed."""
     rows, failed, in_doubt = _known(canary)
     return failed * 100 <= percent_max * rows < (failed + in_doubt) * 100
 
 
 def _is_early(canaries: _Canaries, now: datetime) -> bool:
-    """Whether a lost canary was sent too short a time ago for the next one to go."""
+    """Whether the pause after a lost canary has not passed yet."""
     sent = [chunk.intent_at for canary in canaries.lost for chunk in canary if chunk.intent_at]
     return canaries.is_open and bool(sent) and now < max(sent) + CANARY_PAUSE
 
 
 def _canary_note(canaries: _Canaries) -> str:
-    """Say why a second canary goes or went; empty where the first one could be judged."""
+    """Say why a second canary is or was sent; empty where the outcomes of the first are known."""
     first, second = [*canaries.lost, canaries.last, ()][:2] if canaries.lost else ((), ())
     if not second:
         return ""
@@ -154,9 +162,10 @@ def _canary_note(canaries: _Canaries) -> str:
 def _failure_stop(
     checkpoint: Checkpoint, chunks: Sequence[Chunk], canaries: _Canaries, percent_max: int
 ) -> str:
-    """Why too many rows failed to go on, or nothing; a row in doubt counts as failed (docs/decisions.md).
+    """Say why sending stops: too many rows failed; empty where they did not.
 
-    Only the rows in doubt of a lost canary don't, once the next one tells how it goes.
+    A row in doubt counts as failed (docs/decisions.md), except for those of a lost canary once the next one
+    is over.
     """
     lost = _known(chain.from_iterable(canaries.lost))
     limit = f"more than the {percent_max} % allowed (MaxFailurePercent)"
@@ -180,7 +189,9 @@ def _failure_stop(
 
 
 def _whole(chunks: Sequence[Chunk]) -> list[Chunk]:
-    """The chunks whose every part is over: while a refused one is being split, its bad row is known first."""
+    """The chunks all of whose parts are over: of a refused chunk, the row to blame is known before the
+    others.
+    """
     unfinished = {_root(chunk) for chunk in chunks if not chunk.state.is_over}
     return [chunk for chunk in chunks if _root(chunk) not in unfinished]
 
@@ -190,7 +201,7 @@ def _root(chunk: Chunk) -> str:
 
 
 class _Known(NamedTuple):
-    """Rows of which something is known, and how many of them went wrong."""
+    """Rows of chunks that are over, and how many of them failed or are in doubt."""
 
     rows: int
     failed: int
@@ -198,7 +209,7 @@ class _Known(NamedTuple):
 
 
 def _known(chunks: Iterable[Chunk]) -> _Known:
-    """Add up the rows of the chunks that are over; those in doubt without a result count as in doubt."""
+    """Count the rows of the chunks that are over."""
     rows = failed = in_doubt = 0
     for chunk in chunks:
         match chunk.state:
@@ -218,10 +229,10 @@ def _known(chunks: Iterable[Chunk]) -> _Known:
 
 
 def advance_checkpoint(batch: Batch, chunks: Sequence[Chunk]) -> Checkpoint:
-    """How far a batch's chunks are certain, from the first one on: each with all parts it was split into.
+    """Move the checkpoint behind the leading chunks that are final, each with all parts it was split into.
 
     Args:
-        batch: the batch as it stands.
+        batch: the batch.
         chunks: its chunks behind ``batch.checkpoint``, in the order of sending.
     """
     checkpoint = batch.checkpoint
@@ -243,35 +254,37 @@ def advance_checkpoint(batch: Batch, chunks: Sequence[Chunk]) -> Checkpoint:
 def interleave_polls(
     to_send: Sequence[Chunk], chunks: Iterable[Chunk], now: datetime, after: str
 ) -> Sequence[Chunk]:
-    """What to do while chunks wait to be sent: send one, ask for one job, send one, and so on.
+    """Alternate chunks to send with chunks to poll.
 
-    So what Gameball did is known while sending goes on, and a share of failed rows stops it in time. Each job
-    needs a question anyhow; those that are too young to have ended are left for later.
+    So outcomes become known while sending goes on, and too many failed rows stop it in time. Jobs that are
+    too young to have ended are polled later.
 
     Args:
         to_send: the chunks that may be sent, in order.
-        chunks: the chunks of which some may be asked for.
+        chunks: the chunks of which some may be polled.
         now: the time, UTC.
-        after: the chunk that was asked for last, so that all take their turn; empty for none.
+        after: the chunk that was polled last, so that each is polled in turn; empty for none.
     """
     due = [c for c in chunks if c.state is ChunkState.SUBMITTED and _may_have_ended(c, now)]
-    start = next((place for place, chunk in enumerate(due) if chunk.chunk_id > after), 0)
+    start = next((index for index, chunk in enumerate(due) if chunk.chunk_id > after), 0)
     in_turn = due[start:] + due[:start]
     pairs = zip_longest(to_send, in_turn[: len(to_send)])
     return [chunk for pair in pairs for chunk in pair if chunk]
 
 
 def _may_have_ended(chunk: Chunk, now: datetime) -> bool:
-    return chunk.intent_at is not None and now >= chunk.intent_at + ASK_AFTER
+    return chunk.intent_at is not None and now >= chunk.intent_at + POLL_AFTER
 
 
 def lease_is_over(chunk: Chunk, now: datetime) -> bool:
-    """Whether a worker may no longer act on its intent, and others may take its chunk for lost."""
+    """Whether the lease of an intent has expired: its worker may no longer send, and the chunk counts as
+    lost.
+    """
     return chunk.intent_at is None or now >= chunk.intent_at + timedelta(seconds=LEASE_S)
 
 
 def _wait_s(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> int:
-    """Waits grow from seconds to a minute with the time since something was last sent."""
+    """Seconds to wait: a tenth of the time since something was last sent, from 2 to 60."""
     sent = filter(None, (batch.checkpoint.sent_at, *(chunk.intent_at for chunk in chunks)))
     last_sent = max(sent, default=batch.created_at)
     elapsed_s = (now - last_sent).total_seconds()

@@ -1,4 +1,4 @@
-"""Small changes of a batch that several workers may make at once; who comes second need not care."""
+"""Optimistic updates: changes of a batch that several workers may make at the same time."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,16 +9,16 @@ from adjustments.core.errors import WrongState
 from adjustments.core.limits import ERROR_CHARS_MAX
 
 CHANGE_TRIES_MAX: Final = 8
-"""How often a change that must not be lost is tried; each try takes one read and one write."""
+"""Tries of an update that must not be lost; each takes one read and one write."""
 
 
 def storable_text(message: str) -> str:
-    """What is kept of Gameball's words: short enough for a record, and characters that a record can hold."""
+    """Shorten a message of Gameball for a record, and replace characters that UTF-8 can't encode."""
     return message[:ERROR_CHARS_MAX].encode(errors="replace").decode()
 
 
 def try_save(store: BatchStore, batch: Batch) -> bool:
-    """Save a batch's next version; False when somebody else has saved one meanwhile."""
+    """Save the next version of a batch; False where another worker has saved one meanwhile."""
     try:
         store.save_batch(batch)
     except WrongState:
@@ -27,14 +27,20 @@ def try_save(store: BatchStore, batch: Batch) -> bool:
 
 
 def save_or_reread(store: BatchStore, batch: Batch) -> Batch:
-    """Save a batch's next version; give the stored one when somebody else was quicker."""
+    """Save the next version of a batch; returns the stored one where another worker was quicker."""
     return batch if try_save(store, batch) else store.batch(batch.batch_id)
 
 
 def update_batch(store: BatchStore, batch_id: str, changed: Callable[[Batch], Batch]) -> Batch:
-    """Change a batch as it stands, and again as it stands then when somebody else was quicker.
+    """Update a batch; read it again and repeat where another worker was quicker.
 
-    ``changed`` says what to make of the batch, or raises; raises WrongState when others keep being quicker.
+    Args:
+        store: where the batch is stored.
+        batch_id: the batch.
+        changed: makes the next version from the stored one; what it raises ends the update.
+
+    Raises:
+        WrongState: other workers were quicker each time.
     """
     for _ in range(CHANGE_TRIES_MAX):
         after = changed(store.batch(batch_id))

@@ -1,4 +1,4 @@
-"""Joins what was sent with what Gameball lists, and tells a batch's end from its rows' outcomes."""
+"""Outcomes of sent rows and of chunks, and the final status of a batch that follows from them."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,16 +13,14 @@ from adjustments.core.decimals import exact_sum
 
 
 class RowOutcome(NamedTuple):
-    """What became of one sent row, in the order of its chunk."""
+    """The outcome of one sent row."""
 
     outcome: Outcome
     message: str
 
 
 class Settlement(NamedTuple):
-    """What became of a whole chunk: its rows in order, their counts, and the exact sum of the applied
-    amounts.
-    """
+    """The outcomes of a chunk: its rows in order, their counts, and the exact sum of the applied amounts."""
 
     rows: Sequence[RowOutcome]
     counts: Counts
@@ -31,12 +29,12 @@ class Settlement(NamedTuple):
 
 @lru_cache(maxsize=1_024)
 def read_outcome(outcome: str, message: str) -> RowOutcome:
-    """Read back what JSON made of a row's outcome; most rows have the same."""
+    """Read a stored outcome; cached, since most rows have the same."""
     return RowOutcome(Outcome(outcome), message)
 
 
 def settlement_of(rows: Sequence[bytes], outcomes: Sequence[RowOutcome]) -> Settlement:
-    """Put a chunk's settlement together from its rows' outcomes, in the same order."""
+    """Make the settlement of a chunk from its rows and their outcomes, in the same order."""
     return Settlement(
         outcomes,
         count(row.outcome for row in outcomes),
@@ -51,7 +49,7 @@ def count(outcomes: Iterable[Outcome]) -> Counts:
 
 
 def shared_outcome(batch: Batch, chunk: Chunk) -> RowOutcome:
-    """Tell the outcome that all rows of a chunk share as long as it has no result of its own."""
+    """The outcome that all rows of a chunk share while it has no outcomes of its own."""
     match chunk.state:
         case ChunkState.PLANNED | ChunkState.NOT_SUBMITTED:
             why = "dry run: nothing was sent" if batch.dry_run else batch.stop_reason
@@ -65,7 +63,7 @@ def shared_outcome(batch: Batch, chunk: Chunk) -> RowOutcome:
 
 
 def final_status(batch: Batch, counts: Counts) -> BatchStatus:
-    """Name the status in which a batch ends, from the outcomes of its rows."""
+    """Decide in which status a batch ends, from the outcomes of its rows."""
     if batch.refusal:
         return BatchStatus.REJECTED
     if batch.dry_run:

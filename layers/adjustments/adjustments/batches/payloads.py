@@ -1,8 +1,8 @@
 """The body of a balance-adjustment request, with exactly the digits of the file (Gameball API,
 "Balance Adjustment Batch Job").
 
-Each row stands on a line of its own: JSON escapes line breaks within strings, so that a body can be cut into
-its rows, and a refused chunk into its halves, without reading a number as a float.
+Each row is on a line of its own. JSON escapes line breaks within strings, so a body can be split into its
+rows, and a refused chunk into its halves, without parsing numbers.
 """
 
 import hashlib
@@ -25,8 +25,14 @@ _quote = json.encoder.encode_basestring_ascii
 
 
 def rows_json(customer_ids: Iterable[str], amounts: Iterable[str], reasons: Sequence[str]) -> list[bytes]:
-    """Write adjustments; ``amounts`` are JSON number text already, an empty reason is left out."""
-    # Few reasons stand in most rows, so each is written once; and encoding them together is one call.
+    """Write adjustments as JSON, one each.
+
+    Args:
+        customer_ids: the customers.
+        amounts: the amounts, as text of JSON numbers.
+        reasons: the reasons; an empty one is left out.
+    """
+    # Most rows share few reasons, so each is quoted once; and all rows are encoded in one call.
     tails = {reason: f',"reason":{_quote(reason)}}}' if reason else "}" for reason in set(reasons)}
     rows = [
         f'{{"customerId":{_quote(customer_id)},"amount":{amount}{tails[reason]}'
@@ -36,36 +42,36 @@ def rows_json(customer_ids: Iterable[str], amounts: Iterable[str], reasons: Sequ
 
 
 def content_of(rows: Iterable[bytes]) -> bytes:
-    """Adjustments as they go into the hash of a file's content: without a token, each on its line."""
+    """Join rows to the text that is hashed as a file's content."""
     return b"\n".join([*rows, b""])
 
 
 def body_of(rows: Iterable[bytes]) -> bytes:
-    """Put rows together to a request body."""
+    """Join rows to a request body."""
     return _HEAD + _SEPARATOR.join(rows) + _TAIL
 
 
 def rows_of(body: bytes) -> list[bytes]:
-    """Take a request body apart into its rows, byte for byte."""
+    """Split a request body into its rows, byte for byte."""
     return body[len(_HEAD) : -len(_TAIL)].split(_SEPARATOR)
 
 
 def sha256_of(body: bytes) -> str:
-    """Name exactly what is sent."""
+    """Hash a request body."""
     return hashlib.sha256(body).hexdigest()
 
 
 def customers_and_amounts(rows: Sequence[bytes]) -> list[tuple[str, Decimal]]:
-    """Read back whom each row is for, and its exact amount."""
+    """Parse the customer and the exact amount of each row."""
     parsed = exact_json.read(b"[%b]" % b",".join(rows))
     return [(row["customerId"], Decimal(row["amount"])) for row in parsed]
 
 
 def with_reason_token(reason: str, batch_id: str, row: int) -> str:
-    """Add the token of a row to its reason; the same row always gets the same token.
+    """Append the token of a row to its reason; the same row always gets the same token.
 
     Args:
-        reason: the reason as it stands in the file, perhaps empty.
+        reason: the reason in the file, perhaps empty.
         batch_id: the batch of the row.
         row: the line of the row in the file.
 

@@ -1,4 +1,4 @@
-"""Rows, chunks and batches, and the form in which the table keeps them."""
+"""Rows, batches and chunks, and the form in which the table stores them."""
 
 from datetime import datetime
 from typing import Any, NamedTuple, Self
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class StoredModel(BaseModel):
-    """The base of what the table keeps: immutable, with camelCase names in storage.
+    """The base of stored records: immutable, with camelCase names in storage.
 
     Fields that a newer version of this package has added are ignored when read, and fields that an older
     version did not write get their defaults, so that both can work on one table during a deployment.
@@ -46,7 +46,11 @@ class StoredModel(BaseModel):
         return dict(self)
 
     def replaced(self, **changes: Any) -> Self:
-        """This record with other values; raises TypeError for a name that is no field."""
+        """Copy this record with other values.
+
+        Raises:
+            TypeError: a name is no field.
+        """
         if unknown := changes.keys() - type(self).model_fields.keys():
             raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
         return self.model_copy(update=changes)
@@ -122,7 +126,7 @@ class Counts(StoredModel):
 
 
 class Prediction(StoredModel):
-    """What a real run would do to the accepted rows of a dry run; ``not_predicted`` is what is not known."""
+    """Predicted outcomes of the accepted rows of a dry run; ``not_predicted`` counts those without one."""
 
     would_apply: int = 0
     would_overdraw: int = 0
@@ -140,9 +144,9 @@ class Resolution(StoredModel):
 
 
 class Checkpoint(StoredModel):
-    """The chunks, from the first one on, that nothing can change any more: looks begin behind them.
+    """The leading chunks that are final, so that they need not be read again.
 
-    ``through`` is the last of them; ``rows`` and ``failed`` add up what became of them; ``sent_at`` is when
+    ``through`` is the id of the last of them; ``rows`` and ``failed`` count their rows; ``sent_at`` is when
     one of them was last sent.
     """
 
@@ -154,13 +158,13 @@ class Checkpoint(StoredModel):
 
 
 class Reconciliation(StoredModel):
-    """How far the search for evidence on a batch's rows in doubt has come (batches/lookup_rounds.py).
+    """The progress of the search for evidence on a batch's rows in doubt (batches/lookup_rounds.py).
 
-    ``round`` counts the rounds, in each of which every row in doubt is looked up once; ``begun_at`` is when
-    this one began, ``looked_up_at`` when something was last looked up; ``rows_looked_up`` were looked up in
-    this round, ``rows_left`` were not yet; ``jobs_asked`` says that the jobs were asked for in this round.
-    ``lookup_progress_key`` names the work file with the customers that were looked up. ``lease_token`` names
-    the one run that may look, until ``lease_until``.
+    ``round`` counts the rounds; each looks up every row in doubt once. ``begun_at`` is when this round began,
+    ``looked_up_at`` when the last row was looked up; ``rows_looked_up`` and ``rows_left`` count rows of this
+    round; ``jobs_asked`` says that the status of the jobs was fetched in this round. ``lookup_progress_key``
+    is the key of the work file with the customers that were looked up. ``lease_token`` names the one run that
+    may look up rows, until ``lease_until``.
     """
 
     round: int = 0
@@ -177,19 +181,23 @@ class Reconciliation(StoredModel):
 class Batch(StoredModel):
     """One accepted file or API body, and where it stands.
 
-    ``plan_id`` names the one planning run whose chunks count; ``total`` is the exact sum of the accepted
-    amounts and ``absolute_total`` the sum of their magnitudes, as decimal text; ``refusal`` says why the
-    whole file was refused, ``stop_reason`` why nothing more is sent, ``pause_reason`` why nothing is sent for
-    now, ``canary_note`` why a second canary goes or went;
-    ``approved_by`` and ``stopped_by`` are the identities of who did so; ``keeps_jobs`` says that the stopped
-    batch's running jobs may end; ``reverses`` and ``reversed_by`` name
-    the other half of a reversal; ``polled_past_deadline`` says that its jobs were asked for after the
-    deadline, for the last time; ``executions`` counts the starts of the state machine;
-    ``notifications_sent`` holds the facts that were told already; ``notifying_since`` is when a run began
-    to tell one more; ``reconciliation`` says how far rows in doubt were looked up; ``report_run_id`` names
-    the one run that may write the result files until they belong to the record, ``report_started_at`` when it
-    began; ``prediction`` is what a dry run has found; ``csv_dialect`` is how the file was
-    written.
+    Attributes:
+        plan_id: the one planning run whose chunks count.
+        total: exact sum of the accepted amounts, as decimal text.
+        absolute_total: sum of their magnitudes, as decimal text.
+        refusal: why the whole file was refused.
+        stop_reason: why nothing more is sent.
+        pause_reason: why nothing is sent for now.
+        canary_note: why a second canary is or was sent.
+        approved_by: who approved it; ``stopped_by`` is who stopped it.
+        keeps_jobs: whether the running jobs of the stopped batch may end.
+        reverses: the batch that this one reverses; ``reversed_by`` is the batch that reverses this one.
+        polled_past_deadline: whether its jobs were polled after the deadline, for the last time.
+        executions: how often the state machine was started.
+        notifications_sent: what was sent; ``notifying_since`` is when a run began to send another one.
+        report_run_id: the one run that may write the result files; ``report_started_at`` is when it began.
+        prediction: what a dry run predicted.
+        csv_dialect: how the file was written.
     """
 
     batch_id: str
@@ -242,7 +250,7 @@ class Batch(StoredModel):
 
     @property
     def is_open(self) -> bool:
-        """Whether something is left to do: to end it, to tell of its end, or to write its results anew."""
+        """Whether something is left to do: to end it, to notify of its end, or to write its results again."""
         return (
             not self.status.is_final
             or self.status.value not in self.notifications_sent
@@ -251,17 +259,21 @@ class Batch(StoredModel):
 
     @property
     def changed_no_balance(self) -> bool:
-        """Whether it has ended and surely changed no balance."""
+        """Whether it has ended without changing a balance, as far as anybody can know."""
         return self.status.is_final and not (self.counts.applied or self.counts.in_doubt)
 
     def moved(self, status: BatchStatus, **changes: Any) -> "Batch":
-        """This batch in its next status; raises WrongState where that would not be forward."""
+        """Copy this batch with its next status, one version on.
+
+        Raises:
+            WrongState: the status can't follow the present one.
+        """
         if status is not self.status and status not in BATCH_MOVES[self.status]:
             raise WrongState(f"batch {self.batch_id} is {self.status} and can't become {status}")
         return self.changed(status=status, **changes)
 
     def resolved(self, status: BatchStatus, **changes: Any) -> "Batch":
-        """This batch after rows in doubt were settled: the one way out of a final status."""
+        """Copy this batch after rows in doubt were settled: the one way out of a final status."""
         self.check_resolvable()
         return self.changed(status=status, **changes)
 
@@ -271,16 +283,19 @@ class Batch(StoredModel):
             raise WrongState(f"the batch is {self.status}; only one that needs_attention can be resolved")
 
     def changed(self, **changes: Any) -> "Batch":
-        """This batch with other values, one version on."""
+        """Copy this batch with other values, one version on."""
         return self.replaced(**changes, version=self.version + 1)
 
 
 class Chunk(StoredModel):
     """At most 1,000 adjustments of a batch, sent in one request.
 
-    The request's body is lines ``first`` to ``last`` (exclusive) of the rows in object ``payload_key``;
-    halves of a refused chunk share the object of the whole. ``token`` fences the one worker that may act on
-    an intent. ``intent_at`` is when it was sent, ``ended_at`` when its job was seen to have ended.
+    Attributes:
+        payload_key: the object with its rows; the halves of a refused chunk share that of the whole.
+        first: its first row in the object; ``last`` is the row after its last one.
+        token: fencing token of the one worker that may act on the intent.
+        intent_at: when the intent to send was written.
+        ended_at: when its job was first seen to have ended.
     """
 
     chunk_id: str
@@ -311,26 +326,30 @@ class Chunk(StoredModel):
 
     @property
     def is_untouched(self) -> bool:
-        """Whether nobody has tried to send it, be it as a part of another one."""
+        """Whether it was never tried to be sent, neither by itself nor as a part of another chunk."""
         return self.state is ChunkState.PLANNED and not self.attempts and "." not in self.chunk_id
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can change it any more: rows in doubt may still become certain."""
+        """Whether nothing can change it any more; rows in doubt may still be settled."""
         return not (CHUNK_MOVES[self.state] or self.counts.in_doubt)
 
     def settled(self, **changes: Any) -> "Chunk":
-        """This chunk with the outcomes of its rows, or, where some were in doubt, with better ones."""
+        """Copy this chunk with the outcomes of its rows, or with fewer rows in doubt than before."""
         if self.state is ChunkState.SETTLED and self.counts.in_doubt > changes["counts"].in_doubt:
             return self.changed(**changes)
         return self.moved(ChunkState.SETTLED, **changes)
 
     def changed(self, **changes: Any) -> "Chunk":
-        """This chunk with other values in the same state, one version on."""
+        """Copy this chunk with other values in the same state, one version on."""
         return self.replaced(**changes, version=self.version + 1)
 
     def moved(self, state: ChunkState, **changes: Any) -> "Chunk":
-        """This chunk in its next state, one version on; raises WrongState where that would not be forward."""
+        """Copy this chunk with its next state, one version on.
+
+        Raises:
+            WrongState: the state can't follow the present one.
+        """
         if state not in CHUNK_MOVES[self.state]:
             raise WrongState(f"chunk {self.chunk_id} is {self.state} and can't become {state}")
         return self.changed(state=state, **changes)

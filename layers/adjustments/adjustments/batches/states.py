@@ -20,7 +20,7 @@ from enum import StrEnum
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands (docs/architecture.md, "States")."""
+    """The status of a batch (docs/architecture.md, "States")."""
 
     PLANNED = "planned"
     AWAITING_APPROVAL = "awaiting_approval"
@@ -40,7 +40,7 @@ class BatchStatus(StrEnum):
 
 
 class ChunkState(StrEnum):
-    """Where a chunk stands (docs/architecture.md, "States")."""
+    """The state of a chunk (docs/architecture.md, "States")."""
 
     PLANNED = "planned"
     SUBMITTING = "submitting"
@@ -99,7 +99,7 @@ CHUNK_MOVES: Mapping[ChunkState, frozenset[ChunkState]] = {
 
 
 class Outcome(StrEnum):
-    """What became of an input row; each row ends in exactly one."""
+    """The outcome of an input row; each row ends with exactly one."""
 
     APPLIED = "applied"
     FAILED = "failed"

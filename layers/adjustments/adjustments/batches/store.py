@@ -1,4 +1,4 @@
-"""The port to what is stored of batches and their chunks."""
+"""The port to the store of batches and chunks."""
 
 from __future__ import annotations
 
@@ -10,74 +10,121 @@ from adjustments.batches.records import Batch, Chunk
 
 
 class BatchStore(Protocol):
-    """What happened: batches and their chunks. Each write is conditional; who comes second is told so."""
+    """Stores batches and chunks. Writes are conditional, so that the second of two writers gets an error."""
 
     def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
-        """Keep a new batch, and a few chunks of its plan with it; False where there is one of its id already:
-        then nothing is kept.
+        """Store a new batch, and chunks of its plan with it, all or nothing.
+
+        Returns:
+            False where a batch of this id exists; then nothing is stored.
         """
 
     def claim_content(
         self, sha256: str, batch_id: str, now: datetime, until: datetime, replaces: str = ""
     ) -> str | None:
-        """Keep which batch accepted a content; the id of another one that did so and whose time is not up.
+        """Claim a content for a batch, so that the same rows are accepted once.
 
-        ``replaces`` names a batch whose claim may be taken over.
+        Args:
+            sha256: hash of the content.
+            batch_id: the batch that claims it.
+            now: the time, UTC.
+            until: when the claim expires.
+            replaces: a batch whose claim may be taken over; empty for none.
+
+        Returns:
+            The batch that holds the claim, None where it is this one now.
         """
 
     def claim_notification(self, name: str, now: datetime, until: datetime) -> bool:
-        """Take on the telling of a fact until some time; False where it was told before.
+        """Claim the sending of a notification.
 
-        Raises WrongState where another run has taken it on and its time is not up.
+        Args:
+            name: the notification.
+            now: the time, UTC.
+            until: when the claim expires.
+
+        Returns:
+            False where the notification was sent before.
+
+        Raises:
+            WrongState: another run holds the claim.
         """
 
     def record_notification(self, name: str) -> None:
-        """Keep that a fact was told."""
+        """Record that a notification was sent."""
 
     def record_reversal(self, sha256: str, batch_id: str) -> None:
-        """Keep which batch is reversed by a content."""
+        """Record which batch is reversed by a content."""
 
     def reversed_batch(self, sha256: str) -> str | None:
-        """Which batch is reversed by a content."""
+        """The batch that is reversed by a content, None for none."""
 
     def batch(self, batch_id: str) -> Batch:
-        """Find a batch; raises NotFound."""
+        """Read a batch.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
 
     def save_batch(self, batch: Batch) -> None:
-        """Keep a batch's next version; raises WrongState where the stored one is not the version before."""
+        """Store the next version of a batch.
+
+        Raises:
+            WrongState: the stored one is not the version before.
+        """
 
     def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
-        """Batches, newest first, and where the next page starts."""
+        """Read a page of batches, newest first.
+
+        Returns:
+            The batches, and what to give as ``after`` for the next page, None on the last one.
+        """
 
     def record_sending(self, batch_id: str, at: datetime) -> None:
-        """Keep that a batch is about to send at a time."""
+        """Record that a batch is about to send."""
 
     def save_and_record_sending(self, batch: Batch, at: datetime) -> None:
-        """Keep a batch's next version, and that it is about to send; raises WrongState as ``save_batch``."""
+        """Store the next version of a batch, and record that it is about to send, all or nothing.
+
+        Raises:
+            WrongState: as ``save_batch``.
+        """
 
     def batches_sent_between(self, since: datetime, until: datetime) -> Iterator[Batch]:
-        """Each batch that was noted to send between two times; perhaps some more, but never one too few."""
+        """Read each batch that was recorded to send between two times, and perhaps some of the same days."""
 
     def open_batches(self) -> Iterator[Batch]:
-        """All batches that have not ended, or of whose end nobody was told, oldest first."""
+        """Read all open batches (``Batch.is_open``), oldest first."""
 
     def doubtful_batches(self) -> Iterator[Batch]:
-        """All other batches that need attention and hold rows in doubt, oldest first."""
+        """Read all other batches that need attention and have rows in doubt, oldest first."""
 
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
-        """Keep the chunks of a plan."""
+        """Store the chunks of a plan."""
 
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
-        """The chunks of a plan, in the order of sending."""
+        """Read the chunks of a plan, in the order of sending."""
 
     def chunks_after(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
-        """The chunks of a plan behind one, in the order of sending, until there are so many untouched ones.
+        """Read chunks of a plan, in the order of sending.
 
-        ``after`` is a chunk's id, or empty to begin with the first.
+        Args:
+            batch_id: the batch.
+            plan_id: the plan.
+            after: id of the chunk after which to begin, empty to begin with the first.
+            untouched_max: end with the n-th chunk that was never tried to be sent.
         """
 
     def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
-        """Keep a chunk's next version; raises WrongState where the stored one is not the version before."""
+        """Store the next version of a chunk.
+
+        Raises:
+            WrongState: the stored one is not the version before.
+        """
 
     def split_chunk(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
-        """Replace a chunk by its halves, all or nothing; raises WrongState as ``save_chunk`` does."""
+        """Store the split chunk and its halves, all or nothing.
+
+        Raises:
+            WrongState: as ``save_chunk``.
+        """

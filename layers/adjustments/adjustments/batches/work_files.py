@@ -1,4 +1,4 @@
-"""Where the work files of a plan lie, and how they are written."""
+"""The work files of a plan: their keys and formats."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,21 +10,20 @@ from typing import Final, NamedTuple
 from adjustments.batches.records import Rejection, Row
 
 REPEAT: Final = Struct("<II")
-"""How (row, wave) pairs of repeated customers are kept."""
-
+"""The format of (row, wave) pairs of repeated customers."""
 
 CELL_END: Final = "\x1f"
 RECORD_END: Final = "\x1e"
 COLUMN_END: Final = "\x1d"
-"""ASCII's unit, record and group separators. Text joined by them can be split again, because they are control
-characters: a row that holds one is rejected.
+"""ASCII's unit, record and group separators. Text joined with them can be split again: a row that contains a
+control character is rejected.
 """
 
 
 class ValidatedRows(NamedTuple):
-    """The validated rows of one block of a file: accepted rows column by column, and the rejections.
+    """The validated rows of one block of a file: accepted rows by column, and the rejections.
 
-    Most blocks hold only valid rows: by columns, they are validated and written several times faster.
+    Most blocks have only valid rows, which are validated and written several times faster by column.
     """
 
     lines: Sequence[int]
@@ -36,7 +35,7 @@ class ValidatedRows(NamedTuple):
 
     @classmethod
     def of(cls, results: Iterable[Row | Rejection | None]) -> "ValidatedRows":
-        """Put results in columns; a blank line has None."""
+        """Make columns of results, which are None for blank lines."""
         rows, rejections = [], []
         for result in results:
             if isinstance(result, Row):
@@ -53,7 +52,7 @@ class ValidatedRows(NamedTuple):
 
 
 class PlannedRow(NamedTuple):
-    """One row of the input as it was planned.
+    """One input row as it was planned.
 
     ``rejection_message`` and ``problem`` are empty for an adjustment.
     """
@@ -71,37 +70,37 @@ def write_rows_part(header: Sequence[str], part: ValidatedRows) -> bytes:
     """Write a part of the input: the file's header and the part's rejections as JSON, then the columns of its
     adjustments.
 
-    No cell of an accepted row holds a separator, so nothing has to be escaped.
+    No cell of an accepted row contains a separator, so nothing has to be escaped.
     """
-    told = {"header": header, "lines": list(_runs(part.lines)), "rejections": part.rejections}
-    head = json.dumps(told, ensure_ascii=False)
+    head_fields = {"header": header, "lines": list(_runs(part.lines)), "rejections": part.rejections}
+    head = json.dumps(head_fields, ensure_ascii=False)
     adjustments = part.customer_ids, part.amounts, part.reasons, map(CELL_END.join, part.cells)
     return COLUMN_END.join([head, *map(RECORD_END.join, adjustments)]).encode()
 
 
 def read_rows(part: bytes) -> list[PlannedRow]:
-    """Read a part of the input, in the order of the file, with exactly the digits of each amount."""
+    """Read a part of the input, in the order of the file."""
     head, *columns = part.decode().split(COLUMN_END)
-    told = json.loads(head)
-    lines = list(chain.from_iterable(starmap(range, told["lines"])))
+    head_fields = json.loads(head)
+    lines = list(chain.from_iterable(starmap(range, head_fields["lines"])))
     adjustments = [column.split(RECORD_END) for column in columns] if lines else [[]] * len(columns)
     rows = [
         PlannedRow(line, customer_id, amount, reason, cells.split(CELL_END), "")
         for line, customer_id, amount, reason, cells in zip(lines, *adjustments, strict=True)
     ]
-    for line, customer_id, amount, reason, cells, problem, *_, message in told["rejections"]:
+    for line, customer_id, amount, reason, cells, problem, *_, message in head_fields["rejections"]:
         rows.append(PlannedRow(line, customer_id, amount, reason, cells, message, problem))
     return sorted(rows)
 
 
 def read_header(part: bytes) -> list[str]:
-    """Read the file's own header from a part of the input."""
+    """Read the header of the file from a part of the input."""
     head, *_ = part.decode().split(COLUMN_END, 1)
     return list(json.loads(head)["header"])
 
 
 def _runs(lines: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Numbers of lines as the ranges that they make up: mostly one."""
+    """Group line numbers into ranges; mostly there is one."""
     if isinstance(lines, range):
         yield lines.start, lines.stop
         return
@@ -111,7 +110,7 @@ def _runs(lines: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 class WorkKeys:
-    """Where the work files of one plan lie."""
+    """The keys of the work files of one plan."""
 
     def __init__(self, batch_id: str, plan_id: str) -> None:
         self._root = f"work/{batch_id}/{plan_id}"
@@ -122,15 +121,15 @@ class WorkKeys:
 
     @property
     def repeats(self) -> str:
-        """The rows that are not their customer's first, with their waves."""
+        """The rows that are not the first of their customer, with their waves."""
         return f"{self._root}/repeats.bin"
 
     def segment(self, chunk_id: str) -> str:
-        """A chunk as first cut, before repeated customers were moved to later waves."""
+        """A chunk before repeated customers were moved to later waves."""
         return f"{self._root}/segments/{chunk_id}.json"
 
     def chunk(self, chunk_id: str) -> str:
-        """The exact body of a chunk's request."""
+        """The exact body of the request of a chunk."""
         return f"{self._root}/chunks/{chunk_id}.json"
 
     @property
@@ -139,13 +138,13 @@ class WorkKeys:
         return f"{self._root}/inquiries.json"
 
     def balances(self, chunk_id: str) -> str:
-        """The balances of a chunk's customers, as a dry run found them."""
+        """The balances of the customers of a chunk in a dry run."""
         return f"{self._root}/balances/{chunk_id}.json"
 
     def outcomes(self, chunk_id: str, token: str) -> str:
-        """What became of a chunk's rows."""
+        """The outcomes of the rows of a chunk."""
         return f"{self._root}/outcomes/{chunk_id}-{token}.json"
 
     def looked_up(self, token: str) -> str:
-        """The customers whose rows in doubt were looked up, by a run of the sweep and those before it."""
+        """The progress of look-ups, as saved by one run of the sweep."""
         return f"{self._root}/looked-up/{token}.json"

@@ -1,4 +1,4 @@
-"""Looks balances up for a dry run. It can't send an adjustment: it is given nothing to do so with."""
+"""Looks up balances for a dry run, which sends no adjustments."""
 
 import json
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from adjustments.polling.job_status import read_status
 from adjustments.polling.prediction import PredictedOutcome, read_balances, store_balance
 
 TIME_MAX: Final = timedelta(minutes=30)
-"""How long a dry run waits for balances before it says that it could not look them all up."""
+"""How long a dry run waits for balances; rows without one are not predicted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DryRun:
-    """Moves a dry run's balance inquiries on, one look at a time."""
+    """Sends balance inquiries and collects the balances, one step at a time."""
 
     store: BatchStore
     files: Files
@@ -34,10 +34,17 @@ class DryRun:
     rate_limiter: RateLimiter
     clock: Clock
 
-    def look(self, batch: Batch, until: datetime) -> bool:
-        """Inquire and collect; whether nothing is left to wait for.
+    def advance(self, batch: Batch, until: datetime) -> bool:
+        """Send the inquiries that are missing, and collect the balances of those that have ended.
 
-        The first wave holds each customer once, so its chunks are all that has to be asked for.
+        The first wave has each customer once, so an inquiry for each of its chunks is enough.
+
+        Args:
+            batch: the dry run.
+            until: when to stop, UTC.
+
+        Returns:
+            Whether there is nothing left to wait for.
         """
         keys = WorkKeys(batch.batch_id, batch.plan_id)
         chunks = [c for c in self.store.chunks(batch.batch_id, batch.plan_id) if c.wave == 1]
@@ -46,13 +53,13 @@ class DryRun:
             for chunk in chunks:
                 if self.clock.now() >= until:
                     break
-                self._look_at(batch, chunk, keys, jobs, until)
+                self._advance_chunk(batch, chunk, keys, jobs, until)
         finally:
             self.files.put(keys.inquiries, json.dumps(jobs).encode(), "application/json")
         is_done = all(jobs.get(chunk.chunk_id) == "done" for chunk in chunks)
         return is_done or self.clock.now() >= batch.created_at + TIME_MAX
 
-    def _look_at(
+    def _advance_chunk(
         self, batch: Batch, chunk: Chunk, keys: WorkKeys, jobs: dict[str, Any], until: datetime
     ) -> None:
         job = jobs.get(chunk.chunk_id)
@@ -62,7 +69,7 @@ class DryRun:
             elif job != "done" and self._collect(batch, chunk, keys, job, until):
                 jobs[chunk.chunk_id] = "done"
         except (GameballError, ConfigurationError):
-            return  # the next look asks again, until the time is up
+            return  # the next step tries again, until TIME_MAX
 
     def _inquire(self, chunk: Chunk, until: datetime) -> int | None:
         if not wait_for_slot(self.rate_limiter, self.clock, Resource.OTHERS, Priority.BULK, until):
@@ -71,14 +78,14 @@ class DryRun:
         return self.gameball.inquire_balances(exact_json.write({"body": rows}).encode())
 
     def _collect(self, batch: Batch, chunk: Chunk, keys: WorkKeys, job_id: int, until: datetime) -> bool:
-        asked = self.jobs.fetch_status(batch, job_id, until)
-        if asked is None or not read_status(*asked).has_ended:
+        answer = self.jobs.fetch_status(batch, job_id, until)
+        if answer is None or not read_status(*answer).has_ended:
             return False
-        balances = read_balances(*asked)
-        told = [
+        balances = read_balances(*answer)
+        stored = [
             store_balance(balances.get(c, PredictedOutcome.NOT_PREDICTED)) for c in self._customers(chunk)
         ]
-        self.files.put(keys.balances(chunk.chunk_id), json.dumps(told).encode(), "application/json")
+        self.files.put(keys.balances(chunk.chunk_id), json.dumps(stored).encode(), "application/json")
         return True
 
     def _customers(self, chunk: Chunk) -> list[str]:

@@ -1,4 +1,4 @@
-"""Asks Gameball for a job, in the dialect that the account speaks."""
+"""Fetches the status of jobs, in the dialect that the account answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from adjustments.polling.job_status import read_status
 
 @dataclass(frozen=True, kw_only=True)
 class JobClient:
-    """Asks for jobs within the rate limiter.
+    """Fetches the status of jobs within the rate limit.
 
     Args:
-        dialect: the dialect the account speaks, None to find it out (GameballStatusDialect).
+        dialect: the dialect of the account, None to detect it (GameballStatusDialect).
     """
 
     store: BatchStore
@@ -32,10 +32,22 @@ class JobClient:
     def fetch_status(
         self, batch: Batch, job_id: int, until: datetime
     ) -> tuple[Dialect, Mapping[str, Any]] | None:
-        """Ask once; None when the rate limiter has no slot before ``until``. Raises GameballError.
+        """Fetch the status of a job.
 
-        Where the dialect is not known yet, the first one that is answered with a job's state is the
-        account's. A garbled answer says nothing of it: every later question would be refused.
+        Where the dialect is not known yet, it is the first one that is answered with a job's state, and is
+        recorded with the batch. An answer without a state proves nothing; a wrong dialect would be refused
+        for all later polls.
+
+        Args:
+            batch: the batch of the job.
+            job_id: the job.
+            until: when the call has to be made at the latest, UTC.
+
+        Returns:
+            The dialect and the answer; None where the rate limiter has no slot before ``until``.
+
+        Raises:
+            GameballError: the call failed.
         """
         dialects = dialects_to_try(self.dialect, batch.dialect)
         for dialect in dialects:
@@ -48,11 +60,11 @@ class JobClient:
                     raise
                 continue
             if len(dialects) > 1 and read_status(dialect, answer).state:
-                self._keep(batch.batch_id, dialect)
+                self._record_dialect(batch.batch_id, dialect)
             return dialect, answer
         return None
 
-    def _keep(self, batch_id: str, dialect: Dialect) -> None:
+    def _record_dialect(self, batch_id: str, dialect: Dialect) -> None:
         batch = self.store.batch(batch_id)
         if not batch.dialect:
             try_save(self.store, batch.changed(dialect=dialect.value))

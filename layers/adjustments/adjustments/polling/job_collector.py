@@ -1,4 +1,4 @@
-"""Asks Gameball for one job, and keeps what became of its rows."""
+"""Collects the outcomes of a job that has ended; pauses a batch while the keys are refused."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from adjustments.polling.settlement import ChunkSettler, settle
 
 @dataclass(frozen=True, kw_only=True)
 class JobCollector:
-    """Collects the outcomes of jobs that have ended."""
+    """Polls jobs and settles the chunks of those that have ended."""
 
     store: BatchStore
     settler: ChunkSettler
@@ -25,24 +25,30 @@ class JobCollector:
     clock: Clock
 
     def collect(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
-        """Ask once for a chunk's job, and settle the chunk if it has ended."""
+        """Poll the job of a chunk once, and settle the chunk if the job has ended.
+
+        Args:
+            batch: the batch.
+            chunk: a submitted chunk.
+            until: when the call has to be made at the latest, UTC.
+        """
         if chunk.job_id is None:
             raise WrongState(f"chunk {chunk.chunk_id} of {batch.batch_id} is submitted and has no jobId")
         try:
-            asked = self.jobs.fetch_status(batch, chunk.job_id, until)
+            answer = self.jobs.fetch_status(batch, chunk.job_id, until)
         except (GameballUnauthorized, ConfigurationError) as error:
             pause_batch(self.store, batch.batch_id, storable_text(str(error)))
             return
         except GameballError as error:
             log_event("job status not available", batch, chunk, **error_facts(error))
-            return  # asking again does no harm: the next tick does
-        if asked is None:
+            return  # the next poll tries again
+        if answer is None:
             return
         if batch.pause_reason:
             resume_batch(self.store, batch.batch_id)
-        job = read_status(*asked)
+        job = read_status(*answer)
         if job.has_ended:
-            with suppress(WrongState):  # somebody else settled it
+            with suppress(WrongState):  # another worker settled it
                 settlement = settle(self.settler.rows(chunk), job)
                 self.settler.settle(batch, chunk, settlement, job.state, ended_at=self.clock.now())
 

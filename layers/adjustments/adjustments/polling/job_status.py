@@ -1,6 +1,7 @@
 """Gameball's job status, in either of its two documented dialects (docs/gameball-api.md, "Job status").
 
-The counters are never read: the documents' own examples don't add up. Only a row that is listed is known.
+The counters are never read: in the documented examples they don't add up. Only the outcome of a listed row is
+known.
 """
 
 from collections.abc import Mapping
@@ -10,33 +11,33 @@ from adjustments.batches.states import Outcome
 from adjustments.gameball.port import Dialect
 
 _ENDED: Final = frozenset({"completed", "failed", "stopped"})
-"""States after which nothing changes any more; one that nobody documented means: keep polling."""
+"""States after which nothing changes any more; with an undocumented state, polling goes on."""
 
 ListedRow = Mapping[str, Any]
-"""One row of a job as Gameball lists it."""
+"""A row of a job as Gameball lists it."""
 
 
 class RowResult(NamedTuple):
-    """One row of a job as Gameball lists it."""
+    """The outcome of a listed row, with Gameball's message."""
 
     outcome: Outcome
     message: str
 
 
 class JobStatus(NamedTuple):
-    """A job as Gameball reports it: its state in small letters, and its listed rows by customer."""
+    """The status of a job: its state in lower case, and its listed rows by customer."""
 
     state: str
     rows: Mapping[str, RowResult]
 
     @property
     def has_ended(self) -> bool:
-        """Whether Gameball will not work on the job any longer."""
+        """Whether Gameball has finished with the job."""
         return self.state in _ENDED
 
 
 def read_status(dialect: Dialect, answer: Mapping[str, Any]) -> JobStatus:
-    """Read a status answer; anything missing or misshapen is left out, and so stays unknown."""
+    """Read the answer to a status call; what is missing or malformed is left out, and so stays unknown."""
     state = answer.get("status", answer.get("state"))
     rows: dict[str, RowResult] = {}
     for outcome, listed in zip((Outcome.APPLIED, Outcome.FAILED), listed_rows(dialect, answer), strict=True):
@@ -46,7 +47,7 @@ def read_status(dialect: Dialect, answer: Mapping[str, Any]) -> JobStatus:
 
 
 def listed_rows(dialect: Dialect, answer: Mapping[str, Any]) -> tuple[list[ListedRow], list[ListedRow]]:
-    """The rows listed as successful, and those listed as failed; each names its customer."""
+    """The rows listed as successful and those listed as failed, without rows that name no customer."""
     lists = answer.get("response") if dialect is Dialect.GUIDE else answer
     names = ("successful", "failed") if dialect is Dialect.GUIDE else ("results", "errors")
     if not isinstance(lists, Mapping):
@@ -65,10 +66,10 @@ def _with_customer(listed: object) -> list[ListedRow]:
 
 def _collect(rows: dict[str, RowResult], outcome: Outcome, row: ListedRow) -> None:
     customer = str(row["customerId"])
-    told = row.get("message") or row.get("error") or ""
+    message = row.get("message") or row.get("error") or ""
     known = rows.get(customer)
     if known is None:
-        rows[customer] = RowResult(outcome, str(told))
+        rows[customer] = RowResult(outcome, str(message))
     elif known.outcome is not outcome:
         rows[customer] = RowResult(
             Outcome.IN_DOUBT, "Gameball lists this customer as successful and as failed"

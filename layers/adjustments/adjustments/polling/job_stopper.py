@@ -1,4 +1,4 @@
-"""Stops the running jobs of a batch that a person stopped."""
+"""Requests that Gameball stops the running jobs of a stopped batch."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, w
 
 @dataclass(frozen=True, kw_only=True)
 class JobStopper:
-    """Asks Gameball to stop the running jobs of a stopped batch, each once, unless they are kept.
+    """Requests that running jobs are stopped, each once, unless the person who stopped the batch kept them.
 
-    Whether a job stopped in time is not concluded from the asking: its rows are polled as ever, and tell.
+    Whether a job stopped in time is not concluded from the request: its rows are polled as before.
     """
 
     store: BatchStore
@@ -28,7 +28,12 @@ class JobStopper:
     dialect: Dialect | None
 
     def stop_jobs(self, batch: Batch, until: datetime) -> None:
-        """Ask for each open job that was not asked for yet, as far as time and rate limiter allow."""
+        """Request a stop of each open job for which none was requested yet.
+
+        Args:
+            batch: the batch.
+            until: when to end, UTC; the next poll goes on.
+        """
         if not batch.stopped_by or batch.keeps_jobs:
             return
         for chunk in self.store.chunks(batch.batch_id, batch.plan_id):
@@ -36,19 +41,23 @@ class JobStopper:
                 continue
             if self.clock.now() >= until:
                 return
-            if self._ask(batch, chunk, until):
+            if self._request_stop(batch, chunk, until):
                 with suppress(WrongState):  # settled meanwhile
                     self.store.save_chunk(batch, chunk.changed(stop_requested=True))
                     log_event("job stop requested", batch, chunk)
 
-    def _ask(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
-        """Ask in the account's dialect, or in both while that is unknown; whether Gameball took it."""
+    def _request_stop(self, batch: Batch, chunk: Chunk, until: datetime) -> bool:
+        """Request a stop in the dialect of the account, or in both while it is unknown.
+
+        Returns:
+            Whether Gameball accepted the request.
+        """
         for dialect in dialects_to_try(self.dialect, batch.dialect):
             if not wait_for_slot(self.rate_limiter, self.clock, Resource.OTHERS, Priority.PROMPT, until):
                 return False
             try:
                 self.gameball.stop_job(dialect, chunk.job_id or 0)
-            except (GameballError, ConfigurationError):  # the next poll asks again
+            except (GameballError, ConfigurationError):  # the next poll tries again
                 continue
             return True
         return False

@@ -1,4 +1,4 @@
-"""Asks Gameball for a batch's open jobs, and keeps what became of each row."""
+"""Polls the open jobs of a batch, and decides with their outcomes what the batch does next."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,18 +21,18 @@ from adjustments.polling.job_collector import JobCollector
 from adjustments.polling.job_stopper import JobStopper
 
 CHECKPOINT_CHUNKS_MIN: Final = 48
-"""So many more certain chunks are worth a write of the batch: to read them again would cost as much."""
+"""Final chunks from which the checkpoint is stored: reading them again would cost as much as the write."""
 
-DEADLINE_MESSAGE = "the batch's deadline passed before Gameball told what became of this row"
-LOST_MESSAGE = "the sender vanished between the intent and the answer: the request may have been sent"
+DEADLINE_MESSAGE = "the batch's deadline passed before Gameball reported the outcome of this row"
+LOST_MESSAGE = "the sender stopped between the intent and the answer: the request may have been sent"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Poller:
-    """Moves a batch on by what Gameball tells of its jobs.
+    """Polls jobs, settles chunks, and stops batches.
 
     Args:
-        failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
+        failure_percent_max: percentage of failed rows above which nothing more is sent (MaxFailurePercent).
     """
 
     store: BatchStore
@@ -44,36 +44,48 @@ class Poller:
     failure_percent_max: int
 
     def poll(self, batch_id: str, until: datetime) -> tuple[Batch, NextStep]:
-        """Ask for the open jobs once, settle what ended, and say what follows."""
-        look = ChunkCursor(self.store, batch_id)
-        batch = look.batch()
+        """Poll each open job once, settle the chunks of those that ended, and decide what follows.
+
+        Args:
+            batch_id: the batch.
+            until: when to stop polling, UTC.
+
+        Returns:
+            The batch, and what it does next.
+        """
+        cursor = ChunkCursor(self.store, batch_id)
+        batch = cursor.batch()
         if batch.status.is_final:
-            return batch, self._step(look, batch)
+            return batch, self._step(cursor, batch)
         if batch.dry_run and not batch.refusal:
-            is_over = self.dry_run.look(batch, until)
-            return batch, self._step(look, batch)._replace(is_over=is_over)
-        kept = batch.checkpoint.chunks
-        step = self._step(look, batch)
+            is_over = self.dry_run.advance(batch, until)
+            return batch, self._step(cursor, batch)._replace(is_over=is_over)
+        stored = batch.checkpoint.chunks
+        step = self._step(cursor, batch)
         for chunk in step.lost:
-            self._doubt(batch, chunk, LOST_MESSAGE)
-        batch, may_ask = self._note_last_poll(batch)
-        if may_ask:
+            self._mark_in_doubt(batch, chunk, LOST_MESSAGE)
+        batch, may_poll = self._allow_last_poll(batch)
+        if may_poll:
             self.stopper.stop_jobs(batch, until)
             self.parallel([partial(self.collector.collect, batch, chunk, until) for chunk in step.to_poll])
-        batch, step = self._note_stop(look)
+        batch, step = self._apply_stop(cursor)
         if not step.more_to_send and batch.status in (BatchStatus.PLANNED, BatchStatus.SUBMITTING):
-            batch = save_or_reread(self.store, batch.moved(BatchStatus.POLLING, checkpoint=look.checkpoint))
-        elif not step.is_over and look.checkpoint.chunks >= kept + CHECKPOINT_CHUNKS_MIN:
-            try_save(self.store, batch.changed(checkpoint=look.checkpoint))
+            batch = save_or_reread(self.store, batch.moved(BatchStatus.POLLING, checkpoint=cursor.checkpoint))
+        elif not step.is_over and cursor.checkpoint.chunks >= stored + CHECKPOINT_CHUNKS_MIN:
+            try_save(self.store, batch.changed(checkpoint=cursor.checkpoint))
         return batch, step
 
-    def _step(self, look: ChunkCursor, batch: Batch) -> NextStep:
-        return next_step(batch, look.chunks(batch), self.clock.now(), self.failure_percent_max)
+    def _step(self, cursor: ChunkCursor, batch: Batch) -> NextStep:
+        return next_step(batch, cursor.chunks(batch), self.clock.now(), self.failure_percent_max)
 
-    def _note_last_poll(self, batch: Batch) -> tuple[Batch, bool]:
-        """Past the deadline, ask for the jobs once more and never again; whether they may be asked for.
+    def _allow_last_poll(self, batch: Batch) -> tuple[Batch, bool]:
+        """Decide whether jobs may be polled: after the deadline once more, and never again.
 
-        It is noted before they are asked for, so that a batch ends also when the asking kills the function.
+        The last poll is recorded before it is made, so that the batch ends even where polling kills the
+        function.
+
+        Returns:
+            The batch, and whether its jobs may be polled.
         """
         if self.clock.now() < batch.deadline_at:
             return batch, True
@@ -81,16 +93,16 @@ class Poller:
             return batch, False
         return save_or_reread(self.store, batch.changed(polled_past_deadline=True)), True
 
-    def _doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
-        with suppress(WrongState):  # its worker is alive after all
+    def _mark_in_doubt(self, batch: Batch, chunk: Chunk, message: str) -> None:
+        with suppress(WrongState):  # its worker is still running
             self.store.save_chunk(batch, chunk.moved(ChunkState.IN_DOUBT, error=message))
             log_warning("chunk in doubt", batch, chunk, why=message)
 
-    def _note_stop(self, look: ChunkCursor) -> tuple[Batch, NextStep]:
-        """Close what will not be sent any more, after a stop and at the deadline; say what follows."""
-        batch = look.batch()
-        step = self._step(look, batch)
-        batch = self._note_canary(batch, step)
+    def _apply_stop(self, cursor: ChunkCursor) -> tuple[Batch, NextStep]:
+        """After a stop or at the deadline, close the chunks that will not be sent; decide what follows."""
+        batch = cursor.batch()
+        step = self._step(cursor, batch)
+        batch = self._record_canary_note(batch, step)
         is_late = self.clock.now() >= batch.deadline_at
         if is_late and not step.is_over and not batch.past_deadline:
             reason = batch.stop_reason or step.stop_reason or "the batch's deadline passed"
@@ -103,27 +115,27 @@ class Poller:
             return batch, step
         for chunk in self.store.chunks(batch.batch_id, batch.plan_id):
             if chunk.state is ChunkState.PLANNED:
-                self._close(batch, chunk)
+                self._mark_not_submitted(batch, chunk)
             elif chunk.state is ChunkState.SUBMITTED and batch.past_deadline:
-                self._doubt(batch, chunk, DEADLINE_MESSAGE)
-        return batch, self._step(look, batch)
+                self._mark_in_doubt(batch, chunk, DEADLINE_MESSAGE)
+        return batch, self._step(cursor, batch)
 
-    def _note_canary(self, batch: Batch, step: NextStep) -> Batch:
-        """Note why a second canary goes; nothing of a batch that has ended since this poll began."""
+    def _record_canary_note(self, batch: Batch, step: NextStep) -> Batch:
+        """Record why a second canary is sent, unless the batch has ended since this poll began."""
         if batch.status.is_final or step.canary_note == batch.canary_note:
             return batch
         noted = save_or_reread(self.store, batch.changed(canary_note=step.canary_note))
         log_warning("canary in doubt" if step.canary_note else "canary no longer in doubt", noted)
         return noted
 
-    def _close(self, batch: Batch, chunk: Chunk) -> None:
-        with suppress(WrongState):  # it is being sent at this moment, and will be polled
+    def _mark_not_submitted(self, batch: Batch, chunk: Chunk) -> None:
+        with suppress(WrongState):  # it is being sent, and will be polled
             self.store.save_chunk(batch, chunk.moved(ChunkState.NOT_SUBMITTED))
             log_event("chunk not submitted", batch, chunk)
 
 
 def answer_of(batch: Batch, step: NextStep) -> Mapping[str, Any]:
-    """What the state machine learns of a poll: ids and numbers, never rows."""
+    """The output of a step of the state machine: ids and numbers, never rows."""
     return {
         "batchId": batch.batch_id,
         "isOver": step.is_over or batch.status.is_final,

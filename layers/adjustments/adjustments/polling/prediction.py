@@ -1,4 +1,4 @@
-"""Foretells what a real run would do to each row, from the balances that Gameball tells (dry run only)."""
+"""Predicts for a dry run what a real run would do to each row, based on current balances."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -10,7 +10,7 @@ from adjustments.gameball.port import Dialect
 from adjustments.polling.job_status import listed_rows
 
 _BALANCE_FIELDS: Final = ("availablePointsBalance", "totalPointsBalance", "pointsBalance", "balance")
-"""Where a row of a balance inquiry may tell the balance; nobody documents it (docs/decisions.md)."""
+"""Fields of a balance inquiry that may have the balance; they are not documented (docs/decisions.md)."""
 
 
 class PredictedOutcome(StrEnum):
@@ -34,26 +34,27 @@ def read_balances(dialect: Dialect, answer: Mapping[str, Any]) -> dict[str, Bala
 
 
 def _balance_in(row: Mapping[str, Any]) -> Balance:
-    told = next((row[name] for name in _BALANCE_FIELDS if name in row), None)
-    if isinstance(told, bool) or not isinstance(told, int | Decimal):
+    value = next((row[name] for name in _BALANCE_FIELDS if name in row), None)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return PredictedOutcome.NOT_PREDICTED
-    return Decimal(told)
+    return Decimal(value)
 
 
 def store_balance(balance: Balance) -> str:
-    """Write a balance down; a forecast is its own name."""
+    """Write a balance as text; a customer without one has the predicted outcome in its place."""
     return balance.value if isinstance(balance, PredictedOutcome) else plain(balance)
 
 
 def restore_balance(text: str) -> Balance:
-    """Read back what ``store_balance`` wrote."""
+    """Read what ``store_balance`` wrote."""
     return PredictedOutcome(text) if text in set(PredictedOutcome) else Decimal(text)
 
 
 class Predictor:
-    """Judges a file's rows in order.
+    """Predicts the outcomes of the rows of a file, in order.
 
-    ``repeated`` are the customers with more than one row, whose balance has to be carried from row to row.
+    Args:
+        repeated: the customers with more than one row, whose balance is carried from row to row.
     """
 
     def __init__(self, repeated: set[str]) -> None:
@@ -61,23 +62,26 @@ class Predictor:
         self.carried: dict[str, Balance] = {}
         self.counts = dict.fromkeys(PredictedOutcome, 0)
 
-    def judge(self, customer_id: str, amount: Decimal, balance: Balance) -> tuple[PredictedOutcome, str]:
-        """Say what would become of a row.
+    def predict(self, customer_id: str, amount: Decimal, balance: Balance) -> tuple[PredictedOutcome, str]:
+        """Predict the outcome of a row.
 
         Args:
-            customer_id: whom it is for.
-            amount: what it adds or takes.
-            balance: the customer's balance as told; overruled by what earlier rows made of it.
+            customer_id: the customer.
+            amount: the signed amount.
+            balance: the customer's balance at Gameball; earlier rows of the customer change it.
+
+        Returns:
+            The outcome, and a message for people.
         """
         before = self.carried.get(customer_id, balance)
-        forecast = _forecast(before, amount)
-        self.counts[forecast] += 1
+        outcome = _predict(before, amount)
+        self.counts[outcome] += 1
         if customer_id in self.repeated:
-            self.carried[customer_id] = _after(before, amount, forecast)
-        return forecast, _words(forecast, before, amount)
+            self.carried[customer_id] = _after(before, amount, outcome)
+        return outcome, _message(outcome, before, amount)
 
 
-def _forecast(before: Balance, amount: Decimal) -> PredictedOutcome:
+def _predict(before: Balance, amount: Decimal) -> PredictedOutcome:
     if isinstance(before, PredictedOutcome):
         return before
     return (
@@ -87,14 +91,14 @@ def _forecast(before: Balance, amount: Decimal) -> PredictedOutcome:
     )
 
 
-def _after(before: Balance, amount: Decimal, forecast: PredictedOutcome) -> Balance:
-    if forecast is PredictedOutcome.WOULD_APPLY and isinstance(before, Decimal):
+def _after(before: Balance, amount: Decimal, outcome: PredictedOutcome) -> Balance:
+    if outcome is PredictedOutcome.WOULD_APPLY and isinstance(before, Decimal):
         return exact_sum([before, amount])
     return before
 
 
-def _words(forecast: PredictedOutcome, before: Balance, amount: Decimal) -> str:
-    match forecast:
+def _message(outcome: PredictedOutcome, before: Balance, amount: Decimal) -> str:
+    match outcome:
         case PredictedOutcome.WOULD_OVERDRAW if isinstance(before, Decimal):
             return f"would fail: {plain(amount)} overdraws the balance of {plain(before)}"
         case PredictedOutcome.UNKNOWN_CUSTOMER:

@@ -1,4 +1,4 @@
-"""Keeps what became of a chunk's rows: first the outcomes, then the chunk that names them."""
+"""Settlement of chunks: the outcomes of their rows, stored before the chunk that refers to them."""
 
 import json
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ UNLISTED_AS_STOPPED: Final = f"Gameball stopped the job {_LOOK_UP}"
 
 
 def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
-    """Join the rows of an ended job by customer: listed is applied or failed, unlisted is in doubt."""
+    """Settle the rows of an ended job by customer: listed ones are applied or failed, others in doubt."""
     found = [job.rows.get(customer) for customer, _ in customers_and_amounts(rows)]
     unlisted = RowOutcome(Outcome.IN_DOUBT, UNLISTED_AS_STOPPED if job.state == "stopped" else UNLISTED)
     outcomes = [RowOutcome(result.outcome, result.message) if result else unlisted for result in found]
@@ -33,7 +33,7 @@ def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
 
 
 def settle_doubts(rows: Sequence[bytes], known: Sequence[RowOutcome], job: JobStatus) -> Settlement:
-    """Settle the rows in doubt by an ended job that lists them; what was known of the others stays."""
+    """Settle the rows in doubt that an ended job lists; other rows keep their outcomes."""
     listed = settle(rows, job).rows
     pairs = zip(known, listed, strict=True)
     return settlement_of(rows, [new if old.outcome is Outcome.IN_DOUBT else old for old, new in pairs])
@@ -41,18 +41,18 @@ def settle_doubts(rows: Sequence[bytes], known: Sequence[RowOutcome], job: JobSt
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkSettler:
-    """Reads a chunk's rows and writes their outcomes."""
+    """Reads the rows of chunks, and reads and writes their outcomes."""
 
     store: BatchStore
     files: Files
     ids: Ids
 
     def rows(self, chunk: Chunk) -> list[bytes]:
-        """The rows of a chunk, as they were sent."""
+        """Read the rows of a chunk, as they were sent."""
         return rows_of(self.files.get(chunk.payload_key))[chunk.first : chunk.last]
 
     def outcomes(self, batch: Batch, chunk: Chunk) -> Sequence[RowOutcome]:
-        """The outcomes of a chunk's rows, in order."""
+        """Read the outcomes of the rows of a chunk, in order."""
         if chunk.state is not ChunkState.SETTLED:
             return [shared_outcome(batch, chunk)] * chunk.rows
         return list(starmap(read_outcome, json.loads(self.files.get(chunk.outcomes_key))))
@@ -66,9 +66,19 @@ class ChunkSettler:
         *,
         ended_at: datetime | None = None,
     ) -> None:
-        """Keep a settlement; raises WrongState when somebody else changed the chunk meanwhile.
+        """Store a settlement.
 
-        Each settlement has an object of its own, so that one that comes second changes nothing of the first.
+        Each settlement has an object of its own, so that a second one changes nothing of the first.
+
+        Args:
+            batch: the batch.
+            chunk: the chunk.
+            settlement: the outcomes of its rows.
+            job_state: the state of its job, as Gameball reported it.
+            ended_at: when the job was seen to have ended, None where it was not.
+
+        Raises:
+            WrongState: another worker changed the chunk meanwhile.
         """
         key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self.ids.fresh())
         self.files.put(key, json.dumps(settlement.rows).encode(), "application/json")
@@ -81,5 +91,11 @@ class ChunkSettler:
         )
         self.store.save_chunk(batch, settled)
         counts = settled.counts
-        told = {"applied": counts.applied, "failed": counts.failed, "in_doubt": counts.in_doubt}
-        log_event("chunk settled", batch, settled, **told)
+        log_event(
+            "chunk settled",
+            batch,
+            settled,
+            applied=counts.applied,
+            failed=counts.failed,
+            in_doubt=counts.in_doubt,
+        )

@@ -104,7 +104,7 @@ class ResultRows:
             is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
             chunk = known.chunk
             return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, chunk.chunk_id, known.place)
-        forecast, message = self._forecaster.judge(row.customer_id, Decimal(row.amount), known)
+        forecast, message = self._forecaster.predict(row.customer_id, Decimal(row.amount), known)
         is_to_fix = forecast in _WOULD_FAIL
         return ResultRow(row, Outcome.NOT_SUBMITTED, message, None, is_to_fix, forecast=forecast)
 
