@@ -1,11 +1,12 @@
 """One batch for people: its status, the outcomes of its rows, who decided what, and the next step."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from cli.batch_watcher import FINAL, progress_line, rows_at_risk
 from cli.context import CommandContext
-from cli.output import moment, number, outcomes, points, prediction, status_of
+from cli.output import moment, number, outcomes, points, prediction, rows_text, status_of
 
 
 def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
@@ -95,13 +96,27 @@ def _next(context: CommandContext, batch: Mapping[str, Any]) -> str:
         case "needs_attention" if counts.get("inDoubt"):
             resolve_it = context.hint(f"resolve {name} applied|not-applied --note '…'")
             return f"do not submit the rows in doubt again; look them up at Gameball, then\n{resolve_it}"
-        case "rejected":
+        case "rejected" if not counts.get("rows"):
             return "fix the problem above, and submit the file again"
-        case "validated" if rows_at_risk(batch):
-            return f"{results_of}\ncheck the rows in fix-me.csv before you submit without --dry-run"
-        case "validated":
-            return "submit the file without --dry-run"
+        case "validated" | "rejected":
+            return _next_of_unsent(context, batch)
         case "completed" | "needs_attention":
             return results_of
         case _:
             return context.hint(f"watch {name}")
+
+
+def _next_of_unsent(context: CommandContext, batch: Mapping[str, Any]) -> str:
+    """Which file to submit after a dry run, or after its rows were refused: always the whole one."""
+    name = str(batch.get("source", {}).get("key", "")).rpartition("/")[2]
+    submit_it = context.hint(f"submit {shlex.quote(name)} --wait")
+    rows = rows_text(batch.get("counts", {}).get("rows", 0))
+    whole = f"{submit_it}\nit holds all {rows}, and nothing of it was sent"
+    if not rows_at_risk(batch):
+        return whole
+    results_of = context.hint(f"results {batch.get('batchId')}")
+    return (
+        f"{results_of}\n"
+        f"correct the rows that fix-me.csv lists in {name} itself, then\n{whole}\n"
+        "do not submit fix-me.csv as well: its rows would be applied twice"
+    )

@@ -234,7 +234,9 @@ def test_show_of_a_dry_run_prints_predictions_and_no_jobs(
     assert "1 would be applied, 1 would overdraw, 1 unknown to Gameball" in told
     assert "jobs" not in told
     assert "applied\n" not in told.replace("1 would be applied", "")
-    assert "before you submit without --dry-run" in told
+    assert f"submit {Path(dry['source']['key']).name} --wait" in told.replace("'", "")
+    assert "it holds all 3 rows, and nothing of it was sent" in told
+    assert "do not submit fix-me.csv as well" in told
 
 
 def test_show_prints_who_decided(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,3 +137,13 @@ def test_email_on_a_dry_run_with_findings_asks_to_check_them_first(
     body = text(BatchStatus.VALIDATED, dry_run=True, prediction=prediction, counts=counts)
     assert ("Check the rows in fix-me.csv" in body) == has_findings
     assert "without the dry-run option" in body
+
+
+@pytest.mark.parametrize("status", [BatchStatus.VALIDATED, BatchStatus.REJECTED])
+def test_email_names_the_one_file_to_drop_after_nothing_was_sent(status: BatchStatus):
+    prediction = Prediction(would_apply=1, would_overdraw=1)
+    counts = Counts(rows=3, rejected=1, not_submitted=2)
+    body = text(status, dry_run=True, prediction=prediction, counts=counts)
+    assert "rows in file.csv itself" in body
+    assert "Then drop file.csv" in body
+    assert "Do not drop fix-me.csv as well" in body

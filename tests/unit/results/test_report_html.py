@@ -514,3 +514,20 @@ def test_report_says_how_many_rows_in_doubt_were_looked_up(state: Reconciliation
     )
     page = render_report(batch, [], RowsView())
     assert wanted in re.sub(r"<[^>]*>", "", page)
+
+
+@pytest.mark.parametrize("status", [BatchStatus.VALIDATED, BatchStatus.REJECTED])
+def test_page_names_the_one_file_to_drop_after_nothing_was_sent(status: BatchStatus):
+    page = page_of(
+        status=status,
+        dry_run=True,
+        refusal="too many bad rows" if status is BatchStatus.REJECTED else "",
+        counts=Counts(rows=9, rejected=1, not_submitted=8),
+        total="12",
+        prediction=Prediction(would_apply=8) if status is BatchStatus.VALIDATED else None,
+    )
+    steps = text_of(page)
+    assert "drop file.csv" in steps.lower()
+    assert steps.count("Do not drop fix-me.csv as well: its rows would be applied twice.") == 1
+    assert "adjust submit fix-me.csv" not in steps
+    assert "+12" in steps

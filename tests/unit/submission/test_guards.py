@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from adjustments.batches.records import Rejection
 from adjustments.core.errors import FileRefused
 from adjustments.core.limits import ROWS_MAX
-from adjustments.submission.guards import approval_reasons, check_bad_rows, check_row_count
+from adjustments.submission.guards import BadRows, approval_reasons, check_row_count
 from adjustments.submission.plan import PlanRules
 
 
@@ -17,16 +18,25 @@ def test_row_count_is_refused_only_above_the_limit():
     assert refused.value.code == "too_many_rows"
 
 
+def bad_rows(number: int) -> BadRows:
+    found = BadRows()
+    for line in range(2, number + 2):
+        message = f"line {line}: no"
+        found.add([Rejection(line, "c1", "x", "", [], "amount_not_a_number", "amount", "x", message)])
+    return found
+
+
 @pytest.mark.parametrize(("rows", "rejected"), [(0, 0), (24, 24), (25, 5), (100, 20), (10_000, 2_000)])
 def test_bad_rows_of_small_files_and_up_to_20_percent_are_let_through(rows: int, rejected: int):
-    check_bad_rows(rows, rejected)
+    assert bad_rows(rejected).refusal(rows) == ""
 
 
 @pytest.mark.parametrize(("rows", "rejected"), [(25, 6), (25, 25), (100, 21), (10_000, 2_001)])
-def test_bad_rows_above_20_percent_refuse_the_file(rows: int, rejected: int):
-    with pytest.raises(FileRefused, match=f"{rejected} of {rows} rows are bad") as refused:
-        check_bad_rows(rows, rejected)
-    assert refused.value.code == "too_many_bad_rows"
+def test_bad_rows_above_20_percent_refuse_the_file_and_the_first_three_are_named(rows: int, rejected: int):
+    refusal = bad_rows(rejected).refusal(rows)
+    assert f"{rejected} of {rows} rows are bad" in refusal
+    assert f"By kind: {rejected:,} amount not a number." in refusal
+    assert "The first: line 2: no; line 3: no; line 4: no. fix-me.csv" in refusal
 
 
 @pytest.mark.parametrize(

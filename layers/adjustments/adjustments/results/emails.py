@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from adjustments.batches.records import Batch, Prediction
 from adjustments.batches.states import BatchStatus
 from adjustments.core.printable import visible
-from adjustments.results.formats import points
+from adjustments.results.formats import file_name, points, rows_of
 from adjustments.results.summary import message_of
 
 SUBJECT_CHARS_MAX: Final = 100
@@ -33,13 +33,18 @@ _NEXT_STEPS: Final[Mapping[BatchStatus, str]] = {
     BatchStatus.COMPLETED_WITH_ERRORS: "Correct the rows in fix-me.csv and drop that file. "
     "Do not drop the original file again: its other rows were applied.",
     BatchStatus.STOPPED: "Find out why, then drop fix-me.csv. Do not drop the original file again.",
-    BatchStatus.VALIDATED: "To apply the file, drop it again without the dry-run option.",
     BatchStatus.REJECTED: "Fix the problem described above, then drop the file again. Nothing was sent.",
     BatchStatus.NEEDS_ATTENTION: "Open report.html: it explains the next steps.",
 }
-_CHECK_FIRST: Final = (
-    "Check the rows in fix-me.csv and the prediction in report.html, correct the file, and drop it again "
-    "without the dry-run option."
+_CORRECT_ROWS: Final = (
+    "Correct the bad rows in {file} itself; fix-me.csv lists them. Then drop {file}, the whole file: nothing "
+    "of it was sent. Do not drop fix-me.csv as well."
+)
+_APPLY: Final = "To apply the file, drop {file} without the dry-run option: it holds all {rows}."
+_CORRECT_FIRST: Final = (
+    "Check the rows in fix-me.csv and the prediction in report.html, and correct the rows in {file} itself. "
+    "Then drop {file} without the dry-run option: it holds all {rows}. Do not drop fix-me.csv as well: its "
+    "rows are in {file}, and would be applied twice."
 )
 _ACCEPTED_BEFORE: Final = (
     "If that batch exists and the rows were meant only once, nothing is left to do. If they are meant to be "
@@ -126,8 +131,13 @@ def _has_findings(batch: Batch, prediction: Prediction) -> bool:
 def _next_steps(batch: Batch, location: ResultsLocation) -> Iterator[str]:
     if batch.status is BatchStatus.REJECTED and batch.source.sha256:
         yield _ACCEPTED_BEFORE
-    elif batch.prediction and _has_findings(batch, batch.prediction):
-        yield _CHECK_FIRST
+    elif batch.status is BatchStatus.REJECTED and batch.counts.rows:
+        yield _CORRECT_ROWS.format(file=visible(file_name(batch.source.key)))
+    elif batch.status is BatchStatus.VALIDATED:
+        has_findings = batch.prediction and _has_findings(batch, batch.prediction)
+        yield (_CORRECT_FIRST if has_findings else _APPLY).format(
+            file=visible(file_name(batch.source.key)), rows=rows_of(batch.counts.rows)
+        )
     elif step := _NEXT_STEPS.get(batch.status):
         yield step.format(batch=batch.batch_id)
     if batch.status.is_final:

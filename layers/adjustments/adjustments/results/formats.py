@@ -13,6 +13,11 @@ def rows_of(rows: int) -> str:
     return f"{rows:,} row" if rows == 1 else f"{rows:,} rows"
 
 
+def file_name(key: str) -> str:
+    """The name of a file that was dropped, without its folder."""
+    return key.rpartition("/")[2]
+
+
 def points(amount: Decimal | str) -> str:
     """A signed amount with thousands separators and no trailing zeros, such as "+239,800" or "-0.5"."""
     whole, _, decimals = plain(abs(Decimal(amount))).partition(".")

@@ -25,6 +25,7 @@ _TOO_OFTEN: Final = (
     f"the customer appears more than {CUSTOMER_ROWS_MAX} times in this file, which looks like a mistake: "
     "add the amounts up, or drop the rows in several files"
 )
+_FILE_REFUSED: Final = "not sent, because the whole file was refused"
 _CAN_BE_DROPPED_AGAIN: Final = frozenset({Outcome.FAILED, Outcome.REJECTED, Outcome.NOT_SUBMITTED})
 _WOULD_FAIL: Final = frozenset({PredictedOutcome.WOULD_OVERDRAW, PredictedOutcome.UNKNOWN_CUSTOMER})
 
@@ -79,10 +80,12 @@ class ResultRows:
         for row in self._input_rows():
             if row.rejection_message:
                 yield ResultRow(row, Outcome.REJECTED, row.rejection_message, None, is_to_fix=True)
-            elif wave := next(wave_of_row):
-                yield self._result(row, next(by_wave[wave]))
-            else:
+            elif not (wave := next(wave_of_row)):
                 yield ResultRow(row, Outcome.REJECTED, _TOO_OFTEN, None, is_to_fix=True)
+            elif self._batch.refusal:
+                yield ResultRow(row, Outcome.NOT_SUBMITTED, _FILE_REFUSED, None, is_to_fix=False)
+            else:
+                yield self._result(row, next(by_wave[wave]))
 
     def header(self) -> list[str]:
         """The input's own header; empty when the file was refused before it was read."""

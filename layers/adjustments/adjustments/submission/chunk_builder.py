@@ -29,7 +29,7 @@ from adjustments.core.ids import chunk_id
 from adjustments.core.limits import CUSTOMER_ROWS_MAX
 from adjustments.submission.csv.reader import CsvReader
 from adjustments.submission.duplicates import DuplicateFinder, Scratch
-from adjustments.submission.guards import check_bad_rows, check_row_count
+from adjustments.submission.guards import BadRows, check_row_count
 from adjustments.submission.plan import PlannedChunk, PlanRules
 
 PART_BYTES: Final = 192 * 1024
@@ -51,6 +51,7 @@ class Totals:
     amount: Decimal = Decimal(0)
     absolute: Decimal = Decimal(0)
     digest: Any = field(default_factory=hashlib.sha256)
+    bad_rows: BadRows = field(default_factory=BadRows)
 
     @property
     def accepted(self) -> int:
@@ -75,6 +76,7 @@ class Totals:
         """Count rows that were added as rejected after all."""
         amounts = [amount for _, amount in customers_and_amounts(rows)]
         self.rejected += len(amounts)
+        self.bad_rows.add_too_frequent(len(amounts))
         self.amount -= exact_sum(amounts)
         self.absolute -= exact_sum(map(abs, amounts))
 
@@ -136,7 +138,6 @@ class ChunkBuilder:
                     chunks = self._cut_by_wave(segments, chain([first], repeats), put)
         finally:
             duplicates.close()
-        check_bad_rows(self.totals.rows, self.totals.rejected)
         first_body = self._first_bodies.get(chunks[0].key, b"") if chunks else b""
         return BuiltChunks(chunks, first_body, has_repeats=first is not None)
 
@@ -160,6 +161,7 @@ class ChunkBuilder:
         totals = self.totals
         totals.rows += len(part.lines) + len(part.rejections)
         totals.rejected += len(part.rejections)
+        totals.bad_rows.add(part.rejections)
         totals.parts += 1
         check_row_count(totals.rows)
         put(self._keys.rows(totals.parts), write_rows_part(self._reader.format.header, part), _ROWS_TYPE)

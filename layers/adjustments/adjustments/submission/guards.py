@@ -1,12 +1,19 @@
 """Guards: pure checks of a whole file before anything of it is sent."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import Final
 
+from adjustments.batches.records import Rejection
 from adjustments.core.decimals import plain
 from adjustments.core.errors import FileRefused
 from adjustments.core.limits import BAD_ROWS_COUNTED_FROM, BAD_ROWS_PERCENT_MAX, ROWS_MAX
+from adjustments.submission.csv.problems import RowProblem
 from adjustments.submission.plan import PlanRules
+
+BAD_ROWS_SHOWN_MAX: Final = 3
+"""Bad rows that the message on a refused file names."""
 
 
 def check_row_count(rows: int) -> None:
@@ -19,21 +26,42 @@ def check_row_count(rows: int) -> None:
         raise FileRefused("too_many_rows", f"the file has more than {ROWS_MAX:,} rows; split it")
 
 
-def check_bad_rows(rows: int, rejected: int) -> None:
-    """Refuse a file with so many bad rows that it was probably exported wrongly.
+class BadRows:
+    """The bad rows of a file: how many of each kind, and what is said of the first ones."""
 
-    Args:
-        rows: rows of the file, rejected ones included.
-        rejected: rows that were rejected.
+    def __init__(self) -> None:
+        self.by_problem: Counter[str] = Counter()
+        self.first_messages: list[str] = []
 
-    Raises:
-        FileRefused: the share is above ``BAD_ROWS_PERCENT_MAX``; small files are never refused for it.
-    """
-    if rows >= BAD_ROWS_COUNTED_FROM and rejected * 100 > BAD_ROWS_PERCENT_MAX * rows:
-        raise FileRefused(
-            "too_many_bad_rows",
-            f"{rejected} of {rows} rows are bad, more than {BAD_ROWS_PERCENT_MAX} %: the file was "
-            "probably exported wrongly. Correct it and drop it again; nothing of it was sent",
+    def add(self, rejections: Sequence[Rejection]) -> None:
+        """Add rows that were rejected as they were read."""
+        self.by_problem.update(rejection.problem for rejection in rejections)
+        more = BAD_ROWS_SHOWN_MAX - len(self.first_messages)
+        self.first_messages += [rejection.message for rejection in rejections[:more]]
+
+    def add_too_frequent(self, rows: int) -> None:
+        """Add rows of customers that are in the file too often, which is known only after reading it."""
+        self.by_problem[RowProblem.CUSTOMER_TOO_OFTEN] += rows
+
+    def refusal(self, rows: int) -> str:
+        """Say why a file with so many bad rows is refused; nothing where it is not.
+
+        Small files are never refused for it.
+
+        Args:
+            rows: rows of the file, bad ones included.
+        """
+        bad = self.by_problem.total()
+        if rows < BAD_ROWS_COUNTED_FROM or bad * 100 <= BAD_ROWS_PERCENT_MAX * rows:
+            return ""
+        kinds = ", ".join(
+            f"{times:,} {problem.replace('_', ' ')}" for problem, times in self.by_problem.most_common()
+        )
+        told = f"The first: {'; '.join(self.first_messages)}. " if self.first_messages else ""
+        return (
+            f"{bad} of {rows} rows are bad, more than {BAD_ROWS_PERCENT_MAX} %: the file was probably "
+            f"exported wrongly, and nothing of it was sent. By kind: {kinds}. {told}fix-me.csv lists all bad "
+            "rows. Correct them in the file itself, and drop the whole file again"
         )
 
 

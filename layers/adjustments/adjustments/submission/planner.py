@@ -76,11 +76,12 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
         batch, chunks = _read(blank, drop, ports)
     except FileRefused as refused:
         return _create(blank.replaced(refusal=refused.message), PlannedChunks(), ports)
-    if batch.dry_run:
+    if batch.dry_run or batch.refusal:
         return _create(batch, chunks, ports)
     claim = claim_content(drop, batch.source.sha256, ports.store, ports.clock.now())
     if claim.refusal:
-        return _create(blank.replaced(source=batch.source, refusal=claim.refusal), PlannedChunks(), ports)
+        known = {"source": batch.source, "csv_dialect": batch.csv_dialect}
+        return _create(blank.replaced(refusal=claim.refusal, **known), PlannedChunks(), ports)
     return _create(batch.replaced(reverses=claim.reverses), chunks, ports)
 
 
@@ -112,6 +113,9 @@ def _read_as(
         rules=ports.rules,
     )
     built = builder.build()
+    if refusal := builder.totals.bad_rows.refusal(builder.totals.rows):
+        refused = _read_batch(blank, builder.totals, built, reader.format).replaced(refusal=refusal)
+        return refused, PlannedChunks()
     batch = _planned(blank, builder.totals, built, reader.format, ports.rules)
     return batch, PlannedChunks(built.chunks, built.first_body)
 
@@ -128,19 +132,25 @@ def _planned(
     blank: Batch, totals: Totals, built: BuiltChunks, file_format: FileFormat, rules: PlanRules
 ) -> Batch:
     held_by = () if blank.dry_run else tuple(approval_reasons(totals.accepted, totals.absolute, rules))
-    return blank.replaced(
+    return _read_batch(blank, totals, built, file_format).replaced(
         status=BatchStatus.AWAITING_APPROVAL if held_by else BatchStatus.PLANNED,
         source=blank.source.replaced(sha256=totals.digest.hexdigest()),
+        chunks=len(built.chunks),
+        waves=max((chunk.wave for chunk in built.chunks), default=0),
+        has_canary=rules.canary_rows > 0 and len(built.chunks) > 1,
+        held_by=held_by,
+    )
+
+
+def _read_batch(blank: Batch, totals: Totals, built: BuiltChunks, file_format: FileFormat) -> Batch:
+    """The batch of a file that was read to its end: its rows are known, and no chunk is its own yet."""
+    return blank.replaced(
         counts=Counts(rows=totals.rows, rejected=totals.rejected),
         total=plain(totals.amount),
         absolute_total=plain(totals.absolute),
         notes=tuple(_notes(file_format)),
-        chunks=len(built.chunks),
-        waves=max((chunk.wave for chunk in built.chunks), default=0),
         row_parts=totals.parts,
-        has_canary=rules.canary_rows > 0 and len(built.chunks) > 1,
         has_repeats=built.has_repeats,
-        held_by=held_by,
         csv_dialect=file_format.dialect,
     )
 

@@ -130,7 +130,9 @@ def totals(batch: Batch, rows: RowsView) -> Markup:
     if not batch.counts.rows:
         return _EMPTY
     requested = _tile("Requested", batch.total, "all rows without errors")
-    if batch.dry_run:
+    if batch.refusal:
+        tiles = [requested]
+    elif batch.dry_run:
         tiles = [
             requested,
             _tile("Would be applied", rows.added + rows.deducted, "based on the current balances"),
@@ -276,7 +278,7 @@ def files(batch: Batch) -> Markup:
     """The result files beside the page."""
     meanings = {
         "results.csv": "every row of the file with its outcome, in the order of the file",
-        "fix-me.csv": "the original rows that can safely be dropped again, with the reason",
+        "fix-me.csv": _meaning_of_fix_me(batch),
         "summary.json": "the numbers of this report, for programs",
     }
     names = meanings if batch.counts.rows else ["summary.json"]
@@ -289,6 +291,12 @@ def files(batch: Batch) -> Markup:
         ".",
     )
     return _section("Files", element("ul", *items), element("div", where, class_="small"))
+
+
+def _meaning_of_fix_me(batch: Batch) -> str:
+    if batch.dry_run or batch.refusal:
+        return "the rows to correct, with the reason; drop the whole file, not this one"
+    return "the original rows that can safely be dropped again, with the reason"
 
 
 def history(batch: Batch) -> Markup:

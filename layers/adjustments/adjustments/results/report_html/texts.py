@@ -7,8 +7,8 @@ from typing import Final
 from adjustments.batches.lookup_rounds import expected_end, next_round_at
 from adjustments.batches.records import Batch, Outcome, Prediction
 from adjustments.batches.states import BatchStatus
-from adjustments.results.formats import rows_of
-from adjustments.results.report_html.markup import Markup, element, joined
+from adjustments.results.formats import file_name, points, rows_of
+from adjustments.results.report_html.markup import Markup, element, isolated, joined
 
 MEANINGS: Final = {
     Outcome.APPLIED: "the customer's balance was changed",
@@ -112,16 +112,28 @@ def next_steps(batch: Batch) -> Iterator[Markup]:
 
 
 def _steps_after_dry_run(batch: Batch) -> Iterator[Markup]:
-    if would_not_be_applied(batch):
+    dropped = isolated(file_name(batch.source.key))
+    has_findings = would_not_be_applied(batch)
+    if has_findings:
         yield _step(
-            "Check the rows that are listed below and in ", _file("fix-me.csv"), ", and correct them."
-        )
+            "Correct the rows that are listed below in ", dropped, " itself. ",
+            _file("fix-me.csv"), " lists them all, with the reasons.",
+        )  # fmt: skip
     if batch.prediction and batch.prediction.not_predicted:
         yield _step(
             "For some rows no balance could be looked up. Repeat the dry run later, or go on without a "
             "prediction for them."
         )
-    yield _step("To apply the file, drop it again without the dry-run option. Nothing is sent before that.")
+    rows = f"{rows_of(batch.counts.rows)} (points requested: {points(batch.total)})"
+    yield _step(
+        "To apply the file, drop ", dropped, " without the dry-run option. It holds all ", rows,
+        ". Nothing is sent before that.",
+        *(_not_fix_me_as_well() if has_findings else ()),
+    )  # fmt: skip
+
+
+def _not_fix_me_as_well() -> Iterator[object]:
+    yield from (" Do not drop ", _file("fix-me.csv"), " as well: its rows would be applied twice.")
 
 
 def _steps_after_rejection(batch: Batch) -> Iterator[Markup]:
@@ -129,6 +141,16 @@ def _steps_after_rejection(batch: Batch) -> Iterator[Markup]:
         # The rows were readable but accepted before: nobody should drop them again by accident.
         yield _step("If that batch exists and the rows were meant only once, nothing is left to do.")
         yield _step("If they are meant to be applied once more, follow the reason given above.")
+        return
+    if batch.counts.rows:
+        dropped = isolated(file_name(batch.source.key))
+        yield _step(
+            "Correct the rows that are listed below in ", dropped, " itself, or in the system that exports "
+            "it. ", _file("fix-me.csv"), " lists them all, with the reasons.",
+        )  # fmt: skip
+        yield _step(
+            "Drop ", dropped, " again, the whole file: nothing of it was sent.", *_not_fix_me_as_well(),
+        )  # fmt: skip
         return
     yield _step("Fix the problem described above, in the file or in the system that exports it.")
     yield _step("Drop the file again. Nothing was sent, so nothing can be applied twice.")
