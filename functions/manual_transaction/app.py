@@ -1,7 +1,6 @@
-"""Adds one manual transaction, sent through the API, by an event on the bus or by a schedule."""
+"""Adds manual transactions, requested by a call of the API, an event on the bus or a schedule."""
 
-import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -10,7 +9,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from adjustments import bootstrap
 from adjustments.aws import http_api
 from adjustments.aws.event_log import error_facts
-from adjustments.aws.function_log import FunctionFailed, function_logger
+from adjustments.aws.function_log import FunctionFailed, failure_facts, function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.core.errors import AdjustmentsError, GameballError, GameballUnauthorized
 from adjustments.manual_transactions.event_consumer import Message
@@ -21,30 +20,29 @@ from adjustments.manual_transactions.redaction import log_keys, redact
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-FAILURE: Final = "internal error; repeating the call with the same transactionId is safe"
-
 logger = function_logger()
 processor = BatchProcessor(event_type=EventType.SQS)
 
 
-def report(error: Exception) -> None:
-    """Log an error by its names and numbers: its words may hold what a customer or Gameball wrote."""
-    facts: dict[str, Any] = {"error": type(error).__name__}
+def log_error(error: Exception) -> None:
+    """Log an error without its message, which may quote a customer or Gameball."""
     if isinstance(error, GameballError):
-        facts = dict(error_facts(error))
-    elif not isinstance(error, AdjustmentsError):
-        facts["stack"] = traceback.format_tb(error.__traceback__)
+        facts: dict[str, Any] = dict(error_facts(error))
+    elif isinstance(error, AdjustmentsError):
+        facts = {"error": type(error).__name__}
+    else:
+        facts = failure_facts(error)
     logger.warning("manual transaction not added", **facts)
     if isinstance(error, GameballUnauthorized):
         bootstrap.application(bootstrap.PROMPT).meter.count({"KeysRefused": 1})
 
 
-app = http_api.create_api(report, FAILURE)
+app = http_api.create_api(log_error, "internal error; repeating the call with the same transactionId is safe")
 
 
 @app.post("/transactions/manual")
 def add_manual_transaction() -> Response[str]:
-    """Add what a call of the API sends."""
+    """Add the manual transaction that a call of the API sends."""
     application = bootstrap.application(bootstrap.PROMPT)
     caller = http_api.caller(app.current_event)
     logger.append_keys(caller=redact(caller))
@@ -59,33 +57,31 @@ def add_manual_transaction() -> Response[str]:
 
 
 def consume(record: SQSRecord, lambda_context: "LambdaContext") -> None:
-    """Take one message of the queue; what is raised makes it come again."""
-    application = bootstrap.application(bootstrap.PROMPT)
+    """Consume one message of the queue; if this raises, the message is received again."""
     request_id = lambda_context.aws_request_id
     logger.append_keys(request_id=request_id, message_id=record.message_id)
-    receives = int(record.attributes.approximate_receive_count or 1)
-    message = Message(record.body, is_last=receives >= application.settings.manual_transactions.receives_max)
+    message = Message(record.body, int(record.attributes.approximate_receive_count or 1))
     context = CallerContext("", request_id, lambda_context.get_remaining_time_in_millis)
+    consumer = bootstrap.application(bootstrap.PROMPT).event_consumer
     try:
-        failed = application.event_consumer.consume(message, context, append_log_keys)
+        failed = consumer.consume(message, context, append_log_keys)
     except Exception as error:
-        report(error)
-        raise FunctionFailed(type(error).__name__) from None  # Lambda logs the words of what is raised
-    report(failed) if failed else logger.info("manual transaction settled")
+        log_error(error)
+        raise FunctionFailed(type(error).__name__) from None  # Lambda logs the message of what is raised
+    log_error(failed) if failed else logger.info("manual transaction settled")
 
 
 def append_log_keys(transaction: ManualTransaction, context: CallerContext) -> None:
-    """Let all further lines be found by the names of the transaction."""
+    """Add the ids of the transaction to all further log lines."""
     settings = bootstrap.application(bootstrap.PROMPT).settings
     masks = settings.manual_transactions.masks_customer_ids
-    keys = log_keys(transaction, context.caller, settings.stack.name, masks)
-    logger.append_keys(**keys)
+    logger.append_keys(**log_keys(transaction, context.caller, settings.stack.name, masks))
 
 
 @logger.inject_lambda_context(clear_state=True)
 @function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> Any:
-    """Answer a call, or take each message of the queue."""
+    """Answer one call, or consume one message; if the message fails, so does the invocation."""
     if "Records" in event:
         return process_partial_response(event, consume, processor, context)
     request_id = event["requestContext"].get("requestId") or context.aws_request_id

@@ -11,7 +11,7 @@ from adjustments.aws import batch_metrics as measures
 from adjustments.aws.metrics import NAMESPACE
 from adjustments.batches.states import BatchStatus
 from tests.template.loading import ROOT, properties, resources, template
-from tests.template.test_functions import FAILURE_QUEUES, FUNCTIONS
+from tests.template.test_functions import FAILURE_QUEUES, FUNCTIONS, MAPPINGS, QUEUES, queue_of
 from tests.unit.making import make_batch
 
 ALARMS = properties("AWS::CloudWatch::Alarm")
@@ -118,6 +118,21 @@ def test_every_function_has_an_alarm(metric: str):
         if (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", metric)
     }
     assert watched == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+def test_errors_alarm_of_a_queues_function_rings_when_one_message_fails_twice(name: str):
+    """A failing message is received again after the visibility time-out: both failures have to be in sight."""
+    queue = QUEUES[queue_of(MAPPINGS[name]["EventSourceArn"])]
+    function = MAPPINGS[name]["FunctionName"]["Ref"].removesuffix("Aliaslive")
+    [alarm] = [
+        alarm
+        for alarm in ALARMS.values()
+        if alarm["MetricName"] == "Errors" and alarm["Dimensions"][0]["Value"] == {"Ref": function}
+    ]
+    periods_apart = -(-queue["VisibilityTimeout"] // alarm["Period"])
+    assert (alarm["Threshold"], alarm["DatapointsToAlarm"]) == (1, 2)
+    assert alarm["EvaluationPeriods"] > periods_apart
 
 
 def test_every_way_in_which_a_run_can_end_badly_has_an_alarm():

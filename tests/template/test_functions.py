@@ -73,6 +73,7 @@ def test_queue_gives_up_into_a_failure_queue_after_some_tries(name: str):
 
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_queue_is_read_one_message_at_a_time_and_by_few_functions(name: str):
+    """With one message a batch, a message that fails makes the invocation fail, which `Errors` counts."""
     mapping = MAPPINGS[name]
     assert mapping["BatchSize"] == 1
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

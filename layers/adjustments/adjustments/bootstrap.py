@@ -464,12 +464,13 @@ class Application:
 
     @cached_property
     def event_consumer(self) -> EventConsumer:
-        """Adds manual transactions that are requested by events."""
+        """Consumes requests for manual transactions from the queue."""
         return EventConsumer(
             service=self.manual_transactions,
             failures=self.ports.failures,
             bus=self.ports.event_bus,
             clock=self.ports.clock,
+            receives_max=self.settings.manual_transactions.receives_max,
         )
 
 

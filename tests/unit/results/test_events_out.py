@@ -129,8 +129,8 @@ def asked(body: Any, *script: Any) -> MemoryNotifications:
         MemoryTransactions(list(script)), MemoryLedger(clock), GrantingRateLimiter(), clock, CountingIds()
     )
     event = {"detail-type": event_consumer.DETAIL_TYPE, "source": "x", "account": "1", "detail": body}
-    consumer = EventConsumer(service, MemoryFailures(), bus, clock)
-    message, context = Message(json.dumps(event), is_last=True), CallerContext("", "request", lambda: 28_000)
+    consumer = EventConsumer(service, MemoryFailures(), bus, clock, receives_max=1)
+    message, context = Message(json.dumps(event), receives=1), CallerContext("", "request", lambda: 28_000)
     consumer.consume(message, context, lambda transaction, context: None)
     return bus
 

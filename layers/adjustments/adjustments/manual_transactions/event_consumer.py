@@ -1,6 +1,6 @@
-"""Takes requests for manual transactions that come as events; nobody waits, so an event tells the outcome.
+"""Consumes requests for manual transactions from a queue; an event on the bus says the outcome of each.
 
-Two kinds of messages lie in the queue. An event of the bus has the body of a manual transaction as its
+The queue has two kinds of messages. An event of the bus has the body of a manual transaction as its
 detail. A schedule sends that body with two more fields: ``schedule``, its name or ARN, and ``dueTime``, when
 it was due. From those comes a ``transactionId`` where the body has none, so that firing twice applies once.
 """
@@ -124,10 +124,10 @@ class EventBus(Protocol):
 
 
 class Message(NamedTuple):
-    """A message of the queue, and whether it will not come again."""
+    """A message of the queue, and how often it was received; the first time counts as 1."""
 
     text: str
-    is_last: bool
+    receives: int
 
 
 OnRead = Callable[[ManualTransaction, CallerContext], None]
@@ -136,12 +136,17 @@ OnRead = Callable[[ManualTransaction, CallerContext], None]
 
 @dataclass(frozen=True)
 class EventConsumer:
-    """Takes messages one by one."""
+    """Consumes messages one by one.
+
+    Args:
+        receives_max: how often a message is received before the queue gives it up (its maxReceiveCount).
+    """
 
     service: ManualTransactionService
     failures: FailureQueue
     bus: EventBus
     clock: Clock
+    receives_max: int
 
     def consume(self, message: Message, context: CallerContext, on_read: OnRead) -> Exception | None:
         """Apply what a message requests.
@@ -169,7 +174,8 @@ class EventConsumer:
             on_read(transaction, context)
             added = self.service.add(transaction, context)
         except Exception as error:
-            if not isinstance(error, _FINAL_ERRORS) and not message.is_last:
+            is_last = message.receives >= self.receives_max
+            if not isinstance(error, _FINAL_ERRORS) and not is_last:
                 raise
             self._give_up(message, fields, error, context.request_id)
             return error
@@ -205,7 +211,7 @@ def _names(fields: Mapping[str, Any]) -> dict[str, str]:
 def _describe(error: Exception) -> dict[str, Any]:
     if isinstance(error, AdjustmentsError):
         return describe_error(error)
-    return {"error": 500, "message": f"something broke: {type(error).__name__}"}
+    return {"error": 500, "message": f"internal error: {type(error).__name__}"}
 
 
 def _settled(added: Added, transaction: ManualTransaction) -> Mapping[str, Any]:
