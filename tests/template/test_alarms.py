@@ -122,7 +122,7 @@ def test_every_function_has_an_alarm(metric: str):
 
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_errors_alarm_of_a_queues_function_rings_when_one_message_fails_twice(name: str):
-    """A failing message is received again after the visibility time-out: both failures have to be in sight."""
+    """A message that failed is received again after the visibility time-out."""
     queue = QUEUES[queue_of(MAPPINGS[name]["EventSourceArn"])]
     function = MAPPINGS[name]["FunctionName"]["Ref"].removesuffix("Aliaslive")
     [alarm] = [
