@@ -3,19 +3,20 @@
 An ``Application`` is made from settings and ports. Functions get theirs from ``application``, whose ports are
 AWS and Gameball; tests hand in fakes. Services and clients are built when they are first asked for, so that a
 function needs neither settings nor rights for what it does not use; nothing is built at import.
+
+A caller waits while an API function starts. So what most of their first calls don't need is imported where it
+is built: polling, reports, reconciliation, administration and the sweep.
 """
 
 import os
 import tempfile
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 
 import boto3
 from botocore.config import Config
 
-from adjustments.administration.service import BatchAdministration
-from adjustments.administration.sweeper import Sweeper
 from adjustments.aws.bucket import BucketFiles
 from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.aws.notifications import BusNotifications, SqsFailureQueue, TopicAndBusNotifications
@@ -33,18 +34,12 @@ from adjustments.gameball.rate_limiter import MeasuredRateLimiter, RateLimiter, 
 from adjustments.manual_transactions.event_consumer import EventBus, EventConsumer, FailureQueue
 from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger
 from adjustments.manual_transactions.service import ManualTransactionService
-from adjustments.polling.dry_run import DryRun
 from adjustments.polling.job_client import JobClient
 from adjustments.polling.job_collector import JobCollector
 from adjustments.polling.job_stopper import JobStopper
-from adjustments.polling.poller import Poller
 from adjustments.polling.settlement import ChunkSettler
-from adjustments.reconciliation.reconciler import Reconciler
-from adjustments.reconciliation.resolution import Resolver
-from adjustments.reconciliation.transaction_lists import TransactionListReader
 from adjustments.results.emails import ResultsLocation
 from adjustments.results.notifications import Notifications, Notifier
-from adjustments.results.report_writer import ReportWriter
 from adjustments.submission.api_submission import ApiSubmission
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.plan import PlanRules
@@ -52,6 +47,15 @@ from adjustments.submission.planner import PlannerPorts
 from adjustments.submission.sender import ChunkSender
 from adjustments.submission.starter import BatchStarter, Executions
 from adjustments.submission.triggers import SubmissionTriggers
+
+if TYPE_CHECKING:
+    from adjustments.administration.service import BatchAdministration
+    from adjustments.administration.sweeper import Sweeper
+    from adjustments.polling.dry_run import DryRun
+    from adjustments.polling.poller import Poller
+    from adjustments.reconciliation.reconciler import Reconciler
+    from adjustments.reconciliation.resolution import Resolver
+    from adjustments.results.report_writer import ReportWriter
 
 BACKGROUND: Final = Config(
     connect_timeout=3,
@@ -303,8 +307,10 @@ class Application:
         )
 
     @cached_property
-    def poller(self) -> Poller:
+    def poller(self) -> "Poller":
         """Polls the jobs of a batch."""
+        from adjustments.polling.poller import Poller
+
         return Poller(
             store=self.ports.store,
             collector=self.collector,
@@ -357,8 +363,10 @@ class Application:
         return ChunkSettler(store=self.ports.store, files=self.ports.files, ids=self.ports.ids)
 
     @cached_property
-    def dry_run(self) -> DryRun:
+    def dry_run(self) -> "DryRun":
         """Looks balances up for dry runs."""
+        from adjustments.polling.dry_run import DryRun
+
         ports = self.ports
         return DryRun(
             store=ports.store,
@@ -370,8 +378,10 @@ class Application:
         )
 
     @cached_property
-    def report_writer(self) -> ReportWriter:
+    def report_writer(self) -> "ReportWriter":
         """Writes result files."""
+        from adjustments.results.report_writer import ReportWriter
+
         ports = self.ports
         return ReportWriter(
             store=ports.store, files=ports.files, settler=self.settler, clock=ports.clock, ids=ports.ids
@@ -389,8 +399,10 @@ class Application:
         )
 
     @cached_property
-    def resolver(self) -> Resolver:
+    def resolver(self) -> "Resolver":
         """Settles rows in doubt."""
+        from adjustments.reconciliation.resolution import Resolver
+
         return Resolver(
             store=self.ports.store,
             files=self.ports.files,
@@ -400,8 +412,11 @@ class Application:
         )
 
     @cached_property
-    def reconciler(self) -> Reconciler:
+    def reconciler(self) -> "Reconciler":
         """Clears doubt by evidence."""
+        from adjustments.reconciliation.reconciler import Reconciler
+        from adjustments.reconciliation.transaction_lists import TransactionListReader
+
         ports = self.ports
         reader = TransactionListReader(
             gameball=self.gameball,
@@ -422,8 +437,10 @@ class Application:
         )
 
     @cached_property
-    def administration(self) -> BatchAdministration:
+    def administration(self) -> "BatchAdministration":
         """Shows batches, and carries out what people decide about them."""
+        from adjustments.administration.service import BatchAdministration
+
         ports = self.ports
         return BatchAdministration(
             store=ports.store,
@@ -437,8 +454,10 @@ class Application:
         )
 
     @cached_property
-    def sweeper(self) -> Sweeper:
+    def sweeper(self) -> "Sweeper":
         """Resumes what stalled, and finds what was missed."""
+        from adjustments.administration.sweeper import Sweeper
+
         ports = self.ports
         return Sweeper(
             store=ports.store,

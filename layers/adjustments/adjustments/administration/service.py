@@ -34,7 +34,7 @@ _UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
 class PageRequest(BaseModel):
     """Which batches to list."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     status: BatchStatus | None = None
     limit: int = Field(20, ge=1, le=PAGE_BATCHES_MAX)
@@ -47,7 +47,7 @@ class ApprovalRequest(BaseModel):
     A misspelt field is refused, so that no expectation is ignored.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     sha256: str | None = None
     rows: StrictInt | None = None
@@ -57,7 +57,7 @@ class ApprovalRequest(BaseModel):
 class StopRequest(BaseModel):
     """Why a batch is stopped, and whether its running jobs may end."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     note: str = Field("", max_length=500)
     keep_jobs: StrictBool = Field(False, alias="keepJobs")

@@ -30,6 +30,9 @@ class StoredModel(BaseModel):
 
     Fields that a newer version of this package has added are ignored when read, and fields that an older
     version did not write get their defaults, so that both can work on one table during a deployment.
+
+    Validators are built at the first use (pydantic, "defer_build"), as not every function that imports these
+    models reads batches.
     """
 
     model_config = ConfigDict(
@@ -39,6 +42,7 @@ class StoredModel(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
         extra="ignore",
+        defer_build=True,
     )
 
     def values(self) -> dict[str, Any]:

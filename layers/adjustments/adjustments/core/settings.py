@@ -20,7 +20,9 @@ Count = Annotated[int, Field(ge=0)]
 class _Group(BaseModel):
     """A group of variables that are read together."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=False, validate_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", validate_by_name=False, validate_by_alias=True, defer_build=True
+    )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:

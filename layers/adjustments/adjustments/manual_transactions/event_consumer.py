@@ -59,7 +59,7 @@ def _read_due_time(text: object) -> datetime:
 class RequestedEvent(BaseModel):
     """An event of the bus. EventBridge adds fields of its own, which are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     account: Any = None
     source: Any = None
@@ -69,7 +69,7 @@ class RequestedEvent(BaseModel):
 class ScheduledRequest(BaseModel):
     """A request of a schedule. Its further fields are the body of the manual transaction."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, defer_build=True)
 
     schedule: Annotated[str, BeforeValidator(_check_schedule)]
     due_time: Annotated[datetime, BeforeValidator(_read_due_time)]

@@ -128,7 +128,7 @@ class ManualTransaction(BaseModel):
     A field that the API does not have is refused: a misspelt ``expiryAfter`` must not be left out silently.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, defer_build=True)
 
     customer_id: _Name
     transaction_id: _Name

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
@@ -14,8 +14,10 @@ from adjustments.batches.store import BatchStore
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock
 from adjustments.polling.settlement import ChunkSettler
-from adjustments.results.report_writer import ReportWriter
 from adjustments.results.result_rows import ResultRows
+
+if TYPE_CHECKING:
+    from adjustments.results.report_writer import ReportWriter
 
 _LINES_SHOWN: Final = 10
 _OUTCOMES: Final = {"applied": Outcome.APPLIED, "not_applied": Outcome.FAILED}
@@ -24,7 +26,7 @@ _OUTCOMES: Final = {"applied": Outcome.APPLIED, "not_applied": Outcome.FAILED}
 class ResolveRequest(BaseModel):
     """What a person says became of rows in doubt: of the given lines, or of all of them if there are none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     outcome: Literal["applied", "not_applied"]
     lines: tuple[StrictInt, ...] = ()
@@ -38,7 +40,7 @@ class Resolver:
     store: BatchStore
     files: Files
     settler: ChunkSettler
-    reporter: ReportWriter
+    reporter: "ReportWriter"
     clock: Clock
 
     def settle_rows(self, batch: Batch, chunk: Chunk, known: Mapping[int, Outcome], message: str) -> int:

@@ -15,7 +15,12 @@ from adjustments.batches.records import Batch, Chunk, Counts, Prediction, Source
 from adjustments.batches.states import BatchStatus, ChunkState
 
 OUTGOING: Final = ConfigDict(
-    frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True
+    frozen=True,
+    extra="forbid",
+    alias_generator=to_camel,
+    validate_by_name=True,
+    serialize_by_alias=True,
+    defer_build=True,
 )
 """The configuration of models that leave the system: every field is documented, and named in camelCase."""
 

@@ -41,7 +41,7 @@ def _read_amount(value: object) -> Decimal:
 class Adjustment(BaseModel):
     """A row of a body."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     customer_id: StrictStr = Field(alias="customerId")
     amount: Annotated[Decimal, BeforeValidator(_read_amount)]
@@ -51,7 +51,7 @@ class Adjustment(BaseModel):
 class AdjustmentsBody(BaseModel):
     """A body; of bad rows the first one is named."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     body: Annotated[list[Adjustment], FailFast()]
 
