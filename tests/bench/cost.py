@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any, Final
 
 from tests.bench import growth, warm
+from tests.bench.measurements import Result
 from tests.bench.tables import table
 from tests.bench.written import template
 
@@ -117,7 +118,7 @@ def of_manual(calls: dict[str, float], own_s: float) -> dict[str, float]:
     return {name: dollars * 1_000 for name, dollars in each.items()}
 
 
-def measure() -> str:
+def measure() -> Result:
     """The tables of the document."""
     million = next(one for one in growth.counted() if one["rows"] == 1_000_000)
     rows, manual = of_rows(million), of_manual(*warm.counted())
@@ -131,7 +132,7 @@ def measure() -> str:
     calls = [(name, f"{dollars:.4f}") for name, dollars in manual.items()]
     calls.append(("**in all** (goal < 0.01)", f"**{sum(manual.values()):.4f}**"))
     prices = [(name, f"{dollars:.10f}".rstrip("0").rstrip(".")) for name, dollars in PRICES.items()]
-    return "\n\n".join(
+    tables = "\n\n".join(
         [
             table(["a million rows", "dollars"], lines),
             table(["a thousand manual transactions", "dollars"], calls),
@@ -139,3 +140,4 @@ def measure() -> str:
             table(["", "dollars"], prices),
         ]
     )
+    return Result(tables)

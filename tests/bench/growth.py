@@ -1,6 +1,5 @@
 """What a batch takes of Gameball, AWS and time, counted from a thousand rows to ten million."""
 
-import json
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ from unittest.mock import patch
 
 from adjustments.batches import chunking
 from adjustments.core.limits import CHUNK_ROWS_MAX
-from tests.bench import inputs
+from tests.bench import inputs, measurements
 from tests.bench.machine import Machine
+from tests.bench.measurements import Result
 from tests.bench.tables import table
 from tests.fakes.memory import START
 
-KEPT: Final = Path(__file__).parents[2] / ".local" / "bench" / "growth.json"
 ROWS: Final = (1_000, 10_000, 100_000, 1_000_000)
 THINNED: Final = 100
 """In place of ten million rows: a hundredth of them, in as many chunks."""
@@ -85,21 +84,16 @@ def count_all() -> list[dict[str, Any]]:
     """Count each size; the largest is thinned out, and says nothing of processor time."""
     counts = [count(rows) for rows in ROWS]
     counts.append(count(ROWS[-1] * 10 // THINNED, CHUNK_ROWS_MAX // THINNED))
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text(json.dumps(counts))
     return counts
 
 
 def counted() -> list[dict[str, Any]]:
     """What was counted last."""
-    try:
-        kept: list[dict[str, Any]] = json.loads(KEPT.read_text())
-    except FileNotFoundError:
-        return count_all()
-    return kept
+    kept: list[dict[str, Any]] | None = measurements.figures_of("growth")
+    return kept or count_all()
 
 
-def measure() -> str:
+def measure() -> Result:
     """The table of the document."""
     lines = []
     counts = count_all()
@@ -129,4 +123,4 @@ def measure() -> str:
         "\\* thinned: 10 rows a chunk in place of 1,000, hence as many chunks, requests, writes and "
         "transitions as ten million rows; its Lambda seconds hold a hundredth of the processing."
     )
-    return f"{table(heading, lines)}\n\n{note}"
+    return Result(f"{table(heading, lines)}\n\n{note}", counts)

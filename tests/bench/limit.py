@@ -1,7 +1,7 @@
-"""End to end at Gameball's limit: the real planner, submitter, client and adapters, over sockets.
+"""End to end at Gameball's limit: the real planner, sender, client and adapters, over sockets.
 
 The stand-in has its limits on and jobs that end at once; table and bucket are a bare MiniStack. What the
-budget allows is the steady rate of its places: RequestsPer30Seconds in 30 seconds, the first at once.
+rate limiter allows is the steady rate of its slots: RequestsPer30Seconds in 30 seconds, the first at once.
 
 The rival of the first job is a program that makes only the calls that can't be avoided, one after another,
 with the same items and bytes, on the same connections.
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final, cast
 
 import boto3
 from botocore.config import Config
@@ -42,6 +42,8 @@ from local.emulator import start_emulator
 from local.environment import ACCESS_KEY, REGION, SECRET_KEY
 from local.standin_client import STANDIN_KEYS, StandInClient, start_standin
 from tests.bench import inputs
+from tests.bench.measurements import Result
+from tests.bench.ports import open_scratch_file
 from tests.bench.tables import table
 from tests.bench.written import template
 from tests.fakes.manual_transactions import MemoryLedger
@@ -52,7 +54,7 @@ LIMIT: Final = 350
 FIRST_ROWS: Final = 1_000
 FIRST_RUNS: Final = 15
 PAUSE_S: Final = 0.2
-"""Between two runs: a place in the rate limiter is free again."""
+"""Between two runs: a slot of the rate limiter is free again."""
 
 Call = tuple[str, dict[str, Any]]
 """Of AWS: the operation, and what it is asked."""
@@ -68,8 +70,8 @@ class _Keys:
 
 
 @dataclass
-class Desk:
-    """What one function has in hand; ``calls`` are those that it makes of AWS, ``bodies`` what it sends."""
+class Worker:
+    """One function at work; ``calls`` are those that it makes to AWS, ``bodies`` what it sends."""
 
     app: Application
     files: BucketFiles
@@ -81,8 +83,8 @@ class Desk:
     sent_at_s: list[float]
 
 
-class Site:
-    """A stand-in and a MiniStack, and desks that share them."""
+class Testbed:
+    """A stand-in and a MiniStack, and workers that share them."""
 
     def __init__(self, endpoint: str, standin: StandInClient) -> None:
         self._endpoint = endpoint
@@ -94,7 +96,7 @@ class Site:
             Bucket="bench", CreateBucketConfiguration={"LocationConstraint": REGION}
         )
 
-    def desk(self, canary_rows: int = 0) -> Desk:
+    def worker(self, canary_rows: int = 0) -> Worker:
         """One more function, with clients of its own."""
         calls, bodies, sent_at_s = list[Call](), list[bytes](), list[float]()
         dynamodb, s3 = self._client("dynamodb", calls), self._client("s3", calls)
@@ -122,13 +124,13 @@ class Site:
             files=files,
             rate_limiter=rate_limiter,
             parallel=run_in_threads,
-            scratch=_scratch,
+            scratch=open_scratch_file,
             circuit_breaker=TableCircuitBreaker(dynamodb, "bench"),
             ledger=MemoryLedger(clock),
         )
         environment = {**ENVIRONMENT, "CANARY_ROWS": str(canary_rows)}
         app = Application(Settings(environment), ports, Meter(function_metrics))
-        return Desk(app, files, s3, dynamodb, gameball, calls, bodies, sent_at_s)
+        return Worker(app, files, s3, dynamodb, gameball, calls, bodies, sent_at_s)
 
     def _client(self, service: str, calls: list[Call] | None = None) -> Any:
         client = boto3.client(
@@ -154,83 +156,85 @@ class Site:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def start_testbed() -> Iterator[Testbed]:
     """Start both, and stop them."""
     with tempfile.TemporaryDirectory() as folder:
         emulator, endpoint = start_emulator(Path(folder))
         with emulator:
             child, standin = start_standin(Path(folder), ("--job-delay-s", "0", "--limits", "on"))
             with child:
-                yield Site(endpoint, standin)
+                yield Testbed(endpoint, standin)
 
 
-def submit(site_: Site, rows: list[int]) -> tuple[int, int, float]:
+def submit(testbed: Testbed, rows: list[int]) -> tuple[int, int, float]:
     """Submit batches side by side: requests, 429s, and the seconds from the start to the last."""
-    site_.standin.reset()
+    testbed.standin.reset()
     width = len(f"{max(rows):08d}")
     customers = {"generate": {"prefix": "player-", "count": max(rows), "width": width}}
-    site_.standin.call("POST", "customers", customers)
-    desks = [site_.desk() for _ in rows]
+    testbed.standin.call("POST", "customers", customers)
+    workers = [testbed.worker() for _ in rows]
     names = []
-    for number, (desk, count) in enumerate(zip(desks, rows, strict=True)):
+    for number, (worker, count) in enumerate(zip(workers, rows, strict=True)):
         key = f"inbox/{time.time_ns()}-{number}.csv"
-        desk.s3.put_object(Bucket="bench", Key=key, Body=b"".join(inputs.blocks(count)))
+        worker.s3.put_object(Bucket="bench", Key=key, Body=b"".join(inputs.blocks(count)))
         planned = plan_batch(
-            Drop(desk.files.describe(key, None), key.replace("/", "-"), is_named=True),
-            desk.app.triggers.planner_ports,
+            Drop(worker.files.describe(key, None), key.replace("/", "-"), is_named=True),
+            worker.app.triggers.planner_ports,
         )
         names.append(planned.batch.batch_id)
     began_at = SystemClock().now()
     until = began_at + timedelta(minutes=5)
     with ThreadPoolExecutor() as pool:
         for done in [
-            pool.submit(desk.app.starter.sender.submit, name, until)
-            for desk, name in zip(desks, names, strict=True)
+            pool.submit(worker.app.starter.sender.submit, name, until)
+            for worker, name in zip(workers, names, strict=True)
         ]:
             done.result()
-    posts = [post for post in site_.posts() if post["path"].endswith("balance-adjustment")]
+    posts = [post for post in testbed.posts() if post["path"].endswith("balance-adjustment")]
     throttled = sum(post["status"] == 429 for post in posts)
     last_at = datetime.fromisoformat(posts[-1]["at"])
     return len(posts), throttled, (last_at - began_at).total_seconds()
 
 
-def first_job(site_: Site) -> tuple[list[float], list[float], list[str], list[str]]:
+def first_job(testbed: Testbed) -> tuple[list[float], list[float], list[str], list[str]]:
     """Milliseconds from a drop to its first answer, of ours and of the rival, run by run; and their calls."""
-    desk = site_.desk(canary_rows=100)
+    worker = testbed.worker(canary_rows=100)
     ours_ms, bare_ms = [], []
     for _ in range(FIRST_RUNS + 1):
         key = f"inbox/first-{time.time_ns()}.csv"
         reason = f"Spring {time.time_ns()}".encode()  # no content comes twice
         rows = b"".join(inputs.blocks(FIRST_ROWS)).replace(b"Spring", reason)
-        desk.s3.put_object(Bucket="bench", Key=key, Body=rows)
-        for kept in (desk.calls, desk.bodies, desk.sent_at_s):
+        worker.s3.put_object(Bucket="bench", Key=key, Body=rows)
+        for kept in (worker.calls, worker.bodies, worker.sent_at_s):
             kept.clear()
         time.sleep(PAUSE_S)
         began_s = time.perf_counter()
-        desk.app.triggers.submit_object(key, None)
-        ours_ms.append((desk.sent_at_s[0] - began_s) * 1e3)
-        before_answer = desk.calls[: next(place for place, call in enumerate(desk.calls) if _is_jobs(call))]
+        worker.app.triggers.submit_object(key, None)
+        ours_ms.append((worker.sent_at_s[0] - began_s) * 1e3)
+        before_answer = worker.calls[
+            : next(index for index, call in enumerate(worker.calls) if _is_jobs(call))
+        ]
         needed = [_of_rival(call) for call in before_answer if _is_unavoidable(call)]
-        body = desk.bodies[0]
+        body = worker.bodies[0]
         time.sleep(PAUSE_S)
-        bare_ms.append(bare(desk, needed, body) * 1e3)
+        bare_ms.append(bare(worker, needed, body) * 1e3)
     # the first opens connections
     return ours_ms[1:], bare_ms[1:], _names(before_answer), _names(needed)
 
 
-def bare(desk: Desk, needed: list[Call], body: bytes) -> float:
+def bare(worker: Worker, needed: list[Call], body: bytes) -> float:
     """Make the calls that can't be avoided, one after another; the seconds that they take."""
-    clients = {"GetObject": desk.s3, "PutObject": desk.s3}
+    clients = {"GetObject": worker.s3, "PutObject": worker.s3}
     began_s = time.perf_counter()
     for operation, asked in needed:
         if operation == "UpdateItem":
             now_us = int(time.time() * 1e6)
             values = {":next": now_us + 85_715, ":now": now_us}
             asked["ExpressionAttributeValues"] = {name: {"N": str(us)} for name, us in values.items()}
-        answer = clients.get(operation, desk.dynamodb)._make_api_call(operation, asked)
+        answer = clients.get(operation, worker.dynamodb)._make_api_call(operation, asked)
         if operation == "GetObject":
             answer["Body"].read()
-    desk.gameball.adjust_balances(body)
+    worker.gameball.adjust_balances(body)
     return time.perf_counter() - began_s
 
 
@@ -238,7 +242,7 @@ def _is_unavoidable(call: Call) -> bool:
     """Whether no promise could be kept without it.
 
     Read the file; keep its rows and the bodies; claim the content; create the batch with its chunks; note who
-    sends today; take a place in the rate limiter; write the intent.
+    sends today; take a slot of the rate limiter; write the intent.
     """
     operation, asked = call
     match operation:
@@ -286,14 +290,14 @@ def _names(calls: list[Call]) -> list[str]:
     return [f"{number} {name}" if number > 1 else name for name, number in counts.items()]
 
 
-def measure() -> str:
+def measure() -> Result:
     """The tables of the document."""
     lines = []
     logging.getLogger("adjustments").setLevel(logging.WARNING)
-    with site() as site_:
-        ours_ms, bare_ms, made, needed = first_job(site_)
+    with start_testbed() as testbed:
+        ours_ms, bare_ms, made, needed = first_job(testbed)
         for name, rows in (("one batch", [ROWS]), ("two batches at once", [ROWS // 2] * 2)):
-            requests, throttled, spent_s = submit(site_, rows)
+            requests, throttled, spent_s = submit(testbed, rows)
             allowed_s = (requests - 1) * 30 / LIMIT
             lines.append(
                 (
@@ -305,24 +309,24 @@ def measure() -> str:
                     throttled,
                 )
             )
-    heading = ["", "requests", "took, s", "the budget's rate takes, s", "share (goal ≥ 95 %)", "429s"]
+    heading = ["", "requests", "took, s", "at the limiter's rate, s", "share (goal ≥ 95 %)", "429s"]
     ratio = median(ours_ms) / median(bare_ms)
-    return (
+    return Result(
         f"{table(heading, lines)}\n\n"
         f"A file of {FIRST_ROWS:,} rows, from its drop to the answer with its first job, in {len(ours_ms)} "
         "runs in turns with the unavoidable calls alone, one after another:\n\n"
         + table(
             ["", "calls", "median, ms", "fastest quarter, ms", "slowest quarter, ms"],
             [
-                ("ours", _told(made), *_spread(ours_ms)),
-                ("the unavoidable calls", _told(needed), *_spread(bare_ms)),
+                ("ours", _join(made), *_spread(ours_ms)),
+                ("the unavoidable calls", _join(needed), *_spread(bare_ms)),
                 ("ours / unavoidable (goal ≤ 1.5)", "", f"**{ratio:.2f}**", "", ""),
             ],
         )
     )
 
 
-def _told(names: list[str]) -> str:
+def _join(names: list[str]) -> str:
     return ", ".join([*names, "POST"])
 
 
@@ -335,7 +339,3 @@ def _table_properties() -> dict[str, Any]:
     properties = template()["Resources"]["Table"]["Properties"]
     names = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     return {name: properties[name] for name in names}
-
-
-def _scratch() -> BinaryIO:
-    return cast(BinaryIO, tempfile.TemporaryFile())

@@ -1,29 +1,31 @@
 """Whole batches on a clock of their own: the services, the rate limiter and the state machine, all counted.
 
-Calls to Gameball and AWS take no time here; the places in the rate limiter are as they are.
+Calls to Gameball and AWS take no time here; the slots of the rate limiter are as they are.
 """
 
 import gzip
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
-from unittest.mock import patch
+from typing import Any, Final
 
 from adjustments.aws import bucket, table
 from adjustments.aws.event_models import STEP_MARGIN
+from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.batches.records import Batch, Chunk
+from adjustments.bootstrap import Application
 from adjustments.core import exact_json
 from adjustments.core.errors import NotFound
+from adjustments.core.settings import Settings
 from adjustments.gameball.port import Dialect
 from adjustments.gameball.rate_limiter import Priority, Resource
-from tests.bench.ports import Blocks, FolderFiles
+from tests.bench.ports import Blocks, FolderFiles, open_scratch_file
 from tests.fakes import memory
-from tests.fakes.world import World
+from tests.fakes.manual_transactions import MemoryLedger
+from tests.fakes.world import ENVIRONMENT, FakePorts
 
 REQUESTS_PER_30_S: Final = 350
 STEP_TIME: Final = timedelta(seconds=300)
@@ -223,23 +225,26 @@ class LightGameball:
         raise NotImplementedError
 
 
-def services(machine: "Machine", blocks: Blocks) -> World:
-    """The services on the machine's ports, with the template's defaults."""
+def build_application(machine: "Machine", blocks: Blocks) -> Application:
+    """The application on the machine's ports, with the template's defaults."""
     files = PackedFiles(machine.folder, blocks, machine.calls)
-    with patch.multiple(
-        memory,
-        ManualClock=lambda: machine.clock,
-        CountingIds=lambda: machine.ids,
-        MemoryStore=lambda: machine.store,
-        MemoryFiles=lambda clock: files,
-        GrantingRateLimiter=lambda: machine.rate_limiter,
-        scratch=_scratch,
-    ):
-        return World(machine.gameball, canary_rows=100, failure_percent_max=20, dialect=Dialect.GUIDE)
-
-
-def _scratch() -> BinaryIO:
-    return cast(BinaryIO, tempfile.TemporaryFile())
+    ports = FakePorts(
+        gameball=machine.gameball,
+        clock=machine.clock,
+        ids=machine.ids,
+        ledger=MemoryLedger(machine.clock),
+        store=machine.store,
+        files=files,
+        rate_limiter=machine.rate_limiter,
+        scratch=open_scratch_file,
+    )
+    environment = {
+        **ENVIRONMENT,
+        "CANARY_ROWS": "100",
+        "MAX_FAILURE_PERCENT": "20",
+        "GAMEBALL_STATUS_DIALECT": Dialect.GUIDE.value,
+    }
+    return Application(Settings(environment), ports, Meter(function_metrics))
 
 
 class Machine:
@@ -267,21 +272,21 @@ class Machine:
 
     def run(self, blocks: Blocks) -> Batch:
         """Take a file from its drop to its report."""
-        world = services(self, blocks)
+        app = build_application(self, blocks)
         key = f"inbox/{self.invocations['notify']}.csv"
-        batch = self._step("submit_batch", lambda: world.triggers.submit_object(key, None))
+        batch = self._step("submit_batch", lambda: app.triggers.submit_object(key, None))
         assert batch is not None
         while True:
-            _, step = self._task("poll_jobs", lambda: world.poller.poll(batch.batch_id, self._until()))
+            _, step = self._task("poll_jobs", lambda: app.poller.poll(batch.batch_id, self._until()))
             self._state("Choice")
             if step.is_over:
                 break
             if step.more_to_send:
-                self._task("submit_more", lambda: world.sender.submit(batch.batch_id, self._until()))
+                self._task("submit_more", lambda: app.sender.submit(batch.batch_id, self._until()))
             self._state("Wait")
             self.clock.sleep(step.wait_s)
-        self._task("write_report", lambda: world.report_writer.report(batch.batch_id))
-        ended: Batch = self._task("notify", lambda: world.notifier.notify(batch.batch_id))
+        self._task("write_report", lambda: app.report_writer.report(batch.batch_id))
+        ended: Batch = self._task("notify", lambda: app.notifier.notify(batch.batch_id))
         self._state("Succeed")
         self.work_bytes += _bytes_of(self.folder.glob("work~*"))
         self.result_bytes += _bytes_of(self.folder.glob("results~*"))

@@ -15,20 +15,24 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from unittest.mock import patch
 
+from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.records import Batch, Chunk, Counts, Outcome
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.batches.work_files import WorkKeys
+from adjustments.bootstrap import Application
+from adjustments.core.settings import Settings
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import plan_batch
 from tests.bench import inputs
-from tests.bench.ports import FolderFiles
+from tests.bench.measurements import Result
+from tests.bench.ports import FolderFiles, open_scratch_file
 from tests.bench.tables import table
 from tests.fakes import memory
 from tests.fakes.gameball import MemoryGameball
-from tests.fakes.world import World
+from tests.fakes.manual_transactions import MemoryLedger
+from tests.fakes.world import ENVIRONMENT, FakePorts
 
 ROWS: Final = (100_000, 10_000_000)
 REPEAT_PERCENT: Final = 2
@@ -78,20 +82,27 @@ def run(folder: Path, rows: int, repeat_percent: int, what: str) -> dict[str, An
     """Plan, or write the results of a plan that lies in the folder; in this process."""
     store = DiskStore(folder / "chunks.jsonl")
     files = FolderFiles(folder, lambda: inputs.blocks(rows, repeat_percent))
-    with patch.multiple(
-        memory, MemoryStore=lambda: store, MemoryFiles=lambda clock: files, scratch=tempfile.TemporaryFile
-    ):
-        world = World(MemoryGameball(), canary_rows=100)
+    clock = memory.ManualClock()
+    ports = FakePorts(
+        gameball=MemoryGameball(),
+        clock=clock,
+        ids=memory.CountingIds(),
+        ledger=MemoryLedger(clock),
+        store=store,
+        files=files,
+        scratch=open_scratch_file,
+    )
+    app = Application(Settings({**ENVIRONMENT, "CANARY_ROWS": "100"}), ports, Meter(function_metrics))
     if what == "plan":
         drop = Drop(files.describe("inbox/f.csv", None), "b")
-        act: Callable[[], Batch] = lambda: plan_batch(drop, world.triggers.planner_ports).batch  # noqa: E731
+        act: Callable[[], Batch] = lambda: plan_batch(drop, app.triggers.planner_ports).batch  # noqa: E731
     else:
         batch = Batch.model_validate(json.loads((folder / "batch.json").read_text()))
         store.create_batch(batch.replaced(status=BatchStatus.POLLING))
         for chunk in store.each_chunk():
             outcomes = [RowOutcome(Outcome.APPLIED, "Success")] * chunk.rows
             files.put(chunk.outcomes_key, json.dumps(outcomes).encode(), "application/json")
-        act = partial(world.report_writer.report, "b")
+        act = partial(app.report_writer.report, "b")
     began_s = time.process_time()
     ended = act()
     spent_s = time.process_time() - began_s
@@ -107,21 +118,21 @@ def in_own_process(folder: Path, rows: int, repeat_percent: int, what: str) -> d
     command = [sys.executable, "-m", "tests.bench.memory", str(folder), str(rows), str(repeat_percent), what]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def compare(sizes: tuple[int, ...], repeat_percent: int) -> dict[str, list[dict[str, Any]]]:
     """Peak memory and processor time of both, for each size."""
-    told: dict[str, list[dict[str, Any]]] = {"plan": [], "results": []}
+    results: dict[str, list[dict[str, Any]]] = {"plan": [], "results": []}
     for rows in sizes:
         with tempfile.TemporaryDirectory() as folder:
-            for what, measured in told.items():
+            for what, measured in results.items():
                 measured.append(in_own_process(Path(folder), rows, repeat_percent, what))
-    return told
+    return results
 
 
-def measure() -> str:
+def measure() -> Result:
     """The table of the document."""
     lines = []
     for what, measured in compare(ROWS, REPEAT_PERCENT).items():
@@ -135,7 +146,7 @@ def measure() -> str:
             )
         )
     heading = ["", *(f"{rows:,} rows" for rows in ROWS), "ratio (goal ≤ 1.25)", "processor s of the largest"]
-    return table(heading, lines)
+    return Result(table(heading, lines))
 
 
 if __name__ == "__main__":

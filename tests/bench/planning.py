@@ -14,14 +14,15 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, BinaryIO, Final, cast
+from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
 from adjustments.submission.plan import Drop, PlanRules
 from adjustments.submission.planner import PlannerPorts, plan_batch
 from tests.bench import inputs
-from tests.bench.ports import FolderFiles, of_file
+from tests.bench.measurements import Result
+from tests.bench.ports import FolderFiles, of_file, open_scratch_file
 from tests.bench.tables import table
 from tests.fakes.memory import CountingIds, ManualClock, MemoryStore
 
@@ -63,7 +64,12 @@ def ours(path: Path) -> int:
     clock = ManualClock()
     files = FolderFiles(None, of_file(path))
     ports = PlannerPorts(
-        files=files, store=MemoryStore(), clock=clock, ids=CountingIds(), scratch=_scratch, rules=RULES
+        files=files,
+        store=MemoryStore(),
+        clock=clock,
+        ids=CountingIds(),
+        scratch=open_scratch_file,
+        rules=RULES,
     )
     batch = plan_batch(Drop(files.describe("inbox/file.csv", None), "batch"), ports).batch
     if batch.refusal or batch.counts.rejected:
@@ -153,7 +159,7 @@ def _stage(frame: FrameType | None) -> str:
     return REST
 
 
-def measure() -> str:
+def measure() -> Result:
     """The tables of the document."""
     rivals = {
         "ours, all checks on": ours,
@@ -169,7 +175,7 @@ def measure() -> str:
         for name, seconds in spent_s.items()
     ]
     stages = [(stage, f"{share:.0%}") for stage, share in profile(ROWS)]
-    return "\n".join(
+    tables = "\n".join(
         [
             f"{ROWS:,} rows, processor seconds, the better of {ROUNDS} rounds in turns.",
             "",
@@ -180,10 +186,7 @@ def measure() -> str:
             table(["stage", "share"], stages),
         ]
     )
-
-
-def _scratch() -> BinaryIO:
-    return cast(BinaryIO, tempfile.TemporaryFile())
+    return Result(tables)
 
 
 RULES: Final = PlanRules(amount_max=Decimal(1_000_000), canary_rows=100)

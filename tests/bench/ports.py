@@ -1,11 +1,12 @@
 """Ports that keep little or nothing in memory, so that what is measured is the package, and that count."""
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.core.errors import NotFound
@@ -18,6 +19,11 @@ _BLOCK_BYTES = 1 << 18
 
 _PART_BYTES = 8 << 20
 """As the bucket's adapter uploads."""
+
+
+def open_scratch_file() -> BinaryIO:
+    """Open a scratch file on the disk."""
+    return cast(BinaryIO, tempfile.TemporaryFile())
 
 
 def of_file(path: Path) -> Blocks:

@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.bench import growth
 from tests.bench.machine import REQUESTS_PER_30_S
+from tests.bench.measurements import Result
 from tests.bench.tables import table
 
 ROWS_A_DAY: Final = (10**6, 10**7, 10**8, 10**9)
@@ -18,7 +19,7 @@ def rows_per_s() -> float:
     return REQUESTS_PER_30_S / 30 * 1_000 / 2
 
 
-def measure() -> str:
+def measure() -> Result:
     """The table of the document."""
     largest = growth.counted()[-1]
     took_s, events = largest["took_s"], largest["events"]
@@ -41,7 +42,7 @@ def measure() -> str:
         "rows a day", "files of 10⁷", "hours at one account's limit", "accounts (or × quota) needed",
         "table writes/s", "transitions",
     ]  # fmt: skip
-    return (
+    return Result(
         f"{table(heading, lines)}\n\n"
         f"Simulated, ten million rows in one batch: {took_s / 60:.0f} minutes, {largest['transitions']} "
         f"transitions and {events} of the {HISTORY_EVENTS_MAX:,} entries that a history may have."

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local.stack import LocalStack, StackSettings
+from tests.bench.measurements import Result
 from tests.bench.tables import table
 
 EVENT: Final = Path(__file__).parents[2] / "events" / "manual-api-call.json"
@@ -42,7 +43,7 @@ def make_nothing(stack: LocalStack) -> str:
     return "nothing"
 
 
-def lift_budget(stack: LocalStack) -> None:
+def lift_rate_limit(stack: LocalStack) -> None:
     """Let the function send as fast as it can: otherwise its own rate limiter would be measured."""
     name = stack.physical_id("ManualTransaction")
     variables = stack.aws.functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -57,7 +58,7 @@ def compare() -> dict[str, float]:
     with LocalStack.running(StackSettings()) as stack:
         stack.standin.change_settings({"limits": False})
         stack.standin.open_customers([{"customerId": body["customerId"], "balance": 0}])
-        lift_budget(stack)
+        lift_rate_limit(stack)
         names = {"ours": stack.physical_id("ManualTransaction"), "nothing": make_nothing(stack)}
 
         def act(name: str) -> Callable[[int], None]:
@@ -65,9 +66,9 @@ def compare() -> dict[str, float]:
                 text = json.dumps({**body, "transactionId": f"bench-{number}"})
                 asked = json.dumps({**event, "body": text}).encode()
                 answer = stack.aws.functions.invoke(FunctionName=names[name], Payload=asked)
-                told = json.loads(answer["Payload"].read())
-                if told.get("statusCode") != 200:
-                    raise RuntimeError(f"{name}: {told}")
+                answered = json.loads(answer["Payload"].read())
+                if answered.get("statusCode") != 200:
+                    raise RuntimeError(f"{name}: {answered}")
 
             return call
 
@@ -79,11 +80,11 @@ def compare() -> dict[str, float]:
     return best
 
 
-def measure() -> str:
+def measure() -> Result:
     """The table of the document."""
     best = compare()
     lines = [
         ("manual transactions", f"{best['ours']:.0f}", f"{best['ours'] / best['nothing']:.2f}"),
         ("a function that does nothing", f"{best['nothing']:.0f}", "1.00"),
     ]
-    return table([f"{WORKERS} callers at once, invoked directly", "calls/s", "ratio"], lines)
+    return Result(table([f"{WORKERS} callers at once, invoked directly", "calls/s", "ratio"], lines))

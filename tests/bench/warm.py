@@ -1,7 +1,7 @@
 """A warm manual transaction: the handler's own time, without the calls that it waits for.
 
 AWS answers at once, in this process: each of its calls is counted and its time taken off. What boto3 itself
-takes for them, to write, sign and read, is told beside. Gameball is the stand-in, a process of its own; the
+takes to build, sign and read them is listed separately. Gameball is the stand-in, a process of its own; the
 same body sent by bare urllib3 takes turns with the handler.
 """
 
@@ -28,9 +28,11 @@ from botocore.httpsession import URLLib3Session
 from urllib3.connectionpool import HTTPConnectionPool
 
 from local.standin_client import STANDIN_KEYS, start_standin
+from tests.bench import measurements
+from tests.bench.measurements import Result
 from tests.bench.tables import table
+from tests.fakes.world import ENVIRONMENT
 
-KEPT: Final = Path(__file__).parents[2] / ".local" / "bench" / "warm.json"
 EVENT: Final = Path(__file__).parents[2] / "events" / "manual-api-call.json"
 CALLS: Final = 300
 WARM_UP: Final = 20
@@ -82,13 +84,14 @@ class Waits:
 
 
 @contextmanager
-def desk() -> Iterator[tuple[Callable[[int], dict[str, Any]], Waits, str]]:
+def start_handler() -> Iterator[tuple[Callable[[int], dict[str, Any]], Waits, str]]:
     """The handler, what it waits for, and where its Gameball is."""
     waits = Waits()
     with tempfile.TemporaryDirectory() as folder:
         child, standin = start_standin(Path(folder), ("--limits", "off"))
         settings = {
-            "GAMEBALL_BASE_URL": standin.base_url, "TABLE_NAME": "t", "SECRET_ID": "s", "STACK_NAME": "b",
+            **ENVIRONMENT, "GAMEBALL_BASE_URL": standin.base_url, "GAMEBALL_API_VERSION": "v4.0",
+            "SECRET_ID": "s", "REQUESTS_PER_30_SECONDS": "350",
             "POWERTOOLS_SERVICE_NAME": "bench", "POWERTOOLS_TRACE_DISABLED": "true",
             "AWS_DEFAULT_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x",
             "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -133,7 +136,7 @@ def compare(calls: int) -> dict[str, Any]:
         "secretkey": STANDIN_KEYS.secret_key,
         "content-type": "application/json",
     }
-    with desk() as (add, waits, base_url):
+    with start_handler() as (add, waits, base_url):
         pool = urllib3.PoolManager(retries=False)
         for number in range(calls + WARM_UP):
             waits.seconds = waits.cpu_s = waits.boto3_s = 0.0
@@ -161,26 +164,23 @@ def compare(calls: int) -> dict[str, Any]:
 
 def counted() -> tuple[dict[str, float], float]:
     """The AWS calls of one transaction, and the handler's own seconds, as measured last."""
-    if not KEPT.exists():
-        measure()
-    kept = json.loads(KEPT.read_text())
+    kept = measurements.figures_of("warm") or compare(CALLS)
     return kept["calls"], kept["own_s"]
 
 
-def measure() -> str:
+def measure() -> Result:
     """The table of the document."""
-    told = compare(CALLS)
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text(json.dumps(told))
-    calls = ", ".join(f"{number:.1f} {name}" for name, number in sorted(told["calls"].items()))
+    result = compare(CALLS)
+    calls = ", ".join(f"{number:.1f} {name}" for name, number in sorted(result["calls"].items()))
     lines = [
         (
             "own time, handler in to handler out, less what it waits for (goal < 2)",
-            f"{told['own_s'] * 1e3:.2f}",
+            f"{result['own_s'] * 1e3:.2f}",
         ),
-        ("of it processor time, which other programs don't change", f"{told['cpu_s'] * 1e3:.2f}"),
-        ("beside it, boto3's own work on the calls of AWS, processor time", f"{told['boto3_s'] * 1e3:.2f}"),
-        ("a bare urllib3 POST of the same body to the stand-in", f"{told['post_s'] * 1e3:.2f}"),
-        ("own time / bare POST", f"{told['own_s'] / told['post_s']:.2f}"),
+        ("of it processor time, which other programs don't change", f"{result['cpu_s'] * 1e3:.2f}"),
+        ("besides, boto3's own work on the calls to AWS, processor time", f"{result['boto3_s'] * 1e3:.2f}"),
+        ("a bare urllib3 POST of the same body to the stand-in", f"{result['post_s'] * 1e3:.2f}"),
+        ("own time / bare POST", f"{result['own_s'] / result['post_s']:.2f}"),
     ]
-    return f"{table([f'median of {CALLS} calls', 'ms'], lines)}\n\nAWS calls of one transaction: {calls}."
+    tables = f"{table([f'median of {CALLS} calls', 'ms'], lines)}\n\nAWS calls of one transaction: {calls}."
+    return Result(tables, result)
