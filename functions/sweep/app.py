@@ -1,4 +1,4 @@
-"""Runs on a schedule: resumes stalled batches, submits missed files, reconciles rows in doubt."""
+"""Runs on a schedule: resumes stalled batches, queues missed files, reconciles rows in doubt."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, list[s
     """Sweep once."""
     app = bootstrap.application()
     stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
-    done = app.sweeper.sweep(stop_at)
-    app.meter.count(app.sweeper.measure())
+    try:
+        done = app.sweeper.sweep(stop_at)
+    finally:  # the alarms need these numbers most when something fails
+        app.meter.count(app.sweeper.measure())
     logger.info("sweep finished", extra=done)
     return done

@@ -276,7 +276,10 @@ class Scenes:
         return lambda: self._sweep("reconciled", batch_id)
 
     def sweep_missed(self) -> Act:
-        """A file without a batch, an hour later: the function's own code, in its role, at a later time."""
+        """A file without a batch, an hour later: the function's own code, in its role, at a later time.
+
+        The function that takes it from the queue holds it, for it is large.
+        """
         self._forget()
         key, _ = self._put("inbox/", rows=HELD_ABOVE_ROWS + 1)
         return lambda: self._sweep_later(key)
@@ -363,11 +366,12 @@ class Scenes:
                 done = app.sweeper.sweep(app.clock.now() + timedelta(minutes=5))
             except Exception as error:
                 return _all_of(error)
-        return (
-            ""
-            if len(done["submitted"]) == 1 and self._batch_of(key) in done["submitted"]
-            else f"answered {done}"
+        if len(done["queued"]) != 1:
+            return f"answered {done}"
+        wait_for(
+            lambda: self._batches_of(key) == done["queued"], _WITHIN_S, "the intake to take what was queued"
         )
+        return ""
 
     def _submit_later(self, batch_id: str) -> str:
         with self._being("SubmitMore") as app:
@@ -461,7 +465,11 @@ class Scenes:
         return self._amount
 
     def _batch_of(self, key: str) -> str:
-        """The batch that a key became, read from the table itself: no function is asked."""
+        [batch_id] = self._batches_of(key)
+        return batch_id
+
+    def _batches_of(self, key: str) -> list[str]:
+        """The batches that a key became, read from the table itself: no function is asked."""
         pages = self._aws.dynamodb.get_paginator("query").paginate(
             TableName=self._table,
             IndexName="listing",
@@ -470,8 +478,7 @@ class Scenes:
             ExpressionAttributeNames={"#source": "source", "#key": "key"},
             ExpressionAttributeValues={":all": {"S": "batch"}, ":key": {"S": key}},
         )
-        [batch_id] = [item["batchId"]["S"] for page in pages for item in page["Items"]]
-        return batch_id
+        return [item["batchId"]["S"] for page in pages for item in page["Items"]]
 
     def _forget(self) -> None:
         """Empty the table, the inbox and recurring/: the sweep looks at everything."""

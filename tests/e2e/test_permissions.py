@@ -21,7 +21,7 @@ NOT_HERE: dict[tuple[str, str], str] = {
     ("*", "sqs:ReceiveMessage"): IN_ITS_NAME,
     ("*", "sqs:DeleteMessage"): IN_ITS_NAME,
     ("*", "sqs:GetQueueAttributes"): IN_ITS_NAME,
-    ("Sweep", "sqs:SendMessage"): IN_ITS_NAME,
+    ("Sweep", "KeepFailures"): IN_ITS_NAME,
     ("PollJobs", "s3:ListBucket"): ABSENCE,
     ("SubmitMore", "s3:ListBucket"): ABSENCE,
     ("WriteReport", "s3:ListBucket"): ABSENCE,
@@ -29,11 +29,17 @@ NOT_HERE: dict[tuple[str, str], str] = {
     ("BatchApi", "s3:ListBucket"): ABSENCE,
     ("Sweep", "s3:ListBucket"): ABSENCE,
 }
-"""(function, action) that the emulator lets through in any case. That those belong to the function's own log
-group, queue and bucket, and nothing else does, is read from the template (template/test_permissions.py).
+"""(function, action), or (function, statement), that the emulator lets through in any case. That those belong
+to the function's own log group, queue and bucket, and nothing else does, is read from the template
+(template/test_permissions.py).
 """
 
-HERE = [g for g in GRANTS if not {("*", g.action), (g.function, g.action)} & NOT_HERE.keys()]
+HERE = [
+    grant
+    for grant in GRANTS
+    if not {("*", grant.action), (grant.function, grant.action), (grant.function, grant.sid)}
+    & NOT_HERE.keys()
+]
 DENIED = re.compile("AccessDenied|AuthorizationError|not authorized")
 ABORT = "s3:AbortMultipartUpload"
 

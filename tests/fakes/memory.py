@@ -259,6 +259,16 @@ class MemoryFiles:
         raise NotFound(f"there is no object {key}")
 
 
+class MemoryIntakeQueue:
+    """An intake queue of which nothing is taken by itself."""
+
+    def __init__(self) -> None:
+        self.objects: list[StoredObject] = []
+
+    def put(self, stored: StoredObject) -> None:
+        self.objects.append(stored)
+
+
 class _Out:
     def __init__(self, out: BytesIO) -> None:
         self._out = out

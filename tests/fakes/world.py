@@ -20,6 +20,7 @@ from adjustments.results.emails import ResultsLocation
 from adjustments.results.notifications import Notifications
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.starter import Executions
+from adjustments.submission.triggers import IntakeQueue
 from tests.fakes import memory
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger
 
@@ -59,6 +60,7 @@ class FakePorts:
     executions: Executions = field(default_factory=memory.MemoryExecutions)
     notifications: Notifications = field(default_factory=memory.MemoryNotifications)
     event_bus: EventBus = field(default_factory=memory.MemoryNotifications)
+    intake: IntakeQueue = field(default_factory=memory.MemoryIntakeQueue)
     failures: FailureQueue = field(default_factory=MemoryFailures)
     parallel: Parallel = memory.one_by_one
     scratch: Scratch = memory.scratch
@@ -93,6 +95,7 @@ class World(Application):
             self.rate_limiter = memory.MemoryRateLimiter({}, self.clock, self.ids, requests_per_30_s)
         self.executions = memory.MemoryExecutions()
         self.notifications = memory.MemoryNotifications()
+        self.intake = memory.MemoryIntakeQueue()
         settings = {
             "CANARY_ROWS": canary_rows,
             "MAX_FAILURE_PERCENT": failure_percent_max,
@@ -111,6 +114,7 @@ class World(Application):
             files=self.files,
             rate_limiter=self.rate_limiter,
             executions=self.executions,
+            intake=self.intake,
             notifications=self.notifications,
             event_bus=self.notifications,
             ledger=MemoryLedger(self.clock),
@@ -144,6 +148,12 @@ class World(Application):
                 self.sender.submit(batch.batch_id, until)
             self.clock.sleep(step.wait_s)
         raise AssertionError(f"batch {batch.batch_id} did not end within {ticks_max} ticks")
+
+    def deliver(self) -> list[Batch]:
+        """Deliver what the sweep has queued; the batches that come of it."""
+        objects, self.intake.objects = self.intake.objects, []
+        taken = [self.triggers.submit_object(o.key, o.version_id, o.modified_at) for o in objects]
+        return [batch for batch in taken if batch]
 
     def sweep(self) -> dict[str, list[str]]:
         """Let the sweep run, with a quarter of an hour to do so."""

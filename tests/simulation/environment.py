@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from adjustments.administration.service import ApprovalRequest
+from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Batch
 from adjustments.core.errors import AdjustmentsError, ConfigurationError, WrongState
 from adjustments.polling.poller import answer_of
@@ -88,6 +89,7 @@ class Environment:
         self.reversing: Reversing | None = None
         self.faults_end = START + timedelta(seconds=world.scenario.faults_end_s)
         world.hook_executions(self._start, self._is_running)
+        self.services.intake.put = self._queue  # type: ignore[method-assign]
 
     def begin(self) -> None:
         """Put everything on the calendar that does not follow from something else."""
@@ -148,6 +150,13 @@ class Environment:
             self._send(take, rng.random() * 3)
         if self.chance.happens("event delivered twice"):
             self._send(take, rng.choice((0.0, 2.0, 60.0, 4000.0)))
+
+    def _queue(self, stored: StoredObject) -> None:
+        """Queue what the sweep has found."""
+        self._send(
+            lambda: self.services.triggers.submit_object(stored.key, stored.version_id, stored.modified_at),
+            1.0,
+        )
 
     def _send(self, take: Callable[[], Any], delay_s: float) -> None:
         """Put a message on the queue: it is delivered until it is taken, five times at most."""

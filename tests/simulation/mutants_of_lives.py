@@ -105,7 +105,7 @@ def _gone() -> Sequence[Patch]:
     def name(drop: Drop) -> str:
         return drop.batch_id
 
-    return [(Sweeper, "_submit_missed", _giving_up(Sweeper._submit_missed, name, False))]
+    return [(Sweeper, "_queue_missed", _giving_up(Sweeper._queue_missed, name, False))]
 
 
 @mutant("take rows for sent whose keys could not be read", Kind.SECRET_UNREADABLE)

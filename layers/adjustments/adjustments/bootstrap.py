@@ -19,7 +19,12 @@ from botocore.config import Config
 
 from adjustments.aws.bucket import BucketFiles
 from adjustments.aws.metrics import Meter, function_metrics
-from adjustments.aws.notifications import BusNotifications, SqsFailureQueue, TopicAndBusNotifications
+from adjustments.aws.notifications import (
+    BusNotifications,
+    SqsFailureQueue,
+    SqsIntakeQueue,
+    TopicAndBusNotifications,
+)
 from adjustments.aws.step_functions import StateMachineExecutions
 from adjustments.aws.table import TableBatchStore
 from adjustments.batches.files import Files
@@ -46,7 +51,7 @@ from adjustments.submission.plan import PlanRules
 from adjustments.submission.planner import PlannerPorts
 from adjustments.submission.sender import ChunkSender
 from adjustments.submission.starter import BatchStarter, Executions
-from adjustments.submission.triggers import SubmissionTriggers
+from adjustments.submission.triggers import IntakeQueue, SubmissionTriggers
 
 if TYPE_CHECKING:
     from adjustments.administration.service import BatchAdministration
@@ -108,6 +113,8 @@ class Ports(Protocol):
     def location(self) -> ResultsLocation: ...
     @property
     def ledger(self) -> IdempotencyLedger: ...
+    @property
+    def intake(self) -> IntakeQueue: ...
     @property
     def failures(self) -> FailureQueue: ...
     @property
@@ -199,6 +206,11 @@ class AwsPorts:
     def ledger(self) -> TableLedger:
         """The idempotency ledger of manual transactions."""
         return TableLedger(self._dynamodb, self._settings.table.name, self.clock, self.ids)
+
+    @cached_property
+    def intake(self) -> SqsIntakeQueue:
+        """The intake queue."""
+        return SqsIntakeQueue(self._client("sqs"), self._settings.intake.queue_url)
 
     @cached_property
     def failures(self) -> SqsFailureQueue:
@@ -463,7 +475,7 @@ class Application:
             store=ports.store,
             files=ports.files,
             executions=ports.executions,
-            triggers=self.triggers,
+            intake=ports.intake,
             reconciler=self.reconciler,
             notifier=self.notifier,
             clock=ports.clock,

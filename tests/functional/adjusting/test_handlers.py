@@ -132,7 +132,7 @@ def test_answers_of_the_batch_api_have_the_form_that_the_gateway_wants(
 
 
 def test_sweep_answers_what_it_did(world: World):
-    assert call("sweep", {}) == {"resumed": [], "submitted": [], "reconciled": []}
+    assert call("sweep", {}) == {"resumed": [], "queued": [], "reconciled": []}
 
 
 def test_bad_request_of_a_batch_is_split_over_the_socket(world: World, gameball: StandIn):

@@ -6,7 +6,7 @@ import logging
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
@@ -129,6 +129,19 @@ def test_sweep_says_that_it_ran_and_how_everything_stands(world: World, capsys: 
     call("sweep", {})
     sums = counted(capsys)
     assert (sums["SweepRan"], sums["RowsInDoubtOpen"], sums["BatchesPastDeadline"]) == (1, 0, 0)
+
+
+def test_sweep_that_fails_says_how_everything_stands_all_the_same(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object) -> NoReturn:
+        raise RuntimeError("no access")
+
+    monkeypatch.setattr(world.files, "versions", refuse)
+    with pytest.raises(FunctionFailed):
+        call("sweep", {})
+    sums = counted(capsys)
+    assert (sums["SweepRan"], sums["RowsInDoubtOpen"]) == (1, 0)
 
 
 def test_every_line_of_a_batchs_life_names_the_batch(world: World, log: Log, gameball: StandIn):

@@ -115,6 +115,39 @@ def test_recurring_file_that_is_deleted_while_the_folder_is_read_does_not_fail_t
     assert batch.source.key == "recurring/a.csv"
 
 
+def slow(world: World, minutes: int) -> None:
+    """Let each block of each file take so long."""
+    blocks = world.files.blocks
+
+    def slowly(source: StoredObject) -> Iterator[bytes]:
+        for block in blocks(source):
+            world.clock.sleep(minutes * 60)
+            yield block
+
+    world.files.blocks = slowly  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("minutes", "is_refused"), [(11, False), (12, True)])
+def test_file_that_takes_too_long_is_refused_before_the_function_is_killed(minutes: int, is_refused: bool):
+    world = World(MemoryGameball())
+    slow(world, minutes)
+    batch = world.drop(THREE)
+    assert ("more than 12 minutes" in batch.refusal) == is_refused
+
+
+def test_slow_recurring_file_takes_its_turn_once_and_leaves_the_others_theirs():
+    world = World(MemoryGameball())
+    slow(world, 12)
+    for name in ("a", "b"):
+        world.files.drop(f"recurring/{name}.csv", THREE.encode())
+    due_at = world.clock.now()
+    first = next(world.triggers.submit_recurring(due_at))  # then the function was killed
+    before = world.clock.now()
+    again, second = world.triggers.submit_recurring(due_at)
+    assert (again.batch_id, second.source.key) == (first.batch_id, "recurring/b.csv")
+    assert (world.clock.now() - before).total_seconds() == 12 * 60
+
+
 def test_dry_run_sends_nothing_and_ends_validated():
     gameball = MemoryGameball()
     world = World(gameball)

@@ -1,5 +1,6 @@
 """Resumes stalled batches, submits missed files and reconciles rows in doubt; changes nothing else."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from adjustments.reconciliation.reconciler import Reconciler
 from adjustments.results.notifications import Notifier
 from adjustments.submission.plan import Drop
 from adjustments.submission.starter import Executions
-from adjustments.submission.triggers import INBOX, SubmissionTriggers
+from adjustments.submission.triggers import INBOX, IntakeQueue, drop_of
 
 INTAKE_TIME_MAX: Final = timedelta(minutes=30)
 """How long the event of an object may be under way in the queue, including retries."""
@@ -41,7 +42,7 @@ class Sweeper:
     store: BatchStore
     files: Files
     executions: Executions
-    triggers: SubmissionTriggers
+    intake: IntakeQueue
     reconciler: Reconciler
     notifier: Notifier
     clock: Clock
@@ -53,17 +54,17 @@ class Sweeper:
             until: when to end the look-ups of reconciliation.
 
         Returns:
-            The ids of the batches that were changed, by ``resumed``, ``submitted`` and ``reconciled``.
+            The ids of the batches that were changed, by ``resumed``, ``queued`` and ``reconciled``.
 
         Raises:
             ExceptionGroup: the sweep failed for some batches or files, and went on with all others.
         """
         errors: list[Exception] = []
         done = {
-            "resumed": _change_each(self.store.open_batches(), self._resume, errors),
-            "submitted": _change_each(self._find_missed(), self._submit_missed, errors),
+            "resumed": _change_each(self.store.open_batches, self._resume, errors),
+            "queued": _change_each(self._find_dropped, self._queue_missed, errors),
             "reconciled": _change_each(
-                self.store.doubtful_batches(), lambda batch: self._reconcile(batch, until), errors
+                self.store.doubtful_batches, lambda batch: self._reconcile(batch, until), errors
             ),
         }
         if errors:
@@ -110,39 +111,53 @@ class Sweeper:
         since = batch.report_started_at
         return batch.status.is_final and since is not None and self.clock.now() < since + REPORT_TIME_MAX
 
-    def _find_missed(self) -> Iterator[Drop]:
-        """Find objects in the inbox that should have a batch by now and have none."""
+    def _find_dropped(self) -> Iterator[Drop]:
+        """Find the objects in the inbox that should have a batch by now."""
         now = self.clock.now()
         for stored in self.files.versions(INBOX, now - MISSED_AGE_MAX, now - INTAKE_TIME_MAX):
-            drop = self.triggers.drop_of(stored)
-            if drop is None:
-                continue
-            try:
-                self.store.batch(drop.batch_id)
-            except NotFound:
+            if drop := drop_of(stored):
                 yield drop
 
-    def _submit_missed(self, drop: Drop) -> bool:
-        self.triggers.submit_object(drop.stored.key, drop.stored.version_id)
-        return True
+    def _queue_missed(self, drop: Drop) -> bool:
+        """Queue an object without a batch; an hour after it was dropped, two hours, four hours, and so on.
+
+        It is not planned here: a file that fails again and again keeps the intake busy a few times, and the
+        sweep never.
+        """
+        try:
+            self.store.batch(drop.batch_id)
+        except NotFound:
+            doublings = int(math.log2((self.clock.now() - drop.stored.modified_at) / INTAKE_TIME_MAX))
+            if not self.files.put_new(f"work/{drop.batch_id}/missed-{doublings}", b"", "text/plain"):
+                return False  # an earlier sweep has queued it
+            self.intake.put(drop.stored)
+            return True
+        return False
 
 
 def _change_each(
-    items: Iterable[_Item], change: Callable[[_Item], bool], errors: list[Exception]
+    find: Callable[[], Iterable[_Item]], change: Callable[[_Item], bool], errors: list[Exception]
 ) -> list[str]:
     """Change each item that needs it; one that another worker is changing is left to the next sweep.
 
     Returns:
         The ids of the batches that were changed.
     """
-    changed = []
-    for item in items:
-        try:
-            if change(item):
-                changed.append(item.batch_id)
-        except WrongState:
-            continue
-        except Exception as error:
-            log_failure("sweep failed for batch", item.batch_id, error)
-            errors.append(error)
+    changed: list[str] = []
+    try:
+        changed.extend(item.batch_id for item in find() if _try_to_change(item, change, errors))
+    except Exception as error:  # they can't be listed, or not all of them
+        log_failure("sweep could not list everything", "", error)
+        errors.append(error)
     return changed
+
+
+def _try_to_change(item: _Item, change: Callable[[_Item], bool], errors: list[Exception]) -> bool:
+    try:
+        return change(item)
+    except WrongState:
+        return False
+    except Exception as error:
+        log_failure("sweep failed for batch", item.batch_id, error)
+        errors.append(error)
+        return False

@@ -62,7 +62,7 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
     """Read what came through the intake queue; raises RequestRefused for what does not belong there."""
     match event:
         case {
-            "source": "aws.s3",
+            "source": "aws.s3" | "gameball.adjustments",  # S3's own event, or the sweep's for a missed one
             "detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **others}},
         } if isinstance(version_id := others.get("version-id"), str | None):
             return ObjectCreated(bucket, key, version_id, _instant(event.get("time")))

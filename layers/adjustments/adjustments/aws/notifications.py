@@ -1,8 +1,10 @@
-"""Notifications: e-mails through SNS, events through EventBridge; and the failure queue in SQS."""
+"""Notifications: e-mails through SNS, events through EventBridge; and the queues in SQS."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from adjustments.batches.files import StoredObject
 from adjustments.core import exact_json
 
 if TYPE_CHECKING:
@@ -54,6 +56,24 @@ class TopicAndBusNotifications(BusNotifications):
     def mail(self, subject: str, text: str) -> None:
         """See ``Notifications``."""
         self._sns.publish(TopicArn=self._topic_arn, Subject=subject, Message=text)
+
+
+class SqsIntakeQueue:
+    """See ``IntakeQueue``; its messages have the form of S3's events, and a source of our own."""
+
+    def __init__(self, client: "SQSClient", queue_url: str) -> None:
+        self._client = client
+        self._queue_url = queue_url
+
+    def put(self, stored: StoredObject) -> None:
+        """See ``IntakeQueue``."""
+        named = {"key": stored.key, "version-id": stored.version_id}
+        event = {
+            "source": EVENT_SOURCE,
+            "time": stored.modified_at.isoformat(),
+            "detail": {"bucket": {"name": stored.bucket}, "object": named},
+        }
+        self._client.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(event))
 
 
 class SqsFailureQueue:

@@ -56,6 +56,12 @@ class BucketSettings(_Group):
     name: str = Field(alias="BUCKET_NAME", min_length=1)
 
 
+class IntakeSettings(_Group):
+    """The intake queue."""
+
+    queue_url: str = Field(alias="INTAKE_QUEUE_URL", min_length=1)
+
+
 class StateMachineSettings(_Group):
     """The state machine that polls jobs."""
 
@@ -152,6 +158,11 @@ class Settings:
     def bucket(self) -> BucketSettings:
         """See ``BucketSettings``."""
         return BucketSettings.read(self._environment)
+
+    @cached_property
+    def intake(self) -> IntakeSettings:
+        """See ``IntakeSettings``."""
+        return IntakeSettings.read(self._environment)
 
     @cached_property
     def state_machine(self) -> StateMachineSettings:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 from adjustments.aws.event_log import log_event
 from adjustments.batches.chunk_cursor import UNTOUCHED_MAX, Snapshot
@@ -18,6 +18,7 @@ from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, Counts, Source
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
+from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.decimals import plain
 from adjustments.core.errors import FileRefused, FileUnreadable, NotFound, NotUtf8
 from adjustments.core.printable import shown
@@ -36,6 +37,18 @@ DEADLINE: Final = timedelta(hours=6)
 
 IGNORED_COLUMNS_SHOWN_MAX: Final = 20
 """Ignored columns that the summary names."""
+
+PLANNING_TIME_MAX: Final = timedelta(minutes=12)
+"""How long one file may be planned: the largest takes two minutes (docs/benchmarks.md), and the function is
+killed after 15, which says nothing to anybody.
+"""
+
+_Piece = TypeVar("_Piece", bytes, ValidatedRows)
+
+_TOO_SLOW: Final = (
+    "the file took more than {} minutes to read, and nothing of it was sent. Split it into smaller files, "
+    "and remove columns that no row needs"
+)
 
 DELETED_MESSAGE: Final = (
     "the file was deleted before it could be read, so this batch sent nothing. If no other batch shows it as "
@@ -68,7 +81,8 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
     Returns:
         The batch, which says so where the file is refused; of a new batch its first chunks too.
     """
-    if drop.stored.size_bytes > chunk_builder.PART_BYTES:  # a smaller one is planned sooner than found
+    # A small one is planned sooner than found; but of a tick's files, each must come to its turn.
+    if drop.is_named or drop.stored.size_bytes > chunk_builder.PART_BYTES:
         with suppress(NotFound):
             return Snapshot(ports.store.batch(drop.batch_id))
     blank = _blank(drop, ports)
@@ -98,12 +112,13 @@ def _read_as(
     encoding: str | None, blank: Batch, drop: Drop, ports: PlannerPorts
 ) -> tuple[Batch, PlannedChunks]:
     reader = CsvReader(
-        drop.blocks or _blocks(drop, ports),
+        _in_time(drop.blocks or _blocks(drop, ports), blank, ports),
         amount_max=ports.rules.amount_max,
         gzipped=drop.stored.key.lower().endswith(".gz"),
         encoding=encoding,
         block_bytes=chunk_builder.PART_BYTES,
     )
+    reader.parts = _in_time(reader.parts, blank, ports)
     builder = ChunkBuilder(
         reader,
         batch_id=blank.batch_id,
@@ -118,6 +133,15 @@ def _read_as(
         return refused, PlannedChunks()
     batch = _planned(blank, builder.totals, built, reader.format, ports.rules)
     return batch, PlannedChunks(built.chunks, built.first_body)
+
+
+def _in_time(pieces: Iterator[_Piece], blank: Batch, ports: PlannerPorts) -> Iterator[_Piece]:
+    """Raise FileRefused where there is a further piece, and planning has taken too long by now."""
+    for piece in pieces:
+        if ports.clock.now() >= blank.created_at + PLANNING_TIME_MAX:
+            minutes = int(PLANNING_TIME_MAX.total_seconds()) // 60
+            raise FileRefused("planning_too_slow", _TOO_SLOW.format(minutes))
+        yield piece
 
 
 def _blocks(drop: Drop, ports: PlannerPorts) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from adjustments.aws.event_log import log_failure, log_warning
 from adjustments.batches.files import Files, StoredObject, open_unreadable
@@ -23,6 +23,13 @@ TICK_DELAY_MAX: Final = timedelta(hours=6)
 INBOX: Final = "inbox/"
 RECURRING: Final = "recurring/"
 _ENDINGS: Final = (".csv", ".csv.gz")
+
+
+class IntakeQueue(Protocol):
+    """The queue of events of dropped files."""
+
+    def put(self, stored: StoredObject) -> None:
+        """Queue an object of the inbox as if its event had come again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +76,6 @@ class SubmissionTriggers:
             deleted = StoredObject(self.files.bucket, key, version_id, 0, created_at, metadata={})
             opened = open_unreadable(deleted, DELETED_MESSAGE)
         return self.submit(_drop_of(opened.stored)._replace(blocks=opened.blocks))
-
-    def drop_of(self, stored: StoredObject) -> Drop | None:
-        """Name the batch of an object in the inbox; None if the key is not that of a CSV file."""
-        return _drop_of(stored) if _is_csv_in(INBOX, stored.key) else None
 
     def submit_recurring(self, due_at: datetime) -> Iterator[Batch]:
         """Submit every file under ``recurring/``; the same tick twice makes no second batch.
@@ -140,6 +143,11 @@ class SubmissionTriggers:
         except (WrongState, ExceptionGroup):
             log_warning("notification not sent", batch)
             return self.store.batch(batch.batch_id)
+
+
+def drop_of(stored: StoredObject) -> Drop | None:
+    """Name the batch of an object in the inbox; None if the key is not that of a CSV file."""
+    return _drop_of(stored) if _is_csv_in(INBOX, stored.key) else None
 
 
 def _is_csv_in(folder: str, key: str) -> bool:
