@@ -39,7 +39,7 @@ def administration(world: World) -> BatchAdministration:
     return world.administration
 
 
-def test_approved_batch_goes_its_way(world: World, batch: Batch, administration: BatchAdministration):
+def test_approval_starts_the_batch(world: World, batch: Batch, administration: BatchAdministration):
     world.clock.sleep(86_400)
     approved = administration.approve(
         batch.batch_id, "ann", ApprovalRequest(sha256=batch.source.sha256, rows=3, requested=Decimal("6.0"))
@@ -61,7 +61,7 @@ def test_approval_is_refused_where_the_batch_differs_from_what_the_approver_expe
     assert gameball.requests == []
 
 
-def test_file_that_was_changed_since_is_refused(
+def test_approval_is_refused_when_the_file_was_changed_since(
     world: World, gameball: MemoryGameball, batch: Batch, administration: BatchAdministration
 ):
     world.files.drop("inbox/file.csv", b"customerId,amount\na,1000\n")
@@ -95,7 +95,7 @@ def test_stopped_batch_sends_nothing_more_and_says_what_was_applied():
     assert len(gameball.requests) == 1
 
 
-def test_stop_and_approval_hold_when_somebody_else_saves_at_that_moment():
+def test_stop_and_approval_hold_when_another_worker_saves_at_that_moment():
     world = World(MemoryGameball(), approval_above_rows=1)
     approved, stopped = world.drop(THREE), world.drop("customerId,amount\na,7\nb,8\n", "b.csv")
     save = world.store.save_batch
@@ -137,7 +137,7 @@ def test_running_jobs_that_are_kept_end_and_nothing_more_is_sent():
     assert (len(gameball.requests), gameball.stopped) == (1, [])
 
 
-def test_jobs_that_were_kept_can_be_stopped_later_but_not_the_other_way_round():
+def test_stop_can_stop_jobs_that_were_kept_but_not_keep_jobs_that_were_stopped():
     gameball = MemoryGameball()
     gameball.job_state = "running"
     world = World(gameball)
@@ -251,7 +251,7 @@ def test_dry_run_is_not_stopped_since_it_sends_nothing():
         world.administration.stop(batch.batch_id, "ann", "", until(world))
 
 
-def test_who_decided_what_is_shown():
+def test_show_names_who_decided_what():
     world = World(MemoryGameball([OutcomeUnknown("lost")]), approval_above_rows=1)
     batch = world.drop(THREE)
     world.administration.approve(batch.batch_id, "ann", ApprovalRequest())
@@ -264,7 +264,7 @@ def test_who_decided_what_is_shown():
     assert resolution == {"at": resolution["at"], "by": "bob", "note": "seen", "rows": 1}
 
 
-def test_dry_run_shows_what_it_foretells_and_counts_no_jobs():
+def test_show_of_a_dry_run_has_its_prediction_and_no_jobs():
     gameball = MemoryGameball()
     gameball.unknown_customers = {"b"}
     world = World(gameball)
@@ -300,7 +300,7 @@ BODY = {
 }
 
 
-def test_api_body_goes_the_way_of_a_file():
+def test_api_submission_submits_a_body_like_a_file():
     gameball = MemoryGameball()
     world = World(gameball)
     ended = world.run(world.api_submission.accept(BODY, "key-1"))
@@ -332,7 +332,7 @@ def test_without_a_key_the_same_body_is_refused_and_with_another_key_it_is_accep
 
 
 @pytest.mark.parametrize("effect_first", [False, True])
-def test_reversal_that_is_killed_as_it_is_noted_leaves_no_file_that_is_not_known_as_one(effect_first: bool):
+def test_reversal_that_is_killed_while_it_is_recorded_leaves_no_unrecorded_file(effect_first: bool):
     gameball = MemoryGameball()
     world = World(gameball)
     first = world.run(world.drop(THREE))

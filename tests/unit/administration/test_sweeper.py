@@ -12,7 +12,7 @@ from tests.fakes.world import World
 THREE = "customerId,amount\na,1\nb,2\nc,3\n"
 
 
-def test_while_all_is_well_nothing_changes():
+def test_sweep_changes_nothing_while_all_is_well():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     world.clock.sleep(7200)
@@ -20,7 +20,7 @@ def test_while_all_is_well_nothing_changes():
     assert world.store.batch(batch.batch_id) == batch
 
 
-def test_batch_without_a_running_execution_is_resumed_once():
+def test_sweep_resumes_a_batch_without_a_running_execution_once():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     world.executions.running.clear()
@@ -29,7 +29,7 @@ def test_batch_without_a_running_execution_is_resumed_once():
     assert [name for name, _ in world.executions.started] == [batch.batch_id, f"{batch.batch_id}-2"]
 
 
-def test_object_whose_event_was_lost_is_queued_and_not_planned_by_the_sweep():
+def test_sweep_queues_an_object_whose_event_was_lost_and_does_not_plan_it():
     gameball = MemoryGameball()
     world = World(gameball)
     stored = world.files.drop("inbox/lost.csv", THREE.encode())
@@ -44,7 +44,7 @@ def test_object_whose_event_was_lost_is_queued_and_not_planned_by_the_sweep():
     assert world.sweep() == {"resumed": [], "queued": [], "reconciled": []}
 
 
-def test_object_that_fails_each_time_is_queued_the_more_rarely_the_older_it_is():
+def test_sweep_queues_an_object_that_fails_each_time_more_rarely_the_older_it_is():
     world = World(MemoryGameball())
     world.files.drop("inbox/broken.csv", THREE.encode())
     queued_at_h = []
@@ -55,14 +55,14 @@ def test_object_that_fails_each_time_is_queued_the_more_rarely_the_older_it_is()
     assert queued_at_h == [0.75, 1, 2, 4, 8, 16, 32, 64]
 
 
-def test_batch_that_waits_for_approval_is_left_alone():
+def test_sweep_does_not_resume_a_batch_that_awaits_approval():
     world = World(MemoryGameball(), approval_above_rows=1)
     world.drop(THREE)
     world.clock.sleep(7200)
     assert world.sweep() == {"resumed": [], "queued": [], "reconciled": []}
 
 
-def test_one_that_fails_does_not_keep_the_sweep_from_the_others():
+def test_sweep_goes_on_with_the_others_when_one_batch_fails():
     world = World(MemoryGameball())
     world.files.drop("inbox/broken.csv", THREE.encode())
     world.files.drop("inbox/lost.csv", b"customerId,amount\nd,4\n")

@@ -83,7 +83,7 @@ def test_rows_behind_those_that_stay_uncertain_are_proven():
     assert max(Counter(gameball.looked_up).values()) == 1
 
 
-def test_pause_between_looks_begins_when_every_row_was_looked_up():
+def test_pause_between_rounds_begins_when_every_row_was_looked_up():
     gameball = MemoryGameball()
     world, ended = in_doubt(100, gameball, requests_per_30_s=5)
     world.sweeper.sweep(world.clock.now() + timedelta(seconds=120))
@@ -99,7 +99,7 @@ def test_pause_between_looks_begins_when_every_row_was_looked_up():
     assert world.store.batch(ended.batch_id).reconciliation.round == 2
 
 
-def test_run_that_was_killed_blocks_the_batch_for_a_lease_and_loses_one_portion_at_most():
+def test_killed_run_holds_the_batch_for_a_lease_and_loses_the_look_ups_since_its_checkpoint():
     gameball = MemoryGameball()
     world, ended = in_doubt(5_000, gameball, requests_per_30_s=350)
     transactions = gameball.transactions
@@ -184,7 +184,7 @@ def test_rows_of_stopped_jobs_are_looked_up_first():
     assert gameball.looked_up == ["c00004", "c00002", "c00003"]
 
 
-def test_customer_with_several_rows_is_asked_about_once():
+def test_customer_with_several_rows_is_looked_up_once():
     gameball = MemoryGameball([LOST, LOST])
     world = World(gameball)
     ended = world.run(world.drop("customerId,amount\na,1\na,2\nb,3\n"))
@@ -195,7 +195,7 @@ def test_customer_with_several_rows_is_asked_about_once():
     assert (after.counts.applied, after.reconciliation.rows_looked_up) == (1, 3)
 
 
-def test_customer_whose_list_brings_no_answer_keeps_nobody_waiting_and_is_tried_once_more():
+def test_failed_look_up_is_repeated_once_after_all_others():
     gameball = MemoryGameball()
     world, ended = in_doubt(4, gameball)
     transactions = gameball.transactions
@@ -214,7 +214,7 @@ def test_customer_whose_list_brings_no_answer_keeps_nobody_waiting_and_is_tried_
     assert world.store.batch(ended.batch_id).reconciliation.rows_left == 0
 
 
-def test_run_ends_soon_where_gameball_is_out_of_reach_and_the_next_one_goes_on():
+def test_run_ends_early_when_gameball_can_not_be_reached_and_the_next_one_goes_on():
     gameball = MemoryGameball()
     world, ended = in_doubt(200, gameball)
     transactions = gameball.transactions
@@ -236,7 +236,7 @@ def test_run_ends_soon_where_gameball_is_out_of_reach_and_the_next_one_goes_on()
     assert gameball.looked_up[-FAILURES_MAX:] == names(FAILURES_MAX)
 
 
-def test_while_keys_are_refused_looks_are_put_off_and_counted_as_none():
+def test_look_ups_are_postponed_and_not_counted_while_keys_are_refused():
     gameball = MemoryGameball()
     world, ended = in_doubt(30, gameball)
     transactions = gameball.transactions
@@ -260,7 +260,7 @@ def test_while_keys_are_refused_looks_are_put_off_and_counted_as_none():
     assert gameball.looked_up == names(30)
 
 
-def test_person_who_resolves_rows_meanwhile_is_not_disturbed():
+def test_person_can_resolve_rows_during_a_run():
     gameball = MemoryGameball()
     world, ended = in_doubt(4, gameball)
     gameball.list_transaction("c00003", "4", "", world.clock.now())
@@ -340,7 +340,7 @@ def test_planted_bug_is_caught(bug: str, monkeypatch: pytest.MonkeyPatch):
     """The simulation's batches are too small to show these: one run gets through each of them."""
     monkeypatch.setattr(*PLANTED_BUGS[bug])
     checks: list[Callable[[], Any]] = [
-        test_pause_between_looks_begins_when_every_row_was_looked_up,
+        test_pause_between_rounds_begins_when_every_row_was_looked_up,
         test_second_sweep_leaves_a_batch_alone_that_another_one_holds,
     ]
     caught = 0

@@ -25,7 +25,7 @@ def in_doubt(gameball: MemoryGameball, text: str = TWO, **settings: bool) -> tup
     return world, ended
 
 
-def test_rows_that_are_found_are_applied_and_the_batch_ends_well():
+def test_rows_that_are_listed_are_applied_and_complete_the_batch():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball)
     gameball.list_transaction("a", "5", "gift", world.clock.now())
@@ -38,7 +38,7 @@ def test_rows_that_are_found_are_applied_and_the_batch_ends_well():
     assert len(gameball.requests) == 1
 
 
-def test_what_is_not_found_stays_in_doubt():
+def test_row_that_is_not_listed_stays_in_doubt():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball)
     gameball.list_transaction("a", "5", "gift", world.clock.now())
@@ -57,7 +57,7 @@ def test_row_that_another_batch_may_explain_stays_in_doubt():
     assert world.store.batch(ended.batch_id).counts.in_doubt == 2
 
 
-def test_twin_in_a_batch_that_the_index_does_not_show_yet_is_seen():
+def test_lookalike_in_a_batch_that_the_index_does_not_show_yet_is_counted():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball)
     world.run(world.drop(TWO.replace("b,-2", "c,9"), name="other.csv"))
@@ -67,7 +67,7 @@ def test_twin_in_a_batch_that_the_index_does_not_show_yet_is_seen():
     assert world.store.batch(ended.batch_id).counts.in_doubt == 2
 
 
-def test_twin_in_a_batch_that_waited_for_its_approval_for_weeks_is_seen():
+def test_lookalike_in_a_batch_that_awaited_approval_for_weeks_is_counted():
     gameball = MemoryGameball()
     world = World(gameball, approval_above_rows=2)
     held = world.drop(TWO.replace("b,-2", "c,9") + "d,1,\n", name="held.csv")
@@ -80,7 +80,7 @@ def test_twin_in_a_batch_that_waited_for_its_approval_for_weeks_is_seen():
     assert world.store.batch(ended.batch_id).counts.in_doubt == 2
 
 
-def test_with_a_token_absence_proves_that_nothing_was_applied_once_the_quiet_time_has_passed():
+def test_row_with_a_token_that_is_not_listed_was_not_applied_once_the_quiet_period_is_over():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball, adds_token=True)
     assert world.sweep()["reconciled"] == []
@@ -91,7 +91,7 @@ def test_with_a_token_absence_proves_that_nothing_was_applied_once_the_quiet_tim
     assert len(world.result(after, "fix-me.csv").splitlines()) == 3
 
 
-def test_with_a_token_a_row_is_found_among_twins():
+def test_row_with_a_token_is_found_among_lookalikes():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball, adds_token=True)
     sent = exact_json.read(gameball.requests[0])["body"]
@@ -113,7 +113,7 @@ def test_long_list_is_read_to_its_end():
     assert world.store.batch(ended.batch_id).status is BatchStatus.COMPLETED
 
 
-def test_job_that_was_open_at_the_deadline_is_asked_again():
+def test_job_that_was_open_at_the_deadline_is_polled_again():
     gameball = MemoryGameball()
     gameball.job_state = "running"
     world = World(gameball)
@@ -155,7 +155,7 @@ def test_rows_of_a_job_that_came_after_the_end_are_looked_up_while_its_state_is_
     assert world.store.batch(ended.batch_id).status is BatchStatus.COMPLETED
 
 
-def test_job_of_a_chunk_that_was_found_in_part_is_asked_until_it_has_ended():
+def test_job_of_a_partly_settled_chunk_is_polled_until_it_has_ended():
     gameball = MemoryGameball()
     gameball.job_state = "running"
     world, ended = late_job(gameball)
@@ -197,7 +197,7 @@ def test_absence_counts_again_once_the_job_has_ended_without_the_row():
     assert (after.counts.applied, after.counts.failed) == (1, 1)
 
 
-def test_looks_become_rarer_and_end():
+def test_rounds_of_look_ups_become_rarer_and_end():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball, "customerId,amount\na,5\n")
     for _ in range(5 * 24 * 12):
@@ -207,7 +207,7 @@ def test_looks_become_rarer_and_end():
     assert world.store.batch(ended.batch_id).status is BatchStatus.NEEDS_ATTENTION
 
 
-def test_crash_between_settling_a_row_and_writing_the_results_is_mended():
+def test_crash_between_settling_a_row_and_regenerating_the_results_is_repaired_by_the_next_sweep():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball)
     gameball.list_transaction("a", "5", "gift", world.clock.now())

@@ -21,14 +21,14 @@ from tests.unit.making import make_batch, make_chunk
 THREE = "customerId,amount\na,1\nb,2\nc,3\n"
 
 
-def test_only_facts_are_told():
+def test_notifier_sends_only_statuses_that_people_wait_for():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     assert world.notifier.notify(batch.batch_id) == batch
     assert world.notifications.mails == []
 
 
-def test_report_that_lost_its_save_says_so():
+def test_report_writer_raises_when_another_worker_has_saved_the_batch():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
@@ -45,7 +45,7 @@ def test_report_that_lost_its_save_says_so():
     assert world.report_writer.report(batch.batch_id).status is BatchStatus.COMPLETED
 
 
-def test_ended_batch_that_nobody_was_told_of_is_resumed():
+def test_sweeper_resumes_an_ended_batch_without_notification():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
@@ -59,7 +59,7 @@ def test_ended_batch_that_nobody_was_told_of_is_resumed():
     assert len(world.notifications.mails) == 1
 
 
-def test_error_of_a_lost_race_carries_nothing_of_gameballs_answer():
+def test_wrong_state_error_carries_nothing_of_gameballs_answer():
     gameball = MemoryGameball([GameballRefused("Gameball answered 422: customer a is not valid", status=422)])
     world = World(gameball)
     save = world.store.split_chunk
@@ -109,7 +109,7 @@ def test_keys_that_are_refused_after_the_end_pause_nothing():
     assert world.store.batch(ended.batch_id) == ended
 
 
-def test_twin_that_was_sent_while_a_list_was_read_explains_what_is_in_it():
+def test_lookalike_that_was_sent_while_a_list_was_read_is_counted():
     gameball = MemoryGameball([OutcomeUnknown("lost")])
     world = World(gameball)
     doubtful = world.run(world.drop("customerId,amount\na,1\n"))
@@ -128,7 +128,7 @@ def test_twin_that_was_sent_while_a_list_was_read_explains_what_is_in_it():
     assert (after.counts.in_doubt, after.counts.applied) == (1, 0)
 
 
-def test_batch_of_whose_waiting_nobody_was_told_is_told_by_the_sweep():
+def test_sweeper_notifies_of_a_batch_that_awaits_approval_if_submission_could_not():
     world = World(MemoryGameball(), approval_above_rows=1)
     mail = world.notifications.mail
 

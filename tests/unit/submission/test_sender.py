@@ -31,7 +31,7 @@ def states(world: World, batch_id: str) -> list[tuple[str, str]]:
     return [(chunk.chunk_id, chunk.state.value) for chunk in world.store.chunks(batch_id, batch.plan_id)]
 
 
-def test_a_job_id_makes_a_chunk_submitted():
+def test_sender_marks_a_chunk_submitted_when_gameball_answers_with_a_job_id():
     world = World(MemoryGameball())
     batch = world.drop(THREE)
     assert states(world, batch.batch_id) == [("001-00001", "submitted")]
@@ -40,7 +40,7 @@ def test_a_job_id_makes_a_chunk_submitted():
 @pytest.mark.parametrize(
     "error", [GameballUnavailable("no route"), GameballThrottled("429"), GameballThrottled("busy", code=2001)]
 )
-def test_what_surely_was_not_applied_is_sent_again_after_a_pause(error: GameballError):
+def test_sender_sends_a_chunk_again_after_a_pause_if_it_was_surely_not_applied(error: GameballError):
     gameball = MemoryGameball([error, error])
     world = World(gameball)
     batch = world.drop(THREE)
@@ -52,7 +52,7 @@ def test_what_surely_was_not_applied_is_sent_again_after_a_pause(error: Gameball
 
 
 @pytest.mark.parametrize("was_applied", [True, False])
-def test_unknown_outcome_is_never_sent_again(was_applied: bool):
+def test_sender_never_sends_a_chunk_again_whose_outcome_is_unknown(was_applied: bool):
     error = OutcomeUnknown("read time-out")
     gameball = MemoryGameball([(error,) if was_applied else error])
     world = World(gameball)
@@ -64,7 +64,7 @@ def test_unknown_outcome_is_never_sent_again(was_applied: bool):
     assert world.result(ended, "fix-me.csv").splitlines() == ["customerId,amount,error"]
 
 
-def test_refused_request_is_split_down_to_the_row_to_blame():
+def test_sender_splits_a_refused_chunk_down_to_the_refused_row():
     gameball = MemoryGameball()
     gameball.refuses = lambda customers: "c7" in customers
     world = World(gameball)
@@ -86,7 +86,7 @@ def test_refused_keys_pause_the_batch_and_fail_no_row():
     assert not ended.pause_reason
 
 
-def test_two_workers_send_a_chunk_once():
+def test_sender_sends_a_chunk_once_with_two_workers():
     gameball = MemoryGameball()
     world = World(gameball)
     stale = world.store.chunks
@@ -100,7 +100,7 @@ def test_two_workers_send_a_chunk_once():
     assert len(gameball.requests) == 1
 
 
-def test_worker_that_was_frozen_past_its_lease_sends_nothing():
+def test_sender_frozen_past_its_lease_sends_nothing():
     gameball = MemoryGameball()
     world = World(gameball)
     save = world.store.save_chunk
@@ -118,7 +118,7 @@ def test_worker_that_was_frozen_past_its_lease_sends_nothing():
 
 
 @pytest.mark.parametrize("frozen_s", [117, 119.9])
-def test_worker_whose_clock_is_behind_sends_nothing_once_others_may_take_its_chunk_for_lost(frozen_s: float):
+def test_sender_whose_clock_is_behind_sends_nothing_once_its_lease_may_be_over_for_others(frozen_s: float):
     gameball = MemoryGameball()
     world = World(gameball)
     save = world.store.save_chunk
@@ -137,7 +137,7 @@ def test_worker_whose_clock_is_behind_sends_nothing_once_others_may_take_its_chu
     assert gameball.requests == []
 
 
-def test_answer_that_comes_after_the_lease_clears_the_doubt():
+def test_job_id_that_comes_after_the_lease_clears_the_doubt():
     gameball = MemoryGameball()
     world = World(gameball)
     adjust = gameball.adjust_balances
@@ -155,7 +155,7 @@ def test_answer_that_comes_after_the_lease_clears_the_doubt():
     assert ended.status is BatchStatus.COMPLETED
 
 
-def test_job_id_whose_write_took_effect_and_said_that_it_was_too_late_is_no_error():
+def test_job_id_that_is_recorded_already_is_no_error():
     gameball = MemoryGameball()
     world = World(gameball)
     save = world.store.save_chunk
@@ -171,7 +171,7 @@ def test_job_id_whose_write_took_effect_and_said_that_it_was_too_late_is_no_erro
     assert world.run(batch).status is BatchStatus.COMPLETED
 
 
-def test_payload_that_was_changed_is_not_sent():
+def test_chunk_whose_payload_was_changed_is_not_sent():
     gameball = MemoryGameball()
     world = World(gameball, approval_above_rows=1)
     batch = world.drop(THREE)
@@ -202,7 +202,7 @@ def test_second_wave_waits_for_the_first_to_settle():
 
 
 @pytest.mark.parametrize("error", [GameballRefused, OutcomeUnknown, GameballUnauthorized, GameballThrottled])
-def test_of_a_long_answer_a_record_keeps_the_beginning(error: type[GameballError]):
+def test_long_error_message_is_stored_cut(error: type[GameballError]):
     world = World(MemoryGameball([error("Gameball answered: \ud800 " + "x" * 500_000)]))
     batch = world.drop("customerId,amount\na,1\n")
     [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
@@ -211,7 +211,7 @@ def test_of_a_long_answer_a_record_keeps_the_beginning(error: type[GameballError
     assert len(world.store.batch(batch.batch_id).pause_reason) in (0, ERROR_CHARS_MAX)
 
 
-def test_sender_for_whom_no_place_is_left_before_its_end_ends_without_looking_again_and_again():
+def test_sender_without_a_free_slot_before_its_end_does_not_read_the_batch_again_and_again():
     world = World(MemoryGameball())
     batch = world.drop(THREE, dry_run="true")  # planned, and nothing of it was sent
     world.store.save_batch(batch.changed(dry_run=False))
@@ -294,7 +294,7 @@ def test_second_canary_waits_two_minutes():
         assert len(gameball.requests) == requests
 
 
-def test_a_gameball_that_loses_every_answer_gets_two_canaries_and_no_more():
+def test_batch_sends_two_canaries_at_most_when_every_answer_is_lost():
     world, gameball = five_thousand([LOST] * 50)
     ended = world.run(drop_rows(world))
     assert sizes(gameball) == [100, 100]
@@ -352,7 +352,7 @@ def test_rows_of_a_customer_keep_their_order_behind_a_lost_canary():
 
 
 @pytest.mark.parametrize("canary_rows", [0, 100])
-def test_one_row_to_blame_does_not_stop_the_batch(canary_rows: int):
+def test_one_refused_row_does_not_stop_the_batch(canary_rows: int):
     """The row to blame is known before its neighbours have settled; alone, it would be a share of 100 %."""
     gameball = MemoryGameball()
     gameball.refuses = lambda customers: "c7" in customers

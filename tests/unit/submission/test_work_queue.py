@@ -30,22 +30,22 @@ def names(*numbers: int) -> list[str]:
     return [chunk_id(1, number) for number in numbers]
 
 
-def test_chunks_are_handed_out_in_order_once_each():
+def test_work_queue_hands_out_each_chunk_once_in_order():
     assert take_all(WorkQueue(chunks_of(1, 2, 3), 10, nothing)) == names(1, 2, 3)
 
 
-def test_after_so_many_chunks_there_is_a_look_and_what_it_saw_goes_on():
+def test_work_queue_is_refreshed_after_some_chunks():
     looks: list[Sequence[Chunk]] = [chunks_of(1, 2, 3, 4, 9), chunks_of(9, 10)]
     work_queue = WorkQueue(chunks_of(1, 2, 3, 4), 2, lambda asked: looks.pop(0))
     assert take_all(work_queue) == names(1, 2, 3, 4, 9, 10)
     assert looks == []
 
 
-def test_a_look_that_sees_nothing_ends_it():
+def test_work_queue_ends_when_a_refresh_finds_nothing():
     assert take_all(WorkQueue(chunks_of(1, 2, 3, 4), 2, nothing)) == names(1, 2)
 
 
-def test_a_chunk_that_came_back_is_handed_out_again_in_its_new_version_only():
+def test_work_queue_hands_out_a_chunk_again_in_a_new_version_only():
     [chunk] = chunks_of(1)
     released = chunk.replaced(version=chunk.version + 2)
     looks = [[chunk, *chunks_of(2)], [released]]
@@ -55,7 +55,7 @@ def test_a_chunk_that_came_back_is_handed_out_again_in_its_new_version_only():
     assert take_all(work_queue) == names(1, 1)
 
 
-def test_nothing_is_handed_out_after_the_end_even_if_a_look_sees_more():
+def test_work_queue_hands_out_nothing_after_it_was_closed():
     def look(asked: str) -> list[Chunk]:
         work_queue.close()  # another worker's time is up
         return chunks_of(4)
@@ -65,7 +65,7 @@ def test_nothing_is_handed_out_after_the_end_even_if_a_look_sees_more():
     assert work_queue.take() is None
 
 
-def test_a_job_is_handed_out_again_at_each_look_and_the_last_one_is_named():
+def test_work_queue_hands_out_a_submitted_chunk_after_each_refresh_and_names_the_last_one():
     job = make_chunk(chunk_id=chunk_id(1, 7), state=ChunkState.SUBMITTED)
     asked: list[str] = []
 
@@ -77,7 +77,7 @@ def test_a_job_is_handed_out_again_at_each_look_and_the_last_one_is_named():
     assert asked == [job.chunk_id]
 
 
-def test_a_look_that_ends_after_a_newer_one_changes_nothing():
+def test_work_queue_ignores_a_refresh_that_ends_after_a_newer_one():
     work_queue: WorkQueue
     results = [chunks_of(7), chunks_of(9)]
 
@@ -92,7 +92,7 @@ def test_a_look_that_ends_after_a_newer_one_changes_nothing():
     assert work_queue.take() is None
 
 
-def test_others_go_on_while_one_looks():
+def test_work_queue_serves_other_workers_during_a_refresh():
     seen = Event()
 
     def look(asked: str) -> list[Chunk]:
@@ -112,7 +112,7 @@ def test_others_go_on_while_one_looks():
     assert taken == names(1, 2, 3, 4, 5, 6)
 
 
-def test_many_workers_take_each_chunk_once():
+def test_work_queue_hands_out_each_chunk_once_to_many_workers():
     planned = chunks_of(*range(1, 500))
     work_queue = WorkQueue(planned, 7, lambda asked: planned)
     with ThreadPoolExecutor(8) as pool:
