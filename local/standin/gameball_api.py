@@ -23,6 +23,7 @@ from local.standin.responses import (
     RefusedError,
     coded_error,
     ok,
+    plain_error,
     refuse,
 )
 from local.standin.settings import BOTH, GUIDE, OPENAPI, VERSIONS
@@ -118,6 +119,9 @@ class GameballApi:
             return ok(guide_status(job, self._account.settings, now_ns))
 
     def _stop_by_openapi(self, request: Request, fault: Fault | None, job_id: str) -> Answer:
+        """The published description has no body here, and no media type for one."""
+        if request.body or "content-type" in request.headers:
+            return plain_error(415, "Unsupported Media Type")
         with self._account.lock:
             now_ns, job = self._job(job_id, OPENAPI)
             self._stop(job)

@@ -44,6 +44,17 @@ def applied(gameball: StandIn) -> int:
     return len(control(gameball, "audit")["applied"])
 
 
+@pytest.mark.parametrize("dialect", Dialect)
+def test_running_job_is_stopped_in_either_dialect(
+    gameball: StandIn, client: GameballClient, dialect: Dialect
+):
+    control(gameball, "settings", {"job_delay_s": 60})
+    job_id = client.adjust_balances(ONE_ROW)
+    client.stop_job(dialect, job_id)
+    assert read_status(dialect, client.job_status(dialect, job_id)).has_ended
+    assert applied(gameball) == 0
+
+
 def test_request_is_applied_and_brings_a_job_id(gameball: StandIn, client: GameballClient):
     job_id = client.adjust_balances(ONE_ROW)
     assert applied(gameball) == 1

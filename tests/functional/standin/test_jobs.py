@@ -4,7 +4,7 @@ import pytest
 
 from local.standin import ManualClock
 
-from .caller import Caller, row
+from .caller import KEYS, Caller, row
 
 GUIDE = ("GET", "batch/1")
 OPENAPI = ("GET", "batches/1/status")
@@ -132,6 +132,16 @@ def test_a_stopped_job_applies_nothing_more(
     assert (status["status"], status["response"]) == ("stopped", None)
     assert caller.call(*OPENAPI).json["status"] == "failed"
     assert caller.applied() == []
+
+
+def test_a_stop_in_the_published_dialect_has_no_body(caller: Caller) -> None:
+    caller.set(job_delay_s=10)
+    caller.batch(row("ann", 5))
+    path = "/api/v4.0/integrations/batches/1/stop"
+    assert caller.call("POST", "batches/1/stop", {}).status == 415
+    typed = {**KEYS, "content-type": "application/json"}
+    assert caller.request("POST", path, headers=typed).status == 415
+    assert caller.call("POST", "batches/1/stop").status == 200
 
 
 def test_a_stop_may_leave_the_first_rows_applied(caller: Caller) -> None:

@@ -17,6 +17,7 @@ from adjustments.core import exact_json
 from adjustments.core.errors import InputError, RequestRefused
 from adjustments.core.validation import read_json
 from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
+from tests.unit.submission.csv.reading import read
 
 FUTURE = "transactionTime: must not lie in the future"
 INSTANT = "transactionTime: must be a UTC instant such as 2026-06-01T12:00:00Z"
@@ -111,7 +112,7 @@ def refusal(text: str) -> str:
         ('"amount": 1234567890.123456', "amount: must have at most 15 digits"),
         ('"points": 5, "email": ""', "email: must not be empty"),
         ('"points": 5, "mobile": 49', "mobile: must be a string"),
-        ('"points": 5, "email": "a\\u0000b"', "email: must have no control characters"),
+        ('"points": 5, "email": "a\\u0000b"', "email: has the invisible character <U+0000>"),
         ('"points": 5, "email": "\\ud800"', "email: has characters that can't be sent"),
         ('"points": 5, "customer_id": "x"', "customer_id: unknown field"),
         ('"points": 5, "expiryAfter": 36501', "expiryAfter: must be at most 36500"),
@@ -224,3 +225,29 @@ def test_any_fields_are_read_or_refused(fields: dict[str, Any]):
 def test_any_text_is_read_or_refused(text: str):
     with suppress(RequestRefused):
         assert isinstance(read_json(text), dict)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("customerId", "c1\u200b", "has the invisible character <U+200B> as its character 3; delete it"),
+        ("customerId", "\ufeffc1", "has the invisible character <U+FEFF> as its character 1; delete it"),
+        ("transactionId", "t\u00ad1", "has the invisible character <U+00AD> as its character 2; delete it"),
+        ("customerId", "c1 ", "has blanks before or after it; remove them"),
+        ("customerId", "\u00a0c1", "has blanks before or after it; remove them"),
+        ("transactionId", " t1", "has blanks before or after it; remove them"),
+        ("customerId", "1.23457E+11", "is an id that a spreadsheet has turned into scientific notation"),
+    ],
+)
+def test_ids_are_held_to_what_files_are_held_to(name: str, value: str, told: str):
+    with pytest.raises(RequestRefused) as refused:
+        read_manual_transaction({**GOOD, "points": 5, name: value}, NOW)
+    assert refused.value.message.startswith(f"{name}: {told}")
+
+
+@pytest.mark.parametrize("customer_id", ["c1\u200b", "c\u00ad1", "1.23457E+11", "2e+10"])
+def test_files_and_api_refuse_an_id_in_the_same_words(customer_id: str):
+    [rejection] = read(f"customerId,amount\n{customer_id},5\n".encode()).rejections
+    with pytest.raises(RequestRefused) as refused:
+        read_manual_transaction({**GOOD, "points": 5, "customerId": customer_id}, NOW)
+    assert rejection.message.endswith(refused.value.message.removeprefix("customerId: "))

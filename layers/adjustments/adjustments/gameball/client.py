@@ -72,7 +72,7 @@ class GameballClient:
         if dialect is Dialect.GUIDE:
             self._call("DELETE", f"/batch/{job_id}")
         else:
-            self._call("POST", f"/batches/{job_id}/stop", b"{}")
+            self._call("POST", f"/batches/{job_id}/stop")
 
     def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
         """See ``Gameball``."""

@@ -6,6 +6,7 @@ by HTTP status (docs/gameball-api.md, "Errors").
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from urllib3.exceptions import InvalidHeader
@@ -34,6 +35,8 @@ _CUSTOMER_BUSY_CODE: Final = 2001
 """Another request for the same customer is in progress: not applied, try again after a pause."""
 
 _DIGITS: Final = r"[0-9]{1,9}"
+_JOB_ID_DIGITS_MAX: Final = 18
+_JOB_ID_DIGITS: Final = rf"[0-9]{{1,{_JOB_ID_DIGITS_MAX}}}"
 _PROXY_STATUSES: Final = frozenset({408, 425, 499})
 """Client errors that a proxy answers with when it doesn't know what the server behind it did."""
 
@@ -62,12 +65,16 @@ def read_response(status: int, headers: Mapping[str, str], body: bytes) -> Mappi
 
 
 def read_job_id(fields: Mapping[str, Any]) -> int:
-    """Read the jobId of an accepted batch request.
+    """Read the jobId of an accepted batch request: a whole number, however JSON writes it (12, "12", 12.0).
 
     Raises:
         OutcomeUnknown: there is none, though the request was accepted.
     """
     job_id = fields.get("jobId")
+    if isinstance(job_id, str) and re.fullmatch(_JOB_ID_DIGITS, job_id):
+        return int(job_id)
+    if isinstance(job_id, Decimal) and job_id.is_finite() and 0 <= job_id.adjusted() < _JOB_ID_DIGITS_MAX:
+        job_id = int(job_id) if job_id == int(job_id) else None
     if isinstance(job_id, bool) or not isinstance(job_id, int):
         raise OutcomeUnknown("Gameball accepted the request and named no jobId", status=200)
     return job_id

@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from adjustments.core import exact_json, limits
+from adjustments.core.identifiers import blanks_fault, invisible_fault, scientific_fault
 from adjustments.core.validation import validate
 
 EXPIRY_NEGATIVE: Final = "Expiry cannot be negative"
@@ -38,8 +39,21 @@ def _problem(message: str) -> PydanticCustomError:
 def _check_content(text: str) -> str:
     if not text.strip():
         raise _problem("must not be empty")
-    if not text.isprintable() and any(unicodedata.category(char) == "Cc" for char in text):
-        raise _problem("must have no control characters")
+    if fault := invisible_fault(text, lambda char: unicodedata.category(char) == "Cc"):
+        raise _problem(fault)
+    return text
+
+
+def _check_id(text: str) -> str:
+    """Refuse what nobody sees in an id, as files do."""
+    if fault := invisible_fault(text) or blanks_fault(text):
+        raise _problem(fault)
+    return text
+
+
+def _check_customer_id(text: str) -> str:
+    if fault := scientific_fault(text):
+        raise _problem(fault)
     return text
 
 
@@ -113,6 +127,8 @@ def _text_max(chars_max: int) -> StringConstraints:
 
 _Content = AfterValidator(_check_content)
 _Name = Annotated[str, _text_max(limits.MANUAL_TEXT_CHARS_MAX), _Content]
+_Id = Annotated[_Name, AfterValidator(_check_id)]
+_CustomerId = Annotated[_Id, AfterValidator(_check_customer_id)]
 _Reason = Annotated[str, _text_max(limits.REASON_CHARS_MAX), _Content]
 _Email = Annotated[str, _text_max(limits.EMAIL_CHARS_MAX), _Content]
 _Mobile = Annotated[str, _text_max(limits.MOBILE_CHARS_MAX), _Content]
@@ -130,8 +146,8 @@ class ManualTransaction(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, defer_build=True)
 
-    customer_id: _Name
-    transaction_id: _Name
+    customer_id: _CustomerId
+    transaction_id: _Id
     username: _Name
     reason: _Reason
     email: _Email | None = None

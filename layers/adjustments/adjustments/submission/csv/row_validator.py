@@ -19,17 +19,16 @@ from typing import Final
 from adjustments.batches.records import Rejection, Row
 from adjustments.batches.work_files import RECORD_END, ValidatedRows
 from adjustments.core import limits
-from adjustments.core.printable import code_point, is_invisible, shown
+from adjustments.core.identifiers import SCIENTIFIC, invisible_fault, scientific_fault
+from adjustments.core.printable import shown
 from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clean_amount_pattern
 from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.header import Layout
 from adjustments.submission.csv.parser import CONTROL, RecordBlock
 from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, RowProblem
 
-_SCIENTIFIC: Final = r"[+-]?[0-9]+(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"
-_SCIENTIFIC_ID: Final = re.compile(_SCIENTIFIC)
 _END: Final = rf"(?:{RECORD_END}|\Z)"
-_CLEAN_ID: Final = rf"(?!{_SCIENTIFIC}{_END})[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
+_CLEAN_ID: Final = rf"(?!{SCIENTIFIC}{_END})[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
 
 
 class _Bad(Exception):
@@ -204,18 +203,9 @@ class RowValidator:
 
     def _check_controls(self, cells: list[str]) -> None:
         for index, cell in enumerate(cells):
-            found = CONTROL.search(cell)
-            if found:
-                raise self._control(index, cell, found.start())
-
-    def _control(self, index: int, cell: str, at: int) -> _Bad:
-        return _Bad(
-            RowProblem.CONTROL_CHARACTER,
-            f"has the invisible character {code_point(cell[at])} as its character {at + 1}; "
-            "delete it or type the text anew",
-            self._layout.names[index],
-            cell,
-        )
+            if CONTROL.search(cell):
+                fault = invisible_fault(cell, lambda char: CONTROL.match(char) is not None)
+                raise _Bad(RowProblem.CONTROL_CHARACTER, fault, self._layout.names[index], cell)
 
     def _customer_id(self, customer_id: str) -> str:
         index = self._layout.customer_id
@@ -234,18 +224,10 @@ class RowValidator:
                 column,
                 customer_id,
             )
-        if not customer_id.isprintable():
-            for at, char in enumerate(customer_id):
-                if is_invisible(char):
-                    raise self._control(index, customer_id, at)
-        if _SCIENTIFIC_ID.fullmatch(customer_id):
-            raise _Bad(
-                RowProblem.CUSTOMER_ID_SCIENTIFIC,
-                "is an id that a spreadsheet has turned into scientific notation, its last digits are lost; "
-                "format the column as text and paste the ids anew from their source",
-                column,
-                customer_id,
-            )
+        if fault := invisible_fault(customer_id):
+            raise _Bad(RowProblem.CONTROL_CHARACTER, fault, column, customer_id)
+        if fault := scientific_fault(customer_id):
+            raise _Bad(RowProblem.CUSTOMER_ID_SCIENTIFIC, fault, column, customer_id)
         return customer_id
 
     def _amount(self, text: str) -> str:
