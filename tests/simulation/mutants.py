@@ -548,7 +548,7 @@ def _no_resume() -> Sequence[Patch]:
 
 @mutant("look for no missed object")
 def _no_find() -> Sequence[Patch]:
-    return [(Sweeper, "_find_missed", lambda *_: iter(()))]
+    return [(Sweeper, "_find_dropped", lambda *_: iter(()))]
 
 
 # --- evidence ---------------------------------------------------------------------------------------------
