@@ -11,6 +11,7 @@ from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import NotFound, OutcomeUnknown, RequestRefused, WrongState
 from adjustments.reconciliation.resolution import ResolveRequest
+from adjustments.submission.claims import CONTENT_CLAIM
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -211,6 +212,49 @@ def test_reversal_negates_exactly_what_was_applied_and_works_once():
     assert (third.status, second.batch_id in third.refusal) == (BatchStatus.REJECTED, True)
     with pytest.raises(WrongState, match="reversed already"):
         world.administration.reverse(first.batch_id)
+
+
+def test_rows_of_a_reversal_that_were_dropped_before_it_was_made_count_as_it():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    first = world.run(world.drop("customerId,amount\na,1\nb,2\n"))
+    reason = f"reversal of {first.batch_id}"
+    by_hand = world.drop(f"customerId,amount,reason\na,-1,{reason}\nb,-2,{reason}\n", "by-hand.csv")
+    assert world.run(by_hand).counts.applied == 2
+    text = world.files.get(world.administration.reverse(first.batch_id)["key"]).decode()
+    second = world.run(world.drop(text, "reversal.csv"))
+    assert (second.status, second.counts.applied) == (BatchStatus.REJECTED, 0)
+    assert f"reversed already, by batch {by_hand.batch_id}" in second.refusal
+    assert len(gameball.requests) == 2
+    with pytest.raises(WrongState, match=f"reversed already, by batch {by_hand.batch_id}"):
+        world.administration.reverse(first.batch_id)
+
+
+def test_rows_of_a_reversal_that_were_dropped_in_vain_do_not_count_as_it():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    first = world.run(world.drop("customerId,amount\na,1\n"))
+    gameball.unknown_customers = {"a"}
+    failed = world.run(
+        world.drop(f"customerId,amount,reason\na,-1,reversal of {first.batch_id}\n", "hand.csv")
+    )
+    assert failed.counts.applied == 0
+    gameball.unknown_customers = set()
+    text = world.files.get(world.administration.reverse(first.batch_id)["key"]).decode()
+    assert world.run(world.drop(text, "reversal.csv")).counts.applied == 1
+
+
+def test_rows_of_a_reversal_that_are_being_planned_are_waited_for():
+    world = World(MemoryGameball())
+    first = world.run(world.drop("customerId,amount\na,1\n"))
+    text = world.files.get(world.administration.reverse(first.batch_id)["key"]).decode()
+    [sha256] = world.store._reversals
+    world.store.claim_content(sha256, "in-planning", world.clock.now(), world.clock.now() + CONTENT_CLAIM)
+    refused = world.drop(text, "reversal.csv")
+    assert "being planned at this moment, as batch in-planning" in refused.refusal
+    assert world.store.batch(first.batch_id).reversed_by == ""
+    world.clock.sleep(2 * 3600)
+    assert world.run(world.drop(text, "again.csv")).counts.applied == 1
 
 
 def test_reversal_that_applied_nothing_does_not_count_as_one():

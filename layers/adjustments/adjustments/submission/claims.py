@@ -54,8 +54,12 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
         now: the time from which the claim counts.
     """
     if reverses := store.reversed_batch(sha256):
-        earlier = _claim_reversal(reverses, drop.batch_id, store)
-        return Claim(reverses, _REVERSED.format(earlier) if earlier else "")
+        # The same rows may have been dropped before the reversal was made, when nobody knew it for one.
+        holder = _claim_rows(sha256, drop.batch_id, store, now) or drop.batch_id
+        if holder != drop.batch_id and not _exists(holder, store):
+            return Claim(reverses, _IN_PLANNING.format(holder))
+        reverser = _claim_reversal(reverses, holder, store) or holder
+        return Claim(reverses, "" if reverser == drop.batch_id else _REVERSED.format(reverser))
     if drop.is_named:
         return Claim()
     earlier = _claim_rows(sha256, drop.batch_id, store, now)
