@@ -45,10 +45,16 @@ Chunk.model_rebuild()
 """
 """Builds the validators of what the table keeps, as the first batch that is read does."""
 
+_CONNECT: Final = """
+from urllib3.util.ssl_ import create_urllib3_context
+create_urllib3_context().load_default_certs()
+"""
+"""Loads the certificate authorities, as the first request to Gameball does."""
+
 FIRST_CALLS: Final = {
-    "submit_batch": f"bootstrap.application().triggers\n{_READ_BATCH}",
-    "poll_jobs": f"bootstrap.application().poller\n{_READ_BATCH}",
-    "submit_more": f"bootstrap.application().sender\n{_READ_BATCH}",
+    "submit_batch": f"bootstrap.application().triggers\n{_READ_BATCH}{_CONNECT}",
+    "poll_jobs": f"bootstrap.application().poller\n{_READ_BATCH}{_CONNECT}",
+    "submit_more": f"bootstrap.application().sender\n{_READ_BATCH}{_CONNECT}",
     "write_report": f"bootstrap.application().report_writer\n{_READ_BATCH}",
     "notify": f"bootstrap.application().notifier\n{_READ_BATCH}",
     "manual_transaction": f"""
@@ -56,16 +62,19 @@ from adjustments.manual_transactions.model import read_manual_transaction
 application = bootstrap.application(bootstrap.PROMPT)
 application.manual_transactions
 read_manual_transaction({BODY}, application.clock.now())
-""",
+{_CONNECT}""",
     "accept_batch": f"""
 from adjustments.submission.api_submission import AdjustmentsBody
 bootstrap.application().api_submission
 AdjustmentsBody.model_rebuild()
-{_READ_BATCH}""",
+{_READ_BATCH}{_CONNECT}""",
     "batch_api": f"bootstrap.application().administration\n{_READ_BATCH}",
-    "sweep": f"bootstrap.application().sweeper\n{_READ_BATCH}",
+    "sweep": f"bootstrap.application().sweeper\n{_READ_BATCH}{_CONNECT}",
 }
-"""What each function builds at its first call: services, AWS's clients, and the validators of its models."""
+"""What each function builds at its first call: services, AWS's clients, and the validators of its models.
+
+The batch API is asked to list or show batches, which needs no request to Gameball.
+"""
 
 AWAITED: Final = frozenset({"manual_transaction", "accept_batch", "batch_api"})
 """The functions of the API: somebody waits for their start."""

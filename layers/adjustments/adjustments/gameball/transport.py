@@ -16,6 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -152,8 +153,15 @@ class Transport:
         self._root = root
         self._root_path = urlsplit(root).path
         self._read_timeout_s = read_timeout_s
-        self._tls = _tls_context()
-        self._kept_alive = self._open_pool()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Loaded for the first request, as not every function that has a client makes one."""
+        return _tls_context()
+
+    @cached_property
+    def _kept_alive(self) -> HTTPConnectionPool:
+        return self._open_pool()
 
     def request(
         self,
