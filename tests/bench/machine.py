@@ -162,7 +162,7 @@ class PackedFiles(FolderFiles):
     """A folder that keeps small objects as the bucket does, compressed."""
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
-        super().put(key, bucket.packed(body)["Body"], content_type)
+        super().put(key, bucket.compress(body)["Body"], content_type)
 
     def get(self, key: str) -> bytes:
         body = super().get(key)

@@ -1,4 +1,4 @@
-"""What is counted of batches, under the names of the metrics that alarms and the dashboard show."""
+"""Metrics of batches, by the names that alarms and the dashboard use."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -7,11 +7,11 @@ from adjustments.batches.next_step import NextStep
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 
-UNDER_WAY = tuple(status for status in BatchStatus if not status.is_final)
+IN_PROGRESS = tuple(status for status in BatchStatus if not status.is_final)
 
 
 def batch_end_metrics(batch: Batch) -> Mapping[str, int]:
-    """A batch that has just ended: its rows by outcome, and how it ended."""
+    """Metrics of a batch that has just ended: its rows by outcome, and its status."""
     counts = batch.counts
     return {
         "RowsApplied": counts.applied,
@@ -26,19 +26,21 @@ def batch_end_metrics(batch: Batch) -> Mapping[str, int]:
 
 
 def step_metrics(batch: Batch, step: NextStep | None = None) -> Mapping[str, int]:
-    """A batch under way, as one step of the state machine left it: only what should worry somebody."""
-    worries = {
+    """Metrics of a batch after a step of the state machine: only those above zero that alarms watch."""
+    metrics = {
         "KeysRefused": int(bool(batch.pause_reason)),
         "RowsInDoubtOpen": step.rows_in_doubt if step else 0,
     }
-    return {name: number for name, number in worries.items() if number}
+    return {name: number for name, number in metrics.items() if number}
 
 
-def sweep_metrics(under_way: Iterable[Batch], doubtful: Iterable[Batch], now: datetime) -> Mapping[str, int]:
-    """How everything stands at a sweep: batches under way by status, and what is open that should not be."""
-    numbers = dict.fromkeys(map(name_of, UNDER_WAY), 0)
+def sweep_metrics(
+    in_progress: Iterable[Batch], doubtful: Iterable[Batch], now: datetime
+) -> Mapping[str, int]:
+    """Metrics of a sweep: batches in progress by status, batches past their deadline, rows in doubt."""
+    numbers = dict.fromkeys(map(name_of, IN_PROGRESS), 0)
     numbers |= {"SweepRan": 1, "BatchesPastDeadline": 0, "RowsInDoubtOpen": 0}
-    for batch in under_way:
+    for batch in in_progress:
         numbers["RowsInDoubtOpen"] += batch.counts.in_doubt
         if not batch.status.is_final:
             numbers[name_of(batch.status)] += 1
@@ -48,10 +50,10 @@ def sweep_metrics(under_way: Iterable[Batch], doubtful: Iterable[Batch], now: da
 
 
 def name_of(status: BatchStatus) -> str:
-    """The metric that counts batches of a status."""
+    """The name of the metric that counts batches of a status."""
     return f"Batches{status.title().replace('_', '')}"
 
 
 def _is_late(batch: Batch, now: datetime) -> bool:
-    """A batch that waits for a person is never late: its deadline moves when it is approved."""
+    """Whether a batch is past its deadline; one that waits for approval never is, as approval moves it."""
     return batch.status is not BatchStatus.AWAITING_APPROVAL and now >= batch.deadline_at

@@ -1,4 +1,4 @@
-"""The bucket: dropped files, work files and results in S3."""
+"""The files in the S3 bucket: input, work files and results."""
 
 import gzip
 from collections import deque
@@ -20,14 +20,14 @@ _BLOCK_BYTES: Final = 1 << 18
 _PART_BYTES: Final = 8 << 20
 """Bytes of one part of a multipart upload: at least 5 MiB and at most 10,000 parts (S3 quotas)."""
 
-_PUTS_UNDER_WAY: Final = 8
-"""A put takes some 20 ms of waiting; eight at once keep up with one processor that plans."""
+_PARALLEL_PUTS: Final = 8
+"""Parallel puts: each waits some 20 ms, and eight keep up with one processor that plans."""
 
-_PACKED_FROM: Final = 1_024
+_COMPRESSED_BYTES_MIN: Final = 1_024
 """Bytes from which a small object is stored compressed."""
 
-_TAKEN: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
-_ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
+_EXISTS_CODES: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+_NOT_FOUND_CODES: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"})
 """How S3 answers where there is no such object; MethodNotAllowed where the version is a delete marker."""
 
 _UNUSABLE_KEY: Final = frozenset(
@@ -48,8 +48,8 @@ _KMS_KEY_MESSAGE: Final = (
     "the file is encrypted with a KMS key that this stack may not use: nothing of it was sent. Upload it "
     "again with the bucket's own encryption"
 )
-_CHANGED: Final = _TAKEN | {"NoSuchKey"}
-"""How S3 answers where the object is not the one that a conditional write may replace."""
+_CHANGED_CODES: Final = _EXISTS_CODES | {"NoSuchKey"}
+"""S3's codes where the object is not the one that a conditional write may replace."""
 
 
 class BucketFiles:
@@ -61,7 +61,7 @@ class BucketFiles:
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         """See ``Files``."""
-        with _absence_told(key):
+        with _raising_not_found(key):
             head = self._client.head_object(Bucket=self.bucket, Key=key, **_version(version_id))
         return self._described(key, version_id, head)
 
@@ -92,7 +92,7 @@ class BucketFiles:
     def _get(self, key: str, version_id: str | None) -> Any:
         """Begin to read an object; raises NotFound or FileUnreadable."""
         try:
-            with _absence_told(key):
+            with _raising_not_found(key):
                 return self._client.get_object(Bucket=self.bucket, Key=key, **_version(version_id))
         except ClientError as error:
             message = self._why_unreadable(error, key, version_id)
@@ -145,29 +145,29 @@ class BucketFiles:
 
     def get(self, key: str) -> bytes:
         """See ``Files``."""
-        with _absence_told(key):
+        with _raising_not_found(key):
             answer = self._client.get_object(Bucket=self.bucket, Key=key)
         body = answer["Body"].read()
         return gzip.decompress(body) if answer.get("ContentEncoding") == "gzip" else body
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """See ``Files``."""
-        self._client.put_object(Bucket=self.bucket, Key=key, ContentType=content_type, **packed(body))
+        self._client.put_object(Bucket=self.bucket, Key=key, ContentType=content_type, **compress(body))
 
     @contextmanager
     def put_many(self) -> Iterator[Put]:
         """See ``Files``."""
-        under_way: deque[Future[None]] = deque()
+        pending: deque[Future[None]] = deque()
 
         def put(key: str, body: bytes, content_type: str) -> None:
-            if len(under_way) == _PUTS_UNDER_WAY:
-                under_way.popleft().result()
-            under_way.append(pool.submit(self.put, key, body, content_type))
+            if len(pending) == _PARALLEL_PUTS:
+                pending.popleft().result()
+            pending.append(pool.submit(self.put, key, body, content_type))
 
-        with ThreadPoolExecutor(_PUTS_UNDER_WAY) as pool:
+        with ThreadPoolExecutor(_PARALLEL_PUTS) as pool:
             yield put
-            for one in under_way:
-                one.result()
+            for future in pending:
+                future.result()
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """See ``Files``."""
@@ -176,7 +176,7 @@ class BucketFiles:
                 Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
             )
         except ClientError as error:
-            if _code_of(error) in _TAKEN:
+            if _code_of(error) in _EXISTS_CODES:
                 return False
             raise
         return True
@@ -189,7 +189,7 @@ class BucketFiles:
     def tag(self, key: str) -> str:
         """See ``Files``."""
         try:
-            with _absence_told(key):
+            with _raising_not_found(key):
                 return self._client.head_object(Bucket=self.bucket, Key=key)["ETag"]
         except NotFound:
             return ""
@@ -203,7 +203,7 @@ class BucketFiles:
             upload.finish()
         except BaseException as error:
             upload.abandon()
-            if replaces is not None and _code_of(error) in _CHANGED:
+            if replaces is not None and _code_of(error) in _CHANGED_CODES:
                 raise WrongState(f"object {key} was changed meanwhile") from error
             raise
 
@@ -221,15 +221,15 @@ class BucketFiles:
                     yield self._stored(entry)
 
 
-def packed(body: bytes) -> Any:
-    """How a small object is stored: as it is, or compressed in the fastest way and marked so."""
-    if len(body) < _PACKED_FROM:
+def compress(body: bytes) -> Any:
+    """Arguments of PutObject for a small object: its body as it is, or compressed at the fastest level."""
+    if len(body) < _COMPRESSED_BYTES_MIN:
         return {"Body": body}
     return {"Body": gzip.compress(body, 1, mtime=0), "ContentEncoding": "gzip"}
 
 
 class _Upload:
-    """One object on its way: a single put while it is small, a multipart upload when it grows."""
+    """One object that is being written: a single put while it is small, a multipart upload when it grows."""
 
     def __init__(
         self, client: "S3Client", bucket: str, key: str, content_type: str, replaces: str | None
@@ -285,11 +285,11 @@ def _version(version_id: str | None) -> Any:
 
 
 @contextmanager
-def _absence_told(key: str) -> Iterator[None]:
+def _raising_not_found(key: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if _code_of(error) in _ABSENT:
+        if _code_of(error) in _NOT_FOUND_CODES:
             raise NotFound(f"there is no object {key}") from error
         raise
 

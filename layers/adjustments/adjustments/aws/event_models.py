@@ -1,4 +1,4 @@
-"""What the functions receive from AWS's services and from the state machine."""
+"""The events that functions receive from AWS's services and from the state machine."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,11 @@ from adjustments.core.errors import RequestRefused
 from adjustments.core.validation import validate
 
 STEP_MARGIN: Final = timedelta(seconds=30)
-"""Time kept at the end of a function's run, for a request under way and its write: longer than any one
-request.
-"""
+"""Time reserved at the end of an invocation for a request in progress and its write; longer than any call."""
 
 
 class ObjectCreated(NamedTuple):
-    """S3's event that an object was created (source ``aws.s3``, detail type ``Object Created``)."""
+    """The event that an object was created (source ``aws.s3``, detail type ``Object Created``)."""
 
     bucket: str
     key: str
@@ -51,15 +49,19 @@ class RecurringTick(BaseModel):
 
 
 def read_batch_id(event: Mapping[str, Any]) -> str:
-    """The id of the batch that a step of the state machine is about."""
+    """Read the batch's id from the input of a step of the state machine."""
     batch_id = event["batchId"]
     if not isinstance(batch_id, str):
-        raise TypeError("batchId is no text")
+        raise TypeError("batchId must be a string")
     return batch_id
 
 
 def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
-    """Read what came through the intake queue; raises RequestRefused for what does not belong there."""
+    """Read an event from the intake queue.
+
+    Raises:
+        RequestRefused: it is none that S3 or a schedule sends.
+    """
     match event:
         case {
             "source": "aws.s3" | "gameball.adjustments",  # S3's own event, or the sweep's for a missed one
@@ -74,5 +76,10 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
 
 
 def step_deadline(now: datetime, remaining_ms: int) -> datetime:
-    """When a step has to stop taking on work, given the milliseconds that its function may still run."""
+    """When a step must begin no further work.
+
+    Args:
+        now: the time, UTC.
+        remaining_ms: milliseconds that the function may still run.
+    """
     return now + timedelta(milliseconds=remaining_ms) - STEP_MARGIN

@@ -1,6 +1,6 @@
-"""The HTTP API: JSON bodies with exact numbers, and errors as answers, by one table for all functions.
+"""The HTTP API: JSON bodies with exact numbers, and one table from errors to responses for all functions.
 
-Errors have the shape of Gameball's own: ``{"error": <status>, "message": "…"}``.
+Errors have the shape of Gameball's: ``{"error": <status>, "message": "…"}``.
 """
 
 import base64
@@ -61,26 +61,26 @@ _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
     OutcomeUnknown: "Gameball gave no answer in time, so the outcome is unknown: "
     "send the same transactionId and body again, which is safe",
 }
-"""What callers are told where the error's own words are not for them."""
+"""Messages for callers, where the message of the error itself is not for them."""
 
 RETRY_AFTER_S: Final = 5
 IN_PROGRESS_RETRY_AFTER_S: Final = 2
 
 _BASE_PATH: Final = re.compile(r"^/(?!batch|transactions)[^/]+(?=/(?:batch|batches|transactions)(?:/|$))")
-"""What a custom domain may put before our paths (Powertools, "Custom Domain API Mappings")."""
+"""The base path that a custom domain may add (Powertools, "Custom Domain API Mappings")."""
 
 _JSON: Final = "application/json"
 
 Report = Callable[[Exception], None]
-"""Logs an error before it becomes an answer."""
+"""Logs an error before it becomes a response."""
 
 
 def create_api(report: Report, failure_message: str) -> APIGatewayRestResolver:
-    """Create the resolver of a function, which answers every error by the table of this module.
+    """Create the resolver of a function, which maps each error to a response by the table of this module.
 
     Args:
         report: called with each error.
-        failure_message: what a caller is told where something broke that nobody foresaw.
+        failure_message: the message to callers for an unforeseen error.
     """
     api = APIGatewayRestResolver(serializer=exact_json.write, strip_prefixes=[_BASE_PATH])
 
@@ -104,15 +104,15 @@ def create_api(report: Report, failure_message: str) -> APIGatewayRestResolver:
 
 
 def report_to(logger: Logger, refused: str) -> Report:
-    """Make what logs errors: by their names alone, as their words may be a customer's or Gameball's.
+    """Create the function that logs errors: by class only, as messages may quote a customer or Gameball.
 
     Args:
-        logger: the function's.
-        refused: the message of the line on a call that is refused.
+        logger: the logger of the function.
+        refused: the message of the line for a refused call.
     """
 
     def report(error: Exception) -> None:
-        if isinstance(error, NotFound):  # whoever waits for a batch asks until there is one
+        if isinstance(error, NotFound):  # clients that wait for a batch poll until it exists
             logger.info(refused, error=type(error).__name__)
         elif isinstance(error, AdjustmentsError):
             logger.warning(refused, error=type(error).__name__)
@@ -123,7 +123,7 @@ def report_to(logger: Logger, refused: str) -> Report:
 
 
 def caller(event: APIGatewayProxyEvent) -> str:
-    """Who calls, as IAM knows them."""
+    """The caller's IAM identity (ARN)."""
     return event.request_context.identity.user_arn or ""
 
 
@@ -135,7 +135,7 @@ def read_body(
     Args:
         event: the event of API Gateway.
         bytes_max: the largest body that is read.
-        may_be_empty: whether no body means no fields.
+        may_be_empty: whether a missing body counts as an empty object.
 
     Raises:
         RequestRefused: the body is larger, or no JSON object, or has a name twice.
@@ -154,17 +154,17 @@ def read_body(
 def json_response(
     fields: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response[str]:
-    """Make an answer of fields."""
+    """Make a response of fields."""
     return text_response(exact_json.write(fields), status, headers)
 
 
 def text_response(body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response[str]:
-    """Make an answer of JSON that is written already."""
+    """Make a response of JSON text."""
     return Response(status_code=status, content_type=_JSON, body=body, headers=dict(headers or {}))
 
 
 def error_response(error: AdjustmentsError) -> Response[str]:
-    """Make the answer to an error."""
+    """Make the response to an error."""
     fields = describe_error(error)
     headers = {}
     if fields["error"] == 503:
@@ -176,7 +176,7 @@ def error_response(error: AdjustmentsError) -> Response[str]:
 
 
 def describe_error(error: AdjustmentsError) -> dict[str, Any]:
-    """Describe an error to its caller; a refusal carries Gameball's own code and request id."""
+    """Make the fields of the response to an error; a refusal has Gameball's code and request id."""
     fields: dict[str, Any] = {
         "error": _status_of(error),
         "message": _MESSAGES.get(type(error)) or _own_message(error),

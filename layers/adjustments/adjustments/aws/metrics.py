@@ -1,7 +1,7 @@
-"""Custom metrics, as lines of CloudWatch's embedded metric format in the function's own log.
+"""Custom metrics, written to the function's log in CloudWatch's embedded metric format.
 
-Their one dimension is ``service``, the stack's name: an alarm sees what any of the functions counted, and two
-stacks in one account stay apart.
+Their one dimension is ``service``, the name of the stack: an alarm sees the metrics of all its functions, and
+stacks in one account are kept apart.
 """
 
 import os
@@ -18,13 +18,13 @@ from adjustments.core.errors import GameballError, GameballRefused
 NAMESPACE: Final = "GameballAdjustments"
 
 function_metrics: Final = Metrics(namespace=NAMESPACE, service=os.environ.get("STACK_NAME"))
-"""Powertools' metrics of this function; its ``log_metrics`` decorates every handler."""
+"""Powertools' metrics of this function; its ``log_metrics`` decorates each handler."""
 
 warnings.filterwarnings("ignore", "No application metrics to publish*")  # most runs have none
 
 
 class Meter:
-    """Adds to a function's metrics from any of its threads; many requests then cost one line of log.
+    """Adds to the metrics of a function from any of its threads; they are written in one line.
 
     Args:
         metrics: Powertools' own; its ``log_metrics`` writes the line at the end of a run.
@@ -35,12 +35,12 @@ class Meter:
         self._lock = threading.Lock()
 
     def count(self, numbers: Mapping[str, float]) -> None:
-        """Add numbers of things."""
+        """Add counts, by name."""
         for name, number in numbers.items():
             self._add(name, number, MetricUnit.Count)
 
     def observe_call(self, seconds: float, error: GameballError | None) -> None:
-        """Note a call to Gameball. A refusal is an answer; an error is one that says nothing of the rows."""
+        """Record a call to Gameball: its latency, and whether it was refused or failed otherwise."""
         self._add("GameballLatency", seconds * 1_000, MetricUnit.Milliseconds)
         if isinstance(error, GameballRefused):
             self.count({"GameballRefusals": 1})
@@ -48,7 +48,7 @@ class Meter:
             self.count({"GameballErrors": 1})
 
     def observe_slot(self, resource: str, granted: bool, wait_s: float) -> None:
-        """Note an answer of the rate limiter."""
+        """Record an answer of the rate limiter: the wait in seconds, and whether a slot was granted."""
         self._add("RequestWait", wait_s * 1_000, MetricUnit.Milliseconds)
         if granted:
             self.count({f"Requests{resource.capitalize()}": 1})

@@ -1,4 +1,4 @@
-"""The state machine in Step Functions."""
+"""Executions of the state machine in Step Functions."""
 
 import json
 from contextlib import suppress
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class StateMachineExecutions:
-    """Starts the state machine, and asks whether it runs."""
+    """Starts executions of the state machine, and checks whether they run."""
 
     def __init__(self, client: "SFNClient", arn: str) -> None:
         self._client = client
