@@ -69,7 +69,7 @@ many = settings(max_examples=EXAMPLES_MAX, suppress_health_check=[HealthCheck.fu
 
 @many
 @given(batch=anything(Batch))
-def test_a_batch_comes_back_with_every_field_as_it_was(store: BatchStore, batch: Batch):
+def test_batch_is_stored_with_every_field(store: BatchStore, batch: Batch):
     batch = batch.replaced(batch_id=f"{next(_counter):06}")
     store.create_batch(batch)
     assert store.batch(batch.batch_id) == batch
@@ -80,7 +80,7 @@ def test_a_batch_comes_back_with_every_field_as_it_was(store: BatchStore, batch:
 
 @many
 @given(chunk=anything(Chunk))
-def test_a_chunk_comes_back_with_every_field_as_it_was(store: BatchStore, chunk: Chunk):
+def test_chunk_is_stored_with_every_field(store: BatchStore, chunk: Chunk):
     batch = a_batch(f"{next(_counter):06}")
     chunk = chunk.replaced(chunk_id="001-00001")
     store.add_chunks(batch.batch_id, PLAN, [chunk])
@@ -93,19 +93,19 @@ def test_a_chunk_comes_back_with_every_field_as_it_was(store: BatchStore, chunk:
 # --- batches ----------------------------------------------------------------------------------------------
 
 
-def test_a_batch_is_created_once_and_the_first_one_stays(store: BatchStore):
+def test_batch_is_created_once(store: BatchStore):
     assert store.create_batch(a_batch(notes=("first",)))
     assert not store.create_batch(a_batch(notes=("second",)))
     assert store.batch("b1").notes == ("first",)
 
 
-def test_an_unknown_batch_is_not_found(store: BatchStore):
+def test_unknown_batch_is_not_found(store: BatchStore):
     store.create_batch(a_batch("b1"))
     with pytest.raises(NotFound):
         store.batch("b2")
 
 
-def test_the_next_version_of_a_batch_replaces_it(store: BatchStore):
+def test_save_batch_replaces_the_version_before(store: BatchStore):
     batch = a_batch(pause_reason="401")
     store.create_batch(batch)
     store.save_batch(batch.moved(BatchStatus.SUBMITTING, pause_reason=""))
@@ -114,7 +114,7 @@ def test_the_next_version_of_a_batch_replaces_it(store: BatchStore):
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 4])
-def test_any_other_version_of_a_batch_is_refused(store: BatchStore, version: int):
+def test_save_batch_refuses_any_other_version(store: BatchStore, version: int):
     batch = a_batch()
     store.create_batch(batch)
     store.save_batch(batch.changed(notes=("stored",)))
@@ -123,7 +123,7 @@ def test_any_other_version_of_a_batch_is_refused(store: BatchStore, version: int
     assert store.batch("b1").notes == ("stored",)
 
 
-def test_of_two_that_save_the_same_version_the_second_is_refused(store: BatchStore):
+def test_save_batch_refuses_the_second_writer_of_a_version(store: BatchStore):
     batch = a_batch()
     store.create_batch(batch)
     store.save_batch(batch.changed(notes=("first",)))
@@ -132,7 +132,7 @@ def test_of_two_that_save_the_same_version_the_second_is_refused(store: BatchSto
     assert store.batch("b1").notes == ("first",)
 
 
-def test_a_batch_that_was_never_created_is_not_saved(store: BatchStore):
+def test_save_batch_refuses_a_batch_that_was_never_created(store: BatchStore):
     with pytest.raises(WrongState):
         store.save_batch(a_batch().changed())
     with pytest.raises(NotFound):
@@ -142,19 +142,19 @@ def test_a_batch_that_was_never_created_is_not_saved(store: BatchStore):
 # --- contents ---------------------------------------------------------------------------------------------
 
 
-def test_a_content_is_claimed_by_the_first_batch(store: BatchStore):
+def test_content_is_claimed_by_the_first_batch(store: BatchStore):
     assert store.claim_content("s1", "b1", START, START + DAY) is None
     assert store.claim_content("s1", "b2", START + DAY / 2, START + 2 * DAY) == "b1"
     assert store.claim_content("s2", "b2", START, START + DAY) is None
 
 
-def test_a_claim_by_the_same_batch_again_is_its_own_and_lasts_longer(store: BatchStore):
+def test_content_claim_is_renewed_by_its_batch(store: BatchStore):
     store.claim_content("s1", "b1", START, START + DAY)
     assert store.claim_content("s1", "b1", START + DAY / 2, START + 2 * DAY) is None
     assert store.claim_content("s1", "b2", START + DAY * 1.5, START + 3 * DAY) == "b1"
 
 
-def test_a_claim_ends_with_its_time_and_then_belongs_to_the_next(store: BatchStore):
+def test_content_claim_expires_and_goes_to_the_next_batch(store: BatchStore):
     store.claim_content("s1", "b1", START, START + DAY)
     second = timedelta(seconds=1)
     assert store.claim_content("s1", "b2", START + DAY, START + 2 * DAY) == "b1"
@@ -162,18 +162,18 @@ def test_a_claim_ends_with_its_time_and_then_belongs_to_the_next(store: BatchSto
     assert store.claim_content("s1", "b1", START + DAY + 2 * second, START + 2 * DAY) == "b2"
 
 
-def test_a_claim_is_counted_in_whole_seconds(store: BatchStore):
+def test_content_claim_expires_in_whole_seconds(store: BatchStore):
     store.claim_content("s1", "b1", START, START + timedelta(seconds=10.2))
     assert store.claim_content("s1", "b2", START + timedelta(seconds=10.9), START + DAY) == "b1"
 
 
-def test_a_refused_claim_changes_nothing(store: BatchStore):
+def test_content_claim_that_is_refused_changes_nothing(store: BatchStore):
     store.claim_content("s1", "b1", START, START + DAY)
     store.claim_content("s1", "b2", START, START + 9 * DAY)
     assert store.claim_content("s1", "b3", START + 2 * DAY, START + 9 * DAY) is None
 
 
-def test_a_fact_is_claimed_until_it_was_told_or_its_time_is_up(store: BatchStore):
+def test_notification_claim_ends_when_it_is_sent_or_expires(store: BatchStore):
     a_minute = timedelta(minutes=1)
     assert store.claim_notification("f", START, START + a_minute)
     with pytest.raises(WrongState):
@@ -184,7 +184,7 @@ def test_a_fact_is_claimed_until_it_was_told_or_its_time_is_up(store: BatchStore
         store.claim_notification("f", START + 2 * a_minute, START + DAY)
 
 
-def test_a_fact_that_was_told_is_never_claimed_again(store: BatchStore):
+def test_notification_that_was_sent_is_never_claimed_again(store: BatchStore):
     store.claim_notification("f", START, START + DAY)
     for _ in range(2):
         store.record_notification("f")
@@ -192,7 +192,7 @@ def test_a_fact_that_was_told_is_never_claimed_again(store: BatchStore):
     assert not store.claim_notification("f", START + 2 * DAY, START + 3 * DAY)
 
 
-def test_a_reversal_is_known_by_its_content_and_the_last_word_counts(store: BatchStore):
+def test_reversal_is_found_by_its_content_and_the_last_record_counts(store: BatchStore):
     assert store.reversed_batch("s1") is None
     store.record_reversal("s1", "b1")
     store.record_reversal("s1", "b2")
@@ -207,7 +207,7 @@ def senders(store: BatchStore, since: datetime, until: datetime) -> list[str]:
     return [batch.batch_id for batch in store.batches_sent_between(since, until)]
 
 
-def test_a_batch_that_sends_is_seen_at_once_and_by_its_day(store: BatchStore):
+def test_recorded_sending_is_found_at_once_by_its_day(store: BatchStore):
     for name in ("b1", "b2", "b3"):
         store.create_batch(a_batch(name))
     store.record_sending("b1", START)
@@ -219,7 +219,7 @@ def test_a_batch_that_sends_is_seen_at_once_and_by_its_day(store: BatchStore):
     assert senders(store, START - 9 * DAY, START - DAY) == []
 
 
-def test_a_batch_that_sends_on_many_days_is_seen_once_as_it_stands(store: BatchStore):
+def test_batch_that_sends_on_many_days_is_found_once(store: BatchStore):
     batch = a_batch()
     store.create_batch(batch)
     for days in (0, 0, 1, 2):
@@ -229,7 +229,7 @@ def test_a_batch_that_sends_on_many_days_is_seen_once_as_it_stands(store: BatchS
     assert found.status is BatchStatus.SUBMITTING
 
 
-def test_days_end_at_midnight_utc_and_no_time_of_a_day_is_left_out(store: BatchStore):
+def test_recorded_sendings_of_a_day_end_at_midnight_utc(store: BatchStore):
     midnight = START.replace(hour=0)
     second = timedelta(seconds=1)
     for name, at in (("b1", midnight - second), ("b2", midnight), ("b3", midnight + DAY - second)):
@@ -261,13 +261,13 @@ def test_batches_are_listed_newest_first(store: BatchStore):
     assert pages(store, None, 10) == [[NUMBERED[2], NUMBERED[1], NUMBERED[0]]]
 
 
-def test_no_batches_are_one_empty_page(store: BatchStore):
+def test_batches_of_an_empty_store_are_one_empty_page(store: BatchStore):
     assert store.batches(None, 10, None) == ([], None)
     assert store.batches("planned", 10, None) == ([], None)
 
 
 @pytest.mark.parametrize("rows_max", [1, 2, 3, 6, 7, 8])
-def test_pages_hold_what_is_asked_for_and_hide_and_repeat_nothing(store: BatchStore, rows_max: int):
+def test_batches_are_paged_without_gaps_or_repetitions(store: BatchStore, rows_max: int):
     for name in NUMBERED:
         store.create_batch(a_batch(name))
     found = pages(store, None, rows_max)
@@ -277,7 +277,7 @@ def test_pages_hold_what_is_asked_for_and_hide_and_repeat_nothing(store: BatchSt
 
 
 @pytest.mark.parametrize("rows_max", [1, 2, 3, 4])
-def test_a_status_picks_out_and_pages_are_still_full(store: BatchStore, rows_max: int):
+def test_batches_of_a_status_fill_each_page(store: BatchStore, rows_max: int):
     for number, name in enumerate(NUMBERED):
         status = BatchStatus.REJECTED if number % 2 else BatchStatus.COMPLETED
         store.create_batch(a_batch(name, status=status))
@@ -287,14 +287,14 @@ def test_a_status_picks_out_and_pages_are_still_full(store: BatchStore, rows_max
     assert found[-1]
 
 
-def test_a_page_may_start_after_a_batch_that_is_not_there(store: BatchStore):
+def test_batches_page_may_start_after_an_unknown_batch(store: BatchStore):
     for name in (NUMBERED[0], NUMBERED[2]):
         store.create_batch(a_batch(name))
     page, after = store.batches(None, 10, NUMBERED[1])
     assert ([batch.batch_id for batch in page], after) == ([NUMBERED[0]], None)
 
 
-def test_the_list_shows_a_batch_as_it_was_last_saved(store: BatchStore):
+def test_batches_are_listed_as_last_saved(store: BatchStore):
     batch = a_batch()
     store.create_batch(batch)
     store.save_batch(batch.moved(BatchStatus.COMPLETED, counts=Counts(rows=3, applied=3)))
@@ -305,7 +305,7 @@ def test_the_list_shows_a_batch_as_it_was_last_saved(store: BatchStore):
 
 @pytest.mark.parametrize("status", list(BatchStatus))
 @pytest.mark.parametrize("is_told", [True, False])
-def test_a_batch_is_open_exactly_until_it_has_ended_and_its_end_was_told(
+def test_open_batches_are_those_without_an_end_that_was_notified(
     store: BatchStore, status: BatchStatus, is_told: bool
 ):
     store.create_batch(
@@ -317,7 +317,7 @@ def test_a_batch_is_open_exactly_until_it_has_ended_and_its_end_was_told(
 
 @pytest.mark.parametrize("status", list(BatchStatus))
 @pytest.mark.parametrize("in_doubt", [0, 2])
-def test_a_batch_is_doubtful_where_it_needs_attention_for_rows_in_doubt(
+def test_doubtful_batches_need_attention_and_have_rows_in_doubt(
     store: BatchStore, status: BatchStatus, in_doubt: int
 ):
     counts = Counts(rows=5, in_doubt=in_doubt)
@@ -326,7 +326,7 @@ def test_a_batch_is_doubtful_where_it_needs_attention_for_rows_in_doubt(
     assert [batch.batch_id for batch in store.doubtful_batches()] == (["b1"] if is_doubtful else [])
 
 
-def test_open_and_doubtful_follow_each_change_of_status(store: BatchStore):
+def test_open_and_doubtful_batches_follow_each_change_of_status(store: BatchStore):
     def listed() -> tuple[list[int], list[int]]:
         return (
             [batch.version for batch in store.open_batches()],
@@ -357,7 +357,7 @@ def test_open_and_doubtful_batches_come_oldest_first(store: BatchStore):
     assert [batch.batch_id for batch in store.doubtful_batches()] == [f"{name}x" for name in NUMBERED[:3]]
 
 
-def test_lists_longer_than_a_megabyte_are_complete(store: BatchStore):
+def test_open_batches_of_more_than_a_megabyte_are_complete(store: BatchStore):
     long = ("n" * 60_000,)
     identities = [f"b{number:03}" for number in range(60)]
     for name in identities:
@@ -369,13 +369,13 @@ def test_lists_longer_than_a_megabyte_are_complete(store: BatchStore):
 # --- chunks -----------------------------------------------------------------------------------------------
 
 
-def test_a_plan_without_chunks_has_none(store: BatchStore):
+def test_chunks_of_an_empty_plan_are_none(store: BatchStore):
     store.create_batch(a_batch())
     store.add_chunks("b1", PLAN, [])
     assert store.chunks("b1", PLAN) == []
 
 
-def test_each_plan_and_each_batch_has_chunks_of_its_own(store: BatchStore):
+def test_chunks_belong_to_one_plan_of_one_batch(store: BatchStore):
     for batch_id, plan, sha in (("b1", "p1", "a"), ("b1", "p10", "b"), ("b2", "p1", "c"), ("b10", "p1", "d")):
         store.add_chunks(batch_id, plan, [a_chunk(sha256=sha)])
     found = [
@@ -391,7 +391,7 @@ def test_chunks_come_in_the_order_of_sending_however_they_were_added(store: Batc
     assert names(store.chunks("b1", PLAN)) == planned
 
 
-def test_hundreds_of_chunks_are_kept_and_come_back_in_order(store: BatchStore):
+def test_chunks_by_the_hundred_come_in_order(store: BatchStore):
     planned = [chunk_id(1, number) for number in range(1, 321)]
     store.add_chunks("b1", PLAN, (a_chunk(name) for name in planned))
     assert names(store.chunks("b1", PLAN)) == planned
@@ -405,7 +405,7 @@ def test_chunks_longer_than_a_megabyte_are_complete(store: BatchStore):
     assert {len(chunk.error) for chunk in found} == {60_000}
 
 
-def test_a_batch_is_created_with_chunks_of_its_plan_or_not_at_all(store: BatchStore):
+def test_batch_and_chunks_are_created_together_or_not_at_all(store: BatchStore):
     planned = [a_chunk(chunk_id(1, number)) for number in range(1, 97)]
     assert store.create_batch(a_batch(), planned)
     assert store.chunks("b1", PLAN) == planned
@@ -414,7 +414,7 @@ def test_a_batch_is_created_with_chunks_of_its_plan_or_not_at_all(store: BatchSt
     assert store.batch("b1").plan_id == PLAN
 
 
-def test_a_batch_begins_to_send_and_is_noted_in_one_write(store: BatchStore):
+def test_save_and_record_sending_writes_both(store: BatchStore):
     batch = a_batch()
     store.create_batch(batch)
     begun = batch.moved(BatchStatus.SUBMITTING)
@@ -423,7 +423,7 @@ def test_a_batch_begins_to_send_and_is_noted_in_one_write(store: BatchStore):
     assert [sender.batch_id for sender in store.batches_sent_between(START, START)] == ["b1"]
 
 
-def test_a_batch_that_was_changed_meanwhile_does_not_begin_and_is_not_noted(store: BatchStore):
+def test_save_and_record_sending_writes_neither_after_a_lost_race(store: BatchStore):
     batch = a_batch()
     store.create_batch(batch)
     stopped = batch.changed(stop_reason="stopped by a person")
@@ -438,7 +438,7 @@ def at_work(store: BatchStore, after: str, untouched_max: int) -> list[str]:
     return names(store.chunks_after("b1", PLAN, after, untouched_max))
 
 
-def test_a_look_begins_behind_a_chunk_and_its_parts_and_ends_with_the_last_untouched_one(store: BatchStore):
+def test_chunks_after_begins_behind_a_chunk_and_ends_with_the_last_untouched_one(store: BatchStore):
     states = ["settled", "split", "refused", "in_doubt", "submitted", "planned", "planned", "planned"]
     planned = [
         "001-00001",
@@ -460,21 +460,21 @@ def test_a_look_begins_behind_a_chunk_and_its_parts_and_ends_with_the_last_untou
     assert at_work(store, planned[-1], 5) == []
 
 
-def test_a_part_of_a_chunk_that_was_refused_is_no_untouched_one(store: BatchStore):
+def test_chunks_after_does_not_count_parts_of_a_refused_chunk_as_untouched(store: BatchStore):
     parts = [a_chunk("001-00001", state="split"), *map(a_chunk, half_ids("001-00001"))]
     rest = [a_chunk("001-00002", state="in_doubt"), a_chunk("001-00003"), a_chunk("001-00004")]
     with_chunks(store, *parts, *rest)
     assert at_work(store, "", 1) == names([*parts, *rest[:2]])
 
 
-def test_as_many_chunks_as_a_plan_creates_with_its_batch_fit_into_one_transaction(store: BatchStore):
+def test_chunks_that_are_created_with_a_batch_fit_into_one_transaction(store: BatchStore):
     planned = [a_chunk(chunk_id(1, number)) for number in range(1, UNTOUCHED_MAX + 1)]
     assert 1 + len(planned) <= TRANSACTION_ITEMS_MAX  # the batch itself is one more item
     assert store.create_batch(a_batch(), planned)
     assert names(store.chunks("b1", PLAN)) == names(planned)
 
 
-def test_a_look_at_hundreds_of_chunks_sees_as_many_as_it_wants(store: BatchStore):
+def test_chunks_after_reads_as_many_pages_as_needed(store: BatchStore):
     planned = [chunk_id(1, number) for number in range(1, 401)]
     with_chunks(store, *[a_chunk(name, state="submitted") for name in planned[:300]])
     store.add_chunks("b1", PLAN, [a_chunk(name) for name in planned[300:]])
@@ -483,14 +483,14 @@ def test_a_look_at_hundreds_of_chunks_sees_as_many_as_it_wants(store: BatchStore
     assert at_work(store, planned[309], 3) == planned[310:313]
 
 
-def test_the_same_plan_added_again_is_as_if_it_was_new(store: BatchStore):
+def test_chunks_that_are_added_again_are_as_new(store: BatchStore):
     batch = with_chunks(store, a_chunk())
     store.save_chunk(batch, a_chunk().moved(ChunkState.SUBMITTING, token="t"))
     store.add_chunks("b1", PLAN, [a_chunk()])
     assert store.chunks("b1", PLAN) == [a_chunk()]
 
 
-def test_the_next_version_of_a_chunk_replaces_it(store: BatchStore):
+def test_save_chunk_replaces_the_version_before(store: BatchStore):
     batch = with_chunks(store, a_chunk("001-00001"), a_chunk("001-00002"))
     intent = a_chunk("001-00001").moved(ChunkState.SUBMITTING, token="t", intent_at=START)
     store.save_chunk(batch, intent)
@@ -498,7 +498,7 @@ def test_the_next_version_of_a_chunk_replaces_it(store: BatchStore):
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 4])
-def test_any_other_version_of_a_chunk_is_refused(store: BatchStore, version: int):
+def test_save_chunk_refuses_any_other_version(store: BatchStore, version: int):
     batch = with_chunks(store, a_chunk())
     intent = a_chunk().moved(ChunkState.SUBMITTING, token="mine")
     store.save_chunk(batch, intent)
@@ -507,7 +507,7 @@ def test_any_other_version_of_a_chunk_is_refused(store: BatchStore, version: int
     assert store.chunks("b1", PLAN) == [intent]
 
 
-def test_a_chunk_of_another_plan_is_not_there_to_be_saved(store: BatchStore):
+def test_save_chunk_refuses_a_chunk_of_another_plan(store: BatchStore):
     batch = with_chunks(store, a_chunk())
     other = batch.replaced(plan_id="plan2")
     with pytest.raises(WrongState):
@@ -532,7 +532,7 @@ def split(store: BatchStore, batch: Batch, chunk: Chunk) -> tuple[Chunk, list[Ch
     return whole, halves
 
 
-def test_halves_and_halves_of_halves_stand_between_their_whole_and_the_next_chunk(store: BatchStore):
+def test_split_chunk_sorts_halves_between_the_whole_and_the_next_chunk(store: BatchStore):
     batch = with_chunks(store, a_chunk("001-00001"), a_chunk("001-00002"), a_chunk("002-00001"))
     whole, (left, right) = split(store, batch, a_chunk("001-00001"))
     left_whole, left_halves = split(store, batch, left)
@@ -542,7 +542,7 @@ def test_halves_and_halves_of_halves_stand_between_their_whole_and_the_next_chun
     assert store.chunks("b1", PLAN) == expected
 
 
-def test_a_split_of_a_chunk_that_was_changed_meanwhile_leaves_everything_as_it_was(store: BatchStore):
+def test_split_chunk_writes_nothing_where_the_chunk_was_changed_meanwhile(store: BatchStore):
     batch = with_chunks(store, a_chunk())
     intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
     store.save_chunk(batch, intent)
@@ -554,7 +554,7 @@ def test_a_split_of_a_chunk_that_was_changed_meanwhile_leaves_everything_as_it_w
 
 
 @pytest.mark.parametrize("taken", [0, 1])
-def test_a_split_with_a_half_that_is_there_already_leaves_everything_as_it_was(store: BatchStore, taken: int):
+def test_split_chunk_writes_nothing_where_a_half_exists(store: BatchStore, taken: int):
     there = halves_of(a_chunk())[taken].replaced(sha256="there before")
     batch = with_chunks(store, a_chunk(), there)
     intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
@@ -564,7 +564,7 @@ def test_a_split_with_a_half_that_is_there_already_leaves_everything_as_it_was(s
     assert store.chunks("b1", PLAN) == [intent, there]
 
 
-def test_a_split_of_an_unknown_chunk_makes_no_halves(store: BatchStore):
+def test_split_chunk_of_an_unknown_chunk_writes_no_halves(store: BatchStore):
     batch = with_chunks(store)
     intent = a_chunk().moved(ChunkState.SUBMITTING, token="t")
     with pytest.raises(WrongState):
@@ -596,7 +596,7 @@ def cancelled(*codes: str) -> dict[str, Any]:
         ([("TransactionConflict", "None", "None"), ("None", "ThrottlingError", "None"), None], None),
     ],
 )
-def test_only_a_failed_condition_of_a_split_is_a_lost_race(
+def test_split_chunk_repeats_passing_cancellations_and_reports_a_failed_condition(
     answers: list[tuple[str, ...] | None], error: type[Exception] | None
 ):
     client = boto3.client("dynamodb", "eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
@@ -623,5 +623,5 @@ def test_only_a_failed_condition_of_a_split_is_a_lost_race(
     ("tries", "jitter", "expected_s"),
     [(1, 0.0, 0.025), (1, 0.5, 0.0375), (2, 0.0, 0.05), (2, 1.0, 0.1), (3, 0.0, 0.1), (3, 1.0, 0.2)],
 )
-def test_back_off_of_a_transaction_doubles_and_is_jittered(tries: int, jitter: float, expected_s: float):
+def test_transaction_back_off_doubles_and_is_jittered(tries: int, jitter: float, expected_s: float):
     assert back_off_s(tries, jitter) == pytest.approx(expected_s)

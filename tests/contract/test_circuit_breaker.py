@@ -31,17 +31,17 @@ def breaker(kind: str, request: pytest.FixtureRequest) -> CircuitBreaker:
     return TableCircuitBreaker(aws.dynamodb, make_table())
 
 
-def test_while_nothing_was_refused_every_call_may_be_made(breaker: CircuitBreaker):
+def test_closed_circuit_permits_every_call(breaker: CircuitBreaker):
     assert [breaker.permit(JOBS, START) for _ in range(3)] == [Permit()] * 3
 
 
-def test_after_a_refusal_of_the_keys_calls_of_all_kinds_are_put_off(breaker: CircuitBreaker):
+def test_open_circuit_of_the_keys_blocks_all_kinds_of_calls(breaker: CircuitBreaker):
     breaker.open(Scope.KEYS, START)
     for scopes in (JOBS, TRANSACTIONS):
         assert breaker.permit(scopes, START + timedelta(seconds=1)) == Permit(blocked_until=DUE)
 
 
-def test_one_caller_is_elected_when_a_probe_is_due_and_the_others_wait_for_the_next(
+def test_due_probe_elects_one_caller(
     breaker: CircuitBreaker,
 ):
     breaker.open(Scope.KEYS, START)
@@ -51,13 +51,13 @@ def test_one_caller_is_elected_when_a_probe_is_due_and_the_others_wait_for_the_n
     assert breaker.permit(TRANSACTIONS, DUE + PROBE_EVERY) == Permit(is_probe=True)
 
 
-def test_what_one_kind_of_call_is_refused_for_keeps_no_other_waiting(breaker: CircuitBreaker):
+def test_open_circuit_of_one_kind_of_call_blocks_no_other(breaker: CircuitBreaker):
     breaker.open(Scope.TRANSACTIONS, START)
     assert breaker.permit(JOBS, START) == Permit()
     assert breaker.permit(TRANSACTIONS, START) == Permit(blocked_until=DUE)
 
 
-def test_call_waits_for_the_later_of_two_probes_and_probes_for_both(breaker: CircuitBreaker):
+def test_call_of_two_open_scopes_probes_for_both_at_the_later_time(breaker: CircuitBreaker):
     breaker.open(Scope.KEYS, START)
     breaker.open(Scope.JOBS, START + timedelta(seconds=5))
     late = DUE + timedelta(seconds=5)
@@ -66,7 +66,7 @@ def test_call_waits_for_the_later_of_two_probes_and_probes_for_both(breaker: Cir
     assert breaker.permit(TRANSACTIONS, late) == Permit(blocked_until=late + PROBE_EVERY)
 
 
-def test_once_it_is_closed_everybody_goes_on(breaker: CircuitBreaker):
+def test_closed_again_circuit_permits_every_call(breaker: CircuitBreaker):
     breaker.open(Scope.KEYS, START)
     breaker.open(Scope.JOBS, START)
     breaker.close(JOBS)
@@ -75,7 +75,7 @@ def test_once_it_is_closed_everybody_goes_on(breaker: CircuitBreaker):
     assert breaker.permit(TRANSACTIONS, START) == Permit()
 
 
-def test_of_many_callers_at_once_the_table_elects_one(aws: Aws, make_table: Callable[[], str]):
+def test_table_elects_one_of_many_callers(aws: Aws, make_table: Callable[[], str]):
     table = make_table()
 
     def ask(scopes: Sequence[Scope]) -> Permit:
@@ -88,7 +88,7 @@ def test_of_many_callers_at_once_the_table_elects_one(aws: Aws, make_table: Call
     assert all(permit.is_probe or permit.blocked_until for permit in permits)
 
 
-def test_where_the_table_is_out_of_reach_calls_are_made_and_their_answers_kept():
+def test_unreachable_table_permits_every_call():
     nowhere = TableCircuitBreaker(Aws("http://127.0.0.1:9", REGION).dynamodb, "any")
     assert nowhere.permit(JOBS, START) == Permit()
     nowhere.open(Scope.KEYS, START)

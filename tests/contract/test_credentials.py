@@ -62,13 +62,13 @@ def missing(kind: str, request: pytest.FixtureRequest) -> CredentialSource:
     return SecretCredentials(request.getfixturevalue("aws").secrets, "there-is-none")
 
 
-def test_both_keys_are_read(secret: Secret):
+def test_credentials_are_read(secret: Secret):
     source, _ = secret
     assert source.current() == Credentials("api-1", "secret-1")
     assert source.fresh() == Credentials("api-1", "secret-1")
 
 
-def test_keys_are_kept_until_fresh_ones_are_asked_for_and_then_those_are_kept(secret: Secret):
+def test_credentials_are_cached_until_fresh_ones_are_read(secret: Secret):
     source, change = secret
     source.current()
     change(BETTER)
@@ -77,7 +77,7 @@ def test_keys_are_kept_until_fresh_ones_are_asked_for_and_then_those_are_kept(se
     assert source.current() == Credentials("api-2", "secret-2")
 
 
-def test_further_fields_are_nobodys_business(secret: Secret):
+def test_credentials_ignore_further_fields_of_the_secret(secret: Secret):
     source, change = secret
     change(json.dumps({"note": None, "apiKey": "a", "secretKey": "s"}))
     assert source.fresh() == Credentials("a", "s")
@@ -92,7 +92,7 @@ def test_a_malformed_secret_is_a_configuration_error_that_shows_nothing_of_it(se
     assert HIDDEN not in "".join(traceback.format_exception(raised.value))
 
 
-def test_a_malformed_secret_is_read_anew_until_it_is_mended(secret: Secret):
+def test_a_malformed_secret_is_read_again_until_it_is_corrected(secret: Secret):
     source, change = secret
     change("malformed")
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_a_malformed_secret_is_read_anew_until_it_is_mended(secret: Secret):
     assert source.current() == Credentials("api-1", "secret-1")
 
 
-def test_good_keys_are_not_kept_beside_a_malformed_secret_that_was_seen(secret: Secret):
+def test_credentials_are_not_cached_past_a_malformed_secret(secret: Secret):
     source, change = secret
     source.current()
     change("malformed")
@@ -118,7 +118,7 @@ def test_a_missing_secret_is_a_configuration_error(kind: str, request: pytest.Fi
             read()
 
 
-def test_a_secret_that_can_not_be_reached_means_that_nothing_was_sent():
+def test_unreachable_secret_means_that_nothing_was_sent():
     nowhere = SecretCredentials(Aws("http://127.0.0.1:9", REGION).secrets, "any")
     with pytest.raises(GameballUnavailable):
         nowhere.current()

@@ -85,19 +85,19 @@ def received(aws: Aws, url: str, n: int) -> list[str]:
     return found
 
 
-def test_a_mail_reaches_people_as_it_was_written(heard: Heard):
+def test_mail_reaches_the_topic_unchanged(heard: Heard):
     text = "Rows: 3; applied 2.\nFile: inbox/Österreich – Prämien.csv\n"
     heard.notifications.mail("completed: 20261121-120000-x-0", text)
     assert heard.mails(1) == [("completed: 20261121-120000-x-0", text)]
 
 
-def test_each_mail_is_sent_even_if_it_is_the_same(heard: Heard):
+def test_mail_is_sent_again_even_if_it_is_the_same(heard: Heard):
     for _ in range(2):
         heard.notifications.mail("completed: b", "the same")
     assert heard.mails(2) == [("completed: b", "the same")] * 2
 
 
-def test_an_event_reaches_machines_as_it_was_written(heard: Heard):
+def test_event_reaches_the_bus_unchanged(heard: Heard):
     detail = {"batchId": "b", "counts": {"rows": 3}, "totals": {"applied": Decimal("-1250.5")}}
     heard.notifications.announce("Batch Settled", detail)
     assert heard.events(1) == [("Batch Settled", detail)]

@@ -57,24 +57,24 @@ def waits(rate_limiter: RateLimiter, priority: Priority, count: int) -> list[flo
     return [wait_s for _, wait_s in asked]
 
 
-def test_the_first_place_is_now_and_each_further_one_a_gap_later(join: Joining):
+def test_first_slot_is_now_and_each_further_one_a_gap_later(join: Joining):
     assert waits(join(ManualClock()), Priority.BULK, 4) == pytest.approx([0, GAP_S, 2 * GAP_S, 3 * GAP_S])
 
 
-def test_all_callers_share_the_places_in_the_order_of_asking(join: Joining):
+def test_slots_go_to_callers_in_the_order_of_their_calls(join: Joining):
     clock = ManualClock()
     one, two = join(clock), join(clock)
     taken = [waits(rate_limiter, Priority.BULK, 1)[0] for rate_limiter in (one, two, two, one)]
     assert taken == pytest.approx([0, GAP_S, 2 * GAP_S, 3 * GAP_S])
 
 
-def test_each_kind_of_resource_has_places_of_its_own(join: Joining):
+def test_slots_of_each_resource_are_separate(join: Joining):
     rate_limiter = join(ManualClock())
     waits(rate_limiter, Priority.BULK, 5)
     assert rate_limiter.take_slot(Resource.TRANSACTIONS, Priority.BULK, ANY_S) == (True, 0.0)
 
 
-def test_time_that_passes_brings_places_nearer_and_past_ones_are_not_saved_up(join: Joining):
+def test_slots_that_have_passed_are_not_saved_up(join: Joining):
     clock = ManualClock()
     rate_limiter = join(clock)
     waits(rate_limiter, Priority.BULK, 3)
@@ -84,7 +84,7 @@ def test_time_that_passes_brings_places_nearer_and_past_ones_are_not_saved_up(jo
     assert waits(rate_limiter, Priority.BULK, 2) == pytest.approx([0, GAP_S])
 
 
-def test_a_bulk_call_takes_a_place_only_a_few_seconds_ahead(join: Joining):
+def test_bulk_call_takes_a_slot_only_a_few_seconds_ahead(join: Joining):
     rate_limiter = join(ManualClock())
     within = int(AHEAD_S[Priority.BULK] / GAP_S) + 1
     assert waits(rate_limiter, Priority.BULK, within)[-1] <= AHEAD_S[Priority.BULK]
@@ -93,7 +93,7 @@ def test_a_bulk_call_takes_a_place_only_a_few_seconds_ahead(join: Joining):
     assert RETRY_S <= wait_s <= 2 * RETRY_S + GAP_S
 
 
-def test_a_prompt_call_finds_a_place_right_behind_the_bulk_calls(join: Joining):
+def test_prompt_call_takes_the_slot_behind_the_bulk_calls(join: Joining):
     rate_limiter = join(ManualClock())
     while rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, ANY_S)[0]:
         pass
@@ -102,7 +102,7 @@ def test_a_prompt_call_finds_a_place_right_behind_the_bulk_calls(join: Joining):
     assert wait_s <= AHEAD_S[Priority.BULK] + GAP_S
 
 
-def test_a_bulk_call_that_was_sent_away_gets_a_place_when_it_comes_again(join: Joining):
+def test_bulk_call_that_was_sent_away_gets_a_slot_later(join: Joining):
     clock = ManualClock()
     rate_limiter = join(clock)
     while (asked := rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, ANY_S))[0]:
@@ -111,7 +111,7 @@ def test_a_bulk_call_that_was_sent_away_gets_a_place_when_it_comes_again(join: J
     assert waits(rate_limiter, Priority.BULK, 1)[0] > 0  # and none went by unused meanwhile
 
 
-def test_a_place_that_comes_too_late_for_the_caller_is_left_to_others(join: Joining):
+def test_slot_that_is_too_late_for_the_caller_is_left_to_others(join: Joining):
     rate_limiter = join(ManualClock())
     waits(rate_limiter, Priority.BULK, 3)
     for priority in Priority:
@@ -122,14 +122,14 @@ def test_a_place_that_comes_too_late_for_the_caller_is_left_to_others(join: Join
     assert waits(rate_limiter, Priority.BULK, 1) == pytest.approx([3 * GAP_S])
 
 
-def test_a_place_that_is_here_is_taken_even_without_any_time(join: Joining):
+def test_slot_of_this_moment_is_taken_without_any_time_to_wait(join: Joining):
     rate_limiter = join(ManualClock())
     assert rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, 0.0) == (True, 0.0)
     assert not rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, 0.0)[0]
 
 
 @pytest.mark.parametrize(("limit", "gap_s"), [(1, 30.0), (7, 4.285715), (360, 0.083334), (900, 0.033334)])
-def test_the_gap_follows_from_the_limit_and_is_never_rounded_down(join: Joining, limit: int, gap_s: float):
+def test_gap_between_slots_is_never_rounded_down(join: Joining, limit: int, gap_s: float):
     rate_limiter = join(ManualClock(), limit)
     waits(rate_limiter, Priority.PROMPT, 1)
     granted, wait_s = rate_limiter.take_slot(Resource.OTHERS, Priority.PROMPT, ANY_S)
@@ -140,7 +140,7 @@ def test_the_gap_follows_from_the_limit_and_is_never_rounded_down(join: Joining,
         assert not granted
 
 
-def test_callers_whose_clocks_differ_share_one_row_of_places(join: Joining):
+def test_callers_with_clock_skew_share_the_slots(join: Joining):
     ahead = join(ManualClock(START + timedelta(seconds=0.3)))
     behind = join(ManualClock(START))
     assert waits(ahead, Priority.BULK, 1) == [0]
@@ -160,7 +160,7 @@ _asks = st.tuples(
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asks=st.lists(_asks, max_size=40), limit=st.sampled_from([5, 60, 350]))
-def test_fake_and_table_give_the_same_answers_to_the_same_questions(
+def test_fake_and_table_give_the_same_slots(
     aws: Aws, make_table: Callable[[], str], asks: list[tuple[Resource, Priority, float, float]], limit: int
 ):
     clock, ids = ManualClock(), CountingIds()
@@ -178,9 +178,7 @@ CALLERS = 12
 SECONDS = 4.0
 
 
-def test_places_given_to_threads_and_processes_at_once_are_strictly_a_gap_apart(
-    aws: Aws, make_table: Callable[[], str]
-):
+def test_slots_of_threads_and_processes_are_a_gap_apart(aws: Aws, make_table: Callable[[], str]):
     table = make_table()
     command = [sys.executable, "-m", "tests.contract.hammer", aws.endpoint, table, str(CALLERS), str(SECONDS)]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "adjustments")])}

@@ -91,7 +91,7 @@ def test_request_is_applied_and_brings_a_job_id(gameball: StandIn, client: Gameb
     ],
     ids=lambda value: "-".join(str(v) for v in value.values()) if isinstance(value, dict) else None,
 )
-def test_what_the_wire_brings(
+def test_response_is_classified(
     gameball: StandIn, keys: SettableCredentials, fault: dict[str, Any], error: type[GameballError], rows: int
 ):
     client = GameballClient(gameball.base_url, "v4.0", keys)
@@ -144,7 +144,7 @@ def test_each_batch_request_has_a_connection_of_its_own(gameball: StandIn, clien
 
 
 @pytest.mark.parametrize("once", [False, True])
-def test_over_tls_only_a_host_with_a_trusted_certificate_hears_of_it(
+def test_tls_host_needs_a_trusted_certificate(
     keys: SettableCredentials, once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def call() -> object:
@@ -206,7 +206,7 @@ def _answer(server: socket.socket, connections: int, counted: list[int], request
                 connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"jobId":7}')
 
 
-def test_rotated_keys_are_read_anew_once(
+def test_rotated_keys_are_read_again_once(
     gameball: StandIn, client: GameballClient, keys: SettableCredentials
 ):
     control(gameball, "settings", {"secret_key": "rotated-secret"})
@@ -237,5 +237,5 @@ def test_error_carries_code_request_id_and_time_to_wait(gameball: StandIn, clien
 
 
 @pytest.mark.parametrize("version", ["v4.0", "v4.1"])
-def test_both_versions_are_spoken(gameball: StandIn, keys: SettableCredentials, version: str):
+def test_client_calls_both_api_versions(gameball: StandIn, keys: SettableCredentials, version: str):
     assert GameballClient(gameball.base_url, version, keys).adjust_balances(ONE_ROW) > 0

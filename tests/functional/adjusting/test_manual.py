@@ -310,7 +310,7 @@ def test_gameball_that_stays_busy_is_told_with_the_time_to_wait(desk: Desk):
     assert (status, headers["retry-after"]) == (503, "60")
 
 
-def test_rotated_keys_are_read_anew_once(desk: Desk, keys: SettableCredentials):
+def test_rotated_keys_are_read_again_once(desk: Desk, keys: SettableCredentials):
     control(desk.gameball, "settings", {"secret_key": "rotated-secret"})
     keys.stored = type(keys.stored)("standin-api-key", "rotated-secret")
     assert desk.post(BODY)[0] == 200

@@ -108,14 +108,14 @@ def test_retry_after_as_a_date_is_counted_from_now():
 
 
 @pytest.mark.parametrize("code", [None, True, 1.5, "", "x", "\xb2", "9" * 5_000, [], {}])
-def test_a_code_that_is_no_number_is_none(code: object):
+def test_code_that_is_no_number_is_none(code: object):
     error = failing(saying(422, json.dumps({"code": code, "message": "no"}).encode()))
     assert isinstance(error, GameballRefused)
     assert error.code is None
 
 
 @pytest.mark.parametrize("code", [9004, "9004"])
-def test_a_code_is_read_from_a_number_or_a_text(code: object):
+def test_code_is_read_from_a_number_or_a_text(code: object):
     assert failing(saying(422, json.dumps({"code": code}).encode())).code == 9004
 
 
@@ -133,11 +133,11 @@ def test_a_code_is_read_from_a_number_or_a_text(code: object):
     ],
     ids=["deep", "long number", "large exponent", "NaN", "no text", "no object", "empty", "too large"],
 )
-def test_a_200_that_cannot_be_read_leaves_the_outcome_unknown(body: bytes):
+def test_unreadable_200_leaves_the_outcome_unknown(body: bytes):
     assert isinstance(failing(saying(200, body)), OutcomeUnknown)
 
 
-def test_after_an_answer_that_is_too_large_the_next_request_has_a_connection_of_its_own():
+def test_response_that_is_too_large_closes_its_connection():
     answers = [saying(200, b"x" * (RESPONSE_BYTES_MAX + 1)), saying(200, b'{"a": 1}')]
     with odd_gameball(lambda connection: answers.pop(0)(connection)) as url:
         client = GameballClient(url, "v4.0", SettableCredentials())
@@ -146,13 +146,13 @@ def test_after_an_answer_that_is_too_large_the_next_request_has_a_connection_of_
         assert client.add_manual_transaction(b"{}", 5) == {"a": 1}
 
 
-def test_a_packed_answer_is_unpacked():
+def test_compressed_response_is_decompressed():
     packed = gzip.compress(b'{"a": 1}')
     with odd_gameball(saying(200, packed, "Content-Encoding: gzip")) as url:
         assert GameballClient(url, "v4.0", SettableCredentials()).add_manual_transaction(b"{}", 5) == {"a": 1}
 
 
-def test_an_answer_that_comes_drop_by_drop_is_not_waited_for_beyond_the_time():
+def test_slow_response_is_not_waited_for_beyond_the_time():
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         for _ in range(100):
@@ -178,7 +178,7 @@ class SlowCredentials(SettableCredentials):
 
 
 @pytest.mark.parametrize(("within_s", "requests"), [(0.1, 0), (0.5, 1)])
-def test_without_time_nothing_is_sent(within_s: float, requests: int):
+def test_request_without_time_left_is_not_sent(within_s: float, requests: int):
     """Its answer would come too late, and the outcome be unknown for nothing."""
     heard: list[int] = []
 

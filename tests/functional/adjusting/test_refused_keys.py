@@ -15,7 +15,7 @@ from tests.functional.adjusting.test_client import ONE_ROW, applied, control
 from tests.functional.conftest import SECRET_KEY, SettableCredentials
 
 
-def test_refused_keys_cost_one_call_and_one_look_at_the_secret_a_minute_until_they_are_right(
+def test_refused_keys_cost_one_call_and_one_reading_of_the_secret_a_minute(
     gameball: StandIn, client: GameballClient, keys: SettableCredentials
 ):
     clock, breaker = ManualClock(), MemoryCircuitBreaker()

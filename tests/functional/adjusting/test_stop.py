@@ -39,7 +39,7 @@ def batch_id(world: World) -> str:
 
 
 @pytest.mark.parametrize("body", [None, {"note": "wrong file"}, {"keepJobs": False}])
-def test_rows_of_a_job_that_was_stopped_without_lists_are_in_doubt_and_told_so(
+def test_rows_of_a_job_that_was_stopped_without_lists_are_in_doubt(
     world: World, gameball: StandIn, clock: ManualClock, batch_id: str, body: Any
 ):
     assert request("POST", f"/batches/{batch_id}/stop", body=body)[0] == 200
@@ -72,7 +72,7 @@ def test_job_that_is_kept_ends_and_lists_its_rows(
 
 
 @pytest.mark.parametrize("body", [{"keepJobs": "yes"}, {"keepJobs": 1}, {"keepJobs": None}, {"keep": True}])
-def test_stop_that_is_not_understood_stops_nothing(world: World, batch_id: str, body: Any):
+def test_stop_that_gameball_refuses_stops_nothing(world: World, batch_id: str, body: Any):
     status, answer = request("POST", f"/batches/{batch_id}/stop", body=body)
     assert (status, next(iter(body)) in answer["message"]) == (400, True)
     assert not world.store.batch(batch_id).stop_reason

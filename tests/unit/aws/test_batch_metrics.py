@@ -18,7 +18,7 @@ def step(rows_in_doubt: int) -> NextStep:
     return NextStep((), (), (), "", is_over=False, more_to_send=False, wait_s=2, rows_in_doubt=rows_in_doubt)
 
 
-def test_end_of_a_batch_counts_its_rows_by_outcome_and_itself_by_status():
+def test_batch_end_metrics_count_rows_by_outcome_and_the_status():
     counts = Counts(rows=21, applied=6, failed=5, rejected=4, not_submitted=3, in_doubt=3)
     ended = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=counts)
     assert measures.batch_end_metrics(ended) == {
@@ -27,28 +27,28 @@ def test_end_of_a_batch_counts_its_rows_by_outcome_and_itself_by_status():
     }  # fmt: skip
 
 
-def test_end_past_the_deadline_is_told():
+def test_batch_end_metrics_count_a_batch_past_its_deadline():
     ended = make_batch(status=BatchStatus.NEEDS_ATTENTION, past_deadline=True)
     assert measures.batch_end_metrics(ended)["BatchesPastDeadline"] == 1
 
 
-def test_step_without_worries_counts_nothing():
+def test_step_metrics_are_empty_in_the_normal_course():
     assert measures.step_metrics(make_batch(), step(rows_in_doubt=0)) == {}
 
 
-def test_step_tells_of_refused_keys_and_of_doubts():
+def test_step_metrics_count_refused_keys_and_rows_in_doubt():
     told = measures.step_metrics(make_batch(pause_reason="Gameball answered 401"), step(rows_in_doubt=7))
     assert told == {"KeysRefused": 1, "RowsInDoubtOpen": 7}
 
 
-def test_sweep_of_nothing_still_says_that_it_ran_and_that_all_is_well():
+def test_sweep_metrics_of_no_batches_are_zeros():
     assert measures.sweep_metrics([], [], START) == {
         "SweepRan": 1, "RowsInDoubtOpen": 0, "BatchesPastDeadline": 0,
         "BatchesPlanned": 0, "BatchesAwaitingApproval": 0, "BatchesSubmitting": 0, "BatchesPolling": 0,
     }  # fmt: skip
 
 
-def test_sweep_counts_doubts_of_batches_told_and_not_yet_told():
+def test_sweep_metrics_count_rows_in_doubt_of_open_and_ended_batches():
     doubtful = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=9, in_doubt=4))
     assert measures.sweep_metrics([doubtful], [doubtful], LATE)["RowsInDoubtOpen"] == 8
 
@@ -62,6 +62,6 @@ def test_sweep_counts_doubts_of_batches_told_and_not_yet_told():
         (BatchStatus.COMPLETED, 0),
     ],
 )
-def test_batch_is_late_while_it_could_still_end_by_itself(status: BatchStatus, late: int):
+def test_sweep_metrics_count_batches_past_their_deadline(status: BatchStatus, late: int):
     assert measures.sweep_metrics([make_batch(status=status)], [], LATE)["BatchesPastDeadline"] == late
     assert measures.sweep_metrics([make_batch(status=status)], [], START)["BatchesPastDeadline"] == 0

@@ -29,7 +29,7 @@ class FailingS3:
 
 
 @pytest.mark.parametrize("refused", ["work/00", "work/20", "work/39"])
-def test_one_put_of_many_that_fails_is_told(refused: str):
+def test_put_many_raises_the_error_of_one_put(refused: str):
     client: Any = FailingS3(refused)
     with pytest.raises(OSError, match=refused), BucketFiles(client, "bucket").put_many() as put:
         for number in range(40):

@@ -35,9 +35,7 @@ def published(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_one_line_holds_all_that_was_counted_for_the_stack(
-    meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
-):
+def test_metrics_are_written_in_one_line(meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]):
     meter.count({"RowsApplied": 3, "RowsFailed": 0})
     meter.count({"RowsApplied": 4})
     metrics.flush_metrics()
@@ -48,21 +46,19 @@ def test_one_line_holds_all_that_was_counted_for_the_stack(
     assert (line["service"], line["RowsApplied"], line["RowsFailed"]) == ("some-stack", [3, 4], [0])
 
 
-def test_run_that_counted_nothing_leaves_no_line(metrics: Metrics, capsys: pytest.CaptureFixture[str]):
+def test_metrics_of_a_run_without_any_are_not_written(metrics: Metrics, capsys: pytest.CaptureFixture[str]):
     metrics.log_metrics(lambda event, context: None)({}, None)
     assert published(capsys) == []
 
 
-def test_what_was_published_is_not_published_again(
-    meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
-):
+def test_metrics_are_written_once(meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]):
     for counted in ({"SweepRan": 1}, {}):
         meter.count(counted)
         metrics.log_metrics(lambda event, context: None)({}, None)
     assert len(published(capsys)) == 1
 
 
-def test_calls_to_gameball_are_told_by_their_time_and_what_came_of_them(
+def test_meter_counts_calls_to_gameball_by_latency_and_result(
     meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ):
     for error in (None, GameballRefused("no"), GameballUnavailable("no")):
@@ -73,7 +69,7 @@ def test_calls_to_gameball_are_told_by_their_time_and_what_came_of_them(
     assert (line["GameballErrors"], line["GameballRefusals"]) == ([1], [1])
 
 
-def test_slot_counts_as_a_request_and_every_answer_as_a_wait(
+def test_meter_counts_granted_slots_and_every_wait(
     meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
 ):
     rate_limiter = MeasuredRateLimiter(FixedRateLimiter(), meter.observe_slot)
@@ -86,7 +82,9 @@ def test_slot_counts_as_a_request_and_every_answer_as_a_wait(
     assert "RequestsTransactions" not in line
 
 
-def test_parallel_workers_lose_no_number(meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]):
+def test_meter_loses_no_count_of_parallel_workers(
+    meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
+):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: meter.observe_call(0.001, None), range(1_050)))
     metrics.flush_metrics()
@@ -95,7 +93,9 @@ def test_parallel_workers_lose_no_number(meter: Meter, metrics: Metrics, capsys:
     assert max(len(line["GameballLatency"]) for line in lines) <= 100, "CloudWatch takes no more"
 
 
-def test_run_that_breaks_publishes_too(meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]):
+def test_metrics_of_a_failed_run_are_written(
+    meter: Meter, metrics: Metrics, capsys: pytest.CaptureFixture[str]
+):
     @metrics.log_metrics
     def handler(event: Any, context: Any) -> None:
         meter.count({"KeysRefused": 1})

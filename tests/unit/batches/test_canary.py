@@ -176,7 +176,7 @@ def test_nothing_stops_where_nothing_is_left_to_send():
     assert (found.stop_reason, found.to_send) == ("", [])
 
 
-def test_reasons_to_stop_are_told_in_full():
+def test_stop_reason_names_rows_and_limit():
     assert step(LOST, settled(SECOND, failed=21)).stop_reason == (
         "21 of 100 rows failed or are in doubt (100 rows of a canary in doubt don't count), which is more "
         "than the 20 % allowed (MaxFailurePercent)"
@@ -209,5 +209,5 @@ WENT = (
         (LOST, canary(SECOND, "in_doubt"), WENT.format(100)),
     ],
 )
-def test_what_became_of_a_canary_is_told(first: Chunk, second: Chunk, told: str):
+def test_canary_note_says_why_a_second_one_is_sent(first: Chunk, second: Chunk, told: str):
     assert step(first, second).canary_note == told

@@ -20,7 +20,7 @@ def settled(name: str, failed: int = 0, in_doubt: int = 0, **values: Any) -> Chu
     return chunk(name, "settled", counts=Counts(rows=10, failed=failed, in_doubt=in_doubt), **values)
 
 
-def test_what_is_certain_from_the_first_chunk_on_is_passed_and_added_up():
+def test_checkpoint_moves_behind_the_leading_final_chunks():
     later = START + timedelta(seconds=9)
     chunks = [
         settled("001-00001", failed=3, intent_at=later),
@@ -34,42 +34,42 @@ def test_what_is_certain_from_the_first_chunk_on_is_passed_and_added_up():
 
 
 @pytest.mark.parametrize("state", ["planned", "submitting", "submitted", "in_doubt"])
-def test_what_may_still_change_is_not_passed(state: str):
+def test_checkpoint_stops_at_a_chunk_that_is_not_final(state: str):
     assert advance_checkpoint(make_batch(), [chunk("001-00001", state), settled("001-00002")]) == Checkpoint()
 
 
-def test_a_settled_chunk_with_rows_in_doubt_is_not_passed():
+def test_checkpoint_stops_at_a_settled_chunk_with_rows_in_doubt():
     assert advance_checkpoint(make_batch(), [settled("001-00001", in_doubt=1)]) == Checkpoint()
 
 
-def test_a_chunk_that_was_split_is_passed_with_all_its_parts_or_not_at_all():
+def test_checkpoint_passes_a_split_chunk_with_all_its_parts_or_not_at_all():
     parts = [chunk("001-00001", "split"), settled("001-00001.0"), chunk("001-00001.1", "submitted")]
     assert advance_checkpoint(make_batch(), parts) == Checkpoint()
     parts[2] = chunk("001-00001.1", "refused")
     assert advance_checkpoint(make_batch(), parts).through == "001-00001.1"
 
 
-def test_a_later_look_goes_on_adding():
+def test_checkpoint_adds_to_the_one_before():
     before = Checkpoint(through="001-00007", chunks=9, rows=70, failed=1, sent_at=START)
     after = advance_checkpoint(make_batch(checkpoint=before), [settled("001-00008", failed=2)])
     assert after == Checkpoint(through="001-00008", chunks=10, rows=80, failed=3, sent_at=START)
     assert advance_checkpoint(make_batch(checkpoint=before), []) == before
 
 
-def test_failed_rows_that_were_passed_still_count():
+def test_next_step_counts_failed_rows_before_the_checkpoint():
     batch = make_batch(checkpoint=Checkpoint(through="001-00001", chunks=1, rows=10, failed=3))
     step = next_step(batch, [settled("001-00002"), chunk("001-00003", "planned")], START, 14)
     assert step.stop_reason.startswith("3 of the first 20 rows failed or are in doubt")
     assert not next_step(batch, [settled("001-00002"), chunk("001-00003", "planned")], START, 15).stop_reason
 
 
-def test_behind_the_canary_the_rest_of_its_wave_goes_at_once():
+def test_next_step_sends_the_rest_of_the_wave_behind_the_canary():
     batch = make_batch(has_canary=True, checkpoint=Checkpoint(through="001-00001", chunks=1, rows=10))
     waiting = [chunk("001-00002", "planned"), chunk("001-00003", "planned")]
     assert next_step(batch, waiting, START, 20).to_send == waiting
 
 
-def test_waits_grow_from_when_something_was_sent_last_even_if_that_was_passed():
+def test_next_step_waits_by_the_last_sending_even_before_the_checkpoint():
     batch = make_batch(
         checkpoint=Checkpoint(through="001-00001", chunks=1, sent_at=START + timedelta(seconds=500))
     )

@@ -78,12 +78,12 @@ def test_first_two_chunks_in_the_order_of_sending_are_no_larger_than_a_canary(na
     assert all(len(chunk.rows) <= rows for chunk in chunks[:2])
 
 
-def test_customer_that_appears_too_often_goes_nowhere():
+def test_waves_leave_out_a_customer_that_appears_too_often():
     assert [chunk.rows for chunk in cut(["a", "b", "a", "a"], most=2)] == [[b"b:1"]]
 
 
 @given(st.lists(st.integers(0, 40), max_size=400))
-def test_large_files_are_counted_on_scratch_as_small_ones_in_memory(keys: list[int]):
+def test_duplicates_are_found_on_scratch_as_in_memory(keys: list[int]):
     small, large = DuplicateFinder(BytesIO), DuplicateFinder(BytesIO)
     for key in keys:
         small.add([str(key)])

@@ -26,7 +26,7 @@ OLD, YOUNG = START - POLL_AFTER, START - POLL_AFTER + timedelta(seconds=1)
         ([], [1, 2], 0, []),  # nothing waits: the poll asks for all of them
     ],
 )
-def test_requests_and_questions_take_turns(
+def test_interleave_polls_alternates_sending_and_polling(
     waiting: list[int], jobs: list[int], after: int, expected: list[int]
 ):
     sent = [
@@ -48,7 +48,7 @@ def test_requests_and_questions_take_turns(
         (ChunkState.IN_DOUBT, OLD, False),
     ],
 )
-def test_only_jobs_that_may_have_ended_are_asked_for(state: ChunkState, intent_at: object, is_asked: bool):
+def test_interleave_polls_leaves_young_jobs_out(state: ChunkState, intent_at: object, is_asked: bool):
     job = make_chunk(chunk_id=chunk_id(1, 1), state=state, intent_at=intent_at, job_id=1)
     to_send = [make_chunk(chunk_id=chunk_id(1, 2))]
     assert (job in interleave_polls(to_send, [job, *to_send], START, "")) == is_asked

@@ -17,7 +17,7 @@ ROWS = st.lists(
 
 
 @given(ROWS)
-def test_body_is_json_of_the_seed_and_comes_apart_again(rows):
+def test_body_is_json_and_is_split_into_its_rows_again(rows):
     customers, amounts, reasons = zip(*rows, strict=True)
     parts = rows_json(customers, [f"{amount:f}" for amount in amounts], reasons)
     body = body_of(parts)

@@ -43,7 +43,7 @@ def test_every_other_status_can_end(status: BatchStatus):
         (ChunkState.NOT_SUBMITTED, set()),
     ],
 )
-def test_chunk_moves_only_to_these(state: ChunkState, following: set[str]):
+def test_chunk_moves_only_to_allowed_states(state: ChunkState, following: set[str]):
     assert {move.value for move in CHUNK_MOVES[state]} == following
     for other in ChunkState:
         if other.value in following:
@@ -54,6 +54,6 @@ def test_chunk_moves_only_to_these(state: ChunkState, following: set[str]):
 
 
 @pytest.mark.parametrize("state", list(ChunkState))
-def test_nothing_leads_from_doubt_or_the_wire_back_to_planned(state: ChunkState):
+def test_chunk_in_doubt_or_submitted_never_becomes_planned(state: ChunkState):
     """Planned means that it may be sent: only an intent that surely sent nothing may go back there."""
     assert (ChunkState.PLANNED in CHUNK_MOVES[state]) == (state is ChunkState.SUBMITTING)

@@ -21,7 +21,7 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.sampled_from(["customerId,amount,reason,shop", "shop,amount,customerId,error"]))
-def test_every_row_comes_back_in_the_order_of_the_file(rows: list[tuple[str, ...]], header: str):
+def test_read_rows_returns_every_row_in_the_order_of_the_file(rows: list[tuple[str, ...]], header: str):
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     file = f"{header}\n{text.getvalue()}".encode()

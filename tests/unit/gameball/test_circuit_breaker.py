@@ -48,7 +48,7 @@ def _raise(error: AdjustmentsError) -> Callable[..., object]:
     return call
 
 
-def test_sends_polls_and_look_ups_together_make_one_call_a_minute():
+def test_circuit_breaker_lets_one_call_a_minute_through():
     door = Door()
     world = World(door)
     door.script = [LOST]
@@ -78,7 +78,7 @@ def test_sends_polls_and_look_ups_together_make_one_call_a_minute():
     assert world.store.batch(doubtful.batch_id).reconciliation.rows_left == 0
 
 
-def test_chunk_that_is_put_off_is_left_as_it_was():
+def test_blocked_chunk_stays_planned():
     door = Door()
     world = World(door)
     door.refuses_with = KEYS_REFUSED
@@ -110,7 +110,7 @@ def attempt(gameball: GuardedGameball) -> None:
 
 
 @pytest.mark.parametrize("error", [KEYS_REFUSED, ConfigurationError("no secret")])
-def test_refused_keys_and_an_unreadable_secret_put_off_all_kinds_of_calls(error: AdjustmentsError):
+def test_refused_keys_and_an_unreadable_secret_block_all_kinds_of_calls(error: AdjustmentsError):
     door = Door()
     gameball, _ = guarded(door)
     door.refuses_with = error
@@ -122,7 +122,7 @@ def test_refused_keys_and_an_unreadable_secret_put_off_all_kinds_of_calls(error:
     assert door.calls == ["job_status"]
 
 
-def test_feature_that_the_account_lacks_keeps_no_other_kind_of_call_waiting():
+def test_missing_feature_blocks_no_other_kind_of_call():
     door = Door()
     gameball, _ = guarded(door)
     door.refuses_with = FEATURE_MISSING
@@ -132,7 +132,7 @@ def test_feature_that_the_account_lacks_keeps_no_other_kind_of_call_waiting():
     assert gameball.inquire_balances(b'{"body": []}') == 1
 
 
-def test_probe_that_is_refused_for_what_it_asks_shows_that_the_keys_are_right():
+def test_probe_that_is_refused_for_its_request_closes_the_circuit():
     door = Door()
     gameball, clock = guarded(door)
     door.refuses_with = KEYS_REFUSED
@@ -144,7 +144,7 @@ def test_probe_that_is_refused_for_what_it_asks_shows_that_the_keys_are_right():
             gameball.job_status(Dialect.GUIDE, 1)
 
 
-def test_probe_without_an_answer_shows_nothing():
+def test_probe_without_an_answer_changes_nothing():
     door = Door()
     gameball, clock = guarded(door)
     door.refuses_with = KEYS_REFUSED
@@ -156,7 +156,7 @@ def test_probe_without_an_answer_shows_nothing():
     attempt(gameball)
 
 
-def test_manual_transaction_is_never_put_off():
+def test_manual_transaction_is_never_blocked():
     door = Door()
     gameball, _ = guarded(door)
     door.refuses_with = KEYS_REFUSED

@@ -36,23 +36,23 @@ def logged(keys: Credentials) -> str:
     "text_of",
     [str, repr, format, ascii, pprint.pformat, "{0} {0!r} {0!s:>9}".format, lambda keys: f"{[keys]} {keys}"],
 )
-def test_no_text_shows_them(text_of: Callable[[Credentials], str]):
+def test_credentials_have_no_text_that_shows_them(text_of: Callable[[Credentials], str]):
     assert not any(key in text_of(KEYS) for key in HIDDEN)
 
 
-def test_no_line_of_a_log_shows_them():
+def test_credentials_are_not_logged():
     lines = logged(KEYS)
     assert lines.count("Credentials()") >= 7
     assert not any(key in lines for key in HIDDEN)
 
 
 @pytest.mark.parametrize("take_apart", [json.dumps, exact_json.write, list, dict, vars, "{0[0]}".format])
-def test_they_are_not_taken_apart(take_apart: Callable[[Any], object]):
+def test_credentials_are_not_expanded_as_a_tuple(take_apart: Callable[[Any], object]):
     with pytest.raises(TypeError):
         take_apart(KEYS)
 
 
-def test_equal_keys_are_the_same_two():
+def test_credentials_are_equal_by_their_keys():
     assert Credentials(*HIDDEN) == KEYS
     others: list[object] = [
         Credentials(HIDDEN[0], "other"),

@@ -60,7 +60,7 @@ _callers = st.lists(
 @pytest.mark.parametrize("in_memory", [False, True])
 @settings(max_examples=25)
 @given(callers=_callers, limit=st.sampled_from([3, 60, LIMIT, 900]), seed=st.integers(0, 1000))
-def test_no_window_wherever_it_starts_holds_more_than_the_limit(
+def test_rate_limiter_keeps_every_window_within_the_limit(
     in_memory: bool, callers: list[tuple[Priority, float, float, float, float]], limit: int, seed: int
 ):
     crowd = Crowd(seed, limit, in_memory=in_memory)
@@ -75,7 +75,7 @@ def test_no_window_wherever_it_starts_holds_more_than_the_limit(
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_crowd_that_comes_at_one_moment_after_a_rest_gets_one_place_each(seed: int):
+def test_rate_limiter_gives_simultaneous_callers_one_slot_each(seed: int):
     crowd = Crowd(seed, LIMIT)
     for starts_s in (0.0, 20.0, 40.0):
         for _ in range(12):
@@ -88,7 +88,7 @@ def test_a_crowd_that_comes_at_one_moment_after_a_rest_gets_one_place_each(seed:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_calls_are_made_at_their_places_or_the_moment_that_the_table_took_to_answer_later(seed: int):
+def test_calls_are_made_at_their_slots_or_when_the_table_has_answered(seed: int):
     crowd = Crowd(seed, LIMIT)
     batches(crowd, 4, WORKERS)
     crowd.run(60)
@@ -100,9 +100,7 @@ def test_calls_are_made_at_their_places_or_the_moment_that_the_table_took_to_ans
 
 @pytest.mark.parametrize("skew_s", [0.05, 0.3, 0.4])
 @pytest.mark.parametrize("seed", range(5))
-def test_clocks_that_differ_by_some_hundred_milliseconds_stay_within_gameballs_limits(
-    skew_s: float, seed: int
-):
+def test_rate_limiter_stays_within_the_limits_with_clock_skew(skew_s: float, seed: int):
     crowd = Crowd(seed, LIMIT)
     for number in range(40):
         crowd.join(f"{number}", Priority.BULK, skew_s=crowd.rng.uniform(-skew_s, skew_s))
@@ -113,7 +111,7 @@ def test_clocks_that_differ_by_some_hundred_milliseconds_stay_within_gameballs_l
     assert most_within(sent_s, 1) <= A_SECOND
 
 
-def test_a_caller_whose_clock_is_late_gets_its_share_all_the_same():
+def test_rate_limiter_gives_a_caller_with_a_late_clock_its_share():
     crowd = Crowd(1, LIMIT)
     late = [crowd.join("late", Priority.BULK, skew_s=-0.5) for _ in range(20)]
     right = [crowd.join("right", Priority.BULK) for _ in range(20)]
@@ -125,14 +123,14 @@ def test_a_caller_whose_clock_is_late_gets_its_share_all_the_same():
 
 
 @pytest.mark.parametrize(("number", "call_s"), [(1, 0.6), (4, 0.1), (4, 1.5), (20, 0.3)])
-def test_while_there_is_work_the_budget_is_used(number: int, call_s: float):
+def test_rate_limiter_leaves_no_slot_unused_under_load(number: int, call_s: float):
     crowd = Crowd(7, LIMIT)
     batches(crowd, number, WORKERS, call_s=call_s)
     crowd.run(120)
     assert share_used(crowd.sent_s(), LIMIT, 5, 120) >= 0.98
 
 
-def test_after_a_rest_of_all_the_budget_is_used_at_once():
+def test_rate_limiter_leaves_no_slot_unused_after_a_pause():
     crowd = Crowd(7, LIMIT)
     batches(crowd, 2, WORKERS, starts_s=100)
     crowd.run(110)
@@ -143,7 +141,7 @@ def test_after_a_rest_of_all_the_budget_is_used_at_once():
 
 
 @pytest.mark.parametrize("number", [2, 4, 12])
-def test_batches_of_the_same_kind_get_the_same_share(number: int):
+def test_rate_limiter_shares_slots_equally_among_batches(number: int):
     crowd = Crowd(3, LIMIT)
     teams = batches(crowd, number, WORKERS)
     crowd.run(240)
@@ -151,7 +149,7 @@ def test_batches_of_the_same_kind_get_the_same_share(number: int):
     assert min(counts) > 0.75 * mean(counts)
 
 
-def test_a_batch_that_comes_late_gets_its_share_at_once():
+def test_rate_limiter_gives_a_late_batch_its_share_at_once():
     crowd = Crowd(3, LIMIT)
     batches(crowd, 3, WORKERS)
     [late] = batches(crowd, 1, WORKERS, starts_s=60)
@@ -159,7 +157,7 @@ def test_a_batch_that_comes_late_gets_its_share_at_once():
     assert len(crowd.sent_s(late)) > 0.75 * 60 / GAP_S / 4
 
 
-def test_a_poll_of_a_small_batch_does_not_wait_for_large_ones_to_end():
+def test_rate_limiter_lets_a_poll_of_a_small_batch_through():
     crowd = Crowd(3, LIMIT)
     batches(crowd, 4, WORKERS)
     poll = crowd.join("poll", Priority.BULK, rest_s=10)
@@ -170,7 +168,7 @@ def test_a_poll_of_a_small_batch_does_not_wait_for_large_ones_to_end():
 
 
 @pytest.mark.parametrize("number", [4, 20])
-def test_a_prompt_call_never_waits_behind_more_than_the_bulk_calls_look_ahead(number: int):
+def test_prompt_call_waits_no_longer_than_bulk_calls_may_be_ahead(number: int):
     crowd = Crowd(3, LIMIT)
     batches(crowd, number, WORKERS)
     prompt = crowd.join("person", Priority.PROMPT, rest_s=3.1, starts_s=5)
@@ -179,7 +177,7 @@ def test_a_prompt_call_never_waits_behind_more_than_the_bulk_calls_look_ahead(nu
     assert max(prompt.waited_s) <= AHEAD_S[Priority.BULK] + GAP_S + 0.05
 
 
-def test_a_few_prompt_callers_do_not_starve_the_bulk_calls():
+def test_prompt_calls_do_not_starve_bulk_calls():
     crowd = Crowd(3, LIMIT)
     [team] = batches(crowd, 1, WORKERS)
     for _ in range(WORKERS):
@@ -192,14 +190,14 @@ def test_a_few_prompt_callers_do_not_starve_the_bulk_calls():
 
 
 @pytest.mark.parametrize(("number", "most"), [(1, 1.05), (2, 1.05), (4, 2.5), (10, 6.0), (20, 13.0)])
-def test_the_table_is_asked_a_bounded_number_of_times_for_each_call(number: int, most: float):
+def test_rate_limiter_needs_a_bounded_number_of_writes_a_call(number: int, most: float):
     crowd = Crowd(5, LIMIT)
     batches(crowd, number, WORKERS)
     crowd.run(120)
     assert crowd.asks_per_grant() <= most
 
 
-def test_nobody_asks_again_within_a_second_and_a_half():
+def test_rate_limiter_callers_wait_before_they_try_again():
     crowd = Crowd(5, LIMIT)
     batches(crowd, 20, WORKERS)
     crowd.run(60)
@@ -208,21 +206,21 @@ def test_nobody_asks_again_within_a_second_and_a_half():
 
 
 @pytest.mark.parametrize("rest_s", [0.2, 5.0, 60.0])
-def test_a_prompt_call_after_a_rest_costs_one_write(rest_s: float):
+def test_prompt_call_after_a_pause_costs_one_write(rest_s: float):
     crowd = Crowd(5, LIMIT)
     person = crowd.join("person", Priority.PROMPT, rest_s=rest_s)
     crowd.run(600)
     assert crowd.table.writes == len(person.sent_s)
 
 
-def test_prompt_callers_who_meet_cost_two_writes_at_most():
+def test_simultaneous_prompt_calls_cost_two_writes_at_most():
     crowd = Crowd(5, LIMIT)
     people = [crowd.join("person", Priority.PROMPT, rest_s=2.0) for _ in range(20)]
     crowd.run(120)
     assert crowd.table.writes <= 2 * len(crowd.sent_s(people))
 
 
-def test_callers_that_are_sent_away_for_no_time_fail_the_run_and_do_not_hang_it():
+def test_crowd_fails_where_callers_are_sent_away_without_a_wait():
     crowd = Crowd(5, LIMIT)
     caller = crowd.join("hot", Priority.BULK)
     caller.rate_limiter.take_slot = lambda *_: (False, 0.0)  # type: ignore[method-assign]

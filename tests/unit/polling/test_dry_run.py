@@ -21,7 +21,7 @@ def foretold(gameball: MemoryGameball, text: str) -> tuple[list[str], dict[str, 
     return [row["message"] for row in rows], json.loads(world.result(ended, "summary.json"))["prediction"]
 
 
-def test_overdrafts_and_unknown_customers_are_foretold():
+def test_dry_run_predicts_overdrafts_and_unknown_customers():
     gameball = MemoryGameball()
     gameball.unknown_customers = {"nobody"}
     messages, counts = foretold(gameball, "a,-100\nb,-100.5\nnobody,1\n")
@@ -33,12 +33,12 @@ def test_overdrafts_and_unknown_customers_are_foretold():
     assert counts == {"wouldApply": 1, "wouldOverdraw": 1, "unknownCustomer": 1, "notPredicted": 0}
 
 
-def test_balance_is_carried_through_a_customers_rows():
+def test_dry_run_carries_the_balance_through_the_rows_of_a_customer():
     messages, _ = foretold(MemoryGameball(), "a,-60\na,-60\na,50\na,-90\n")
     assert [message.split(":")[0] for message in messages] == ["dry run", "would fail", "dry run", "dry run"]
 
 
-def test_what_could_not_be_looked_up_is_said():
+def test_dry_run_says_which_balances_could_not_be_looked_up():
     gameball = MemoryGameball()
     gameball.inquiry_error = GameballUnavailable("no route")
     messages, counts = foretold(gameball, "a,-60\n")
@@ -46,7 +46,7 @@ def test_what_could_not_be_looked_up_is_said():
     assert counts["notPredicted"] == 1
 
 
-def test_balances_are_asked_for_once_a_chunk_within_the_budget():
+def test_dry_run_inquires_once_a_chunk_within_the_rate_limit():
     gameball = MemoryGameball()
     world = World(gameball)
     rows = "".join(f"c{number},1\n" for number in range(1500))

@@ -28,7 +28,7 @@ A, F, D = Outcome.APPLIED, Outcome.FAILED, Outcome.IN_DOUBT
         (OPENAPI, {"status": None}, "", False),
     ],
 )
-def test_state(dialect: Dialect, answer: dict[str, Any], state: str, ended: bool):
+def test_read_status_reads_the_state(dialect: Dialect, answer: dict[str, Any], state: str, ended: bool):
     job = read_status(dialect, answer)
     assert (job.state, job.has_ended) == (state, ended)
 
@@ -52,7 +52,9 @@ def test_state(dialect: Dialect, answer: dict[str, Any], state: str, ended: bool
         (OPENAPI, {"processedItems": 5, "failedItems": 0, "status": "completed"}, {}),
     ],
 )  # fmt: skip
-def test_rows(dialect: Dialect, answer: dict[str, Any], rows: dict[str, tuple[Outcome, str]]):
+def test_read_status_reads_listed_rows(
+    dialect: Dialect, answer: dict[str, Any], rows: dict[str, tuple[Outcome, str]]
+):
     found = read_status(dialect, {"status": "completed", **answer}).rows
     assert {customer: (row.outcome, row.message) for customer, row in found.items()} == rows
 

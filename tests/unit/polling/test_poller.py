@@ -31,7 +31,7 @@ def test_completed_job_without_lists_proves_nothing():
     assert world.run(world.drop(THREE)).counts.in_doubt == 3
 
 
-def test_dialect_is_found_out_and_kept():
+def test_dialect_is_detected_and_recorded():
     gameball = MemoryGameball()
     gameball.dialect = Dialect.OPENAPI
     world = World(gameball)
@@ -39,7 +39,7 @@ def test_dialect_is_found_out_and_kept():
     assert (ended.status, ended.dialect) == (BatchStatus.COMPLETED, "openapi")
 
 
-def test_garbled_answer_says_nothing_of_the_dialect():
+def test_dialect_is_not_detected_by_an_answer_without_a_state():
     gameball = MemoryGameball()
     gameball.dialect = Dialect.OPENAPI
     world = World(gameball)
@@ -52,14 +52,14 @@ def test_garbled_answer_says_nothing_of_the_dialect():
     assert (ended.status, ended.dialect) == (BatchStatus.COMPLETED, "openapi")
 
 
-def test_set_dialect_is_the_only_one_asked():
+def test_dialect_of_the_settings_is_the_only_one_tried():
     gameball = MemoryGameball()
     gameball.dialect = Dialect.OPENAPI
     world = World(gameball, dialect=Dialect.OPENAPI)
     assert world.run(world.drop(THREE)).status is BatchStatus.COMPLETED
 
 
-def test_job_in_a_state_that_nobody_documented_ends_at_the_deadline():
+def test_job_in_an_undocumented_state_ends_at_the_deadline():
     gameball = MemoryGameball()
     gameball.job_state = "archived"
     world = World(gameball)
@@ -70,7 +70,7 @@ def test_job_in_a_state_that_nobody_documented_ends_at_the_deadline():
     assert (ended.status, ended.counts.in_doubt) == (BatchStatus.NEEDS_ATTENTION, 3)
 
 
-def test_batch_ends_at_its_deadline_also_when_asking_for_its_jobs_kills_the_function():
+def test_batch_ends_at_its_deadline_even_where_polling_kills_the_function():
     gameball = MemoryGameball()
     world = World(gameball)
     batch = world.drop(THREE)
@@ -100,7 +100,7 @@ def test_job_that_has_ended_by_the_deadline_is_settled_by_the_poll_that_comes_th
     assert ended.counts.applied == 3
 
 
-def test_poll_that_brings_no_answer_is_made_again():
+def test_poll_without_an_answer_is_repeated():
     gameball = MemoryGameball()
     gameball.poll_error = OutcomeUnknown("Gameball answered 503")
     world = World(gameball)
@@ -111,7 +111,7 @@ def test_poll_that_brings_no_answer_is_made_again():
     assert world.run(batch).status is BatchStatus.COMPLETED
 
 
-def test_refused_keys_pause_and_right_ones_resume():
+def test_batch_is_paused_by_refused_keys_and_resumed_by_accepted_ones():
     gameball = MemoryGameball()
     gameball.poll_error = GameballUnauthorized("Gameball answered 401")
     world = World(gameball)
