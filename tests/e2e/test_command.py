@@ -23,17 +23,23 @@ Done = subprocess.CompletedProcess[str]
 
 
 class Terminal:
-    """Runs the command in a folder of its own, with the environment that `make up` tells people to set."""
+    """Runs the command in a folder of its own, with the environment that `make up` tells people to set.
 
-    def __init__(self, stack: LocalStack, folder: Path) -> None:
+    Args:
+        keys: the access key and the secret key of who types; the root account's by default.
+    """
+
+    def __init__(
+        self, stack: LocalStack, folder: Path, keys: tuple[str, str] = (ACCESS_KEY, SECRET_KEY)
+    ) -> None:
         self.folder = folder
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "AWS_ENDPOINT_URL": stack.aws.endpoint,
             "AWS_DEFAULT_REGION": stack.aws.region,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_ACCESS_KEY_ID": keys[0],
+            "AWS_SECRET_ACCESS_KEY": keys[1],
             "AWS_CA_BUNDLE": str(stack.aws.ca_bundle),
             "AWS_EC2_METADATA_DISABLED": "true",
         }

@@ -18,6 +18,8 @@ HOLDERS = {
 
 STAR_ACTIONS = {("BucketPolicy", "s3:*"): "the statement denies"}
 XRAY = 'X-Ray has no resources to name (Service Authorization Reference, "AWS X-Ray")'
+METRICS = 'metrics have no resources to name (Service Authorization Reference, "Amazon CloudWatch")'
+LIST = "a list is asked for as a whole"
 STAR_RESOURCES = {
     ("TracePolicy", "xray:PutTraceSegments"): XRAY,
     ("TracePolicy", "xray:PutTelemetryRecords"): XRAY,
@@ -26,6 +28,16 @@ STAR_RESOURCES = {
     ("PollBatchRole", "xray:GetSamplingRules"): XRAY,
     ("PollBatchRole", "xray:GetSamplingTargets"): XRAY,
     ("ReadOnlyPolicy", "logs:GetQueryResults"): "an answer has no resource; only the asker knows its id",
+    ("ReadOnlyPolicy", "logs:DescribeLogGroups"): LIST,
+    ("ReadOnlyPolicy", "cloudwatch:DescribeAlarms"): LIST,
+    ("ReadOnlyPolicy", "cloudwatch:ListDashboards"): LIST,
+    ("ReadOnlyPolicy", "cloudwatch:GetMetricData"): METRICS,
+    ("ReadOnlyPolicy", "cloudwatch:GetMetricStatistics"): METRICS,
+    ("ReadOnlyPolicy", "cloudwatch:ListMetrics"): METRICS,
+    ("ReadOnlyPolicy", "xray:BatchGetTraces"): XRAY,
+    ("ReadOnlyPolicy", "xray:GetServiceGraph"): XRAY,
+    ("ReadOnlyPolicy", "xray:GetTraceGraph"): XRAY,
+    ("ReadOnlyPolicy", "xray:GetTraceSummaries"): XRAY,
 }
 """(role or policy, action) that has to be allowed on ``*``, and why."""
 
@@ -115,7 +127,9 @@ def test_every_other_resource_is_one_of_ours(name: str):
     """Each one begins with a resource of this template; a pattern may only follow it."""
     for _, resource in grants(name):
         if isinstance(resource, dict) and "Fn::Sub" in resource:
-            own = r"\$\{(Bucket|Table)\.Arn\}/|:\$\{(PollBatch\.Name|Api)\}[:/]|[:/]+\$\{AWS::StackName\}/"
+            own = (
+                r"\$\{(Bucket|Table)\.Arn\}/|:\$\{(PollBatch\.Name|Api)\}[:/]|[:/]+\$\{AWS::StackName\}(/|$)"
+            )
             assert re.search(own, resource["Fn::Sub"])
         else:
             assert resource == "*" or set(resource) <= {"Ref", "Fn::GetAtt"}
