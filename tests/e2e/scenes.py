@@ -1,8 +1,8 @@
 """Short scenes, each of which plays one path of one function on the deployed stack.
 
-A scene first sets up what it needs, and hands back its act: one direct call of the function, which says what
-went wrong, or nothing. Meanwhile the state machine, the inbox rule and the schedules stand still, so that
-nobody but the scene moves a batch.
+A scene sets up what it needs and returns its act: one direct call of the function, which returns what went
+wrong, or an empty text. Meanwhile the state machine, the inbox rule and the schedules are switched off, so
+that only the scene changes a batch.
 """
 
 import json
@@ -33,7 +33,7 @@ CUSTOMERS = 1_110
 """Enough for two canaries of 100, and a larger chunk of the same wave."""
 
 HELD_ABOVE_ROWS = 3
-"""More rows wait for approval: set for the time of the scenes."""
+"""Batches of more rows await approval while the scenes run."""
 
 _LOST = {"kind": "reset_after", "method": "POST", "path": "batch/balance-adjustment"}
 _BUSY = {
@@ -49,7 +49,7 @@ MORE_THAN_A_PART = 9 << 20
 """Bytes, of which the first part of a multipart upload takes eight mebibytes."""
 
 _FAR = timedelta(hours=1)
-"""After this time the sweep no longer waits for the event of an object that was dropped."""
+"""After this time the sweep no longer waits for the event of an object."""
 
 
 class Scenes:
@@ -71,7 +71,7 @@ class Scenes:
             "SubmitMore": (self.submit_more, self.submit_more_and_collect),
             "WriteReport": (self.write_report, self.write_report_of_dry_run),
             "Notify": (self.notify,),
-            "ManualTransaction": (self.add_one, self.refuse_one, self.ask_for_one, self.ask_in_vain),
+            "ManualTransaction": (self.add_one, self.refuse_one, self.request_one, self.request_in_vain),
             "AcceptBatch": (self.accept, self.accept_and_hold),
             "BatchApi": (
                 self.list_batches, self.show, self.approve, self.approve_recurring, self.approve_accepted,
@@ -80,11 +80,11 @@ class Scenes:
             "Sweep": (self.sweep_stalled, self.sweep_doubt, self.sweep_missed),
         }  # fmt: skip
 
-    # --- what stands still meanwhile ----------------------------------------------------------------------
+    # --- what is switched off meanwhile -------------------------------------------------------------------
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:
-        """Keep everybody else from moving batches, and hold the larger ones, as long as the block lasts."""
+        """Switch off all else that changes batches, and let larger ones await approval, within the block."""
         machine = self._stack.outputs["StateMachineArn"]
         machines, events = self._aws.stepfunctions, self._aws.events
         definition = machines.describe_state_machine(stateMachineArn=machine)["definition"]
@@ -105,10 +105,10 @@ class Scenes:
             machines.update_state_machine(stateMachineArn=machine, definition=definition)
 
     def restart(self, function: str, variables: Mapping[str, str] | None = None) -> None:
-        """Make a function start cold at its next call, with other variables where some are given."""
+        """Make the next call of a function a cold start, with other environment variables if given."""
         self._aws.functions.update_function_configuration(
             FunctionName=self._name(function),
-            Description=f"started anew {uuid.uuid4()}",
+            Description=f"restarted {uuid.uuid4()}",
             Environment={"Variables": dict(variables or self._variables(function))},
         )
 
@@ -129,7 +129,7 @@ class Scenes:
         return lambda: self._take(_created(self._bucket, key, version))
 
     def drop_of_repeats(self) -> Act:
-        """Its chunks are cut anew, from those that were kept."""
+        """Customers appear twice, so that the chunks of a second wave are built from saved parts."""
         key, _ = self._put("inbox/", times=2)
         return lambda: self._take(_created(self._bucket, key))
 
@@ -145,12 +145,12 @@ class Scenes:
         return lambda: self._take(_tick(datetime.now(UTC)))
 
     def tick_of_old_encoding(self) -> Act:
-        """It is read once more, and the same version of it."""
+        """The file is not UTF-8, so that the same version is read a second time."""
         self._put("recurring/", encoding="cp1252")
         return lambda: self._take(_tick(datetime.now(UTC)))
 
     def late_tick(self) -> Act:
-        """It came too late to be acted on: people are told, which needs the topic."""
+        """The tick is too late: people are notified, which needs the topic."""
         late = datetime.now(UTC) - timedelta(hours=7)
         return lambda: self._take(_tick(late))
 
@@ -161,17 +161,17 @@ class Scenes:
         return lambda: self._step("PollJobs", batch_id)
 
     def poll_dry_run(self) -> Act:
-        """What was inquired so far is not there at the first look, which S3 has to be allowed to say."""
+        """At first there is no object with inquiries, which needs s3:ListBucket to be answered with 404."""
         batch_id = self._submitted(metadata={"dry-run": "true"})
         return lambda: self._step("PollJobs", batch_id)
 
     def submit_more(self) -> Act:
-        """The canary is through, and the rest may be sent."""
+        """The canary has settled, and the other rows may be sent."""
         batch_id = self._past_canary(rows=100 + ROWS_AFTER_CANARY)
         return lambda: self._step("SubmitMore", batch_id)
 
     def submit_more_and_collect(self) -> Act:
-        """Gameball was busy for one of two chunks; when that one is sent, the other's job is asked for."""
+        """Gameball was busy for one of two chunks: when that one is sent, the job of the other is polled."""
         batch_id = self._past_canary(rows=CUSTOMERS)
         self._stack.standin.add_fault(_BUSY)
         self._must(self._step("SubmitMore", batch_id))
@@ -182,7 +182,7 @@ class Scenes:
         return lambda: self._step("WriteReport", batch_id)
 
     def write_report_of_dry_run(self) -> Act:
-        """Balances that were never looked up are not there, which S3 has to be allowed to say."""
+        """There is no object with balances, which needs s3:ListBucket to be answered with 404."""
         batch_id = self._submitted(metadata={"dry-run": "true"})
         return lambda: self._step("WriteReport", batch_id)
 
@@ -196,15 +196,15 @@ class Scenes:
         return lambda: self._manual(_one(), 200)
 
     def refuse_one(self) -> Act:
-        """An attempt that surely failed is forgotten, so that it may be made again."""
+        """Gameball refuses it, so that its item in the ledger is deleted."""
         return lambda: self._manual(_one(customerId="nobody"), 404)
 
-    def ask_for_one(self) -> Act:
-        return lambda: self._ask(_one(), "manual transaction settled")
+    def request_one(self) -> Act:
+        return lambda: self._consume(_one(), "manual transaction settled")
 
-    def ask_in_vain(self) -> Act:
-        """What fails for good is kept, and told."""
-        return lambda: self._ask(_one(customerId="nobody"), "manual transaction not added")
+    def request_in_vain(self) -> Act:
+        """A request that fails for good is put into the failure queue, and an event says so."""
+        return lambda: self._consume(_one(customerId="nobody"), "manual transaction not added")
 
     # --- the API ------------------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ class Scenes:
         return lambda: self._api("GET", "/batches")
 
     def show(self) -> Act:
-        """The links to the results are good for as much as the role that signs them."""
+        """The links to the results work only if the role that signs them may read the results."""
         batch_id = self._reported()
         return lambda: self._follow_links(batch_id)
 
@@ -240,7 +240,7 @@ class Scenes:
         return lambda: self._api("POST", f"/batches/{batch_id}/approve")
 
     def approve_removed(self) -> Act:
-        """That a file is gone is a refusal in words, which S3 has to be allowed to say."""
+        """A removed file is answered with 409, which needs s3:ListBucket to tell it from a refused access."""
         batch_id = self._submitted(rows=HELD_ABOVE_ROWS + 1)
         self._clear("inbox/")
         return lambda: self._api("POST", f"/batches/{batch_id}/approve", expected=409)
@@ -262,14 +262,14 @@ class Scenes:
     # --- the sweep ----------------------------------------------------------------------------------------
 
     def sweep_stalled(self) -> Act:
-        """The run of a batch has ended before the batch has."""
+        """The execution of a batch has ended before the batch has."""
         self._forget()
         batch_id = self._submitted()
         wait_for(lambda: not self._is_running(batch_id), _WITHIN_S, "the end of the run")
         return lambda: self._sweep("resumed", batch_id)
 
     def sweep_doubt(self) -> Act:
-        """What was lost on the way stands in the customers' lists."""
+        """The answer was lost, and the customers' lists show the transactions."""
         self._forget()
         batch_id = self._doubtful()
         self._must(self._step("Notify", batch_id))
@@ -287,11 +287,11 @@ class Scenes:
     # --- an upload that breaks off ------------------------------------------------------------------------
 
     def break_upload_off(self, function: str, prefix: str) -> str:
-        """Fail in the middle of a large file, in the function's role; what stays behind, or was refused.
+        """Fail in the middle of a large file, in the function's role; return what was left or refused.
 
         The function's own files come to that size with some 100,000 rows, which would take minutes here.
         """
-        with self._being(function):
+        with self._running_as(function):
             # A session of its own: the default one keeps the credentials of the role before.
             files = BucketFiles(boto3.Session().client("s3"), self._bucket)
             try:
@@ -320,7 +320,7 @@ class Scenes:
         answer, troubles = self._call("ManualTransaction", event, {"manual transaction not added"})
         return troubles or ("" if answer["statusCode"] == expected else _told(answer))
 
-    def _ask(self, body: Mapping[str, Any], expected: str) -> str:
+    def _consume(self, body: Mapping[str, Any], expected: str) -> str:
         event = {
             "source": "shop",
             "account": "1",
@@ -361,7 +361,7 @@ class Scenes:
         return troubles or ("" if batch_id in answer[what] else f"answered {answer}")
 
     def _sweep_later(self, key: str) -> str:
-        with self._being("Sweep") as app:
+        with self._running_as("Sweep") as app:
             try:
                 done = app.sweeper.sweep(app.clock.now() + timedelta(minutes=5))
             except Exception as error:
@@ -374,7 +374,7 @@ class Scenes:
         return ""
 
     def _submit_later(self, batch_id: str) -> str:
-        with self._being("SubmitMore") as app:
+        with self._running_as("SubmitMore") as app:
             try:
                 app.sender.submit(batch_id, app.clock.now() + timedelta(minutes=1))
             except Exception as error:
@@ -382,8 +382,8 @@ class Scenes:
         return ""
 
     @contextmanager
-    def _being(self, function: str) -> Iterator[Application]:
-        """Be a function in this very process: its variables, its role, at a later time."""
+    def _running_as(self, function: str) -> Iterator[Application]:
+        """Run a function in this process: with its variables and its role, an hour later."""
         role = self._stack.physical_id(f"{function}Role")
         arn = self._aws.iam.get_role(RoleName=role)["Role"]["Arn"]
         taken = self._aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="later")["Credentials"]
@@ -403,7 +403,7 @@ class Scenes:
         finally:
             os.environ.clear()
             os.environ.update(before)
-            self._forget_records("slots#")  # its next place is an hour away
+            self._forget_records("slots#")  # its next slot is an hour away
 
     # --- set-up -------------------------------------------------------------------------------------------
 
@@ -451,7 +451,7 @@ class Scenes:
         encoding: str = "utf-8",
         **options: Any,
     ) -> tuple[str, str]:
-        """Drop a file whose content was never dropped before; its key and version."""
+        """Put a file whose content is new; returns its key and version."""
         key = f"{prefix}{uuid.uuid4().hex}.csv"
         lines = [f"{name},{self._fresh()},Café" for _ in range(times) for name in _customers(rows)]
         body = "\n".join(["customerId,amount,reason", *lines, ""]).encode(encoding)
@@ -505,14 +505,14 @@ class Scenes:
 
     def _must(self, failed: str) -> None:
         if failed:
-            raise AssertionError(f"the scene can't be set up: {failed}")
+            raise AssertionError(f"the scene could not be set up: {failed}")
 
     # --- calls --------------------------------------------------------------------------------------------
 
     def _call(
         self, function: str, event: Mapping[str, Any], normal: frozenset[str] | set[str] = frozenset()
     ) -> tuple[Any, str]:
-        """Call a function; its answer, and what went wrong: an error, or a warning that is not normal."""
+        """Call a function; returns its answer and what went wrong: an error, or an unexpected warning."""
         self._called_at_ms = int(time.time() * 1000)
         done: Any = self._aws.functions.invoke(
             FunctionName=self._name(function), Payload=json.dumps(event, default=str).encode()
@@ -526,7 +526,7 @@ class Scenes:
         return answer, "\n".join(told)
 
     def _lines(self, function: str, since_ms: int) -> str:
-        """What a function has logged in its last call."""
+        """Read what a function has logged in its last call."""
         group = self._stack.physical_id(f"{function}Logs")
 
         def look() -> str:
@@ -547,7 +547,7 @@ class Scenes:
 
 
 class _BrokenOff(Exception):
-    """Something went wrong between two parts of a file."""
+    """Raised between two parts of a file."""
 
 
 class LaterClock:
@@ -601,13 +601,13 @@ def _told(answer: object) -> str:
 
 
 def _all_of(error: Exception) -> str:
-    """An error with all that it is made of."""
+    """Describe an error, and those in its group."""
     inner: tuple[Exception, ...] = error.exceptions if isinstance(error, ExceptionGroup) else ()
     return "; ".join([f"{type(error).__name__}: {error}", *map(_all_of, inner)])
 
 
 def open_customers(stack: LocalStack) -> None:
-    """Everybody who acts in a scene, with points enough."""
+    """Create the customers of all scenes, with enough points."""
     stack.standin.reset()
     stack.standin.change_settings({"job_delay_s": 0, "limits": False})
     everybody = {"prefix": "c", "count": CUSTOMERS, "width": 3, "balance": 1_000_000}

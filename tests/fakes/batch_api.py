@@ -1,4 +1,4 @@
-"""The bundle's API as the command meets it: real HTTP on loopback, with answers of the test's choice."""
+"""The batch API for tests of the command: real HTTP on loopback, with answers that the test sets."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ Answer = tuple[int, Any]
 
 
 class FakeBatchApi:
-    """Gives the answers set for "METHOD /path" in turn, the last one again and again; 404 for the rest."""
+    """Returns the answers set for "METHOD /path" in turn and repeats the last; 404 for other calls."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/live"
@@ -27,7 +27,7 @@ class FakeBatchApi:
         """Set the answers to a call; bytes are sent as they are, anything else as JSON."""
         self._answers[call] = list(answers)
 
-    def take(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+    def handle(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         path = target.removeprefix("/live")
         self.calls.append((method, path, json.loads(body) if body else None))
         self.headers.append(headers)
@@ -53,12 +53,12 @@ def serving() -> Iterator[FakeBatchApi]:
             pass
 
         def _do(self, method: str) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            status, told = api.take(method, self.path, body, dict(self.headers.items()))
+            request = self.rfile.read(int(self.headers.get("content-length") or 0))
+            status, answer = api.handle(method, self.path, request, dict(self.headers.items()))
             self.send_response(status)
-            self.send_header("content-length", str(len(told)))
+            self.send_header("content-length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(told)
+            self.wfile.write(answer)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     api = FakeBatchApi(server.server_port)
@@ -70,7 +70,7 @@ def serving() -> Iterator[FakeBatchApi]:
 
 
 class FakeBucket:
-    """As much of S3 as a drop needs."""
+    """The calls to S3 that submitting a file needs."""
 
     def __init__(self) -> None:
         self.puts: list[dict[str, Any]] = []

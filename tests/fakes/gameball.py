@@ -1,4 +1,4 @@
-"""A Gameball in memory: a ledger, jobs that end at once, and answers of the test's choice."""
+"""A Gameball in memory: a ledger, jobs that end at once, and answers that the test sets."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,10 +14,10 @@ Applied = tuple[int, str, Decimal]
 
 
 class MemoryGameball:
-    """Applies every row of every request that it takes; ``script`` says what else happens.
+    """Applies every row of every request that it accepts; ``script`` says what else happens.
 
-    ``script`` holds, for the next requests of adjustments in turn, None (take it), an error (raise it and
-    apply nothing), or (error,) (apply it and raise the error all the same: the answer was lost).
+    ``script`` holds, for the next requests of adjustments in turn, None (accept it), an error (raise it and
+    apply nothing), or (error,) (apply it and raise the error: the answer was lost).
     """
 
     def __init__(self, script: list[GameballError | tuple[GameballError] | None] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What API Gateway makes of a call before a function gets it: the event of a REST API's proxy integration."""
+"""The events that API Gateway passes to a function: proxy integration of a REST API."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +46,7 @@ def proxy_event(
 
 
 def headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
-    """The headers that the gateway makes of a function's answer, by their names in small letters."""
+    """The headers of a function's answer, by lower-case name."""
     return {name.lower(): ", ".join(values) for name, values in answer["multiValueHeaders"].items()}
 
 

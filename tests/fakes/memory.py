@@ -21,7 +21,7 @@ START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 class ManualClock:
-    """Time that passes only when somebody sleeps, or a test says so."""
+    """A clock that advances only when code sleeps or a test moves it."""
 
     def __init__(self, now: datetime = START) -> None:
         self._now = now
@@ -34,7 +34,7 @@ class ManualClock:
 
 
 class CountingIds:
-    """Names that count, and no chance at all."""
+    """Ids that are counted, and jitter without chance."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -177,7 +177,7 @@ class MemoryFiles:
         """Keys of objects that can't be read, with the reason."""
 
     def drop(self, key: str, body: bytes, metadata: Mapping[str, str] | None = None) -> StoredObject:
-        """Put an object there as a person would, metadata and all."""
+        """Put an object with metadata, as a person would."""
         return self._keep(key, body, metadata or {}, self._clock.now())
 
     def _keep(self, key: str, body: bytes, metadata: Mapping[str, str], now: datetime) -> StoredObject:
@@ -278,7 +278,7 @@ class _Out:
 
 
 class GrantingRateLimiter:
-    """A rate limiter that grants every slot at once; it counts who asked."""
+    """A rate limiter that grants every slot at once, and records what was requested."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Resource, Priority]] = []
@@ -302,7 +302,7 @@ class FailingRateLimiter(GrantingRateLimiter):
 
 
 class MemoryRateLimiter:
-    """The rate limiter as it is: slots in time, a gap apart. Callers share ``taken``, the next free slots."""
+    """A rate limiter with slots a gap apart. Callers share ``taken``, the next free slot of each resource."""
 
     def __init__(self, taken: dict[Resource, int], clock: Clock, ids: Ids, requests_per_30_s: int) -> None:
         self._taken = taken
@@ -344,7 +344,7 @@ class MemoryCircuitBreaker:
 
 
 class MemoryExecutions:
-    """Starts of the state machine, on a list."""
+    """Executions of the state machine, in a list."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, str]] = []
@@ -360,7 +360,7 @@ class MemoryExecutions:
 
 
 class MemoryCredentials:
-    """A secret that a test may change, or take away (None); it counts how often it was read."""
+    """A secret that a test may change or remove (None), and that counts how often it was read."""
 
     def __init__(self, text: str | None) -> None:
         self.text = text
@@ -380,7 +380,7 @@ class MemoryCredentials:
 
 
 class MemoryNotifications:
-    """Mails and events, on lists."""
+    """E-mails and events, in lists."""
 
     def __init__(self) -> None:
         self.mails: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""The application on in-memory ports, with one Gameball of the test's choice: a batch from drop to report."""
+"""The application on in-memory ports, with a Gameball that the test passes in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "MASK_CUSTOMER_IDS": "true",
     "RECEIVES_MAX": "3",
 }
-"""What the template would set; a test changes what it is about."""
+"""What the template would set."""
 
 
 @dataclass(kw_only=True)
@@ -68,7 +68,7 @@ class FakePorts:
 
 
 class World(Application):
-    """One bucket, one table, one state machine, and a clock that a test moves."""
+    """One bucket, one table, one state machine, and a clock that the test moves."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class World(Application):
         return self.manual_clock
 
     def drop(self, text: str | bytes, name: str = "file.csv", **metadata: str) -> Batch:
-        """Drop a CSV into the inbox and take it; ``dry_run="true"`` for object metadata ``dry-run``."""
+        """Put a CSV into the inbox and submit it; ``dry_run="true"`` for object metadata ``dry-run``."""
         key = f"inbox/{name}"
         content = text.encode() if isinstance(text, str) else text
         self.files.drop(key, content, {k.replace("_", "-"): v for k, v in metadata.items()})
