@@ -486,6 +486,10 @@ class Scenes:
         self._clear("inbox/")
         self._clear("recurring/")
 
+    def close_circuit(self) -> None:
+        """Forget that keys were refused or unreadable; else all calls would be put off for a while."""
+        self._forget_records("circuit#")
+
     def _forget_records(self, prefix: str) -> None:
         for page in self._aws.dynamodb.get_paginator("scan").paginate(TableName=self._table):
             for item in page["Items"]:

@@ -66,6 +66,7 @@ def test_without_it_something_fails(running_stack: LocalStack, scenes: Scenes, g
             scenes.restart(grant.function)  # a warm one has the keys already
         with without(running_stack, grant):
             failed = act()
+        scenes.close_circuit()
         if failed:
             # Where the words don't show that it was the permission, the same scene has to go well with it.
             assert DENIED.search(failed) or scene()() == ""

@@ -52,7 +52,7 @@ def test_the_runbooks_query_finds_a_batchs_whole_story(
 ) -> None:
     batches.drop("inbox/story.csv", b"customerId,amount,reason\nplayer-01,5,x\nplayer-02,6,x\n")
     batch_id = batches.wait_until_ended(batches.wait_for_first("inbox/story.csv"))["batchId"]
-    milestones = ["batch planned", "chunk submitted", "chunk settled", "batch ended", "told"]
+    milestones = ["batch planned", "chunk submitted", "chunk settled", "batch ended", "notified"]
     told: list[str] = []
 
     def is_told() -> bool:
