@@ -229,8 +229,8 @@ class Checker:
     def called(self) -> None:
         """Gameball is called: there must be a slot for it."""
         worker = self._worker()
-        worker.turns -= 1
-        if worker.turns < 0:
+        worker.slots -= 1
+        if worker.slots < 0:
             fail("calls keep to the rate limit", f"{worker.name} called Gameball without a slot")
 
     def answered(self, batch_id: str, chunk_id: str, answer: str, error: GameballError | None) -> None:

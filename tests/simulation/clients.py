@@ -1,4 +1,4 @@
-"""Programs that post bodies to the API, and post them again until they hear an answer."""
+"""Programs that post bodies to the API, and post them again until they get an answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ class Client:
         self.world.scheduler.after(GATEWAY_WAITS_S, lambda: done(False, None))
 
     def _accept(self) -> tuple[Batch, int | None]:
-        """Do what the function does."""
+        """Call the service as the function does."""
         api_submission = self.world.services.api_submission
         if worker := self.world.scheduler.current:
             worker.posted = self.body.file
@@ -84,7 +84,7 @@ class Client:
             fail("a body is answered", f"{self.body.file.key} was posted {self.tries} times")
 
     def _heard(self, batch: Batch, job_id: int | None) -> None:
-        """An answer came: it must be true."""
+        """Check that an answer is true."""
         checker = self.world.checker
         stored = checker.batches.get(batch.batch_id)
         if stored is None or checker.file_of(stored).rows != self.body.file.rows:
@@ -96,7 +96,7 @@ class Client:
             fail("a key makes one batch", f"{self.body.key} was answered with {sorted(self.batch_ids)}")
 
     def check(self) -> None:
-        """Once all is over: the body was answered, and it is one batch."""
+        """Check at the end that the body was answered and is one batch."""
         made = [batch for batch in self.world.checker.batches.values() if self._is_mine(batch)]
         if not self.is_answered or not made:
             fail("a body is answered", f"{self.body.file.key}: {self.tries} tries, {len(made)} batches")
@@ -109,7 +109,7 @@ class Client:
         return self.world.checker.file_of(batch) is self.body.file
 
     def _check_other(self, refused: Batch) -> None:
-        """A body without a key may be refused for one that was taken: such a one there must be."""
+        """Check the refusal of a body without a key: there must be an equal body that was accepted."""
         batches = self.world.checker.batches.values()
         texts = {self.world.checker.file_of(batch).content for batch in batches if not batch.refusal}
         if self.body.file.content not in texts:

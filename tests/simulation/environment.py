@@ -1,4 +1,4 @@
-"""What AWS and people do: queue, state machines, sweeps, approvals, and all of them at the wrong moment."""
+"""What AWS and people do, at any moment: the queue, state machines, sweeps, approvals."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,7 +24,7 @@ from tests.simulation.world import AwsError, Echo, SimulatedWorld
 VISIBILITY_S = 960.0
 RECEIVES_MAX = 5
 STEP_SLACK = timedelta(hours=3)
-"""A deadline, and then: a sweep, a lease, a stretched wait, and the retries of a step."""
+"""Time after a deadline for a sweep, a lease, a longer wait, and the retries of a step."""
 
 KEEPS_JOBS_AT_S = 30.0
 """A person who stops a batch at this time lets its running jobs end."""
@@ -32,7 +32,7 @@ KEEPS_JOBS_AT_S = 30.0
 
 @dataclass
 class Execution:
-    """One run of the state machine (statemachines/poll_batch.asl.json)."""
+    """One execution of the state machine (statemachines/poll_batch.asl.json)."""
 
     name: str
     batch_id: str
@@ -50,11 +50,11 @@ class Message:
 
     take: Callable[[], Any]
     receives: int = 0
-    is_taken: bool = False
+    is_processed: bool = False
 
     def done(self, is_good: bool, result: Any) -> None:
-        """An invocation with it has ended."""
-        self.is_taken = self.is_taken or is_good
+        """Record that an invocation with it has ended."""
+        self.is_processed = self.is_processed or is_good
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Environment:
         self.services.intake.put = self._queue  # type: ignore[method-assign]
 
     def begin(self) -> None:
-        """Put everything on the calendar that does not follow from something else."""
+        """Schedule everything that does not follow from something else."""
         scenario = self.world.scenario
         for file in scenario.files:
             self.scheduler.after(file.dropped_at_s, lambda file=file: self._drop(file))  # type: ignore[misc]
@@ -105,7 +105,7 @@ class Environment:
             self.scheduler.after(scenario.person_stops_at_s, self._stop)
 
     def _begin_rare_things(self) -> None:
-        """Bodies from the API, and reversals, where the life has them."""
+        """Schedule bodies from the API, and reversals, if the life has them."""
         life, checker = self.world.life, self.world.checker
         for body in life.bodies:
             client = Client(self.world, body, self._invoke)
@@ -118,11 +118,11 @@ class Environment:
             self.reversing.begin()
 
     def _wait(self, change: int) -> None:
-        """Somebody is about to do something, so that nothing has settled yet; or has done it."""
+        """Count what is still to be done by a person, so that the run does not end before it."""
         self.messages += change
 
     def reverse_last(self) -> None:
-        """A person takes back what was applied, once all doubts are cleared that can be."""
+        """Let a person reverse batches once all doubt is cleared that can be."""
         if self.reversing:
             self.reversing.look()
 
@@ -152,20 +152,20 @@ class Environment:
             self._send(take, rng.choice((0.0, 2.0, 60.0, 4000.0)))
 
     def _queue(self, stored: StoredObject) -> None:
-        """Queue what the sweep has found."""
+        """Queue a missed object that the sweep has found."""
         self._send(
             lambda: self.services.triggers.submit_object(stored.key, stored.version_id, stored.modified_at),
             1.0,
         )
 
     def _send(self, take: Callable[[], Any], delay_s: float) -> None:
-        """Put a message on the queue: it is delivered until it is taken, five times at most."""
+        """Put a message on the queue: it is delivered until it is processed, five times at most."""
         self.messages += 1
         message = Message(take)
         self.scheduler.after(delay_s, partial(self._receive, message))
 
     def _receive(self, message: Message) -> None:
-        if message.is_taken or message.receives == RECEIVES_MAX:
+        if message.is_processed or message.receives == RECEIVES_MAX:
             self.messages -= 1
             return
         message.receives += 1
@@ -210,7 +210,7 @@ class Environment:
             )
 
     def _again(self, step: str, execution: Execution) -> None:
-        """Lambda runs an asynchronous invocation twice now and then."""
+        """Run a step a second time, as Lambda may do with asynchronous invocations."""
         self.chance.happens("step run twice")
         self._invoke(step, lambda: self._step(step, execution.batch_id), 330, _ignore)
 
@@ -261,7 +261,7 @@ class Environment:
         self.scheduler.after(delay_s, lambda: self._run(execution, attempt))
 
     def _wait_s(self, execution: Execution) -> float:
-        """At least what was asked; more and more with time, for the sake of this run's length."""
+        """How long to wait: at least what the step says, and longer with each tick to keep runs short."""
         execution.ticks += 1
         return max(execution.wait_s, min(1800.0, 2.0 * 1.7**execution.ticks))
 
@@ -289,8 +289,8 @@ class Environment:
         self.scheduler.after(self.world.scenario.sweep_every_s, self._sweep)
 
     def sweep_last(self) -> None:
-        """One more sweep a day later, in good weather, and another one where something is left to do: what
-        evidence can clear is cleared by then.
+        """Sweep a day later without faults, and once more if something is left to do: by then everything is
+        cleared that evidence can clear.
         """
         self.chance.is_over = True
         for is_first in (True, False):
@@ -304,7 +304,7 @@ class Environment:
                 pass  # both sweeps end before the next day
 
     def _check_settled(self) -> None:
-        """Whether everything has ended, so that the sweep may rest."""
+        """Find out whether everything has ended, so that no more sweeps are needed."""
         if not self.chance.is_over or self.messages:
             return
         checker = self.world.checker
@@ -312,7 +312,7 @@ class Environment:
         is_ended = all(
             batch.status.value in batch.notifications_sent
             and not batch.report_run_id
-            and (batch.status.value in FINAL or self._waits_in_vain(batch))
+            and (batch.status.value in FINAL or self._is_given_up(batch))
             and not checker.may_learn_more(batch)
             for batch in checker.batches.values()
         )
@@ -320,12 +320,12 @@ class Environment:
             place in taken or not place[0].startswith("inbox/") for place in checker.files
         )
 
-    def _waits_in_vain(self, batch: Batch) -> bool:
+    def _is_given_up(self, batch: Batch) -> bool:
         """Whether a batch waits for an approval that nobody will give."""
         return batch.status == "awaiting_approval" and batch.batch_id in self.given_up
 
     def _approve(self) -> None:
-        """A person looks now and then, and approves what waits."""
+        """Let a person approve, from time to time, what awaits approval."""
         if self.is_settled:
             return
         for batch in list(self.world.checker.batches.values()):
@@ -343,19 +343,19 @@ class Environment:
                 self.given_up.add(batch_id)
 
     def _stop(self) -> None:
-        """A person stops what runs."""
+        """Let a person stop what is under way."""
         for batch in list(self.world.checker.batches.values()):
             if batch.status not in FINAL:
                 self._invoke("batch_api", partial(self._stop_one, batch.batch_id), 30, _ignore)
 
     def _stop_one(self, batch_id: str) -> None:
         until = self.scheduler.now + timedelta(seconds=20)
-        with suppress(WrongState):  # it has ended, or somebody is at work on it: the person is told so
+        with suppress(WrongState):  # it has ended, or another worker has changed it: the person gets an error
             keep_jobs = self.world.scenario.person_stops_at_s == KEEPS_JOBS_AT_S
             self.services.administration.stop(batch_id, "a person", "", until, keep_jobs=keep_jobs)
 
     def resolve_last(self) -> None:
-        """A person looks the rest up at Gameball, and says what became of it."""
+        """Let a person look up the other rows in doubt at Gameball, and resolve them."""
         if not self.world.scenario.person_resolves:
             return
         for batch in list(self.world.checker.batches.values()):
@@ -374,7 +374,7 @@ class Environment:
     def _invoke(
         self, name: str, body: Callable[[], Any], limit_s: float, done: Callable[[bool, Any], None]
     ) -> None:
-        """Run a function; tell how it went, unless it was killed. Its twin's answer is nobody's."""
+        """Run a function and report how it ended, unless it was killed; a twin run does not report."""
         self._run_function(name, body, limit_s, done)
         if self.world.life.has_two_stacks:
             twin = partial(self._run_function, f"{name}'", body, limit_s, _ignore)
@@ -402,7 +402,7 @@ class Environment:
         self.scheduler.run(worker, run)
 
     def _failed(self, name: str, error: Exception, done: Callable[[bool, Any], None]) -> None:
-        """An invocation ended with an error: one that is planned for, or it is a violation."""
+        """Check the error of an invocation: any that is not expected is a violation."""
         self._log(name, error)
         for cause in _causes(error):
             echo = cause.__context__
@@ -417,7 +417,7 @@ class Environment:
         done(False, None)
 
     def _log(self, name: str, error: BaseException) -> None:
-        """Lambda writes an error that gets out to the log, with all that led to it."""
+        """Check what Lambda logs of an error that leaves a function: the error and its causes."""
         seen: BaseException | None = error
         while seen:
             self.world.checker.logged(f"{name}: {seen!r}")
@@ -428,11 +428,11 @@ class Environment:
 
 
 def _ignore(is_good: bool, result: Any) -> None:
-    """Nobody waits for the answer."""
+    """Ignore an answer that nobody waits for."""
 
 
 def _causes(error: Exception) -> Iterator[Exception]:
-    """The single errors that an error is made of: a sweep's group may hold the group of a telling."""
+    """The single errors in an error: a sweep's group may contain a notification's group."""
     if isinstance(error, ExceptionGroup):
         for inner in error.exceptions:
             yield from _causes(inner)

@@ -1,4 +1,4 @@
-"""A person who takes batches back: asks for the file, perhaps while the batch is reconciled, and drops it."""
+"""A person who reverses batches: requests the file, perhaps while the batch is reconciled, and drops it."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from tests.simulation.scenario import File, InputRow
 from tests.simulation.world import SimulatedWorld
 
 LOOKS_AT_S: Final = (100.0, 2000.0, 8000.0, 20_000.0)
-"""When the person looks for batches to take back: some are reconciled then, some were reversed before."""
+"""When the person looks for batches to reverse: some are being reconciled, some were reversed before."""
 
 FILES_MAX: Final = 6
 """Reversals that are dropped in one life."""
@@ -26,7 +26,7 @@ FILES_MAX: Final = 6
 
 @dataclass
 class Reversing:
-    """Asks for reversals and drops them, some twice; checks what they do."""
+    """Requests reversals and drops them, some twice, and checks their effect."""
 
     world: SimulatedWorld
     invoke: Invoke
@@ -36,7 +36,7 @@ class Reversing:
     _taken_back: Counter[tuple[str, str, Decimal]] = field(default_factory=Counter)
 
     def begin(self) -> None:
-        """Put the person's looks on the calendar."""
+        """Schedule when the person looks for batches."""
         for at_s in LOOKS_AT_S:
             self.wait(+1)
             self.world.scheduler.after(at_s * (0.5 + self.world.chance.random.random()), self._look_and_go)
@@ -46,7 +46,7 @@ class Reversing:
         self.wait(-1)
 
     def look(self) -> None:
-        """Ask to take back what was applied."""
+        """Request a reversal."""
         for batch in list(self.world.checker.batches.values()):
             is_reversal = bool(self.world.checker.file_of(batch).reverses)
             if batch.status.value in FINAL and batch.counts.applied and not is_reversal:
@@ -88,12 +88,12 @@ class Reversing:
     # --- checks -------------------------------------------------------------------------------------------
 
     def created(self, batch: Batch, file: File) -> None:
-        """A reversal became a batch: it must be known as one."""
+        """Check a batch that was made from a reversal file: it must be recorded as a reversal."""
         if file.reverses and not batch.refusal and batch.reverses != file.reverses:
             fail("a reversal is known as one", f"{batch.batch_id} reverses {batch.reverses!r}")
 
     def applied(self, entry: Entry) -> None:
-        """An amount was added: a reversal adds only what was taken, and once."""
+        """Check an applied amount: a reversal adds only what was applied before, and once."""
         checker = self.world.checker
         reverses = checker.file_of(checker.batches[entry.batch_id]).reverses
         if not reverses:

@@ -49,7 +49,7 @@ class Worker:
         self.intent: tuple[str, str] | None = None
         self.token = ""
         self.request: tuple[str, str] = ("", "")
-        self.turns = 0
+        self.slots = 0
         self.looked: Any = None
         self.read: Any = None
         self.seen: tuple[Any, Sequence[Any]] = (None, ())

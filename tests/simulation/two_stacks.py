@@ -1,4 +1,4 @@
-"""What must not happen where each function runs twice at once."""
+"""What must not happen when each function runs twice at once."""
 
 from adjustments.batches.records import Batch
 from tests.simulation.checks import Checker, fail
@@ -6,7 +6,7 @@ from tests.simulation.scheduler import Scheduler, Worker
 
 
 class LookupsAreExclusive:
-    """No two undisturbed runs look for evidence on the same batch in between each other's calls."""
+    """Two undisturbed runs must not reconcile the same batch at the same time."""
 
     def __init__(self, checker: Checker, scheduler: Scheduler) -> None:
         self._checker = checker
@@ -14,7 +14,7 @@ class LookupsAreExclusive:
         self._looked: dict[str, list[Worker]] = {}
 
     def asked(self, customer_id: str) -> None:
-        """A customer's list is about to be read."""
+        """Check a look-up of a customer that is about to be made."""
         worker = self._scheduler.current
         batch = self._only_batch(customer_id)
         if worker is None or batch is None:

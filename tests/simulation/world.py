@@ -1,4 +1,4 @@
-"""The services on their in-memory ports, with bad luck at every call and the checks looking on."""
+"""The services on their in-memory ports, with faults at every call, observed by the checks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from tests.simulation.scheduler import Killed, Scheduler, Worker
 from tests.simulation.two_stacks import LookupsAreExclusive
 
 Step = tuple[datetime, str, str, str, tuple[Any, ...], str | None]
-"""One call: when, by whom, of which port, what, with what, and what went wrong."""
+"""One call: its time, worker, port, method, arguments and fault."""
 
 STORE = (
     "batch",
@@ -44,7 +44,7 @@ GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "tr
 
 
 OTHERS_GO_ON = 0.2
-"""How often, in calls of one, a thread is left for another one of its process."""
+"""How likely another thread of the process goes on first, at each call of a thread."""
 
 
 class AwsError(Exception):
@@ -52,7 +52,7 @@ class AwsError(Exception):
 
 
 class Echo(WrongState):
-    """A write took effect and said that it was too late."""
+    """A write took effect and was answered as if it had come too late."""
 
     def __init__(self, written: tuple[Any, ...]) -> None:
         super().__init__("it was changed meanwhile")
@@ -60,7 +60,7 @@ class Echo(WrongState):
 
 
 class SimulatedWorld:
-    """One world, as unreliable as ``chance`` says."""
+    """One world, with the faults that ``chance`` chooses."""
 
     def __init__(
         self, scenario: Scenario, chance: Chance, scheduler: Scheduler, life: Life = ORDINARY
@@ -103,7 +103,7 @@ class SimulatedWorld:
         return self.scheduler.now
 
     def _now_of_worker(self) -> datetime:
-        """The time, as the clock of the invocation has it that asks."""
+        """The time by the clock of the invocation that reads it."""
         worker = self.scheduler.current
         return self.scheduler.now + worker.skew if worker else self.scheduler.now
 
@@ -112,7 +112,7 @@ class SimulatedWorld:
         return SKEW_MAX * self.chance.random.uniform(-1, 1) if self.life.has_skew else timedelta(0)
 
     def wait(self, seconds: float) -> None:
-        """Let the worker wait that is running."""
+        """Let the running worker wait."""
         worker = self.scheduler.current
         if worker is None:
             return
@@ -121,7 +121,7 @@ class SimulatedWorld:
             raise Killed
 
     def _skewed_limiter(self) -> SkewedLimiter:
-        """A limiter that is short of places, for functions whose clocks differ."""
+        """Create a rate limiter with few slots, for functions whose clocks differ."""
         limit = self.chance.random.choice((6, 30, 120))
         services = self.services
         differ_s = 2 * SKEW_MAX.total_seconds()
@@ -133,7 +133,7 @@ class SimulatedWorld:
 
     def _hook_time(self) -> None:
         clock, ids = self.services.clock, self.services.ids
-        # the bucket's own time: to look at it is no call of ours, and nothing comes in between
+        # the bucket reads its own clock, which is no call of ours and can't be interrupted
         self.services.files._clock = _TrueClock(self.scheduler)
         self._set(
             clock,
@@ -186,7 +186,9 @@ class SimulatedWorld:
                 effect = partial(self._asked, LookupsAreExclusive(self.checker, self.scheduler), effect)
             self._set(self.gameball, name, self._wrapped("gameball", name, effect))
         self._set(
-            self.services.rate_limiter, "take_slot", self._wrapped("rate_limiter", "take_slot", self._turn)
+            self.services.rate_limiter,
+            "take_slot",
+            self._wrapped("rate_limiter", "take_slot", self._take_slot),
         )
 
     def _hook_notifications(self) -> None:
@@ -199,7 +201,7 @@ class SimulatedWorld:
         self._set(notifications, "announce", self._wrapped("notifications", "announce", checker.announced))
 
     def hook_executions(self, start: Callable[..., None], is_running: Callable[..., bool]) -> None:
-        """Put the environment's state machines behind the port."""
+        """Connect the port to the state machines of the environment."""
         executions = self.services.executions
         self._set(executions, "start", self._wrapped("executions", "start", start))
         self._set(executions, "is_running", self._wrapped("executions", "is_running", is_running))
@@ -225,7 +227,7 @@ class SimulatedWorld:
                 self._begin_call(worker)
             fault = fault_of(port, is_conditional, worker.can_freeze)
             note((scheduler.now, worker.name, port, name, args, fault))
-            if is_sending:  # nobody can look at a lease later than this
+            if is_sending:  # no lease can be checked later than this
                 worker.request = self.checker.requested(*args)
             if fault:
                 self._before(worker, fault, name)
@@ -237,7 +239,7 @@ class SimulatedWorld:
                 worker.in_call = False
             if fault is None:
                 return result
-            if fault is Fault.ERROR_AFTER:  # it learned nothing
+            if fault is Fault.ERROR_AFTER:  # the worker did not get the answer
                 worker.read, worker.looked, worker.seen = knew
             return self._after(worker, fault, name, args, result)
 
@@ -275,7 +277,7 @@ class SimulatedWorld:
         return result
 
     def _begin_call(self, worker: Worker) -> None:
-        """Go on, if the process is still there, and perhaps after another of its threads."""
+        """Begin a call if the process still exists, perhaps after another of its threads has gone on."""
         if worker.is_in_crew and self.chance.random.random() < OTHERS_GO_ON:
             self.scheduler.freeze(worker, 0.0)
         if worker.is_doomed:
@@ -287,7 +289,7 @@ class SimulatedWorld:
         if worker.is_doomed or (worker.is_late and self.chance.random.random() < 0.5):
             raise Killed
 
-    # --- effects with somebody looking on -----------------------------------------------------------------
+    # --- effects that are observed ----------------------------------------------------------------------
 
     @staticmethod
     def _watched(effect: Callable[..., Any], watcher: Callable[..., None], *args: Any) -> None:
@@ -310,7 +312,7 @@ class SimulatedWorld:
     def _begun(self, effect: Callable[..., Any], *args: Any) -> None:
         try:
             effect(*args)
-        except WrongState:  # what it has seen holds no more, and it knows
+        except WrongState:  # what the worker has read is out of date, and it knows
             if worker := self.scheduler.current:
                 worker.seen = (None, ())
             raise
@@ -326,7 +328,7 @@ class SimulatedWorld:
         return found
 
     def _kept_new(self, effect: Callable[..., bool], key: str, content: bytes, content_type: str) -> bool:
-        """A body of the API becomes a file, of which the checks have to know what it holds."""
+        """Put the body of a call into the bucket, and let the checks know its content."""
         if not effect(key, content, content_type):
             return False
         worker = self.scheduler.current
@@ -345,29 +347,29 @@ class SimulatedWorld:
         return effect(customer_id, *args)
 
     def _indexed(self, effect: Callable[..., Any]) -> Iterator[Batch]:
-        """An index is only eventually consistent: it may show a batch as it was."""
+        """Read an index, which is eventually consistent: it may show a batch as it was before."""
         found = list(effect())
         if found and self.chance.happens("stale index"):
             found = [self.checker.earlier.get(batch.batch_id, batch) for batch in found]
         return iter(found)
 
-    def _turn(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
+    def _take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         worker = self.scheduler.current
         if worker and self._limiter:
             granted, wait_s = self._limiter.take_slot(worker, resource, priority, within_s)
-            worker.turns += granted
+            worker.slots += granted
             return granted, wait_s
         if self.chance.random.random() < 0.05:
             return False, 0.3
         if worker:
-            worker.turns += 1
+            worker.slots += 1
         return True, 0.0 if self.chance.random.random() < 0.8 else 0.1
 
     @contextmanager
     def _writing(
         self, effect: Callable[..., Any], key: str, content_type: str, replaces: str | None = None
     ) -> Iterator[ObjectWriter]:
-        """An object that is written piece by piece: it may be lost before it appears, and after."""
+        """Write an object in pieces; the worker may be killed before it appears, and after."""
         point = self._wrapped("files", "finish writing", lambda key: None)
         with effect(key, content_type, replaces) as out:
             yield out
@@ -375,7 +377,7 @@ class SimulatedWorld:
         point(key)
 
     def _in_any_order(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Tasks side by side: their order is nobody's business, and one that fails stops no other."""
+        """Run tasks in any order; one that fails does not stop the others."""
         order = list(tasks)
         self.chance.random.shuffle(order)
         worker = self.scheduler.current
@@ -392,7 +394,7 @@ class SimulatedWorld:
             raise errors[0]
 
     def _side_by_side(self, worker: Worker, tasks: Sequence[Callable[[], None]]) -> None:
-        """Run tasks in threads of one process: each may be left at any call, and a kill ends them all."""
+        """Run tasks in threads of one process: they interleave at any call, and a kill ends all of them."""
         crew = _Crew(self, worker)
         for task in tasks:
             crew.add(task)
@@ -404,7 +406,7 @@ class SimulatedWorld:
 
 
 class _TrueClock(memory.ManualClock):
-    """The time, without anybody's looking at a clock."""
+    """A clock whose reading is no call of a worker."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__()
@@ -426,7 +428,7 @@ class _Crew:
         self._at_work = 0
 
     def add(self, task: Callable[[], None]) -> None:
-        """Put a task on the calendar, for now."""
+        """Schedule a task for now."""
         worker, scheduler = self._worker, self._world.scheduler
         thread = Worker(f"{worker.name}/{len(self._threads) + 1}", True, worker.killed_at)
         thread.is_in_crew = True
@@ -450,7 +452,7 @@ class _Crew:
                 self._world.scheduler.wake(self._worker)
 
     def _kill(self) -> None:
-        """One of them was killed, and so are all."""
+        """End all threads, as one of them was killed."""
         self.is_killed = True
         for thread in self._threads:
             thread.is_doomed = True
