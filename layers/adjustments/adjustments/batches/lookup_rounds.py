@@ -40,16 +40,16 @@ class DoubtfulRow(NamedTuple):
 class LookupProgress(NamedTuple):
     """The progress of look-ups.
 
-    ``asked`` has of each customer the last round in which it was looked up, ``failed`` how often a look-up
+    ``looked_up`` has the last round in which each customer was looked up, ``failed`` how often a look-up
     failed in this round.
     """
 
-    asked: dict[str, int]
+    looked_up: dict[str, int]
     failed: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """The content of the work file."""
-        return {"asked": self.asked, "failed": self.failed}
+        return {"looked_up": self.looked_up, "failed": self.failed}
 
 
 def rows_by_customer(rows: Iterable[DoubtfulRow]) -> dict[str, list[DoubtfulRow]]:
@@ -64,23 +64,23 @@ def customers_to_look_up(customers: Iterable[str], done: LookupProgress, round_:
     """List the customers that were not looked up in a round: those never looked up come first, those whose
     look-up failed last.
     """
-    waiting = [name for name in customers if done.asked.get(name, 0) < round_]
-    return sorted(waiting, key=lambda name: (done.failed.get(name, 0), done.asked.get(name, 0)))
+    waiting = [name for name in customers if done.looked_up.get(name, 0) < round_]
+    return sorted(waiting, key=lambda name: (done.failed.get(name, 0), done.looked_up.get(name, 0)))
 
 
 def record_lookups(
-    done: LookupProgress, asked: Iterable[str], failed: Iterable[str], round_: int
+    done: LookupProgress, looked_up: Iterable[str], failed: Iterable[str], round_: int
 ) -> LookupProgress:
     """Add look-ups to the progress.
 
     Args:
         done: the progress so far.
-        asked: customers that were looked up.
+        looked_up: customers that were looked up.
         failed: customers whose look-up failed.
         round_: the round.
     """
     tries = dict(done.failed)
-    known = done.asked | dict.fromkeys(asked, round_)
+    known = done.looked_up | dict.fromkeys(looked_up, round_)
     for name in failed:
         tries[name] = tries.get(name, 0) + 1
         if tries[name] >= TRIES_MAX:
@@ -176,7 +176,7 @@ def _instant(moment: datetime | None) -> str | None:
 
 def read_lookup_progress(stored: Mapping[str, Any]) -> LookupProgress:
     """Read the work file of the progress."""
-    return LookupProgress(dict(stored["asked"]), dict(stored["failed"]))
+    return LookupProgress(dict(stored["looked_up"]), dict(stored["failed"]))
 
 
 def count_rows_of(rows: Mapping[str, Sequence[DoubtfulRow]], names: Iterable[str]) -> int:

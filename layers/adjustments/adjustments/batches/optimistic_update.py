@@ -46,4 +46,4 @@ def update_batch(store: BatchStore, batch_id: str, changed: Callable[[Batch], Ba
         after = changed(store.batch(batch_id))
         if try_save(store, after):
             return after
-    raise WrongState("the batch is being changed by somebody else all the time: try again")
+    raise WrongState("other workers kept changing the batch: try again")

@@ -159,7 +159,7 @@ class _Run:
         lists = self._ports.reader.read(wanted, min(self._lookups_end_at, now() + CHECKPOINT_EVERY))
         self._settle([row for name in lists.found for row in self._rows[name]], lists.found)
         self._progress = record_lookups(self._progress, lists.found, lists.failed, round_)
-        done = [name for name in names if self._progress.asked.get(name, 0) == round_]
+        done = [name for name in names if self._progress.looked_up.get(name, 0) == round_]
         left = customers_to_look_up(self._rows, self._progress, round_)
         self._state = self._state.replaced(
             looked_up_at=now(),
