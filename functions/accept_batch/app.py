@@ -41,8 +41,8 @@ def read_idempotency_key() -> str | None:
     """Read the header Idempotency-Key; raises RequestRefused if it is empty or too long."""
     key = app.current_event.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key) <= limits.IDEMPOTENCY_KEY_CHARS_MAX:
-        told = f"Idempotency-Key: must have 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} characters"
-        raise RequestRefused("bad_key", told)
+        problem = f"must have 1 to {limits.IDEMPOTENCY_KEY_CHARS_MAX} characters"
+        raise RequestRefused("bad_key", f"Idempotency-Key: {problem}")
     return key
 
 

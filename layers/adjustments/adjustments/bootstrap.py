@@ -1,7 +1,7 @@
 """Puts the application together, for functions, tests, simulation and benchmarks alike.
 
 An ``Application`` is made from settings and ports. Functions get theirs from ``application``, whose ports are
-AWS and Gameball; tests hand in fakes. Services and clients are built when they are first asked for, so that a
+AWS and Gameball; tests pass in fakes. Services and clients are built at their first use, so that a
 function needs neither settings nor rights for what it does not use; nothing is built at import.
 
 A caller waits while an API function starts. So what most of their first calls don't need is imported where it
@@ -68,19 +68,19 @@ BACKGROUND: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     max_pool_connections=16,
 )
-"""Bounds of calls to AWS where nobody waits; they are all safe to repeat, being conditional or idempotent."""
+"""For calls to AWS of functions that nobody waits for; all of them are conditional or idempotent."""
 
 PROMPT: Final = Config(
     connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}
 )
-"""Bounds where a caller waits: a call takes milliseconds, and one that hangs must leave time to answer."""
+"""For calls to AWS while a caller waits: one that hangs must leave time to answer."""
 
 _S3: Final = Config(
     signature_version="s3v4",
     s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
 )
-"""For links: by itself boto3 signs them in version 2 in the older regions, which no new bucket takes, and for
-a host from which S3 leads away.
+"""For links: in older regions boto3 would sign them in version 2, which new buckets refuse, and for a host
+that S3 redirects.
 """
 
 
@@ -231,7 +231,7 @@ class AwsPorts:
 
 
 class Application:
-    """Every service of the package, built when it is first asked for.
+    """Every service of the package, built at its first use.
 
     Args:
         settings: read when a service needs them.
@@ -412,7 +412,7 @@ class Application:
 
     @cached_property
     def resolver(self) -> "Resolver":
-        """Settles rows in doubt."""
+        """Settles rows in doubt whose outcome is known now."""
         from adjustments.reconciliation.resolution import Resolver
 
         return Resolver(
@@ -467,7 +467,7 @@ class Application:
 
     @cached_property
     def sweeper(self) -> "Sweeper":
-        """Resumes what stalled, and finds what was missed."""
+        """Resumes stalled batches, queues missed files, reconciles rows in doubt."""
         from adjustments.administration.sweeper import Sweeper
 
         ports = self.ports
@@ -522,6 +522,6 @@ def application(config: Config = BACKGROUND) -> Application:
 
 
 def install(made: Application | None) -> None:
-    """Let the functions use another application, for example one on fakes; None to build it anew."""
+    """Let the functions use this application, for example one on fakes; None to build it at the next call."""
     global _installed
     _installed = made

@@ -1,4 +1,4 @@
-"""Resumes stalled batches, submits missed files and reconciles rows in doubt; changes nothing else."""
+"""Resumes stalled batches, queues missed files and reconciles rows in doubt; changes nothing else."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,7 +37,7 @@ _Item = TypeVar("_Item", Batch, Drop)
 
 @dataclass(frozen=True, kw_only=True)
 class Sweeper:
-    """Resumes, submits and reconciles what needs it."""
+    """Resumes, queues and reconciles what needs it."""
 
     store: BatchStore
     files: Files
