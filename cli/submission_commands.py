@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 from rich.text import Text
@@ -23,6 +24,7 @@ FILE_SUFFIXES: Final = (".csv", ".csv.gz")
         "adjust submit spring.csv --dry-run --wait",
         "adjust submit spring.csv --wait",
         "adjust submit fix-me.csv --json",
+        "adjust submit punkte.csv --columns customerId=Kundennummer,amount=Punkte",
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -33,8 +35,21 @@ FILE_SUFFIXES: Final = (".csv", ".csv.gz")
     "--wait", is_flag=True, help="Watch the batch until it ends; `adjust --help` lists the exit codes."
 )
 @click.option("--allow-duplicate", is_flag=True, help="Accept rows that were accepted before.")
+@click.option(
+    "--columns",
+    metavar="ROLE=HEADING,…",
+    help="Headings of another language: customerId=Kundennummer,amount=Punkte,reason=Grund.",
+)
+@click.option(
+    "--ignore-columns",
+    metavar="HEADING,…",
+    help="Read the file without these columns, although they carry meaning: a type, an expiry date.",
+)
+@click.option("--encoding", metavar="NAME", help="The file's encoding where it is not UTF-8: windows-1256.")
 @with_context
-def submit(context: CommandContext, file: Path, dry_run: bool, wait: bool, allow_duplicate: bool) -> int:
+def submit(
+    context: CommandContext, file: Path, dry_run: bool, wait: bool, allow_duplicate: bool, **named: str | None
+) -> int:
     """Submit a CSV file of adjustments, and print the id of its batch.
 
     With --dry-run nothing is sent: the batch ends as validated and shows how many rows would be applied,
@@ -43,8 +58,9 @@ def submit(context: CommandContext, file: Path, dry_run: bool, wait: bool, allow
     """
     if not file.name.lower().endswith(FILE_SUFFIXES):
         raise UsageError(f"{file.name}: the file name must end in {' or '.join(FILE_SUFFIXES)}")
-    named = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
-    metadata = {name: "true" for name, is_set in named.items() if is_set}
+    flags = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
+    metadata = {name: "true" for name, is_set in flags.items() if is_set}
+    metadata |= {name.replace("_", "-"): _ascii(text) for name, text in named.items() if text}
     key, bucket, s3 = INBOX + file.name, context.stack.bucket, context.stack.s3
     with file.open("rb") as body:
         put = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata, ContentType="text/csv")
@@ -63,6 +79,11 @@ def submit(context: CommandContext, file: Path, dry_run: bool, wait: bool, allow
         return Exit.OK
     context.output.say("submitted as batch ", Text(batch, style="bold"))
     return _watch(context, batch, is_new=True)
+
+
+def _ascii(text: str) -> str:
+    """Percent-encode what S3's metadata can't keep."""
+    return "".join(char if char.isascii() and char.isprintable() else quote(char) for char in text)
 
 
 @click.command(

@@ -65,7 +65,7 @@ class Scenes:
         self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
             "SubmitBatch": (
                 self.drop, self.drop_of_version, self.drop_of_repeats, self.drop_archived, self.tick,
-                self.tick_of_old_encoding, self.late_tick,
+                self.tick_of_decimal_commas, self.late_tick,
             ),
             "PollJobs": (self.poll, self.poll_dry_run),
             "SubmitMore": (self.submit_more, self.submit_more_and_collect),
@@ -144,9 +144,9 @@ class Scenes:
         self._put("recurring/")
         return lambda: self._take(_tick(datetime.now(UTC)))
 
-    def tick_of_old_encoding(self) -> Act:
-        """The file is not UTF-8, so that the same version is read a second time."""
-        self._put("recurring/", encoding="cp1252")
+    def tick_of_decimal_commas(self) -> Act:
+        """The file has a decimal comma, so that the same version is read a second time."""
+        self._put("recurring/", bad_row='c,"1,5",')
         return lambda: self._take(_tick(datetime.now(UTC)))
 
     def late_tick(self) -> Act:
@@ -448,13 +448,13 @@ class Scenes:
         rows: int = 2,
         metadata: Mapping[str, str] | None = None,
         times: int = 1,
-        encoding: str = "utf-8",
+        bad_row: str = "",
         **options: Any,
     ) -> tuple[str, str]:
         """Put a file whose content is new; returns its key and version."""
         key = f"{prefix}{uuid.uuid4().hex}.csv"
         lines = [f"{name},{self._fresh()},Café" for _ in range(times) for name in _customers(rows)]
-        body = "\n".join(["customerId,amount,reason", *lines, ""]).encode(encoding)
+        body = "\n".join(["customerId,amount,reason", *lines, bad_row]).encode()
         put = self._aws.s3.put_object(
             Bucket=self._bucket, Key=key, Body=body, Metadata=dict(metadata or {}), **options
         )

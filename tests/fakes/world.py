@@ -35,6 +35,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "APPROVAL_ABOVE_ROWS": "0",
     "APPROVAL_ABOVE_TOTAL": "0",
     "REASON_TOKEN": "false",
+    "DEFAULT_ENCODING": "",
     "MAX_FAILURE_PERCENT": "100",
     "QUIET_MINUTES": "60",
     "GAMEBALL_STATUS_DIALECT": "auto",
@@ -80,6 +81,7 @@ class World(Application):
         approval_above_total: int = 0,
         dialect: Dialect | None = None,
         adds_token: bool = False,
+        default_encoding: str = "",
         quiet_minutes: int = 60,
         requests_per_30_s: int = 0,
         parallel: Parallel = memory.one_by_one,
@@ -103,6 +105,7 @@ class World(Application):
             "APPROVAL_ABOVE_TOTAL": approval_above_total,
             "GAMEBALL_STATUS_DIALECT": dialect.value if dialect else "auto",
             "REASON_TOKEN": str(adds_token).lower(),
+            "DEFAULT_ENCODING": default_encoding,
             "QUIET_MINUTES": quiet_minutes,
         }
         environment = {**ENVIRONMENT, **{name: str(value) for name, value in settings.items()}}

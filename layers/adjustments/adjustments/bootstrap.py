@@ -264,6 +264,7 @@ class Application:
             approval_above_rows=settings.approval_above_rows,
             approval_above_total=settings.approval_above_total,
             adds_token=settings.adds_token,
+            default_encoding=settings.default_encoding,
         )
         planner_ports = PlannerPorts(
             files=ports.files,

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from adjustments.core.ids import batch_id
+from adjustments.submission.csv.options import options_of
 from cli import api_client, batch_watcher
 from cli.main import main
 from cli.stack import Stack
@@ -70,6 +71,19 @@ def test_submit_uploads_the_file_and_prints_the_batch_id(
     assert put["Metadata"] == {"dry-run": "true", "allow-duplicate": "true"}
     expected = batch_id("inbox/spring.csv", stack.s3.modified_at, ("bucket", "inbox/spring.csv", "v7"))
     assert (told["batchId"], told["versionId"], told["dryRun"]) == (expected, "v7", True)
+
+
+def test_submit_says_how_a_file_is_to_be_read(stack: FakeStack, tmp_path: Path) -> None:
+    (tmp_path / "spring.csv").write_text("Número,Punkte,type\na,1,x\n")
+    columns = ["--columns", "customerId=Número,amount=Punkte"]
+    assert main(["submit", "spring.csv", *columns, "--ignore-columns", "type", "--encoding", "utf-8"]) == 0
+    [put] = stack.s3.puts
+    assert put["Metadata"] == {
+        "columns": "customerId=N%C3%BAmero,amount=Punkte",
+        "ignore-columns": "type",
+        "encoding": "utf-8",
+    }
+    assert options_of(put["Metadata"]).columns == {"customerId": "Número", "amount": "Punkte"}
 
 
 def test_submit_refuses_a_file_name_that_is_not_processed(

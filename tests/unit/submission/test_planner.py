@@ -115,9 +115,102 @@ def test_rows_of_a_customer_that_appears_too_often_are_rejected_all():
     assert world.result(ended, "results.csv").count("more than 50 times") == 51
 
 
-def test_windows_1252_is_read_and_said():
-    world = World(MemoryGameball())
-    world.files.drop("inbox/w.csv", "customerId,amount,reason\na,1,Gr\xfc\xdfe \x80\n".encode("latin-1"))
+def dropped(data: bytes, metadata: dict[str, str] | None = None, default_encoding: str = "") -> Batch:
+    world = World(MemoryGameball(), default_encoding=default_encoding)
+    world.files.drop("inbox/w.csv", data, metadata or {})
     batch = world.triggers.submit_object("inbox/w.csv", None)
     assert batch is not None
-    assert batch.notes[0] == "encoding: Windows-1252 (not valid UTF-8); delimiter: comma"
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("metadata", "default", "note"),
+    [
+        ({"encoding": "Windows-1252"}, "", "encoding: windows-1252 (as the metadata says); delimiter: comma"),
+        ({}, "windows-1252", "encoding: windows-1252 (DefaultEncoding); delimiter: comma"),
+    ],
+)
+def test_encoding_is_said(metadata: dict[str, str], default: str, note: str):
+    data = "customerId,amount,reason\na,1,Grüße €\n".encode("windows-1252")
+    assert dropped(data, metadata, default).notes[0] == note
+
+
+def test_encoding_that_nothing_says_refuses_the_batch():
+    batch = dropped("customerId,amount,reason\na,1,Grüße €\n".encode("windows-1252"))
+    assert 'reads "Grüße €" in windows-1252' in batch.refusal
+
+
+def test_encoding_and_decimal_commas_are_found_out_one_after_the_other():
+    """Two more readings of the object, each with what the one before has shown."""
+    data = 'customerId,amount,reason\na,1.000,Grüße\nb,"12,50",x\nc,7,x\n'.encode("windows-1252")
+    batch = dropped(data, default_encoding="windows-1252")
+    assert (batch.counts.rows, batch.counts.rejected, batch.total) == (3, 2, "7")
+
+
+def test_metadata_names_columns_and_those_that_may_be_ignored():
+    data = b"Kundennummer;Punkte;E-Mail\na;5;a@example.com\n"
+    metadata = {"columns": "customerId=Kundennummer,amount=Punkte", "ignore-columns": "e-mail"}
+    assert dropped(data, metadata).notes == (
+        "encoding: UTF-8; delimiter: semicolon",
+        "columns as the metadata names them: customerId = Kundennummer, amount = Punkte",
+        "ignored columns: E-Mail",
+    )
+    assert "E-Mail" in dropped(data, {"columns": metadata["columns"]}).refusal
+
+
+def test_option_that_makes_no_sense_refuses_the_batch():
+    batch = dropped(b"customerId,amount\na,5\n", {"encoding": "klingon"})
+    assert '"klingon"' in batch.refusal
+
+
+def rows_dropped(rows: list[tuple[str, str, str]], *, adds_token: bool = False) -> Batch:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("customerId", "amount", "reason"), *rows])
+    world = World(MemoryGameball(), adds_token=adds_token)
+    world.files.drop("inbox/r.csv", text.getvalue().encode())
+    batch = world.triggers.submit_object("inbox/r.csv", None)
+    assert batch is not None
+    return batch
+
+
+@pytest.mark.parametrize("adds_token", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [
+        (
+            [("a", "5", "x"), ("b", "5", "x"), ("a", "5.0", "x")],
+            "1 row has the same customer, amount and reason",
+        ),
+        ([("a", "5", "")] * 4, "3 rows have the same customer, amount and reason"),
+        ([("a", "5", "x"), ("a", "5", "y"), ("a", "6", "x"), ("b", "5", "x")], ""),
+        ([("a", "5", "x")] * 51 + [(f"c{n}", "1", "") for n in range(300)], ""),
+    ],
+)
+def test_rows_that_repeat_are_counted(rows: list[tuple[str, str, str]], note: str, adds_token: bool):
+    found = [told for told in rows_dropped(rows, adds_token=adds_token).notes if "earlier row" in told]
+    assert len(found) == bool(note)
+    assert note in "".join(found)
+
+
+def test_ids_that_look_alike_are_told_in_the_notes():
+    batch = rows_dropped([("Ann@x.com", "5", ""), ("b", "5", ""), ("ann@x.com", "5", "")])
+    assert batch.notes[-1].endswith('"Ann@x.com" and "ann@x.com"')
+
+
+@pytest.mark.parametrize(
+    ("last", "rows", "is_total"),
+    [
+        (("members", "60"), 3, True),
+        (("members", "30"), 2, False),
+        (("c99", "60"), 3, False),
+        (("c99", "550"), 10, True),
+        (("c99", "551"), 10, False),
+        (("members", "61"), 3, False),
+        (("a@example.com", "60"), 3, False),
+    ],
+)
+def test_last_row_that_is_the_sum_of_all_above_is_no_customers(
+    last: tuple[str, str], rows: int, is_total: bool
+):
+    batch = rows_dropped([*((f"c{n}", f"{n * 10}", "") for n in range(1, rows + 1)), (*last, "")])
+    assert (batch.counts.rows, batch.counts.rejected) == (rows + 1, is_total)

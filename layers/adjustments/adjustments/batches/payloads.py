@@ -19,6 +19,7 @@ _HEAD, _SEPARATOR, _TAIL = b'{"body":[\n', b",\n", b"\n]}"
 # With ReasonToken each reason ends with a token, so that a row can be found again at Gameball. Off by
 # default: customers may see the reason (docs/decisions.md).
 _REASON_TOKEN: Final = re.compile(r" ?\[#[0-9a-z]{10}\]$")
+_REASON_TOKEN_OF_ROW: Final = re.compile(rb' ?\[#[0-9a-z]{10}\]"\}$')
 _BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 _quote = json.encoder.encode_basestring_ascii
@@ -81,6 +82,11 @@ def with_reason_token(reason: str, batch_id: str, row: int) -> str:
     number = int.from_bytes(hashlib.blake2b(f"{batch_id}\0{row}".encode(), digest_size=7).digest())
     token = "".join(_BASE32[(number >> shift) & 31] for shift in range(0, 50, 5))
     return f"{reason} [#{token}]".lstrip()
+
+
+def without_reason_token(row: bytes) -> bytes:
+    """Take the token off a row as it stands in a body."""
+    return _REASON_TOKEN_OF_ROW.sub(b'"}', row)
 
 
 def has_reason_token(reason: str) -> bool:

@@ -5,7 +5,6 @@
     AdjustmentsError
     ├── InputError                 a file, body or event is wrong; the message says what to do
     │   ├── FileRefused            a whole file is refused; nothing of it was sent
-    │   │   ├── NotUtf8            not valid UTF-8: read the file again as Windows-1252
     │   │   └── FileUnreadable     the object is there, and nobody but its uploader can read it as it is
     │   └── RequestRefused         an API body or an event is refused
     │       └── RequestTooLarge    an API body or an event is too large
@@ -45,10 +44,6 @@ class InputError(AdjustmentsError):
 
 class FileRefused(InputError):
     """A file is refused as a whole; nothing of it was sent."""
-
-
-class NotUtf8(FileRefused):
-    """The file is not valid UTF-8; it may be read again as Windows-1252."""
 
 
 class FileUnreadable(FileRefused):

@@ -10,9 +10,21 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from adjustments.core.errors import ConfigurationError
+
+
+def _check_encoding(name: str) -> str:
+    if name:
+        try:
+            b"a".decode(name)
+        except LookupError:
+            raise ValueError("Python knows no such encoding") from None
+        except UnicodeError:
+            pass  # one that takes two bytes for a character
+    return name.lower()
+
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -115,13 +127,14 @@ class SendingSettings(_Group):
 
 
 class PlanningSettings(_Group):
-    """The limits of the guards of a plan; 0 turns a guard off."""
+    """The limits of the guards of a plan, 0 for none; and the encoding of files that leave it open."""
 
     amount_max: Decimal = Field(alias="MAX_ABSOLUTE_AMOUNT", ge=0)
     canary_rows: Count = Field(alias="CANARY_ROWS")
     approval_above_rows: Count = Field(alias="APPROVAL_ABOVE_ROWS")
     approval_above_total: Decimal = Field(alias="APPROVAL_ABOVE_TOTAL", ge=0)
     adds_token: bool = Field(alias="REASON_TOKEN")
+    default_encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(alias="DEFAULT_ENCODING")
 
 
 class ReconciliationSettings(_Group):

@@ -22,18 +22,26 @@ from adjustments.batches.payloads import (
     rows_of,
     sha256_of,
     with_reason_token,
+    without_reason_token,
 )
+from adjustments.batches.records import Rejection
 from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, write_rows_part
 from adjustments.core.decimals import exact_sum, exact_sum_of_many
 from adjustments.core.ids import chunk_id
-from adjustments.core.limits import CUSTOMER_ROWS_MAX
+from adjustments.core.limits import CUSTOMER_ROWS_MAX, ROWS_MAX
+from adjustments.submission.csv.problems import RowProblem
 from adjustments.submission.csv.reader import CsvReader
 from adjustments.submission.duplicates import DuplicateFinder, Scratch
 from adjustments.submission.guards import BadRows, check_row_count
+from adjustments.submission.look_alikes import LookAlikes
 from adjustments.submission.plan import PlannedChunk, PlanRules
 
 PART_BYTES: Final = 192 * 1024
 """Input processed at a time, and kept in one object of ``work/``: few objects, and little memory."""
+
+TOTAL_ROW_FROM: Final = 10
+TOTAL_ROW_LABELLED_FROM: Final = 3
+"""Rows above the last one from which it is a total row if it is their sum; and if its id is a label, too."""
 
 _FIRST: Final = chunk_id(1, 1)
 
@@ -82,15 +90,22 @@ class Totals:
 
 
 class BuiltChunks(NamedTuple):
-    """The chunks of a file, the body of the first one, and whether any customer is in the file twice."""
+    """The chunks of a file, and the body of the first one.
+
+    ``has_repeats``: whether any customer is in the file twice. ``repeated_rows``: rows with the customer,
+    amount and reason of an earlier one.
+    """
 
     chunks: list[PlannedChunk]
     first_body: bytes
     has_repeats: bool
+    repeated_rows: int
 
 
 class ChunkBuilder:
-    """Builds the chunks of one file; ``totals`` says what its rows add up to.
+    """Builds the chunks of one file.
+
+    ``totals`` says what its rows add up to, ``look_alikes`` which of its ids look alike.
 
     Args:
         reader: the file.
@@ -112,6 +127,7 @@ class ChunkBuilder:
         rules: PlanRules,
     ) -> None:
         self.totals = Totals()
+        self.look_alikes = LookAlikes()
         self._reader = reader
         self._batch_id = batch_id
         self._keys = WorkKeys(batch_id, plan_id)
@@ -126,7 +142,7 @@ class ChunkBuilder:
         Raises:
             FileRefused: the file as a whole cannot be used; what was written does not count.
         """
-        duplicates = DuplicateFinder(self._scratch)
+        duplicates, repeated = DuplicateFinder(self._scratch), DuplicateFinder(self._scratch)
         try:
             with self._files.put_many() as put:
                 segments = self._cut(duplicates, put)
@@ -135,21 +151,28 @@ class ChunkBuilder:
             chunks = segments
             if first:
                 with self._files.put_many() as put:
-                    chunks = self._cut_by_wave(segments, chain([first], repeats), put)
+                    chunks = self._cut_by_wave(segments, chain([first], repeats), repeated, put)
+            repeated_rows = sum(1 for _ in repeated.repeats(ROWS_MAX))
         finally:
             duplicates.close()
+            repeated.close()
+        if self.look_alikes.has_odd_ids:
+            self._compare_ids(segments)
         first_body = self._first_bodies.get(chunks[0].key, b"") if chunks else b""
-        return BuiltChunks(chunks, first_body, has_repeats=first is not None)
+        return BuiltChunks(chunks, first_body, first is not None, repeated_rows)
 
     def _cut(self, duplicates: DuplicateFinder, put: Put) -> list[PlannedChunk]:
         """Stream the rows into parts, and into segments: chunks, as long as no customer repeats."""
         packer = Packer(self._rules.canary_rows)
         segments: list[PlannedChunk] = []
-        for part in self._reader.parts:
+        for part, is_last in _with_last(self._reader.parts):
+            if is_last:
+                part = without_total_row(part, self.totals)
             rows = rows_json(part.customer_ids, part.amounts, part.reasons)
             self._keep_rows(part, put)
             self.totals.add(part.amounts, rows)
             duplicates.add(part.customer_ids)
+            self.look_alikes.add(part.customer_ids)
             if self._rules.adds_token:
                 rows = rows_json(part.customer_ids, part.amounts, self._with_tokens(part))
             segments += self._write(packer.add(1, rows), self._keys.segment, put)
@@ -171,9 +194,16 @@ class ChunkBuilder:
         return [with_reason_token(reason, self._batch_id, line) for reason, line in numbered]
 
     def _cut_by_wave(
-        self, segments: list[PlannedChunk], repeats: Iterable[tuple[int, int]], put: Put
+        self,
+        segments: list[PlannedChunk],
+        repeats: Iterable[tuple[int, int]],
+        repeated: DuplicateFinder,
+        put: Put,
     ) -> list[PlannedChunk]:
-        """Cut the segments anew: repeats of a customer go to later waves, or nowhere if too many."""
+        """Cut the segments anew: repeats of a customer go to later waves, or nowhere if too many.
+
+        All rows that go anywhere are added to ``repeated``: only here can one be like another.
+        """
         packer = Packer(self._rules.canary_rows)
         chunks: list[PlannedChunk] = []
         with self._files.writer(self._keys.repeats, "application/octet-stream") as kept:
@@ -182,9 +212,18 @@ class ChunkBuilder:
                 by_wave = _rows_by_wave(rows_of(self._files.get(segment.key)), wave_of_row)
                 self.totals.reject(by_wave.pop(0, []))
                 for wave, wave_rows in by_wave.items():
+                    repeated.add(self._without_tokens(wave_rows))
                     chunks += self._write(packer.add(wave, wave_rows), self._keys.chunk, put)
         chunks += self._write(packer.rest(), self._keys.chunk, put)
         return sorted(chunks)
+
+    def _without_tokens(self, rows: list[bytes]) -> list[bytes]:
+        return list(map(without_reason_token, rows)) if self._rules.adds_token else rows
+
+    def _compare_ids(self, segments: list[PlannedChunk]) -> None:
+        for segment in segments:
+            rows = rows_of(self._files.get(segment.key))
+            self.look_alikes.compare(customer for customer, _ in customers_and_amounts(rows))
 
     def _write(
         self, packed_chunks: Iterable[PackedChunk], key_of: Callable[[str], str], put: Put
@@ -196,6 +235,58 @@ class ChunkBuilder:
                 self._first_bodies[key] = body
             put(key, body, "application/json")
             yield PlannedChunk(packed.chunk_id, packed.wave, key, len(packed.rows), sha256_of(body))
+
+
+def without_total_row(part: ValidatedRows, above: Totals) -> ValidatedRows:
+    """Reject the last row of a file if its amount is the sum of all rows above it.
+
+    In a short file that may be chance, so there it must look like a label, without a digit or an @.
+
+    Args:
+        part: the last rows of the file.
+        above: what the parts before add up to.
+    """
+    if not part.lines or (part.rejections and part.rejections[-1].line > part.lines[-1]):
+        return part
+    rows_above = above.accepted + len(part.lines) - 1
+    customer_id, amount = part.customer_ids[-1], part.amounts[-1]
+    is_label = not any(char.isdecimal() or char == "@" for char in customer_id)
+    if rows_above < (TOTAL_ROW_LABELLED_FROM if is_label else TOTAL_ROW_FROM):
+        return part
+    if exact_sum([above.amount, *map(Decimal, part.amounts[:-1])]) != Decimal(amount):
+        return part
+    line = part.lines[-1]
+    total = Rejection(
+        line=line,
+        customer_id=customer_id,
+        amount=amount,
+        reason=part.reasons[-1],
+        cells=part.cells[-1],
+        problem=RowProblem.TOTAL_ROW,
+        column="",
+        text=amount,
+        message=f"line {line}: {amount} is the sum of all {rows_above:,} rows above, so this looks like a "
+        "total row; remove it, or drop it as a file of its own if the customer is to get it",
+    )
+    return ValidatedRows(
+        part.lines[:-1],
+        part.customer_ids[:-1],
+        part.amounts[:-1],
+        part.reasons[:-1],
+        part.cells[:-1],
+        [*part.rejections, total],
+    )
+
+
+def _with_last(parts: Iterable[ValidatedRows]) -> Iterator[tuple[ValidatedRows, bool]]:
+    """Each part, and whether it is the last."""
+    held: ValidatedRows | None = None
+    for part in parts:
+        if held is not None:
+            yield held, False
+        held = part
+    if held is not None:
+        yield held, True
 
 
 def _rows_by_wave(rows: list[bytes], wave_of_row: Iterator[int]) -> dict[int, list[bytes]]:

@@ -9,7 +9,7 @@ nothing of it leaves this one.
 import heapq
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import accumulate, starmap
 from struct import Struct
 from typing import BinaryIO, Final, NamedTuple
@@ -46,7 +46,7 @@ class DuplicateFinder:
         self._rows = self._spilled = 0
         self._files: list[BinaryIO] = []
 
-    def add(self, keys: Sequence[str]) -> None:
+    def add(self, keys: Sequence[Hashable]) -> None:
         """Add the keys of the next rows; rows count from 0 in the order in which they are added."""
         held, partitions = self._held, _PARTITIONS
         for row, key in enumerate(map(hash, keys), self._rows):

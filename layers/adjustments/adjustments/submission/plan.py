@@ -20,6 +20,8 @@ class PlanRules:
         approval_above_total: sum of the amounts' magnitudes above which a person has to approve
             (ApprovalAboveTotal).
         adds_token: whether each reason gets a token (ReasonToken).
+        default_encoding: the encoding of files whose bytes leave it open (DefaultEncoding); empty to refuse
+            them.
     """
 
     amount_max: Decimal
@@ -27,6 +29,7 @@ class PlanRules:
     approval_above_rows: int = 0
     approval_above_total: Decimal = Decimal(0)
     adds_token: bool = False
+    default_encoding: str = ""
 
 
 class Drop(NamedTuple):

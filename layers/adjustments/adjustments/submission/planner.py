@@ -20,15 +20,17 @@ from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.decimals import plain
-from adjustments.core.errors import FileRefused, FileUnreadable, NotFound, NotUtf8
+from adjustments.core.errors import FileRefused, FileUnreadable, NotFound
 from adjustments.core.printable import shown
 from adjustments.core.runtime import Clock, Ids
 from adjustments.submission import chunk_builder
 from adjustments.submission.chunk_builder import BuiltChunks, ChunkBuilder, Totals
 from adjustments.submission.claims import claim_content
+from adjustments.submission.csv.options import ReadAgain, ReadOptions, options_of
 from adjustments.submission.csv.reader import CsvReader, FileFormat
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.guards import approval_reasons
+from adjustments.submission.look_alikes import LookAlikes
 from adjustments.submission.plan import Drop, PlannedChunks, PlanRules
 
 DEADLINE: Final = timedelta(hours=6)
@@ -55,7 +57,9 @@ DELETED_MESSAGE: Final = (
     "done, upload it again"
 )
 
-_ENCODINGS: Final = {"cp1252": "Windows-1252 (not valid UTF-8)"}
+READINGS_MAX: Final = 2
+"""How often a file is read again: for its encoding, and for decimal commas."""
+
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
@@ -100,22 +104,25 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
 
 
 def _read(blank: Batch, drop: Drop, ports: PlannerPorts) -> tuple[Batch, PlannedChunks]:
-    """Read a file, as Windows-1252 where it is not valid UTF-8."""
+    """Read a file, again where its content shows that it must be read in another way."""
+    options = options_of(drop.stored.metadata, ports.rules.default_encoding)
     with _garbage_collector_off():
-        try:
-            return _read_as(None, blank, drop, ports)
-        except NotUtf8:
-            return _read_as("cp1252", blank, drop._replace(blocks=None), ports)
+        for _ in range(READINGS_MAX):
+            try:
+                return _read_with(options, blank, drop, ports)
+            except ReadAgain as again:
+                options, drop = again.options, drop._replace(blocks=None)
+        return _read_with(options, blank, drop, ports)
 
 
-def _read_as(
-    encoding: str | None, blank: Batch, drop: Drop, ports: PlannerPorts
+def _read_with(
+    options: ReadOptions, blank: Batch, drop: Drop, ports: PlannerPorts
 ) -> tuple[Batch, PlannedChunks]:
     reader = CsvReader(
         _in_time(drop.blocks or _blocks(drop, ports), blank, ports),
         amount_max=ports.rules.amount_max,
         gzipped=drop.stored.key.lower().endswith(".gz"),
-        encoding=encoding,
+        options=options,
         block_bytes=chunk_builder.PART_BYTES,
     )
     reader.parts = _in_time(reader.parts, blank, ports)
@@ -128,10 +135,11 @@ def _read_as(
         rules=ports.rules,
     )
     built = builder.build()
+    notes = [*_notes(reader.format, options), *_notes_on_rows(built, builder.look_alikes)]
+    as_read = _read_batch(blank, builder.totals, built, reader.format).replaced(notes=tuple(notes))
     if refusal := builder.totals.bad_rows.refusal(builder.totals.rows):
-        refused = _read_batch(blank, builder.totals, built, reader.format).replaced(refusal=refusal)
-        return refused, PlannedChunks()
-    batch = _planned(blank, builder.totals, built, reader.format, ports.rules)
+        return as_read.replaced(refusal=refusal), PlannedChunks()
+    batch = _planned(as_read, builder.totals, built, ports.rules)
     return batch, PlannedChunks(built.chunks, built.first_body)
 
 
@@ -152,13 +160,11 @@ def _blocks(drop: Drop, ports: PlannerPorts) -> Iterator[bytes]:
         raise FileUnreadable("file_unreadable", DELETED_MESSAGE) from absent
 
 
-def _planned(
-    blank: Batch, totals: Totals, built: BuiltChunks, file_format: FileFormat, rules: PlanRules
-) -> Batch:
-    held_by = () if blank.dry_run else tuple(approval_reasons(totals.accepted, totals.absolute, rules))
-    return _read_batch(blank, totals, built, file_format).replaced(
+def _planned(batch: Batch, totals: Totals, built: BuiltChunks, rules: PlanRules) -> Batch:
+    held_by = () if batch.dry_run else tuple(approval_reasons(totals.accepted, totals.absolute, rules))
+    return batch.replaced(
         status=BatchStatus.AWAITING_APPROVAL if held_by else BatchStatus.PLANNED,
-        source=blank.source.replaced(sha256=totals.digest.hexdigest()),
+        source=batch.source.replaced(sha256=totals.digest.hexdigest()),
         chunks=len(built.chunks),
         waves=max((chunk.wave for chunk in built.chunks), default=0),
         has_canary=rules.canary_rows > 0 and len(built.chunks) > 1,
@@ -172,7 +178,6 @@ def _read_batch(blank: Batch, totals: Totals, built: BuiltChunks, file_format: F
         counts=Counts(rows=totals.rows, rejected=totals.rejected),
         total=plain(totals.amount),
         absolute_total=plain(totals.absolute),
-        notes=tuple(_notes(file_format)),
         row_parts=totals.parts,
         has_repeats=built.has_repeats,
         csv_dialect=file_format.dialect,
@@ -229,10 +234,27 @@ def _garbage_collector_off() -> Iterator[None]:
             gc.enable()
 
 
-def _notes(file_format: FileFormat) -> Iterator[str]:
+def _notes_on_rows(built: BuiltChunks, look_alikes: LookAlikes) -> Iterator[str]:
+    """What a person should know of the rows."""
+    if built.repeated_rows:
+        rows = "1 row has" if built.repeated_rows == 1 else f"{built.repeated_rows:,} rows have"
+        yield f"{rows} the same customer, amount and reason as an earlier row of the file"
+    yield from look_alikes.notes()
+
+
+def _notes(file_format: FileFormat, options: ReadOptions) -> Iterator[str]:
     """What a person should know of how the file was read."""
-    encoding = _ENCODINGS.get(file_format.encoding, file_format.encoding.upper())
+    encoding = file_format.encoding
+    if encoding == options.encoding and encoding != "utf-8":
+        encoding += (
+            " (DefaultEncoding)" if encoding == options.default_encoding else " (as the metadata says)"
+        )
+    else:
+        encoding = encoding.upper()
     yield f"encoding: {encoding}; delimiter: {_DELIMITERS[file_format.delimiter]}"
+    if options.columns:
+        named = ", ".join(f"{role} = {shown(heading)}" for role, heading in options.columns.items())
+        yield f"columns as the metadata names them: {named}"
     if file_format.ignored_columns:
         names = ", ".join(map(shown, file_format.ignored_columns[:IGNORED_COLUMNS_SHOWN_MAX]))
         more = len(file_format.ignored_columns) - IGNORED_COLUMNS_SHOWN_MAX

@@ -1,14 +1,16 @@
 """How the tests read a file: as the planner does it, with everything that came of it in one value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
 from adjustments.batches.records import Rejection, Row
-from adjustments.core.errors import FileRefused, NotUtf8
+from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.decoding import BLOCK_BYTES
+from adjustments.submission.csv.options import ReadAgain, ReadOptions, options_of
 from adjustments.submission.csv.reader import CsvReader, FileFormat
+from adjustments.submission.planner import READINGS_MAX
 
 
 class Reading(NamedTuple):
@@ -34,21 +36,26 @@ def read(
     amount_max: str = "0",
     blocks: list[bytes] | None = None,
     block_bytes: int = BLOCK_BYTES,
+    metadata: Mapping[str, str] | None = None,
+    default_encoding: str = "",
 ) -> Reading:
-    """Read a whole file, again as Windows-1252 when it is not UTF-8."""
+    """Read a whole file, again where it asks for that."""
     given = [data] if blocks is None else blocks
 
-    def once(encoding: str | None) -> Reading:
+    def once(options: ReadOptions) -> Reading:
         reader = CsvReader(
-            given, amount_max=Decimal(amount_max), gzipped=gzipped, encoding=encoding, block_bytes=block_bytes
+            given, amount_max=Decimal(amount_max), gzipped=gzipped, options=options, block_bytes=block_bytes
         )
         return Reading(reader.format, list(reader), None)
 
     try:
-        try:
-            return once(None)
-        except NotUtf8:
-            return once("cp1252")
+        options = options_of(metadata or {}, default_encoding)
+        for _ in range(READINGS_MAX):
+            try:
+                return once(options)
+            except ReadAgain as again:
+                options = again.options
+        return once(options)
     except FileRefused as refused:
         return Reading(None, [], (refused.code, refused.message))
 

@@ -2,7 +2,7 @@
 
 ``name.csv`` (or ``.csv.gz``) has the bytes, ``name.json`` what must come of them: ``rows`` as line, customer
 id, amount and reason; ``rejected`` as line, problem, column and perhaps a part of the message; ``notes`` as
-far as they matter; or ``refused`` with a code and what the message has to say.
+far as they matter; or ``refused`` with a code and what the message has to say. ``metadata`` is the object's.
 """
 
 import json
@@ -21,7 +21,11 @@ FILES = sorted(path for path in CORPUS.iterdir() if path.name.endswith((".csv", 
 def test_file_gets_its_decision(path: Path):
     expected = json.loads(_decision_of(path).read_text(encoding="utf-8"))
     reading = read(
-        path.read_bytes(), gzipped=path.suffix == ".gz", amount_max=expected.get("amount_max", "0")
+        path.read_bytes(),
+        gzipped=path.suffix == ".gz",
+        amount_max=expected.get("amount_max", "0"),
+        metadata=expected.get("metadata"),
+        default_encoding=expected.get("default_encoding", ""),
     )
     if "refused" in expected:
         _check_refusal(reading, expected["refused"])

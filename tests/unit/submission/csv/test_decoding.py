@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.core import limits
-from adjustments.core.errors import FileRefused, NotUtf8
+from adjustments.core.errors import FileRefused
+from adjustments.submission.csv.encodings import is_text_encoding
 from adjustments.submission.csv.reader import CsvReader
 from tests.unit.submission.csv.reading import read
 
@@ -32,21 +33,85 @@ def peak_mb_of(blocks: Iterator[bytes], *, gzipped: bool) -> float:
     return peak / 1e6
 
 
-def test_not_utf8_is_said_even_far_into_the_file():
-    reader = CsvReader([FILE, b"c,5\n" * 100_000, b"caf\xe9,5\n"], amount_max=Decimal(0), gzipped=False)
-    with pytest.raises(NotUtf8):
-        list(reader)
+def refusal_of(data: bytes, **said: str) -> str:
+    code, message = read(data, **said).refused or ("", "")  # type: ignore[arg-type]
+    assert code in {"unknown_encoding", ""}
+    return message
 
 
-def test_not_utf8_in_the_first_bytes_is_said_at_once():
-    with pytest.raises(NotUtf8):
-        CsvReader([b"caf\xe9,amount\n"], amount_max=Decimal(0), gzipped=False)
+def test_open_encoding_refuses_a_file_even_when_its_first_such_byte_is_far_down():
+    message = refusal_of(FILE + b"c,5\n" * 100_000 + b"caf\xe9,5\n")
+    assert 'line 100003, column "customerId" reads "café" in windows-1252' in message
 
 
-def test_encoding_asked_for_is_obeyed():
-    reader = CsvReader([FILE, b"caf\xe9,5\n"], amount_max=Decimal(0), gzipped=False, encoding="cp1252")
-    assert [row.customer_id for row in reader] == ["c1", "café"]
-    assert reader.format.encoding == "cp1252"
+def test_character_of_several_bytes_far_down_makes_a_file_utf8():
+    reading = read(FILE + b"caf\xe9,5\n" + b"c,5\n" * 100_000 + "café,5\n".encode())
+    assert reading.refused is None
+    assert [bad.problem for bad in reading.rejections] == ["unreadable_character"]
+    assert len(reading.rows) == 100_002
+
+
+@pytest.mark.parametrize(
+    ("data", "metadata", "default", "encoding"),
+    [
+        (b"c1", "", "", "utf-8"),
+        (b"c1", "", "cp1256", "utf-8"),
+        (b"c1", "cp1256", "", "cp1256"),
+        (b"caf\xe9", "cp1252", "cp1256", "cp1252"),
+        (b"caf\xe9", "", "cp1256", "cp1256"),
+        ("café".encode(), "", "cp1256", "utf-8"),
+        ("\ufeffcafé".encode(), "cp1252", "", "utf-8"),
+        ("\ufeffcafé".encode("utf-16-le"), "cp1252", "", "utf-16"),
+        ("café".encode("utf-16-le"), "utf-16-le", "", "utf-16-le"),
+    ],
+)
+def test_mark_decides_then_metadata_then_utf8_then_the_default(
+    data: bytes, metadata: str, default: str, encoding: str
+):
+    mark, header = b"", "customerId,amount\n"
+    is_utf16 = "utf-16" in encoding
+    for known in (b"\xef\xbb\xbf", b"\xff\xfe"):
+        if data.startswith(known):
+            mark, data = known, data.removeprefix(known)
+    codec = "utf-16-le" if is_utf16 else "ascii"
+    file = mark + header.encode(codec) + data + ",5\n".encode(codec)
+    reading = read(file, metadata={"encoding": metadata} if metadata else {}, default_encoding=default)
+    assert reading.notes is not None
+    assert reading.notes.encoding == encoding
+    assert len(reading.rows) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", "utf8x", "rot13", "base64", "zlib", "idna", "unicode_escape", "a b", "\0"]
+)
+def test_no_encoding_of_files(name: str):
+    assert not is_text_encoding(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["windows-1256", "cp1252", "latin-1", "MacRoman", "shift_jis", "utf-16-le", "UTF8"]
+)
+def test_encoding_of_files(name: str):
+    assert is_text_encoding(name)
+
+
+@given(
+    st.sampled_from(["windows-1252", "windows-1256", "windows-1251", "mac_roman", "cp850"]),
+    st.text("Añéüß –عميلЖжة", min_size=1, max_size=10),
+)
+def test_text_of_another_encoding_is_never_sent_as_if_it_were_utf8(encoding: str, text: str):
+    data = text.strip().encode(encoding, "ignore")
+    reading = read(b"customerId,amount,reason\nc1,5," + data + b"\n")
+    if not data.isascii() and _is_no_utf8(data):
+        assert reading.rows == []
+
+
+def _is_no_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def test_expansion_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch):

@@ -5,7 +5,7 @@ import pytest
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv import header
 from adjustments.submission.csv.csv_injection import DELIMITERS
-from adjustments.submission.csv.header import Role, layout_of, role_of
+from adjustments.submission.csv.header import COLUMNS_MAX, ColumnNames, Role, layout_of
 from tests.unit.submission.csv.reading import read
 
 
@@ -47,13 +47,13 @@ from tests.unit.submission.csv.reading import read
     ],
 )
 def test_name_claims_a_role_or_none(name: str, role: Role | None):
-    assert role_of(name) is role
+    assert ColumnNames().role_of(name) is role
 
 
 def test_no_name_stands_for_two_roles():
     names = [name for known in header.NAMES.values() for name in known]
     assert len(names) == len(set(names))
-    assert all(role_of(name) is role for role, known in header.NAMES.items() for name in known)
+    assert all(ColumnNames().role_of(name) is role for role, known in header.NAMES.items() for name in known)
 
 
 def test_layout_counts_without_error_columns():
@@ -75,6 +75,8 @@ def test_layout_counts_without_error_columns():
         ([str(number) for number in range(20)], "no_header", '"11" and 8 more'),
         (["amount", "points", "customerId"], "duplicate_column", '"amount", "points" both stand for amount'),
         (["amount", "reason", "customerId", "Reason"], "duplicate_column", "both stand for reason"),
+        (["error", "amount", "customerId", "Error"], "duplicate_column", '2 columns are named "error"'),
+        (["error"] * 30_000, "too_many_columns", "30,000 columns; a file may have 200"),
     ],
 )
 def test_unusable_header_is_refused_naming_what_was_found(cells: list[str], code: str, message: str):
@@ -83,6 +85,37 @@ def test_unusable_header_is_refused_naming_what_was_found(cells: list[str], code
     assert refused.value.code == code
     assert "line 7" in refused.value.message
     assert message in refused.value.message
+
+
+def test_as_many_columns_as_allowed():
+    assert (
+        layout_of(["customerId", "amount", *["x"] * (COLUMNS_MAX - 2)], delimiter=",", line=1).fields == 200
+    )
+
+
+def test_metadata_names_headings_and_what_may_be_ignored():
+    known = ColumnNames({"amount": "Bonus ", "customerId": "Kunden_Nr"}, ["E-Mail", "reason"])
+    names = ["kunden nr", "amount", "bonus", "email", "Reason", "customerId", "error"]
+    layout = layout_of(names, delimiter=",", line=1, known=known)
+    assert (layout.customer_id, layout.amount, layout.reason) == (0, 2, None)
+    assert layout.ignored == ("amount", "email", "Reason", "customerId")
+    assert layout.unexplained == ((1, "amount"), (5, "customerId"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_header"),
+    [
+        (["customerId", "amount"], True),
+        (["\ufeffCustomer ID", "x", "Points"], True),
+        (['\ufeff"customerId"', '"amount"'], True),
+        (["customerId", "5"], False),
+        (["c1", "amount"], False),
+        (["reason", "error"], False),
+        ([], False),
+    ],
+)
+def test_header_is_told_from_a_row(cells: list[str], is_header: bool):
+    assert ColumnNames().is_header(cells) is is_header
 
 
 @pytest.mark.parametrize("delimiter", DELIMITERS)

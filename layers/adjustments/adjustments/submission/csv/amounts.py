@@ -7,8 +7,9 @@ Written: no plus, no leading zeros, a digit before the point, no trailing zeros 
 equal numbers have equal text, and a hash of the rows sees through formatting. Limits are counted on the
 canonical text. No float is involved anywhere.
 
-Dangerous in a semicolon file: ``1.250`` is one thousand two hundred and fifty where semicolons are used,
-and one and a quarter elsewhere. It is rejected there as a thousands separator rather than guessed.
+Dangerous: ``1.250`` is one thousand two hundred and fifty where decimals have a comma, and one and a quarter
+elsewhere. It is rejected rather than guessed in a semicolon file, and in any other file of which a row has a
+decimal comma. Advice never settles it either: ``(1.250)`` or ``1.250 €`` is told with both readings.
 """
 
 import re
@@ -31,7 +32,8 @@ _SCIENTIFIC: Final = r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)[eE][+-]?[0-9]+"
 _NOT_FINITE: Final = r"(?i)[+-]?(?:s?nan|inf(?:inity)?|∞|1\.#(?:inf|ind|qnan)0*)"
 _CURRENCY_CODE: Final = r"[A-Z]{3}\s*[+-]?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*\s*[A-Z]{3}"
 _DECIMAL_COMMA: Final = r"[+-]?(?:[0-9]+,[0-9]*|,[0-9]+)"
-_MINUS_MISPLACED: Final = r"\(([0-9.]+)\)|([0-9.]+)-|-\s+([0-9.]+)"
+_MINUS_MISPLACED: Final = r"\(([0-9.,]+)\)|([0-9.,]+)-|-\s+([0-9.,]+)"
+_HAS_DECIMAL_COMMA: Final = rf"{_DECIMAL_COMMA}|[+-]?[0-9]{{1,3}}(?:\.[0-9]{{3}})+,[0-9]+"
 
 _MINUS_LOOKALIKES: Final = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣－"), "-")  # noqa: RUF001
 _CURRENCY_SIGNS: Final = dict.fromkeys(
@@ -53,16 +55,25 @@ class InvalidAmount(Exception):
         self.complaint = complaint
 
 
-def canonicalise(text: str, *, amount_max: Decimal, semicolon_file: bool) -> str:
+def canonicalise(
+    text: str, *, amount_max: Decimal, semicolon_file: bool, has_decimal_commas: bool = False
+) -> str:
     """The amount as canonical JSON-number text.
 
     Args:
         text: the cell, white space stripped.
         amount_max: the largest absolute amount, inclusive; 0 switches the check off.
         semicolon_file: whether the delimiter is a semicolon, which allows a decimal comma.
+        has_decimal_commas: whether a row of the file has a decimal comma, which makes ``1.250`` ambiguous.
     Raises:
         InvalidAmount: the text is not exactly one finite, non-zero number within the limits.
     """
+    if has_decimal_commas and not semicolon_file and re.fullmatch(_THOUSAND_OR_FRACTION, text):
+        raise InvalidAmount(
+            RowProblem.AMOUNT_THOUSANDS_SEPARATOR,
+            "has a thousands separator or three decimals, and other rows of this file have decimal commas; "
+            f"write {_readings(text, 'digits')}",
+        )
     amount = _normal_form(text, semicolon_file=semicolon_file)
     if amount is None:
         _diagnose(text, semicolon_file=semicolon_file)
@@ -91,18 +102,25 @@ def canonicalise(text: str, *, amount_max: Decimal, semicolon_file: bool) -> str
     return amount
 
 
-def clean_amount_pattern(*, amount_max: Decimal, semicolon_file: bool) -> str:
+def shows_decimal_comma(text: str) -> bool:
+    """Whether an amount that was rejected has a decimal comma: ``12,50``, ``1.000,50``."""
+    return re.fullmatch(_HAS_DECIMAL_COMMA, text) is not None and not re.fullmatch(
+        _THOUSAND_OR_FRACTION, text
+    )
+
+
+def clean_amount_pattern(*, amount_max: Decimal, decimals_max: int = limits.DECIMALS_MAX) -> str:
     """A pattern for amounts that are canonical and within all limits as they stand: what most rows have.
 
     It may miss amounts that ``canonical`` accepts, never the reverse: with k digits before the point a
-    number is below 10^k, and k is chosen so that this is within ``amount_max``.
+    number is below 10^k, and k is chosen so that this is within ``amount_max``. Where three decimals may be
+    thousands, ``decimals_max`` is 2.
     """
     whole_digits_max = limits.SIGNIFICANT_DIGITS_MAX - limits.DECIMALS_MAX
     if amount_max:
         whole_digits_max = min(whole_digits_max, amount_max.adjusted())
     if whole_digits_max < 1:
         return "(?!)"
-    decimals_max = 2 if semicolon_file else limits.DECIMALS_MAX
     return rf"-?[1-9][0-9]{{0,{whole_digits_max - 1}}}(?:\.[0-9]{{0,{decimals_max - 1}}}[1-9])?"
 
 
@@ -132,8 +150,8 @@ def _diagnose(text: str, *, semicolon_file: bool) -> NoReturn:
     if hyphened != text:
         raise InvalidAmount(
             RowProblem.AMOUNT_TYPOGRAPHIC_MINUS,
-            f"has a typographic minus or dash; write {_number_or(hyphened, 'it')} "
-            "with the plain minus of the keyboard",
+            "has a typographic minus or dash instead of the plain minus of the keyboard; "
+            f"write {_readings(hyphened, 'it with that')}",
         )
     if re.fullmatch(_NOT_FINITE, text):
         raise InvalidAmount(RowProblem.AMOUNT_NOT_FINITE, "is not a finite number; write digits only")
@@ -146,7 +164,7 @@ def _diagnose(text: str, *, semicolon_file: bool) -> NoReturn:
     if bare != text or re.fullmatch(_CURRENCY_CODE, text):
         raise InvalidAmount(
             RowProblem.AMOUNT_CURRENCY_SIGN,
-            f"has a currency sign or unit; write {_number_or(bare.strip(), 'the number alone')}",
+            f"has a currency sign or unit; write {_readings(_without_unit(bare), 'the number alone')}",
         )
     _diagnose_separators(text, semicolon_file=semicolon_file)
     raise InvalidAmount(RowProblem.AMOUNT_NOT_A_NUMBER, _advice_on_no_number(text))
@@ -157,8 +175,7 @@ def _diagnose_separators(text: str, *, semicolon_file: bool) -> None:
     if semicolon_file and either:
         raise InvalidAmount(
             RowProblem.AMOUNT_THOUSANDS_SEPARATOR,
-            f"has a thousands separator or three decimals; write {either[1]}{either[2]}, "
-            f"or {either[1]}.{either[2]}0 if decimals are meant",
+            f"has a thousands separator or three decimals; write {_readings(text, 'digits')}",
         )
     grouped = re.fullmatch(_GROUPED, text)
     if grouped and grouped[3]:
@@ -179,13 +196,26 @@ def _diagnose_separators(text: str, *, semicolon_file: bool) -> None:
 def _advice_on_no_number(text: str) -> str:
     western = "".join(str(int(char)) if char.isdecimal() else char for char in text)
     if western != text:
-        return f"is not written with the digits 0 to 9; write {_number_or(western, 'it with those')}"
+        return f"is not written with the digits 0 to 9; write {_readings(western, 'it with those')}"
     misplaced = re.fullmatch(_MINUS_MISPLACED, text)
     if misplaced:
         number = next(filter(None, misplaced.groups()))
-        write = _number_or("-" + number, "digits")
-        return f"is not a number; write {write} with the minus right before the digits"
+        write = _readings("-" + number, "digits")
+        return f"is not a number; with the minus right before the digits, write {write}"
     return "is not a number; write digits only, such as 250 or -12.5"
+
+
+def _without_unit(text: str) -> str:
+    return re.sub("[A-Z]{3}", "", text).strip()
+
+
+def _readings(text: str, otherwise: str) -> str:
+    """What to write for a number: both readings where three digits after a point or comma leave it open."""
+    either = re.fullmatch(_THOUSAND_OR_FRACTION, text)
+    if either:
+        sign_and_whole = either[1].removeprefix("+")
+        return f"{sign_and_whole}{either[2]}, or {sign_and_whole}.{either[2]}0 if decimals are meant"
+    return _number_or(text, otherwise)
 
 
 def _number_or(text: str, otherwise: str) -> str:

@@ -6,9 +6,12 @@ up to ``EXPANDED_BYTES_MAX``, never memory. Several members may follow one anoth
 last one (tapes and some uploaders pad with them). Anything else after the end refuses the file, and so does
 a file that ends too early: either means that rows may be missing.
 
-The encoding is that of the byte-order mark (UTF-8, UTF-16, UTF-32), or else UTF-8. Without a mark, bytes that
-are not valid UTF-8 raise ``NotUtf8``, and the caller reads the object again as Windows-1252. With a mark they
-refuse the file, because the mark states the encoding.
+The encoding is that of the byte-order mark (UTF-8, UTF-16, UTF-32), or else the one that the metadata names,
+or else UTF-8. Bytes that are not valid UTF-8 come out as lone surrogates, and ``encodings`` says what becomes
+of them. Bytes that do not fit another encoding refuse the file: the mark or a person said what it is.
+
+Further byte-order marks at the beginning, which some editors add, and a Ctrl-Z at the end, with which DOS
+ends a text, are dropped.
 
 Files that are not text are recognised by the first bytes of what people drop by mistake, and by control
 characters in the header (``header``). A NUL further down rejects its row only.
@@ -17,10 +20,13 @@ characters in the header (``header``). A NUL further down rejects its row only.
 import codecs
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple, NoReturn
 
 from adjustments.core import limits
-from adjustments.core.errors import FileRefused, NotUtf8
+from adjustments.core.errors import FileRefused
+from adjustments.core.printable import shown
+from adjustments.submission.csv.encodings import Utf8Evidence, is_utf8
 from adjustments.submission.csv.problems import FileProblem
 
 BLOCK_BYTES: Final = 128 * 1024
@@ -33,10 +39,15 @@ _MARKS: Final = (
     # UTF-32 first: its little-endian mark begins with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32", "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32", "utf-32"),
-    (codecs.BOM_UTF8, "utf-8", "utf-8-sig"),
+    (codecs.BOM_UTF8, "utf-8", "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16", "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "utf-16"),
 )
+
+_DOS_END: Final = "\x1a"
+_DOS_TAIL: Final = _DOS_END + " \t\r\n"
+_DOS_TAIL_CHARS_MAX: Final = 256
+"""Characters at the end that are looked at: DOS and its kin filled a block of 128 with Ctrl-Z."""
 
 _EXPORT_AS_CSV: Final = 'open it there, choose "Save as", type "CSV UTF-8", and drop that file'
 _NO_TEXT: Final = (
@@ -56,27 +67,25 @@ _NO_TEXT: Final = (
 
 
 class DecodedText(NamedTuple):
-    """A file's text in blocks of bounded size, the name of its encoding, and whether it has a mark."""
+    """A file's text in blocks of bounded size, its encoding, whether it has a mark, and what speaks for UTF-8."""
 
     encoding: str
     has_mark: bool
     texts: Iterator[str]
+    evidence: Utf8Evidence
 
 
-def decode_blocks(
-    blocks: Iterable[bytes], *, gzipped: bool, encoding: str | None, block_bytes: int
-) -> DecodedText:
+def decode_blocks(blocks: Iterable[bytes], *, gzipped: bool, encoding: str, block_bytes: int) -> DecodedText:
     """Decode the bytes of a file.
 
     Args:
         blocks: the object's bytes, in pieces of any size.
         gzipped: whether they are compressed.
-        encoding: None to find it out.
+        encoding: the encoding of a file without a mark; empty to take UTF-8 and see.
         block_bytes: the size of the pieces worked on.
 
     Raises:
         FileRefused: at once or while iterating; the file is empty, not text, damaged gzip or too large.
-        NotUtf8: at once or while iterating; only with ``encoding=None`` and no mark.
     """
     pieces = _rechunk(blocks, block_bytes)
     if gzipped:
@@ -87,10 +96,16 @@ def decode_blocks(
     for magic, advice in _NO_TEXT:
         if first.startswith(magic):
             raise FileRefused(FileProblem.NOT_TEXT, f"the file is not CSV text: it {advice}")
-    name, codec, marked = _encoding_of(first, encoding)
-    may_be_windows = encoding is None and not marked
-    texts = _decoded(first, pieces, codec, name, may_be_windows=may_be_windows)
-    return DecodedText(name, marked, texts)
+    marked = [(name, codec) for mark, name, codec in _MARKS if first.startswith(mark)]
+    name, codec = marked[0] if marked else (encoding or "utf-8", encoding or "utf-8")
+    if is_utf8(codec):
+        name, codec = "utf-8", "utf-8"
+    pieces = chain([first], pieces)
+    if encoding and not marked and codec != "utf-8":
+        pieces = _refuse_utf8(pieces, name)
+    texts = _without_dos_end(_without_marks(_decoded(pieces, codec, name)))
+    evidence = Utf8Evidence(is_certain=bool(marked or encoding))
+    return DecodedText(name, bool(marked), evidence.watch(texts), evidence)
 
 
 def _rechunk(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -157,30 +172,52 @@ def _refuse_gzip(fault: str) -> NoReturn:
     raise FileRefused(FileProblem.BROKEN_GZIP, f"the gzip file {fault}")
 
 
-def _encoding_of(first: bytes, encoding: str | None) -> tuple[str, str, bool]:
-    if encoding is not None:
-        return encoding, encoding, False
-    for mark, name, codec in _MARKS:
-        if first.startswith(mark):
-            return name, codec, True
-    return "utf-8", "utf-8", False
+def _refuse_utf8(pieces: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """Pass bytes on, and refuse them in the end if they are UTF-8, though another encoding was named."""
+    decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")("strict")
+    has_several_bytes = False
+    for piece in chain(pieces, [b""]):
+        try:
+            if decoder and not decoder.decode(piece, not piece).isascii():
+                has_several_bytes = True
+        except UnicodeDecodeError:
+            decoder = None
+        yield piece
+    if decoder and has_several_bytes:
+        raise FileRefused(
+            FileProblem.BAD_OPTION,
+            f"the file is UTF-8, but {shown(name)} was named as its encoding; drop it again without that",
+        )
 
 
-def _decoded(
-    first: bytes, pieces: Iterator[bytes], codec: str, name: str, *, may_be_windows: bool
-) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder(codec)("strict")
+def _decoded(pieces: Iterator[bytes], codec: str, name: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(codec)("surrogateescape" if codec == "utf-8" else "strict")
     try:
-        yield decoder.decode(first)
         for piece in pieces:
             yield decoder.decode(piece)
         yield decoder.decode(b"", True)
-    except UnicodeDecodeError:
-        if may_be_windows:
-            raise NotUtf8(
-                FileProblem.NOT_UTF8, "the file is not UTF-8; it is read again as Windows-1252"
-            ) from None
+    except UnicodeError:
         raise FileRefused(
             FileProblem.NOT_TEXT,
             f'the file is not valid {name.upper()}; save it again as "CSV UTF-8" and drop that file',
         ) from None
+
+
+def _without_marks(texts: Iterator[str]) -> Iterator[str]:
+    """Without the byte-order marks that the text begins with."""
+    for text in texts:
+        rest = text.lstrip("\ufeff")
+        if rest:
+            yield rest
+            break
+    yield from texts
+
+
+def _without_dos_end(texts: Iterator[str]) -> Iterator[str]:
+    """Without a Ctrl-Z in the white space at the very end, and what follows it."""
+    held = ""
+    for text in texts:
+        whole = held + text
+        at = whole.find(_DOS_END, max(len(whole.rstrip(_DOS_TAIL)), len(whole) - _DOS_TAIL_CHARS_MAX))
+        held = whole[at:] if at >= 0 else ""
+        yield whole[:at] if at >= 0 else whole

@@ -4,6 +4,8 @@ Names are compared without letter case, spaces, ``_``, ``-``, ``.``, compatibili
 characters: ``Customer ID``, ``customer_id`` and ``CUSTOMERID`` are one name. Nothing else is dropped:
 ``amount (old)`` is another column.
 
+The metadata of an object may name the heading of a role, in any language; then no other one has that role.
+
 The delimiter is the one of ``, ; tab |`` under which the header shows most of the needed columns (then
 most fields). A first line ``sep=;``, which Excel writes and reads, is obeyed and skipped. Control
 characters in a header mean that the file is not text.
@@ -11,7 +13,7 @@ characters in a header mean that the file is not text.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -30,6 +32,9 @@ from adjustments.submission.csv.parser import (
     unclosed_quote,
 )
 from adjustments.submission.csv.problems import FileProblem
+
+COLUMNS_MAX: Final = 200
+"""Columns of one file: no export of adjustments has more, and work for each row grows with them."""
 
 NAMES_SHOWN_MAX: Final = 12
 
@@ -80,10 +85,11 @@ _SEPARATOR_LINE: Final = r"(?i)\"?sep=([,;\t|])\"?[,;\t|]*(?:\r\n?|\n)"
 
 
 class Layout(NamedTuple):
-    """Where the roles stand; all but the first four count without ``error`` columns.
+    """Where the roles stand; all but the first four count without the ``error`` column.
 
     ``fields`` ends with the last column that has a name; ``nameless`` are the columns behind it, which
-    spreadsheets write where some row is longer than the header.
+    spreadsheets write where some row is longer than the header. ``unexplained``: the ignored columns, with
+    their headings, that the metadata does not name as such.
     """
 
     delimiter: str
@@ -95,6 +101,41 @@ class Layout(NamedTuple):
     amount: int
     reason: int | None
     ignored: tuple[str, ...]
+    unexplained: tuple[tuple[int, str], ...] = ()
+
+
+class ColumnNames:
+    """Which role a column's name claims.
+
+    Args:
+        columns: the heading of each role for which the metadata names one.
+        ignored: the headings that the metadata lets be ignored.
+    """
+
+    def __init__(self, columns: Mapping[str, str] | None = None, ignored: Iterable[str] = ()) -> None:
+        self.columns = dict(columns or {})
+        self._named = {_squeezed(heading): Role(role) for role, heading in self.columns.items()}
+        self._ignored = frozenset(map(_squeezed, ignored))
+
+    def role_of(self, name: str) -> Role | None:
+        """The role that a column's name claims, None for a column that is ignored."""
+        squeezed = _squeezed(name)
+        if squeezed in self._named:
+            return self._named[squeezed]
+        role = None if squeezed in self._ignored else _ROLES.get(squeezed)
+        return None if role is not None and role in self.columns else role
+
+    def may_be_ignored(self, name: str) -> bool:
+        """Whether the metadata lets this column be ignored whatever it holds."""
+        return _squeezed(name) in self._ignored
+
+    def count_needed(self, names: Iterable[str]) -> int:
+        """How many of the needed roles are claimed."""
+        return len(set(map(self.role_of, names)).intersection(NEEDED))
+
+    def is_header(self, cells: Sequence[str]) -> bool:
+        """Whether a record is a header: it claims every needed role, as no row does."""
+        return self.count_needed(cell.strip('\ufeff"') for cell in cells[:COLUMNS_MAX]) == len(NEEDED)
 
 
 class _Candidate(NamedTuple):
@@ -103,12 +144,13 @@ class _Candidate(NamedTuple):
     delimiter: str
     cells: list[str]
     end: int
+    needed: int
 
     def likelihood(self) -> tuple[int, int]:
-        return _needed_roles(self.cells), len(self.cells)
+        return self.needed, len(self.cells)
 
     def is_complete(self) -> bool:
-        return _needed_roles(self.cells) == len(NEEDED)
+        return self.needed == len(NEEDED)
 
 
 def separator_line(text: str) -> tuple[str, int] | None:
@@ -117,41 +159,50 @@ def separator_line(text: str) -> tuple[str, int] | None:
     return (found[1], found.end()) if found else None
 
 
-def role_of(name: str) -> Role | None:
-    """The role that a column's name claims, None for a column that is ignored."""
-    return _ROLES.get(_squeezed(name))
-
-
-def read_header(text: str, *, line: int, delimiters: tuple[str, ...]) -> tuple[Layout, int]:
+def read_header(
+    text: str, *, line: int, delimiters: tuple[str, ...], names: ColumnNames | None = None
+) -> tuple[Layout, int]:
     """The layout that a text begins with, and where its first row starts.
 
     Args:
         text: the beginning of the file, blank lines skipped; more than the header.
         line: the physical line on which it starts.
         delimiters: those that come into question.
+        names: which role a name claims.
     Raises:
         FileRefused: it is not a header, not text, or lacks a needed column.
     """
-    found = _likeliest(text[: limits.ROW_CHARS_MAX + 1], line, delimiters)
+    names = names or ColumnNames()
+    found = _likeliest(text[: limits.ROW_CHARS_MAX + 1], line, delimiters, names)
     _require_text(text[: found.end])
     if found.end > limits.ROW_CHARS_MAX:
         raise row_too_long(line)
-    return layout_of(found.cells, delimiter=found.delimiter, line=line), found.end
+    return layout_of(found.cells, delimiter=found.delimiter, line=line, known=names), found.end
 
 
-def layout_of(cells: list[str], *, delimiter: str, line: int) -> Layout:
+def layout_of(cells: list[str], *, delimiter: str, line: int, known: ColumnNames | None = None) -> Layout:
     """Find the roles in a header.
 
     Raises:
-        FileRefused: a needed column is missing, or two columns claim the same role.
+        FileRefused: a needed column is missing, two columns claim the same role, or there are too many.
     """
+    known = known or ColumnNames()
+    _check_number(cells, line)
     names = [unescape_formula(cell, delimiter).strip() for cell in cells]
-    roles = [role_of(name) for name in names]
+    roles = [known.role_of(name) for name in names]
     fields = max((index + 1 for index, name in enumerate(names) if name), default=0)
     names, roles, nameless = names[:fields], roles[:fields], len(names) - fields
+    if roles.count(Role.ERROR) > 1:
+        raise FileRefused(
+            FileProblem.DUPLICATE_COLUMN,
+            f'line {line}: {roles.count(Role.ERROR)} columns are named "error", which is the last column of '
+            "fix-me.csv and stands there once; remove or rename the others and drop the file again",
+        )
+    _require_named(known, roles, names, line)
     kept = [index for index, role in enumerate(roles) if role is not Role.ERROR]
     places = _places([roles[index] for index in kept], [names[index] for index in kept], line)
     _require_needed(places, names, line)
+    ignored = [(at, names[index]) for at, index in enumerate(kept) if roles[index] is None]
     return Layout(
         delimiter=delimiter,
         fields=fields,
@@ -161,20 +212,40 @@ def layout_of(cells: list[str], *, delimiter: str, line: int) -> Layout:
         customer_id=places[Role.CUSTOMER_ID],
         amount=places[Role.AMOUNT],
         reason=places.get(Role.REASON),
-        ignored=tuple(names[index] for index in kept if roles[index] is None and names[index]),
+        ignored=tuple(name for _, name in ignored if name),
+        unexplained=tuple((at, name) for at, name in ignored if not known.may_be_ignored(name)),
     )
 
 
-def _likeliest(text: str, line: int, delimiters: tuple[str, ...]) -> _Candidate:
+def _check_number(cells: list[str], line: int) -> None:
+    if len(cells) > COLUMNS_MAX:
+        raise FileRefused(
+            FileProblem.TOO_MANY_COLUMNS,
+            f"line {line}: the header has {len(cells):,} columns; a file may have {COLUMNS_MAX}. "
+            "Remove those that are not needed and drop the file again",
+        )
+
+
+def _require_named(known: ColumnNames, roles: list[Role | None], names: list[str], line: int) -> None:
+    for role, heading in known.columns.items():
+        if role not in roles:
+            raise FileRefused(
+                FileProblem.MISSING_COLUMN,
+                f'line {line} has no column "{shown(heading)}", which the metadata "columns" names for '
+                f"{role}; found: {_quoted(names)}. Correct one of them and drop the file again",
+            )
+
+
+def _likeliest(text: str, line: int, delimiters: tuple[str, ...], names: ColumnNames) -> _Candidate:
     """The header under its likeliest delimiter; under a wrong one, good quotes may look like bad ones."""
     candidates: list[_Candidate] = []
     open_quotes: list[int] = []
     other_faults: list[int] = []
     for delimiter in delimiters:
         try:
-            candidates.append(
-                _Candidate(delimiter, *read_record(text, 0, delimiter, field_pattern(delimiter)))
-            )
+            cells, end = read_record(text, 0, delimiter, field_pattern(delimiter))
+            needed = names.count_needed(cells[: COLUMNS_MAX + 1])
+            candidates.append(_Candidate(delimiter, cells, end, needed))
         except OpenQuote as fault:
             open_quotes.append(fault.at)
         except TextAfterQuote as fault:
@@ -211,7 +282,9 @@ def _require_needed(places: Mapping[Role, int], names: list[str], line: int) -> 
     raise FileRefused(
         code,
         f"line {line} has no column for {' and '.join(missing)}; found: {_quoted(names)}. "
-        f"The first line must name the columns; name one {wanted} and drop the file again",
+        f"The first line must name the columns; name one {wanted} and drop the file again. Headings of "
+        'another language: metadata "columns: customerId=Kundennummer,amount=Punkte", or adjust submit '
+        "--columns",
     )
 
 
@@ -229,10 +302,6 @@ def _require_text(beginning: str) -> None:
             "the file is not CSV text: it begins with control characters; "
             'export it as "CSV UTF-8" and drop that file',
         )
-
-
-def _needed_roles(names: list[str]) -> int:
-    return len({role_of(name) for name in names}.intersection(NEEDED))
 
 
 def _quoted(names: list[str]) -> str:

@@ -41,21 +41,25 @@ CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 _CONTROL_BYTES: Final = bytes(code for code in (*range(0x20), 0x7F) if code not in b"\t\n\r")
 _CONTROL_BEYOND_ASCII: Final = re.compile(r"[\x80-\x9f]")
-_BLANK_LINES: Final = re.compile(r"(?:[ \t]*(?:\r\n|\r(?!\Z)|\n))+")
+_BLANK: Final = " \t\xa0,;|"
+"""What a line above the header may have and still be blank: spreadsheets write empty rows as delimiters."""
+
+_BLANK_LINES: Final = re.compile(rf'(?:(?:[{_BLANK}]|"")*(?:\r\n|\r(?!\Z)|\n))+')
 _QUOTED: Final = re.compile(r' *"[^"]*(?:""[^"]*)*"(?!") *')
 
 
 class RecordBlock(NamedTuple):
     """The records of one block, and the line on which each starts.
 
-    ``plain``: all quotes are well-formed, and no cell has a control character, an escaped formula, or a mark
-    of fix-me.csv.
+    ``plain``: all quotes are well-formed, and no cell has a control character, an escaped formula, a mark of
+    fix-me.csv, or a character that could not be read. ``texts``: the records as they stand in the file.
     """
 
     lines: Sequence[int]
     records: list[list[str]]
     bad_quotes: frozenset[int]
     plain: bool
+    texts: Sequence[str] = ()
 
 
 class OpenQuote(Exception):
@@ -105,6 +109,24 @@ def read_record(text: str, start: int, delimiter: str, field: re.Pattern[str]) -
             return cells, position
 
 
+def is_quoted(text: str, index: int, delimiter: str) -> bool:
+    """Whether a field of a record stands in quotes.
+
+    Args:
+        text: the record as it stands in the file.
+        index: which field, from 0.
+        delimiter: what divides the fields.
+    """
+    field, position = field_pattern(delimiter), 0
+    found = None
+    for _ in range(index + 1):
+        found = field.match(text, position)
+        if found is None:
+            return False
+        position = found.end()
+    return found is not None and found[1] is not None
+
+
 def _raise_fault(text: str, position: int) -> NoReturn:
     quote = text.index('"', position)
     closed = _QUOTED.match(text, position)
@@ -127,7 +149,7 @@ class CsvParser:
         while len(self._rest) <= limits.ROW_CHARS_MAX and (text := next(self._texts, None)) is not None:
             self._rest += text
             self._skip_blank_lines()
-        if not self._rest.strip():
+        if not self._rest.strip(_BLANK + "\r\n"):
             raise FileRefused(
                 FileProblem.EMPTY, "the file has nothing but blank lines; export it again and drop it"
             )
@@ -178,7 +200,7 @@ class _BlockParser:
         if records is not None:
             numbers = range(self._line, self._line + len(lines))
             self._line += len(lines)
-            yield RecordBlock(numbers, records, frozenset(), _is_plain(text))
+            yield RecordBlock(numbers, records, frozenset(), _is_plain(text), lines)
             return len(text)
         return (yield from self._parse_carefully(text, final=final))
 
@@ -194,6 +216,7 @@ class _BlockParser:
     def _parse_carefully(self, text: str, *, final: bool) -> Generator[RecordBlock, None, int]:
         numbers: list[int] = []
         records: list[list[str]] = []
+        texts: list[str] = []
         bad_quotes: set[int] = set()
         position = 0
         refused: FileRefused | None = None
@@ -205,6 +228,7 @@ class _BlockParser:
                 cells, end, bad = found
                 numbers.append(self._line)
                 records.append(cells)
+                texts.append(text[position:end])
                 if bad:
                     bad_quotes.add(self._line)
                 self._line += line_ends(text[position:end])
@@ -212,7 +236,7 @@ class _BlockParser:
         except FileRefused as error:
             refused = error
         plain = not bad_quotes and _is_plain(text[:position])
-        yield RecordBlock(numbers, records, frozenset(bad_quotes), plain)
+        yield RecordBlock(numbers, records, frozenset(bad_quotes), plain, texts)
         if refused is not None:
             raise refused
         return position
@@ -287,7 +311,12 @@ def _check_line(line: int) -> None:
 
 
 def _is_plain(text: str) -> bool:
-    data = text.encode()
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:  # bytes that are not UTF-8
+        return False
+    if len(data) != len(text) and b"\xef\xbf\xbd" in data:  # a character that was lost before
+        return False
     if len(data.translate(None, _CONTROL_BYTES)) != len(data):
         return False
     if MISSING_CELL in text or BADLY_QUOTED_ROW in text:

@@ -1,20 +1,35 @@
 """Reads a CSV file: blocks of bytes in, a ``Row`` or ``Rejection`` for each row out, in constant memory."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from adjustments.batches.records import CsvDialect, Rejection, Row
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import FileRefused
+from adjustments.core.printable import shown
 from adjustments.submission.csv import header
+from adjustments.submission.csv.amounts import shows_decimal_comma
 from adjustments.submission.csv.csv_injection import DELIMITERS
 from adjustments.submission.csv.decoding import BLOCK_BYTES, DecodedText, decode_blocks
-from adjustments.submission.csv.header import Layout
-from adjustments.submission.csv.parser import LINE_END, CsvParser
-from adjustments.submission.csv.problems import FileProblem
+from adjustments.submission.csv.encodings import has_bad_bytes
+from adjustments.submission.csv.header import ColumnNames, Layout
+from adjustments.submission.csv.ignored_columns import IgnoredColumns
+from adjustments.submission.csv.options import ReadAgain, ReadOptions
+from adjustments.submission.csv.parser import LINE_END, CsvParser, RecordBlock
+from adjustments.submission.csv.problems import FileProblem, RowProblem
 from adjustments.submission.csv.row_validator import RowValidator
+
+_NO_OPTIONS: Final = ReadOptions()
+_HEADER_PROBLEMS: Final = (
+    *(RowProblem.AMOUNT_NOT_A_NUMBER, RowProblem.TOO_FEW_FIELDS, RowProblem.TOO_MANY_FIELDS),
+    *(RowProblem.BAD_QUOTES, RowProblem.CONTROL_CHARACTER),
+)
+"""For what a header is rejected where a row should be."""
+
+_SEPARATOR_PROBLEMS: Final = (RowProblem.AMOUNT_DECIMAL_COMMA, RowProblem.AMOUNT_THOUSANDS_SEPARATOR)
 
 
 class FileFormat(NamedTuple):
@@ -42,11 +57,11 @@ class CsvReader:
         blocks: the object's bytes, in pieces of any size; where they are cut makes no difference.
         amount_max: the largest absolute amount, inclusive (MaxAbsoluteAmount); 0 switches the check off.
         gzipped: whether the bytes are compressed.
-        encoding: None to go by the mark, else UTF-8.
+        options: what the metadata says, and what an earlier reading has shown.
         block_bytes: the size of the pieces worked on, at least 16 (the longest mark or magic number).
     Raises:
         FileRefused: at once or while iterating: the file as a whole cannot be used.
-        NotUtf8: at once or while iterating: read the object again with ``encoding="cp1252"``.
+        ReadAgain: at once or while iterating: read the object again with the options that it has.
     """
 
     def __init__(
@@ -55,22 +70,115 @@ class CsvReader:
         *,
         amount_max: Decimal,
         gzipped: bool,
-        encoding: str | None = None,
+        options: ReadOptions = _NO_OPTIONS,
         block_bytes: int = BLOCK_BYTES,
     ) -> None:
-        decoded = decode_blocks(blocks, gzipped=gzipped, encoding=encoding, block_bytes=block_bytes)
-        parser = CsvParser(decoded.texts)
-        layout, line_end = _read_header(parser)
-        self.format = FileFormat(
-            encoding=decoded.encoding,
-            dialect=_dialect_of(decoded, layout.delimiter, line_end),
-            ignored_columns=layout.ignored,
-            header=layout.names,
+        self._options = options
+        self._decoded = decode_blocks(
+            blocks, gzipped=gzipped, encoding=options.encoding, block_bytes=block_bytes
         )
-        self.parts = _parts(parser, RowValidator(layout, amount_max=amount_max), layout.delimiter)
+        self._parser = CsvParser(self._decoded.texts)
+        self._names = ColumnNames(options.columns, options.ignore_columns)
+        self._layout, line_end = self._read_header()
+        self.format = FileFormat(
+            encoding=self._decoded.encoding,
+            dialect=_dialect_of(self._decoded, self._layout.delimiter, line_end),
+            ignored_columns=self._layout.ignored,
+            header=self._layout.names,
+        )
+        self.parts = self._parts(amount_max)
 
     def __iter__(self) -> Iterator[Row | Rejection]:
         return chain.from_iterable(part.in_order() for part in self.parts)
+
+    def _read_header(self) -> tuple[Layout, str]:
+        """The layout, and how the header's line ends."""
+        delimiters: tuple[str, ...] = DELIMITERS
+        text, line = self._parser.beginning()
+        requested = header.separator_line(text)
+        if requested:
+            delimiters = (requested[0],)
+            self._parser.skip(requested[1])
+            text, line = self._parser.beginning()
+        try:
+            layout, end = header.read_header(text, line=line, delimiters=delimiters, names=self._names)
+        except FileRefused as refused:
+            if refused.code != FileProblem.NOT_TEXT:
+                self._check_header_bytes(LINE_END.split(text, maxsplit=1)[0], line)
+            raise
+        self._check_header_bytes(text[:end], line)
+        self._parser.skip(end)
+        found = LINE_END.search(text, max(0, end - 2), end)
+        return layout, found[0] if found else "\n"
+
+    def _check_header_bytes(self, text: str, line: int) -> None:
+        """Refuse a header with bytes that are not UTF-8, once the whole file has shown what it is."""
+        if not has_bad_bytes(text):
+            return
+        for _ in self._decoded.texts:
+            pass
+        cells = re.split(f"[{re.escape(''.join(DELIMITERS))}]", text)
+        bad = next(cell for cell in cells if has_bad_bytes(cell))
+        readable = self._decoded.evidence.readable(bad.strip(), line, "")
+        self._check_encoding()
+        raise FileRefused(
+            FileProblem.NOT_TEXT,
+            f'line {line}: the heading "{shown(readable)}" has bytes that are not UTF-8 in a file that is; '
+            'save it again as "CSV UTF-8" and drop that file',
+        )
+
+    def _parts(self, amount_max: Decimal) -> Iterator[ValidatedRows]:
+        layout, options = self._layout, self._options
+        validator = RowValidator(layout, amount_max=amount_max, has_decimal_commas=options.has_decimal_commas)
+        ignored = IgnoredColumns(layout.unexplained)
+        is_empty, has_decimal_commas = True, False
+        for block in self._parser.blocks(layout.delimiter):
+            part = validator.validate(block if block.plain else self._readable(block))
+            if part.lines or part.rejections:
+                is_empty = False
+                self._check_repeated_header(part.rejections)
+                has_decimal_commas = has_decimal_commas or any(map(_shows_decimal_comma, part.rejections))
+                ignored.add(part)
+                yield part
+        self._check_encoding()
+        if has_decimal_commas and layout.delimiter != ";" and not options.has_decimal_commas:
+            raise ReadAgain(options._replace(has_decimal_commas=True))
+        ignored.check()
+        if is_empty:
+            raise FileRefused(
+                FileProblem.EMPTY,
+                "the file has a header but no rows below it; export it again and drop it anew",
+            )
+
+    def _readable(self, block: RecordBlock) -> RecordBlock:
+        """The block without bytes that are not UTF-8."""
+        if not any(map(has_bad_bytes, block.texts)):
+            return block
+        evidence, names = self._decoded.evidence, self._layout.names
+        records = [
+            [
+                evidence.readable(cell, line, names[index] if index < len(names) else "")
+                for index, cell in enumerate(cells)
+            ]
+            for line, cells in zip(block.lines, block.records, strict=True)
+        ]
+        return block._replace(records=records)
+
+    def _check_encoding(self) -> None:
+        if not self._decoded.evidence.is_open:
+            return
+        if self._options.default_encoding:
+            raise ReadAgain(self._options._replace(encoding=self._options.default_encoding))
+        raise self._decoded.evidence.refusal()
+
+    def _check_repeated_header(self, rejections: Sequence[Rejection]) -> None:
+        for rejection in rejections:
+            if rejection.problem in _HEADER_PROBLEMS and self._names.is_header(rejection.cells):
+                raise FileRefused(
+                    FileProblem.REPEATED_HEADER,
+                    f"line {rejection.line}: the header stands here again, so the file holds two exports, "
+                    "perhaps the same one twice; keep one, or drop each as a file of its own",
+                )
 
 
 def _dialect_of(decoded: DecodedText, delimiter: str, line_end: str) -> CsvDialect:
@@ -87,29 +195,5 @@ def _dialect_of(decoded: DecodedText, delimiter: str, line_end: str) -> CsvDiale
     )
 
 
-def _parts(parser: CsvParser, validator: RowValidator, delimiter: str) -> Iterator[ValidatedRows]:
-    is_empty = True
-    for block in parser.blocks(delimiter):
-        part = validator.validate(block)
-        if part.lines or part.rejections:
-            is_empty = False
-            yield part
-    if is_empty:
-        raise FileRefused(
-            FileProblem.EMPTY, "the file has a header but no rows below it; export it again and drop it anew"
-        )
-
-
-def _read_header(parser: CsvParser) -> tuple[Layout, str]:
-    """The layout, and how the header's line ends."""
-    delimiters: tuple[str, ...] = DELIMITERS
-    text, line = parser.beginning()
-    requested = header.separator_line(text)
-    if requested:
-        delimiters = (requested[0],)
-        parser.skip(requested[1])
-        text, line = parser.beginning()
-    layout, end = header.read_header(text, line=line, delimiters=delimiters)
-    parser.skip(end)
-    found = LINE_END.search(text, max(0, end - 2), end)
-    return layout, found[0] if found else "\n"
+def _shows_decimal_comma(rejection: Rejection) -> bool:
+    return rejection.problem in _SEPARATOR_PROBLEMS and shows_decimal_comma(rejection.amount)

@@ -23,12 +23,34 @@ from adjustments.core.identifiers import SCIENTIFIC, invisible_fault, scientific
 from adjustments.core.printable import shown
 from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clean_amount_pattern
 from adjustments.submission.csv.csv_injection import unescape_formula
+from adjustments.submission.csv.encodings import LOST
 from adjustments.submission.csv.header import Layout
-from adjustments.submission.csv.parser import CONTROL, RecordBlock
+from adjustments.submission.csv.parser import CONTROL, RecordBlock, is_quoted
+from adjustments.submission.csv.placeholders import (
+    LABEL_INITIALS,
+    MACHINE_WORDS_PATTERN,
+    SUSPECT_BEGINNINGS,
+    is_machine_word,
+    is_total_label,
+    is_wrapped,
+    text_meant,
+)
 from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, RowProblem
 
 _END: Final = rf"(?:{RECORD_END}|\Z)"
-_CLEAN_ID: Final = rf"(?!{SCIENTIFIC}{_END})[!-~](?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
+# Machine words and the labels of totals have no digit before a bracket and no @; nearly every id has one.
+_MAY_BE_NO_ID: Final = rf"[{LABEL_INITIALS}][^0-9@({RECORD_END}]*+(?:[({RECORD_END}]|\Z)"
+_BEGINS_ID: Final = r"[!$-&)-;>-Z\]-_a-~]"
+"""What is printable and not suspect: quotes, ``#``, ``=``, a backslash and opening brackets are."""
+
+_CLEAN_ID: Final = (
+    rf"(?!{_MAY_BE_NO_ID}|{SCIENTIFIC}{_END})"
+    rf"{_BEGINS_ID}(?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
+)
+_CLEAN_REASON: Final = (
+    rf"(?![{SUSPECT_BEGINNINGS}]|(?:{MACHINE_WORDS_PATTERN}){_END})"
+    rf"[^{RECORD_END}]{{0,{limits.REASON_CHARS_MAX}}}"
+)
 
 
 class _Bad(Exception):
@@ -61,16 +83,21 @@ class RowValidator:
     Args:
         layout: where the columns stand.
         amount_max: the largest absolute amount, inclusive (MaxAbsoluteAmount); 0 switches the check off.
+        has_decimal_commas: whether a row has a decimal comma, so that ``1.250`` may be a thousand.
     """
 
-    def __init__(self, layout: Layout, *, amount_max: Decimal) -> None:
+    def __init__(self, layout: Layout, *, amount_max: Decimal, has_decimal_commas: bool = False) -> None:
         self._layout = layout
         self._amount_max = amount_max
         self._semicolon_file = layout.delimiter == ";"
         self._fields_min = _fields_before_errors(layout)
-        amount = clean_amount_pattern(amount_max=amount_max, semicolon_file=self._semicolon_file)
-        self._clean_amount = _ColumnPattern(amount)
+        self._has_decimal_commas = has_decimal_commas
+        decimals_max = 2 if self._semicolon_file or has_decimal_commas else limits.DECIMALS_MAX
+        self._clean_amount = _ColumnPattern(
+            clean_amount_pattern(amount_max=amount_max, decimals_max=decimals_max)
+        )
         self._clean_id = _ColumnPattern(_CLEAN_ID)
+        self._clean_reason = _ColumnPattern(_CLEAN_REASON)
 
     def validate(self, block: RecordBlock) -> ValidatedRows:
         """Validate each record that is not blank."""
@@ -82,17 +109,20 @@ class RowValidator:
         if not block.plain:
             return ValidatedRows.of(self._validate_carefully(block))
         if set(map(len, block.records)) == {fields}:
-            return self._validate_fast(block.lines, block.records)
+            return self._validate_fast(block.lines, block.records, _texts(block))
         ragged = [
             self._ragged(line, len(cells), self._without_errors(cells))
-            for line, cells in _numbered(block)
+            for line, cells, _ in _numbered(block)
             if len(cells) != fields
         ]
-        whole = [(line, cells) for line, cells in _numbered(block) if len(cells) == fields]
-        validated = self._validate_fast([line for line, _ in whole], [cells for _, cells in whole])
+        whole = [row for row in _numbered(block) if len(row[1]) == fields]
+        lines, records, texts = zip(*whole, strict=True) if whole else ((), (), ())
+        validated = self._validate_fast(lines, records, texts)
         return validated._replace(rejections=[*validated.rejections, *filter(None, ragged)])
 
-    def _validate_fast(self, lines: Sequence[int], records: list[list[str]]) -> ValidatedRows:
+    def _validate_fast(
+        self, lines: Sequence[int], records: Sequence[list[str]], texts: Sequence[str]
+    ) -> ValidatedRows:
         """Validate records with the right number of fields, each step for all of them in one call."""
         if not records:
             return ValidatedRows.of(())
@@ -105,26 +135,27 @@ class RowValidator:
         reasons = (
             [""] * len(records) if layout.reason is None else list(map(str.strip, columns[layout.reason]))
         )
-        chars_max = limits.REASON_CHARS_MAX
+        different_reasons = set(reasons)  # few reasons stand in most rows
         if (
             self._clean_id.match_all(ids)
             and self._clean_amount.match_all(amounts)
-            and max(map(len, reasons)) <= chars_max
+            and self._clean_reason.match_all(list(different_reasons))
         ):
             return ValidatedRows(lines, ids, amounts, reasons, records, [])
         clean_id, clean_amount = self._clean_id.matches, self._clean_amount.matches
+        clean_reasons = set(filter(self._clean_reason.matches, different_reasons))
         return ValidatedRows.of(
             Row(line, customer_id, amount, reason, cells)
-            if clean_id(customer_id) and clean_amount(amount) and len(reason) <= chars_max
-            else self._validate_one(line, cells)
-            for line, customer_id, amount, reason, cells in zip(
-                lines, ids, amounts, reasons, records, strict=True
+            if clean_id(customer_id) and clean_amount(amount) and reason in clean_reasons
+            else self._validate_one(line, cells, text)
+            for line, customer_id, amount, reason, cells, text in zip(
+                lines, ids, amounts, reasons, records, texts, strict=True
             )
         )
 
     def _validate_carefully(self, block: RecordBlock) -> Iterator[Row | Rejection | None]:
         delimiter = self._layout.delimiter
-        for line, raw in _numbered(block):
+        for line, raw, text in _numbered(block):
             cells = [unescape_formula(cell, delimiter) for cell in raw]
             kept = self._without_errors(cells)
             if line in block.bad_quotes:
@@ -137,18 +168,21 @@ class RowValidator:
             elif len(cells) != self._layout.fields:
                 yield self._ragged(line, len(cells), kept)
             else:
-                yield self._validate_one(line, kept)
+                yield self._validate_one(line, kept, text)
 
-    def _validate_one(self, line: int, cells: list[str]) -> Row | Rejection | None:
-        """The careful way, for a record with the right number of fields and without its ``error``."""
+    def _validate_one(self, line: int, cells: list[str], text: str) -> Row | Rejection | None:
+        """The careful way, for a record with the right number of fields and without its ``error``.
+
+        ``text`` is the record as it stands in the file.
+        """
         if _is_blank(cells):
             return None
         layout = self._layout
         try:
             self._check_controls(cells)
-            customer_id = self._customer_id(cells[layout.customer_id].strip())
+            customer_id = self._customer_id(text_meant(cells[layout.customer_id].strip()))
             amount = self._amount(cells[layout.amount].strip())
-            reason = self._reason("" if layout.reason is None else cells[layout.reason].strip())
+            reason = self._reason("" if layout.reason is None else cells[layout.reason].strip(), text)
         except _Bad as bad:
             return self._rejection(line, cells, bad)
         return Row(line, customer_id, amount, reason, cells)
@@ -206,6 +240,14 @@ class RowValidator:
             if CONTROL.search(cell):
                 fault = invisible_fault(cell, lambda char: CONTROL.match(char) is not None)
                 raise _Bad(RowProblem.CONTROL_CHARACTER, fault, self._layout.names[index], cell)
+            if LOST in cell:
+                raise _Bad(
+                    RowProblem.UNREADABLE_CHARACTER,
+                    f"has characters that can't be read ({LOST}); type them anew, or export the file again "
+                    'as "CSV UTF-8"',
+                    self._layout.names[index],
+                    cell,
+                )
 
     def _customer_id(self, customer_id: str) -> str:
         index = self._layout.customer_id
@@ -228,24 +270,77 @@ class RowValidator:
             raise _Bad(RowProblem.CONTROL_CHARACTER, fault, column, customer_id)
         if fault := scientific_fault(customer_id):
             raise _Bad(RowProblem.CUSTOMER_ID_SCIENTIFIC, fault, column, customer_id)
+        self._check_placeholder(customer_id, column)
         return customer_id
+
+    def _check_placeholder(self, customer_id: str, column: str) -> None:
+        if is_machine_word(customer_id):
+            raise _Bad(
+                RowProblem.CUSTOMER_ID_MACHINE_WORD,
+                "is what a program writes where it has no value; write the customer's id, or remove the row",
+                column,
+                customer_id,
+            )
+        if is_total_label(customer_id):
+            raise _Bad(
+                RowProblem.TOTAL_ROW,
+                "is the label of a total row, not a customer; remove the row",
+                column,
+                customer_id,
+            )
+        if is_wrapped(customer_id):
+            raise _Bad(
+                RowProblem.CUSTOMER_ID_IN_QUOTES,
+                "stands in quotes of its own, which would become part of the id; remove them",
+                column,
+                customer_id,
+            )
 
     def _amount(self, text: str) -> str:
         try:
-            return canonicalise(text, amount_max=self._amount_max, semicolon_file=self._semicolon_file)
+            return canonicalise(
+                text,
+                amount_max=self._amount_max,
+                semicolon_file=self._semicolon_file,
+                has_decimal_commas=self._has_decimal_commas,
+            )
         except InvalidAmount as bad:
             column = self._layout.names[self._layout.amount]
             raise _Bad(bad.problem, bad.complaint, column, text) from None
 
-    def _reason(self, reason: str) -> str:
-        if len(reason) > limits.REASON_CHARS_MAX and self._layout.reason is not None:
+    def _reason(self, reason: str, text: str) -> str:
+        layout = self._layout
+        if layout.reason is None:
+            return ""
+        column = layout.names[layout.reason]
+        if len(reason) > limits.REASON_CHARS_MAX:
             raise _Bad(
                 RowProblem.REASON_TOO_LONG,
                 f"has {len(reason)} characters; shorten it to {limits.REASON_CHARS_MAX}",
-                self._layout.names[self._layout.reason],
+                column,
+                reason,
+            )
+        if is_machine_word(reason) and not self._is_quoted(layout.reason, text):
+            raise _Bad(
+                RowProblem.REASON_MACHINE_WORD,
+                "is what a program writes where it has no value; leave the reason empty, "
+                'or put quotes (") round it if customers are to read it',
+                column,
+                reason,
+            )
+        if is_wrapped(reason):
+            raise _Bad(
+                RowProblem.REASON_IN_QUOTES,
+                "stands in quotes of its own, which customers would read; remove them",
+                column,
                 reason,
             )
         return reason
+
+    def _is_quoted(self, index: int, text: str) -> bool:
+        """Whether a field stands in quotes in the file, where the ``error`` column counts."""
+        before = sum(column <= index for column in self._layout.error_columns)
+        return is_quoted(text, index + before, self._layout.delimiter)
 
     def _rejection(self, line: int, cells: list[str], bad: _Bad) -> Rejection:
         layout, text = self._layout, shown(bad.text)
@@ -264,8 +359,12 @@ class RowValidator:
         )
 
 
-def _numbered(block: RecordBlock) -> Iterable[tuple[int, list[str]]]:
-    return zip(block.lines, block.records, strict=True)
+def _numbered(block: RecordBlock) -> Iterable[tuple[int, list[str], str]]:
+    return zip(block.lines, block.records, _texts(block), strict=True)
+
+
+def _texts(block: RecordBlock) -> Sequence[str]:
+    return block.texts or [""] * len(block.records)
 
 
 def _cell(cells: list[str], index: int | None) -> str:
