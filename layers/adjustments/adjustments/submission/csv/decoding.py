@@ -67,7 +67,7 @@ _NO_TEXT: Final = (
 
 
 class DecodedText(NamedTuple):
-    """A file's text in blocks of bounded size, its encoding, whether it has a mark, and what speaks for UTF-8."""
+    """A file in blocks of bounded size, its encoding, whether it has a mark, and what speaks for UTF-8."""
 
     encoding: str
     has_mark: bool
