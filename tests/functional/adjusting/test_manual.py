@@ -497,6 +497,8 @@ def test_the_example_of_an_event_is_applied_and_told(desk: Desk, gameball: Stand
         ("Manual Transaction Settled", -120, True),
     ]
     assert desk.ledger.callers == {"return-2026-0815": "event:111122223333:shop.returns"}
+    origins = [told["requestedBy"] for _, told in desk.bus.events]
+    assert origins == [{"account": "111122223333", "source": "shop.returns"}] * 2
 
 
 def scheduled(due: str = "2026-11-22T06:00:00Z") -> dict[str, Any]:
@@ -507,17 +509,25 @@ def scheduled(due: str = "2026-11-22T06:00:00Z") -> dict[str, Any]:
 
 
 def test_a_schedule_that_fires_twice_applies_once_and_its_next_time_again(desk: Desk):
-    for due in ("2026-11-22T06:00:00Z", "2026-11-22T06:00:00.000Z", "2026-12-22T06:00:00Z"):
+    for due in ("2026-11-22T06:00:00Z", "2026-11-22T06:00:00.000Z", "2026-11-23T06:00:00Z"):
         assert desk.take(scheduled(due)) == []
     [first, second] = desk.applied
     assert first[0].startswith("default/birthday-20261122T060000Z-")
-    assert second[0].startswith("default/birthday-20261222T060000Z-")
+    assert second[0].startswith("default/birthday-20261123T060000Z-")
 
 
 def test_a_schedule_may_go_over_the_bus_too(desk: Desk):
     event = {"detail-type": REQUESTED, "source": "x", "detail": scheduled()}
-    assert desk.take(event) == desk.take(scheduled()) == []
+    assert desk.take(event) == desk.take(event) == []
     assert len(desk.applied) == 1
+
+
+def test_a_program_that_names_the_schedule_of_another_takes_no_tick_of_it(desk: Desk):
+    forged = {"detail-type": REQUESTED, "source": "x", "account": "1", "detail": scheduled()}
+    assert desk.take(forged) == desk.take(scheduled()) == []
+    assert len(desk.applied) == 2
+    callers = sorted(caller.split(":arn:")[0] for caller in desk.ledger.callers.values())
+    assert callers == ["event:1:x:schedule", "schedule"]
 
 
 @pytest.mark.parametrize(

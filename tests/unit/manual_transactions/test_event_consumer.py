@@ -1,21 +1,22 @@
 """Events and schedules that ask for a manual transaction, and what may be logged of them."""
 
-import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from adjustments.core.errors import RequestRefused
-from adjustments.manual_transactions.event_consumer import DETAIL_TYPE, read_request
+from adjustments.manual_transactions.event_consumer import DETAIL_TYPE, read_body, read_origin
 from adjustments.manual_transactions.redaction import redact
 
 ARN = "arn:aws:scheduler:eu-central-1:111122223333:schedule/default/birthday"
 DUE = "2026-11-22T06:00:00Z"
+NOW = datetime(2026, 11, 22, 7, tzinfo=UTC)
 
 
 def request(**fields: Any) -> tuple[dict[str, Any], str]:
-    read = read_request(json.dumps(fields))
-    return dict(read.fields), read.caller
+    origin = read_origin(fields)
+    return dict(read_body(fields, origin, NOW)), origin.caller
 
 
 def test_an_event_gives_its_detail_and_its_source():
@@ -32,6 +33,53 @@ def test_a_schedule_gets_an_id_of_its_own_and_its_due_time():
     assert caller == f"schedule:{ARN}"
 
 
+RULE = "arn:aws:events:eu-central-1:1:rule/nightly"
+
+
+def scheduled(source: str, **detail: Any) -> dict[str, Any]:
+    event = {"detail-type": DETAIL_TYPE, "account": "1", "source": source, "resources": [RULE]}
+    return {**event, "detail": {"schedule": ARN, "dueTime": DUE, **detail}}
+
+
+def test_a_schedule_that_an_event_names_hides_neither_account_nor_source_nor_rule():
+    assert request(**scheduled("shop"))[1] == f"event:1:shop:{RULE}:schedule:{ARN}"
+    assert read_origin(scheduled("shop")).fields == {
+        "account": "1", "source": "shop", "rule": RULE, "schedule": ARN,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["shop", "other"])
+def test_a_program_can_not_take_the_tick_of_another_schedule_or_program(source: str):
+    ticks = [request(schedule=ARN, dueTime=DUE), request(**scheduled("crm"))]
+    assert request(**scheduled(source))[0]["transactionId"] not in [t[0]["transactionId"] for t in ticks]
+    for fields, _ in ticks:
+        taken = fields["transactionId"]
+        for event in (
+            scheduled(source, transactionId=taken),
+            {"detail-type": DETAIL_TYPE, "source": source, "detail": {"transactionId": taken}},
+        ):
+            with pytest.raises(RequestRefused, match=r"^transactionId: "):
+                request(**event)
+
+
+@pytest.mark.parametrize(("ahead_s", "is_refused"), [(5, False), (6, True), (86_400, True)])
+def test_a_due_time_in_the_future_is_refused(ahead_s: int, is_refused: bool):
+    due = (NOW + timedelta(seconds=ahead_s)).isoformat()
+    for message in ({"schedule": ARN, "dueTime": due}, scheduled("shop", dueTime=due)):
+        if is_refused:
+            with pytest.raises(RequestRefused, match="dueTime: must not lie in the future"):
+                request(**message)
+        else:
+            assert request(**message)[0]["transactionId"]
+
+
+@pytest.mark.parametrize("odd", [None, 7, [], {"x": 1}, "\ud800", "x" * 5_000])
+def test_an_odd_origin_is_no_error_of_the_request(odd: Any):
+    event = {"detail-type": DETAIL_TYPE, "account": odd, "source": odd, "resources": [odd], "detail": {}}
+    caller = request(**event)[1]
+    assert len(caller.encode()) < 1_000
+
+
 @pytest.mark.parametrize("given", [{}, {"transactionId": None}])
 @pytest.mark.parametrize("due", [DUE, "2026-11-22T06:00:00.000Z", "2026-11-22T06:00:00+00:00"])
 def test_the_id_is_the_same_for_the_same_due_time(given: dict[str, Any], due: str):
@@ -42,7 +90,7 @@ def test_the_id_is_the_same_for_the_same_due_time(given: dict[str, Any], due: st
 @pytest.mark.parametrize(
     "other",
     [
-        {"dueTime": "2026-11-22T07:00:00Z"},
+        {"dueTime": "2026-11-22T05:00:00Z"},
         {"schedule": ARN.replace("1111", "2222")},
         {"schedule": "birthday"},
     ],

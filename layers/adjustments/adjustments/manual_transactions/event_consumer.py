@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from adjustments.aws.http_api import describe_error
 from adjustments.core import exact_json, limits
-from adjustments.core.errors import AdjustmentsError, GameballRefused, IdTaken, InputError
+from adjustments.core.errors import AdjustmentsError, GameballRefused, IdTaken, InputError, RequestRefused
 from adjustments.core.runtime import Clock
 from adjustments.core.validation import read_json, validate
 from adjustments.manual_transactions.ledger import CallerContext
@@ -31,6 +31,10 @@ FAILED: Final = "Manual Transaction Failed"
 
 _NAME_CHARS_MAX: Final = 130
 _REASON_CHARS_MAX: Final = 500
+_ORIGIN_CHARS_MAX: Final = 300
+_DERIVED_ID: Final = re.compile(r"-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
+"""How the ids end that are derived from a schedule and its due time."""
+
 _FINAL_ERRORS: Final = (InputError, GameballRefused, IdTaken)
 """What the same event would meet again; everything else may go well later."""
 
@@ -61,8 +65,6 @@ class RequestedEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
-    account: Any = None
-    source: Any = None
     detail: Annotated[dict[str, Any], BeforeValidator(_check_object)]
 
 
@@ -75,37 +77,102 @@ class ScheduledRequest(BaseModel):
     due_time: Annotated[datetime, BeforeValidator(_read_due_time)]
 
 
-class Request(NamedTuple):
-    """The body of a manual transaction as it came, and who sent it."""
+class Origin(NamedTuple):
+    """Where a request came from; empty where the message does not say.
 
-    fields: Mapping[str, Any]
-    caller: str
+    Only ``account`` is AWS's word. The program that puts an event names its own source and resources, and the
+    schedule, if any: its rights have to bind it to them (docs/security.md).
+    """
+
+    account: str = ""
+    source: str = ""
+    rule: str = ""
+    schedule: str = ""
+
+    @property
+    def caller(self) -> str:
+        """The origin as the ledger and the log name it."""
+        if not (self.account or self.source):
+            return f"schedule:{self.schedule}"
+        rule = f":{self.rule}" if self.rule else ""
+        schedule = f":schedule:{self.schedule}" if self.schedule else ""
+        return f"event:{self.account}:{self.source}{rule}{schedule}"
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The origin as an outgoing event names it."""
+        return {name: text for name, text in self._asdict().items() if text}
 
 
-def read_request(text: str) -> Request:
-    """Read a message of the queue; raises RequestRefused, which names the field."""
-    message = read_json(text)
+def read_origin(message: Mapping[str, Any]) -> Origin:
+    """Read where a message came from; refuses nothing, since what is refused has an origin, too."""
     if message.get("detail-type") != DETAIL_TYPE:
-        return _read_scheduled(message)
+        return Origin(schedule=_shown(message.get("schedule")))
+    resources, detail = message.get("resources"), message.get("detail")
+    rules = [r for r in resources if ":rule/" in str(r)] if isinstance(resources, list) else []
+    return Origin(
+        _shown(message.get("account")),
+        _shown(message.get("source")),
+        _shown(rules[0] if rules else None),
+        _shown(detail.get("schedule")) if isinstance(detail, dict) else "",
+    )
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else ""
+    return text[:_ORIGIN_CHARS_MAX].encode(errors="replace").decode()
+
+
+def read_body(message: Mapping[str, Any], origin: Origin, now: datetime) -> Mapping[str, Any]:
+    """Read the body of the manual transaction that a message requests.
+
+    Args:
+        message: the message, as parsed from JSON.
+        origin: where it came from.
+        now: the time, UTC.
+
+    Raises:
+        RequestRefused: its message names the field.
+    """
+    if message.get("detail-type") != DETAIL_TYPE:
+        return _read_scheduled(message, origin, now)
     event = validate(RequestedEvent, {"detail": None, **message})
     if "schedule" in event.detail:
-        return _read_scheduled(event.detail)
-    return Request(event.detail, f"event:{event.account}:{event.source}")
+        return _read_scheduled(event.detail, origin, now)
+    _check_given_id(event.detail)
+    return event.detail
 
 
-def _read_scheduled(message: Mapping[str, Any]) -> Request:
+def _read_scheduled(message: Mapping[str, Any], origin: Origin, now: datetime) -> Mapping[str, Any]:
     absent = {"schedule": None, "dueTime": None}
     request = validate(ScheduledRequest, {**absent, **message})
+    if request.due_time > now + timedelta(seconds=limits.TIME_AHEAD_S_MAX):
+        raise RequestRefused("invalid_field", "dueTime: must not lie in the future")
     fields = dict(request.model_extra or {})
+    _check_given_id(fields)
     if fields.get("transactionId") is None:
-        fields["transactionId"] = derive_transaction_id(request.schedule, request.due_time)
-    return Request(fields, f"schedule:{request.schedule}")
+        fields["transactionId"] = derive_transaction_id(request.schedule, request.due_time, origin)
+    return fields
 
 
-def derive_transaction_id(schedule: str, due_at: datetime) -> str:
-    """Name a schedule's transaction: readable, and the same however often it fires for one due time."""
+def _check_given_id(fields: Mapping[str, Any]) -> None:
+    """Keep the ids of ticks to their schedules: with one of them, another program would take a tick away."""
+    given = fields.get("transactionId")
+    if isinstance(given, str) and _DERIVED_ID.search(given):
+        raise RequestRefused(
+            "invalid_field",
+            "transactionId: ends as only a schedule's may; choose another one, or leave it out",
+        )
+
+
+def derive_transaction_id(schedule: str, due_at: datetime, origin: Origin) -> str:
+    """Name a schedule's transaction: readable, and the same however often it fires for one due time.
+
+    Another program that names the same schedule gets other ids: it can't take this one's tick.
+    """
     name = re.sub(r"[^A-Za-z0-9._/-]+", "-", schedule.rsplit(":schedule/", 1)[-1])[:_NAME_CHARS_MAX]
-    digest = hashlib.sha256(schedule.encode()).hexdigest()[:8]
+    named_by = [text for text in (origin.account, origin.source) if text]
+    digest = hashlib.sha256("\0".join([schedule, *named_by]).encode(errors="replace")).hexdigest()[:8]
     return f"{name}-{due_at:%Y%m%dT%H%M%SZ}-{digest}"
 
 
@@ -167,23 +234,26 @@ class EventConsumer:
             Exception: what may pass by itself, unless the message will not come again.
         """
         fields: Mapping[str, Any] = {}
+        origin = Origin()
         try:
-            fields, caller = read_request(message.text)
+            parsed = read_json(message.text)
+            origin = read_origin(parsed)
+            fields = read_body(parsed, origin, self.clock.now())
             transaction = read_manual_transaction(fields, self.clock.now())
-            context = context._replace(caller=caller)
+            context = context._replace(caller=origin.caller)
             on_read(transaction, context)
             added = self.service.add(transaction, context)
         except Exception as error:
             is_last = message.receives >= self.receives_max
             if not isinstance(error, _FINAL_ERRORS) and not is_last:
                 raise
-            self._give_up(message, fields, error, context.request_id)
+            self._give_up(message, fields, origin, error, context.request_id)
             return error
-        self.bus.announce(SETTLED, _settled(added, transaction))
+        self.bus.announce(SETTLED, {**_settled(added, transaction), "requestedBy": origin.fields})
         return None
 
     def _give_up(
-        self, message: Message, fields: Mapping[str, Any], error: Exception, request_id: str
+        self, message: Message, fields: Mapping[str, Any], origin: Origin, error: Exception, request_id: str
     ) -> None:
         told = _describe(error)
         reason = "".join(char if char.isprintable() else "?" for char in str(told["message"]))
@@ -197,7 +267,8 @@ class EventConsumer:
             "failedAt": self.clock.now().isoformat(),
         }
         self.failures.put(message.text, attributes)
-        self.bus.announce(FAILED, {**_names(fields), **told, "outcome": outcome})
+        outcome_told = {**_names(fields), **told, "outcome": outcome, "requestedBy": origin.fields}
+        self.bus.announce(FAILED, outcome_told)
 
 
 def _names(fields: Mapping[str, Any]) -> dict[str, str]:
