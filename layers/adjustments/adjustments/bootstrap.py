@@ -56,10 +56,11 @@ from adjustments.submission.triggers import IntakeQueue, SubmissionTriggers
 if TYPE_CHECKING:
     from adjustments.administration.service import BatchAdministration
     from adjustments.administration.sweeper import Sweeper
+    from adjustments.batches.records import Batch
     from adjustments.polling.dry_run import DryRun
     from adjustments.polling.poller import Poller
     from adjustments.reconciliation.reconciler import Reconciler
-    from adjustments.reconciliation.resolution import Resolver
+    from adjustments.reconciliation.resolution import Resolver, ResolveRequest
     from adjustments.results.report_writer import ReportWriter
 
 BACKGROUND: Final = Config(
@@ -461,10 +462,14 @@ class Application:
             settler=self.settler,
             starter=self.starter,
             stopper=self.stopper,
-            resolver=self.resolver,
+            resolve_rows=self._resolve_rows,
             notifier=self.notifier,
             clock=ports.clock,
         )
+
+    def _resolve_rows(self, batch_id: str, by: str, request: "ResolveRequest") -> "tuple[Batch, int]":
+        """Resolve rows; what writes the results is imported for that alone."""
+        return self.resolver.resolve(batch_id, by, request)
 
     @cached_property
     def sweeper(self) -> "Sweeper":

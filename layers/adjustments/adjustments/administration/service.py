@@ -1,6 +1,6 @@
 """What people do with batches: list, show, approve, stop, resolve and reverse them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from adjustments.core.limits import LINK_S
 from adjustments.core.runtime import Clock
 from adjustments.polling.job_stopper import JobStopper
 from adjustments.polling.settlement import ChunkSettler
-from adjustments.reconciliation.resolution import Resolver, ResolveRequest
+from adjustments.reconciliation.resolution import ResolveRequest
 from adjustments.results.notifications import Notifier
 from adjustments.results.summary import instant, progress_of, summary_of
 from adjustments.submission.starter import BatchStarter
@@ -65,14 +65,18 @@ class StopRequest(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchAdministration:
-    """Shows batches, and carries out what people decide about them."""
+    """Shows batches, and carries out what people decide about them.
+
+    Args:
+        resolve_rows: settles rows in doubt; see ``Resolver.resolve``.
+    """
 
     store: BatchStore
     files: Files
     settler: ChunkSettler
     starter: BatchStarter
     stopper: JobStopper
-    resolver: Resolver
+    resolve_rows: Callable[[str, str, ResolveRequest], tuple[Batch, int]]
     notifier: Notifier
     clock: Clock
 
@@ -165,7 +169,7 @@ class BatchAdministration:
         Raises:
             WrongState: nothing was settled: the batch has no row in doubt, or a given line is not in doubt.
         """
-        batch, rows = self.resolver.resolve(batch_id, by, request)
+        batch, rows = self.resolve_rows(batch_id, by, request)
         try:
             self.notifier.notify(batch_id)
         except Exception as error:  # the rows are settled, which the caller has to know; the sweep notifies
