@@ -21,7 +21,7 @@ export AWS_DEFAULT_REGION ?= eu-central-1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down build deploy test test-fast test-e2e simulate simulate-mutants bench lint format lock clean
+.PHONY: help setup demo up down configure build deploy test test-fast test-e2e simulate simulate-mutants bench lint format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ down: $(INSTALLED) ## stop what `make up` started
 BUILD_OPTIONS ?=
 DEPLOY_OPTIONS ?=
 DEPLOYMENT = $(BIN)/python -m local.deployment "$(ENV)" --build-options="$(BUILD_OPTIONS)"
+
+configure: $(INSTALLED) ## ask six questions before the first deployment: ENV=dev or prod of samconfig.toml
+	@$(BIN)/python -m local.guide "$(ENV)"
 
 build: $(INSTALLED) ## build for AWS, add bytecode and check the build: ENV=dev or prod of samconfig.toml
 	@$(DEPLOYMENT) --build-only
