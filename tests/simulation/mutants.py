@@ -121,7 +121,7 @@ def _no_intent() -> Sequence[Patch]:
     original = ChunkSender._send
 
     def send(self: ChunkSender, *args: Any) -> bool:
-        return original(_with(self, "_store", _Skipping(self.store)), *args)
+        return original(_with(self, "store", _Skipping(self.store)), *args)
 
     return [(ChunkSender, "_send", send)]
 
@@ -136,7 +136,7 @@ def _same_token() -> Sequence[Patch]:
     original = ChunkSender._send
 
     def send(self: ChunkSender, *args: Any) -> bool:
-        return original(_with(self, "_ids", _SameName("token")), *args)
+        return original(_with(self, "ids", _SameName("token")), *args)
 
     return [(ChunkSender, "_send", send)]
 
@@ -437,7 +437,7 @@ def _no_deadline() -> Sequence[Patch]:
     original = Poller._apply_stop
 
     def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
-        return original(_with(self, "_clock", _Earlier(self.clock)), look)
+        return original(_with(self, "clock", _Earlier(self.clock)), look)
 
     return [(Poller, "_apply_stop", note_stop)]
 
@@ -447,7 +447,7 @@ def _late_deadline() -> Sequence[Patch]:
     original = Poller._apply_stop
 
     def note_stop(self: Poller, look: Any) -> tuple[Batch, NextStep]:
-        return original(_with(self, "_clock", _Earlier(self.clock, timedelta(hours=4))), look)
+        return original(_with(self, "clock", _Earlier(self.clock, timedelta(hours=4))), look)
 
     return [(Poller, "_apply_stop", note_stop)]
 
@@ -625,7 +625,7 @@ def _absent_at_work() -> Sequence[Patch]:
 def _with(service: Service, name: str, value: object) -> Service:
     """A service like this one, but for one of its parts: others go on with the original."""
     twin = copy.copy(service)
-    setattr(twin, name, value)
+    object.__setattr__(twin, name, value)  # services are frozen
     return twin
 
 
