@@ -97,7 +97,7 @@ def _next(context: CommandContext, batch: Mapping[str, Any]) -> str:
             resolve_it = context.hint(f"resolve {name} applied|not-applied --note '…'")
             return f"do not submit the rows in doubt again; look them up at Gameball, then\n{resolve_it}"
         case "rejected" if not counts.get("rows"):
-            return "fix the problem above, and submit the file again"
+            return _next_of_rejected(context, batch)
         case "validated" | "rejected":
             return _next_of_unsent(context, batch)
         case "completed" | "needs_attention":
@@ -120,3 +120,9 @@ def _next_of_unsent(context: CommandContext, batch: Mapping[str, Any]) -> str:
         f"correct the rows that fix-me.csv lists in {name} itself, then\n{whole}\n"
         "do not submit fix-me.csv as well: its rows would be applied twice"
     )
+
+
+def _next_of_rejected(context: CommandContext, batch: Mapping[str, Any]) -> str:
+    if earlier := batch.get("duplicateOf"):
+        return f"{context.hint(f'show {earlier}')}\nnothing is left to do if the rows were meant only once"
+    return "fix the problem above, and submit the file again"

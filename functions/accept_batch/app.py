@@ -9,7 +9,7 @@ from adjustments.aws import batch_metrics, http_api
 from adjustments.aws.function_log import function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.core import limits
-from adjustments.core.errors import RequestRefused
+from adjustments.core.errors import RequestRefused, RowsRepeated
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -29,6 +29,8 @@ def accept_batch() -> Response[str]:
     batch = application.api_submission.accept(body, read_idempotency_key())
     application.meter.count(batch_metrics.step_metrics(batch))
     logger.info("batch accepted", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
+    if batch.duplicate_of:
+        raise RowsRepeated(batch.refusal, batch.duplicate_of)
     if batch.refusal:
         raise RequestRefused("refused", batch.refusal)
     job_id = application.api_submission.only_job(batch)

@@ -43,7 +43,9 @@ def submit_batches(message: str) -> Iterator[Batch]:
         return
     if trigger.bucket != app.settings.bucket.name:
         raise RequestRefused("foreign_bucket", "the event is about another bucket than that of this stack")
-    batch = app.triggers.submit_object(trigger.key, trigger.version_id, trigger.created_at)
+    batch = app.triggers.submit_object(
+        trigger.key, trigger.version_id, trigger.created_at, is_copy=trigger.is_copy
+    )
     if batch:
         yield batch
 

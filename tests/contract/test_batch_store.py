@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -17,7 +17,7 @@ from adjustments.aws.table_access import TRANSACTION_ITEMS_MAX, TRANSACTION_TRIE
 from adjustments.batches.chunk_cursor import UNTOUCHED_MAX
 from adjustments.batches.records import Batch, Chunk, Counts, Source
 from adjustments.batches.states import BatchStatus, ChunkState
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, IndexEntry
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import chunk_id, half_ids
 from adjustments.core.runtime import RandomIds, SystemClock
@@ -198,6 +198,46 @@ def test_reversal_is_found_by_its_content_and_the_last_record_counts(store: Batc
     store.record_reversal("s1", "b2")
     assert store.reversed_batch("s1") == "b2"
     assert store.reversed_batch("s2") is None
+
+
+# --- rows that were planned ------------------------------------------------------------------------------
+
+
+def test_the_last_held_batch_with_a_content_for_its_new_rows_is_known(store: BatchStore):
+    assert store.remainder_of("s1") is None
+    store.record_remainder("s1", "b1")
+    store.record_remainder("s1", "b2")
+    assert (store.remainder_of("s1"), store.remainder_of("s2")) == ("b2", None)
+
+
+def test_registered_rows_are_seen_at_once_and_by_their_time(store: BatchStore):
+    old = IndexEntry("b0", START - timedelta(days=31), 1, fingerprints=bytes(8))
+    small = IndexEntry("b1", START - timedelta(days=29, hours=1), 2, fingerprints=bytes(range(16)))
+    large = IndexEntry("b2", START, 1_000, key="work/b2/plan/rows.idx")
+    ahead = IndexEntry("b3", START + timedelta(seconds=2), 0)
+    for entry in (old, small, large, ahead):
+        store.register_rows(entry)
+    assert list(store.registered_rows(START - timedelta(days=30), START)) == [small, large, ahead]
+
+
+@pytest.mark.parametrize("day", [28, 29, 30, 31])
+def test_registered_rows_are_seen_across_months(store: BatchStore, day: int):
+    now = datetime(2027, 3, 1, 23, 59, 59, tzinfo=UTC)
+    entries = [
+        IndexEntry("b1", now - timedelta(days=day), 0),
+        IndexEntry("b2", datetime(2027, 2, 14, tzinfo=UTC), 0),
+        IndexEntry("b3", now, 0),
+    ]
+    for entry in entries:
+        store.register_rows(entry)
+    found = [entry.batch_id for entry in store.registered_rows(now - timedelta(days=30), now)]
+    assert found == [entry.batch_id for entry in entries if entry.planned_at >= now - timedelta(days=30)]
+
+
+def test_rows_that_are_registered_again_replace_those_before(store: BatchStore):
+    store.register_rows(IndexEntry("b1", START, 1, key="first"))
+    store.register_rows(IndexEntry("b1", START, 1, key="second"))
+    assert [entry.key for entry in store.registered_rows(START, START)] == ["second"]
 
 
 # --- senders ----------------------------------------------------------------------------------------------

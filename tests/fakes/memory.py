@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
+from adjustments.batches.store import IndexEntry
 from adjustments.core.errors import ConfigurationError, FileUnreadable, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
@@ -55,6 +56,8 @@ class MemoryStore:
         self._facts: dict[str, datetime | None] = {}
         self._senders: dict[date, dict[str, None]] = {}
         self._reversals: dict[str, str] = {}
+        self._remainders: dict[str, str] = {}
+        self._indexes: dict[str, IndexEntry] = {}
         self._contents: dict[str, tuple[str, int]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
 
@@ -93,6 +96,19 @@ class MemoryStore:
 
     def reversed_batch(self, sha256: str) -> str | None:
         return self._reversals.get(sha256)
+
+    def record_remainder(self, sha256: str, batch_id: str) -> None:
+        self._remainders[sha256] = batch_id
+
+    def remainder_of(self, sha256: str) -> str | None:
+        return self._remainders.get(sha256)
+
+    def register_rows(self, entry: IndexEntry) -> None:
+        self._indexes[entry.batch_id] = entry
+
+    def registered_rows(self, since: datetime, now: datetime) -> Iterator[IndexEntry]:
+        entries = [entry for _, entry in sorted(self._indexes.items())]
+        return iter([entry for entry in entries if since <= entry.planned_at])
 
     def batch(self, batch_id: str) -> Batch:
         try:

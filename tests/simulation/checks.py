@@ -20,6 +20,7 @@ from adjustments.core.errors import GameballError
 from tests.simulation.canaries import CANARIES_MAX, Canaries, canaries_of
 from tests.simulation.chance import Answer
 from tests.simulation.model import Entry, ModelGameball
+from tests.simulation.repeated_rows import RepeatedRows, is_repetition
 from tests.simulation.scenario import File, InputRow, Scenario, accepted
 from tests.simulation.scheduler import Scheduler, Violation, Worker
 
@@ -84,6 +85,7 @@ class Checker:
         self._mailed: set[tuple[str, str]] = set()
         self._facts: dict[str, set[str]] = {}
         self._contents: dict[str, list[str]] = {}
+        self.repeated_rows = RepeatedRows(self.batches, self._file, self.files)
 
     # --- what is written ---------------------------------------------------------------------------------
 
@@ -110,6 +112,8 @@ class Checker:
         """Whether a batch is refused for another one, which there must be."""
         if re.search(r"are being planned at this moment, as batch \S+:", batch.refusal):
             return True
+        if batch.overlap is not None:
+            return batch.overlap.rows <= self.repeated_rows.in_common(batch, file)
         told = re.search(r"(accepted|reversed) (?:before, as|already, by) batch (\S+):", batch.refusal)
         if told is None:
             return False
@@ -266,6 +270,7 @@ class Checker:
         said = self._said.get(entry.batch_id, {}).get(entry.amount)
         if said not in (None, "in_doubt"):
             fail("outcomes are true", f"{entry.amount} of {entry.batch_id} is {said}, and was applied later")
+        self.repeated_rows.applied(entry)
         self._order.setdefault((entry.batch_id, entry.customer), []).append(entry.amount)
         for applied in self.on_applied:
             applied(entry)
@@ -460,10 +465,11 @@ class Checker:
     def _check_guards(self, batch: Batch, file: File) -> None:
         limit = self._scenario.approval_above_rows
         is_leased = bool(limit) and not file.is_dry_run and len(accepted(file)) > limit
+        is_leased = self.repeated_rows.is_held(batch, file) or is_leased
         if (batch.status == "awaiting_approval") != is_leased or batch.dry_run != file.is_dry_run:
             fail("guards hold", f"{batch.batch_id} is {batch.status}, dry run: {batch.dry_run}")
         is_named = file.is_named or "recurring" in file.key
-        if not (file.is_dry_run or file.metadata.get("allow-duplicate") or is_named):
+        if not (file.is_dry_run or is_repetition(file) or is_named):
             self._check_content(batch, self._contents.setdefault(file.text, []))
 
     def _check_content(self, batch: Batch, earlier: list[str]) -> None:

@@ -110,6 +110,8 @@ class Client:
 
     def _check_other(self, refused: Batch) -> None:
         """Check the refusal of a body without a key: there must be an equal body that was accepted."""
+        if refused.overlap is not None:  # for rows of another file, as the check of refusals has seen
+            return
         batches = self.world.checker.batches.values()
         texts = {self.world.checker.file_of(batch).content for batch in batches if not batch.refusal}
         if self.body.file.content not in texts:
@@ -117,7 +119,7 @@ class Client:
 
 
 def _is_repeated(batch: Batch) -> bool:
-    return "accepted before" in batch.refusal or "being planned" in batch.refusal
+    return batch.overlap is not None or "accepted before" in batch.refusal or "being planned" in batch.refusal
 
 
 @dataclass

@@ -16,6 +16,7 @@ from adjustments.reconciliation.resolution import ResolveRequest
 from tests.fakes.memory import START
 from tests.simulation.checks import FINAL, fail
 from tests.simulation.clients import Client
+from tests.simulation.remade_files import read_new_rows
 from tests.simulation.reversals import Reversing
 from tests.simulation.scenario import File
 from tests.simulation.scheduler import Killed, Worker
@@ -86,6 +87,7 @@ class Environment:
         self.messages = 0
         self.is_settled = False
         self.given_up: set[str] = set()
+        self._new_rows_dropped: set[str] = set()
         self.reversing: Reversing | None = None
         self.faults_end = START + timedelta(seconds=world.scenario.faults_end_s)
         world.hook_executions(self._start, self._is_running)
@@ -99,7 +101,7 @@ class Environment:
         self.scheduler.after(scenario.sweep_every_s, self._sweep)
         self.scheduler.after(scenario.faults_end_s, self._end_faults)
         self._begin_rare_things()
-        if scenario.approval_above_rows:
+        if scenario.approval_above_rows or len(scenario.files) + len(self.world.life.bodies) > 1:
             self.scheduler.after(60.0, self._approve)
         if scenario.person_stops_at_s is not None:
             self.scheduler.after(scenario.person_stops_at_s, self._stop)
@@ -144,7 +146,7 @@ class Environment:
             return
 
         def take() -> Any:
-            return self.services.triggers.submit_object(stored.key, stored.version_id)
+            return self.services.triggers.submit_object(stored.key, stored.version_id, is_copy=file.is_copy)
 
         if not self.chance.happens("event lost"):
             self._send(take, rng.random() * 3)
@@ -331,9 +333,21 @@ class Environment:
         for batch in list(self.world.checker.batches.values()):
             if batch.status == "awaiting_approval" and not self.world.scenario.person_approves:
                 self.given_up.add(batch.batch_id)
-            elif batch.status == "awaiting_approval":
+            elif batch.status == "awaiting_approval" and not self._drops_new_rows(batch):
                 self._invoke("batch_api", partial(self._approve_one, batch.batch_id), 30, _ignore)
         self.scheduler.after(self.chance.random.choice((100.0, 3000.0)), self._approve)
+
+    def _drops_new_rows(self, batch: Batch) -> bool:
+        """Whether a person drops the rows of a held batch that are new, in place of approving it."""
+        is_possible = batch.overlap is not None and batch.overlap.new_rows
+        if not is_possible or batch.batch_id in self._new_rows_dropped or self.chance.random.random() < 0.4:
+            return False
+        self._new_rows_dropped.add(batch.batch_id)
+        name = f"results/{batch.batch_id}/new-rows.csv"
+        new = read_new_rows(self.services.files.get(name).decode(), self.world.checker.file_of(batch))
+        self.world.checker.repeated_rows.check_new_rows(batch, new)
+        self._drop(new)
+        return True
 
     def _approve_one(self, batch_id: str) -> None:
         try:

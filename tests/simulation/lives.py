@@ -12,6 +12,7 @@ from typing import Final
 
 from tests.fakes.memory import START
 from tests.simulation.chance import Chance, Fate, Fault, Rates
+from tests.simulation.remade_files import remake
 from tests.simulation.scenario import File, Scenario
 
 
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     KEYED_BODY = "a body from the API with a key"
     BARE_BODY = "a body from the API without a key"
     REVERSAL = "batches are reversed"
+    REMADE = "people make a file anew and drop it again"
     TWO_STACKS = "each function runs twice at once"
     CLOCK_SKEW = "clocks differ by up to 2 s"
     TABLE_THROTTLES = "the table refuses writes for a while"
@@ -45,9 +47,9 @@ FaultOf = Callable[[str, bool, bool], Fault | None]
 
 _TABLE_WRITES: Final = frozenset(
     {
-        "add_chunks", "save_and_record_sending", "claim_content", "claim_notification", "create_batch",
-        "record_notification",
-        "record_reversal", "record_sending", "save_batch", "save_chunk", "split_chunk", "take_slot",
+        "add_chunks", "claim_content", "claim_notification", "create_batch", "record_notification",
+        "record_remainder", "record_reversal", "record_sending", "register_rows",
+        "save_and_record_sending", "save_batch", "save_chunk", "split_chunk", "take_slot",
     }
 )  # fmt: skip
 _NO_KEYS: Final = (Fault.NO_SECRET, Fault.SECRET_BUSY)
@@ -97,6 +99,11 @@ class Life:
     def has_reversals(self) -> bool:
         """Whether a person takes batches back."""
         return Kind.REVERSAL in self.kinds
+
+    @property
+    def has_remade_files(self) -> bool:
+        """Whether people make files anew."""
+        return Kind.REMADE in self.kinds
 
     @property
     def has_two_stacks(self) -> bool:
@@ -152,6 +159,9 @@ def make_life(rng: random.Random, kinds: frozenset[Kind], scenario: Scenario) ->
     bodies = [_body(rng, kind, scenario.files[0]) for kind in Kind if kind in kinds & BODIES]
     if bodies and rng.random() < 0.7:
         scenario = replace(scenario, files=scenario.files[1:])
+    if Kind.REMADE in kinds:
+        remade = remake(rng, scenario.files[0]) if scenario.files else ()
+        scenario = replace(scenario, files=(*scenario.files, *remade))
     return Life(kinds, tuple(outages), tuple(bodies)), scenario
 
 

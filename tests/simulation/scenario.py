@@ -41,7 +41,7 @@ class File:
     """One object to drop, and what must become of its rows.
 
     ``is_named`` says that a key names it, so that it is another one whatever it holds; ``reverses`` names the
-    batch that it takes back.
+    batch that it takes back; ``is_copy`` says that it is a copy of another object, metadata and all.
     """
 
     key: str
@@ -50,6 +50,7 @@ class File:
     metadata: Mapping[str, str] = field(default_factory=dict)
     dropped_at_s: float = 0.0
     is_named: bool = False
+    is_copy: bool = False
     reverses: str = ""
 
     @property

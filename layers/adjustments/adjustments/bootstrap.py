@@ -266,6 +266,7 @@ class Application:
             approval_above_total=settings.approval_above_total,
             adds_token=settings.adds_token,
             default_encoding=settings.default_encoding,
+            hold_overlap_percent=settings.hold_overlap_percent,
         )
         planner_ports = PlannerPorts(
             files=ports.files,
@@ -398,7 +399,12 @@ class Application:
 
         ports = self.ports
         return ReportWriter(
-            store=ports.store, files=ports.files, settler=self.settler, clock=ports.clock, ids=ports.ids
+            store=ports.store,
+            files=ports.files,
+            settler=self.settler,
+            clock=ports.clock,
+            ids=ports.ids,
+            scratch=ports.scratch,
         )
 
     @cached_property

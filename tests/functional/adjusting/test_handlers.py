@@ -153,6 +153,36 @@ def test_batch_from_the_api_answers_the_job(world: World, gameball: StandIn):
     assert [entry["amount"] for entry in control(gameball, "audit")["applied"]] == [0.1]
 
 
+@pytest.mark.parametrize("amounts", [[1, 2], [1, 2, 3]])
+def test_batch_from_the_api_that_repeats_rows_is_refused_naming_the_earlier_batch(
+    world: World, amounts: list[int]
+):
+    def rows(amounts: list[int]) -> list[dict[str, Any]]:
+        return [{"customerId": f"c{amount}", "amount": amount} for amount in amounts]
+
+    first = accept({"body": rows([1, 2])}, {})
+    status, told = accept({"body": rows(amounts)}, {})
+    assert (status, told["error"], told["batchId"]) == (409, 409, first[1]["batchId"])
+    assert "Idempotency-Key" in told["message"]
+    assert "allowDuplicate" in told["message"]
+    assert accept({"body": rows(amounts), "allowDuplicate": True}, {})[0] == 200
+    assert accept({"body": rows(amounts)}, {"Idempotency-Key": "new"})[0] == 200
+
+
+@pytest.mark.parametrize(("reason", "status"), [("PutObject", "submitting"), ("CopyObject", "rejected")])
+def test_permission_to_repeat_rows_does_not_come_with_a_copy(world: World, reason: str, status: str):
+    for name, metadata in (("a", {}), ("b", {"allow-duplicate": "true"})):
+        world.files.drop(f"inbox/{name}.csv", b"customerId,amount\nc1,5\n", metadata)
+        event = dropped(f"inbox/{name}.csv")
+        message = json.loads(event["Records"][0]["body"])
+        message["detail"]["reason"] = reason
+        event["Records"][0]["body"] = json.dumps(message)
+        call("submit_batch", event)
+    _, batch_id = world.executions.started[-1]
+    batch = world.store.batch(batch_id)
+    assert ("rejected" if batch.refusal else batch.status.value) == status
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [

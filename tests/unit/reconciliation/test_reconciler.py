@@ -51,7 +51,7 @@ def test_row_that_is_not_listed_stays_in_doubt():
 def test_row_that_another_batch_may_explain_stays_in_doubt():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball)
-    world.run(world.drop(TWO.replace("b,-2", "c,9"), name="other.csv"))
+    world.run(world.drop(TWO.replace("b,-2", "c,9"), name="other.csv", allow_duplicate="true"))
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     world.sweep()
     assert world.store.batch(ended.batch_id).counts.in_doubt == 2
@@ -60,7 +60,7 @@ def test_row_that_another_batch_may_explain_stays_in_doubt():
 def test_lookalike_in_a_batch_that_the_index_does_not_show_yet_is_counted():
     gameball = MemoryGameball()
     world, ended = in_doubt(gameball)
-    world.run(world.drop(TWO.replace("b,-2", "c,9"), name="other.csv"))
+    world.run(world.drop(TWO.replace("b,-2", "c,9"), name="other.csv", allow_duplicate="true"))
     world.store.batches = lambda *_: ([ended], None)  # type: ignore[method-assign]
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     world.sweep()
@@ -73,7 +73,7 @@ def test_lookalike_in_a_batch_that_awaited_approval_for_weeks_is_counted():
     held = world.drop(TWO.replace("b,-2", "c,9") + "d,1,\n", name="held.csv")
     world.clock.sleep(20 * 86_400)
     gameball.script = [LOST]
-    ended = world.run(world.drop(TWO))
+    ended = world.run(world.drop(TWO, allow_duplicate="true"))
     world.run(world.administration.approve(held.batch_id, "a person", ApprovalRequest()))
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     world.sweep()

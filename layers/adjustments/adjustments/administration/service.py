@@ -23,6 +23,7 @@ from adjustments.polling.settlement import ChunkSettler
 from adjustments.reconciliation.resolution import ResolveRequest
 from adjustments.results.notifications import Notifier
 from adjustments.results.summary import instant, progress_of, summary_of
+from adjustments.submission.overlap_guard import NEW_ROWS
 from adjustments.submission.starter import BatchStarter
 
 PAGE_BATCHES_MAX: Final = 100
@@ -97,15 +98,19 @@ class BatchAdministration:
             "stoppedBy": batch.stopped_by or None,
             "keepJobs": batch.keeps_jobs,
             "resolutions": [{**done.values(), "at": instant(done.at)} for done in batch.resolutions],
+            "duplicateOf": batch.duplicate_of or None,
+            "supersedes": batch.supersedes or None,
             "reverses": batch.reverses or None,
             "reversedBy": batch.reversed_by or None,
             "links": self._links(batch),
         }
 
     def _links(self, batch: Batch) -> dict[str, str]:
+        folder = f"results/{batch.batch_id}"
+        if batch.overlap_holds:
+            return {NEW_ROWS: self.files.link(f"{folder}/{NEW_ROWS}", LINK_S)}
         if not batch.status.is_final:
             return {}
-        folder = f"results/{batch.batch_id}"
         return {name: self.files.link(f"{folder}/{name}", LINK_S) for name in RESULT_FILES}
 
     def approve(self, batch_id: str, by: str, expected: ApprovalRequest) -> Batch:

@@ -16,12 +16,17 @@ STEP_MARGIN: Final = timedelta(seconds=30)
 
 
 class ObjectCreated(NamedTuple):
-    """The event that an object was created (source ``aws.s3``, detail type ``Object Created``)."""
+    """The event that an object was created (source ``aws.s3``, detail type ``Object Created``).
+
+    ``is_copy`` says that it is a copy of another object, with that one's metadata (reason ``CopyObject``), or
+    may be one: the sweep's event of a missed object can't tell.
+    """
 
     bucket: str
     key: str
     version_id: str | None
     created_at: datetime | None = None
+    is_copy: bool = False
 
 
 def _instant(text: object) -> datetime | None:
@@ -64,10 +69,12 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
     """
     match event:
         case {
-            "source": "aws.s3" | "gameball.adjustments",  # S3's own event, or the sweep's for a missed one
-            "detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **others}},
+            "source": "aws.s3"
+            | "gameball.adjustments" as source,  # S3's own event, or the sweep's for a missed one
+            "detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **others}, **details},
         } if isinstance(version_id := others.get("version-id"), str | None):
-            return ObjectCreated(bucket, key, version_id, _instant(event.get("time")))
+            is_copy = source != "aws.s3" or details.get("reason") == "CopyObject"
+            return ObjectCreated(bucket, key, version_id, _instant(event.get("time")), is_copy)
         case {"source": "aws.s3"}:
             raise RequestRefused("malformed_event", "the event of aws.s3 is malformed")
         case {"dueTime": _}:

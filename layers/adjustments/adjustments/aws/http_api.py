@@ -30,6 +30,7 @@ from adjustments.core.errors import (
     OutcomeUnknown,
     RequestRefused,
     RequestTooLarge,
+    RowsRepeated,
     StillInProgress,
     TableUnavailable,
     WrongState,
@@ -185,6 +186,8 @@ def describe_error(error: AdjustmentsError) -> dict[str, Any]:
         fields["code"] = error.code
     if isinstance(error, GameballRefused) and error.request_id:
         fields["requestId"] = error.request_id
+    if isinstance(error, RowsRepeated):
+        fields["batchId"] = error.batch_id
     return fields
 
 

@@ -9,6 +9,8 @@
 ``reversal#<sha256>``    ``reversal``                   which batch this content reverses
 ``notification#<name>``  ``notification``               a notification that was sent; ``claimedUntil`` before
 ``sending#<day>``        ``<batchId>``                  that the batch sent something on that day (UTC)
+``rows#<month>``         ``<batchId>``                  where the index of the batch's rows is
+``remainder#<sha256>``   ``remainder``                  which held batch has this content for its new rows
 ``slots#<resource>``     ``slots``                      ``nextUs``: the next free slot, in microseconds
 ``circuit#gameball``     ``circuit``                    while keys are refused: when the next probe is due
 ``manual#<sha256>``      ``manual``                     a manual transaction (the idempotency ledger)

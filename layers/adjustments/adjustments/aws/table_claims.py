@@ -5,10 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adjustments.aws.table_access import IS_NEW, Item, TableAccess, seconds, text_item
+from adjustments.batches.store import IndexEntry
 from adjustments.core.errors import WrongState
 
 SENDINGS_KEPT: Final = timedelta(days=30)
 """How long it is stored who sent on a day: several times what reconciliation looks back."""
+
+INDEX_KEPT: Final = timedelta(days=400)
+"""How long it is stored where a batch's rows are indexed: as long as work files are (template.yaml)."""
 
 
 class TableClaims:
@@ -66,6 +70,40 @@ class TableClaims:
         item = self._table.get(_reversal_key(sha256))
         return item["batchId"]["S"] if item else None
 
+    def record_remainder(self, sha256: str, batch_id: str) -> None:
+        """See ``BatchStore``."""
+        self._table.put({**_remainder_key(sha256), **text_item(batchId=batch_id)})
+
+    def remainder_of(self, sha256: str) -> str | None:
+        """See ``BatchStore``."""
+        item = self._table.get(_remainder_key(sha256))
+        return item["batchId"]["S"] if item else None
+
+    def register_rows(self, entry: IndexEntry) -> None:
+        """See ``BatchStore``."""
+        item = text_item(
+            pk=_index_month(entry.planned_at), sk=entry.batch_id, plannedAt=entry.planned_at.isoformat()
+        )
+        if entry.key:
+            item |= text_item(key=entry.key)
+        else:
+            item["fingerprints"] = {"B": entry.fingerprints}
+        item["rows"] = {"N": str(entry.rows)}
+        self._table.put({**item, "expiresAt": seconds(entry.planned_at + INDEX_KEPT)})
+
+    def registered_rows(self, since: datetime, now: datetime) -> Iterator[IndexEntry]:
+        """See ``BatchStore``."""
+        days = (now - since).days + 2  # to tomorrow, as another clock may be ahead
+        for month in sorted({_index_month(since + timedelta(days=day)) for day in range(days + 1)}):
+            query = {
+                "KeyConditionExpression": "pk = :month",
+                "ExpressionAttributeValues": {":month": {"S": month}},
+                "ConsistentRead": True,
+            }
+            for entry in map(_read_entry, self._table.query(query)):
+                if since <= entry.planned_at:
+                    yield entry
+
     def record_sending(self, batch_id: str, at: datetime) -> None:
         """See ``BatchStore``."""
         self._table.put(sending_item(batch_id, at))
@@ -94,6 +132,24 @@ def sending_item(batch_id: str, at: datetime) -> Item:
 
 def _sending_day(at: datetime) -> str:
     return f"sending#{at:%Y-%m-%d}"
+
+
+def _index_month(at: datetime) -> str:
+    return f"rows#{at:%Y-%m}"
+
+
+def _read_entry(item: Item) -> IndexEntry:
+    return IndexEntry(
+        batch_id=item["sk"]["S"],
+        planned_at=datetime.fromisoformat(item["plannedAt"]["S"]),
+        rows=int(item["rows"]["N"]),
+        key=item["key"]["S"] if "key" in item else "",
+        fingerprints=bytes(item["fingerprints"]["B"]) if "fingerprints" in item else b"",
+    )
+
+
+def _remainder_key(sha256: str) -> Item:
+    return text_item(pk=f"remainder#{sha256}", sk="remainder")
 
 
 def _reversal_key(sha256: str) -> Item:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from adjustments.core import exact_json
+from adjustments.core.decimals import plain
 
 _HEAD, _SEPARATOR, _TAIL = b'{"body":[\n', b",\n", b"\n]}"
 
@@ -66,6 +67,12 @@ def customers_and_amounts(rows: Sequence[bytes]) -> list[tuple[str, Decimal]]:
     """Parse the customer and the exact amount of each row."""
     parsed = exact_json.read(b"[%b]" % b",".join(rows))
     return [(row["customerId"], Decimal(row["amount"])) for row in parsed]
+
+
+def read_rows(rows: Sequence[bytes]) -> list[tuple[str, str, str]]:
+    """Read back each row's customer, amount in canonical form, and reason."""
+    parsed = exact_json.read(b"[%b]" % b",".join(rows))
+    return [(row["customerId"], plain(Decimal(row["amount"])), row.get("reason", "")) for row in parsed]
 
 
 def with_reason_token(reason: str, batch_id: str, row: int) -> str:

@@ -16,6 +16,8 @@ __all__ = [
     "Counts",
     "CsvDialect",
     "Outcome",
+    "Overlap",
+    "OverlappedBatch",
     "Prediction",
     "Reconciliation",
     "Rejection",
@@ -182,6 +184,26 @@ class Reconciliation(StoredModel):
     lease_until: datetime | None = None
 
 
+class OverlappedBatch(StoredModel):
+    """An earlier batch with rows that a later one repeats: how many, and where it stood then."""
+
+    batch_id: str
+    rows: int
+    planned_at: datetime
+    status: str = ""
+
+
+class Overlap(StoredModel):
+    """How many rows of a batch earlier ones applied, or may yet apply; the batches with the most of them.
+
+    ``new_rows`` counts the rows in new-rows.csv, which is written where the batch is held for its overlap.
+    """
+
+    rows: int
+    new_rows: int | None = None
+    batches: tuple[OverlappedBatch, ...] = ()
+
+
 class Batch(StoredModel):
     """One accepted file or API body, and where it stands.
 
@@ -202,6 +224,10 @@ class Batch(StoredModel):
         report_run_id: the one run that may write the result files; ``report_started_at`` is when it began.
         prediction: what a dry run predicted.
         csv_dialect: how the file was written.
+        overlap: rows that earlier batches have; None where there are none.
+        supersedes: the held batch that was stopped because its new rows came as this one.
+        duplicate_of: the earlier batch for whose rows this one was refused.
+        unapplied_key: the index of the rows that were not applied, once the batch has ended.
     """
 
     batch_id: str
@@ -246,6 +272,10 @@ class Batch(StoredModel):
     report_run_id: str = ""
     report_started_at: datetime | None = None
     csv_dialect: CsvDialect = CsvDialect()
+    overlap: Overlap | None = None
+    supersedes: str = ""
+    duplicate_of: str = ""
+    unapplied_key: str = ""
 
     @property
     def accepted_rows(self) -> int:
@@ -260,6 +290,18 @@ class Batch(StoredModel):
             or self.status.value not in self.notifications_sent
             or bool(self.report_run_id)
         )
+
+    @property
+    def overlap_holds(self) -> bool:
+        """Whether it waits for approval for rows that were applied before: new-rows.csv has the others."""
+        if self.overlap is None or self.overlap.new_rows is None:
+            return False
+        return self.status is BatchStatus.AWAITING_APPROVAL
+
+    @property
+    def never_sends(self) -> bool:
+        """Whether it was stopped while it waited for approval, so that nothing of it was or will be sent."""
+        return bool(self.held_by and self.stop_reason and not self.approved_by)
 
     @property
     def changed_no_balance(self) -> bool:

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from adjustments.batches.records import Batch, Chunk
+
+
+class IndexEntry(NamedTuple):
+    """Where the index of a batch's rows is (batches/row_index.py).
+
+    ``key`` names its object; that of few rows stands in ``fingerprints``, and has no object.
+    """
+
+    batch_id: str
+    planned_at: datetime
+    rows: int
+    key: str = ""
+    fingerprints: bytes = b""
 
 
 class BatchStore(Protocol):
@@ -58,6 +71,18 @@ class BatchStore(Protocol):
 
     def reversed_batch(self, sha256: str) -> str | None:
         """The batch that is reversed by a content, None for none."""
+
+    def record_remainder(self, sha256: str, batch_id: str) -> None:
+        """Keep that a content is what a held batch holds of new rows."""
+
+    def remainder_of(self, sha256: str) -> str | None:
+        """Which held batch has a content for its new rows."""
+
+    def register_rows(self, entry: IndexEntry) -> None:
+        """Keep where the index of a batch's rows is; whoever reads the entries from now on sees it."""
+
+    def registered_rows(self, since: datetime, now: datetime) -> Iterator[IndexEntry]:
+        """The entries of the batches that were planned since a time; also those whose clock is ahead."""
 
     def batch(self, batch_id: str) -> Batch:
         """Read a batch.

@@ -133,6 +133,15 @@ class WorkKeys:
         return f"{self._root}/chunks/{chunk_id}.json"
 
     @property
+    def row_index(self) -> str:
+        """The fingerprints of the accepted rows (batches/row_index.py)."""
+        return f"{self._root}/rows.idx"
+
+    def unapplied(self, token: str) -> str:
+        """The fingerprints of the rows that were not applied after all."""
+        return f"{self._root}/unapplied-{token}.idx"
+
+    @property
     def inquiries(self) -> str:
         """The jobs of a dry run's balance inquiries, by chunk."""
         return f"{self._root}/inquiries.json"

@@ -10,6 +10,7 @@
     │       └── RequestTooLarge    an API body or an event is too large
     ├── NotFound                   no such batch
     ├── WrongState                 the batch or chunk is in a state that does not allow this
+    │   ├── RowsRepeated           the rows, or some of them, were accepted before; nothing was sent
     │   ├── IdTaken                the transactionId belongs to another transaction
     │   ├── IdUnclear              Gameball has the transactionId, perhaps for this very transaction
     │   └── StillInProgress        another call with this transactionId has not ended
@@ -64,6 +65,19 @@ class NotFound(AdjustmentsError):
 
 class WrongState(AdjustmentsError):
     """A record is in a state that does not allow this, or was changed by another worker meanwhile."""
+
+
+class RowsRepeated(WrongState):
+    """Rows of an API body were accepted before; nothing of it was sent.
+
+    Args:
+        message: which, and what lets them through.
+        batch_id: the earlier batch.
+    """
+
+    def __init__(self, message: str, batch_id: str) -> None:
+        super().__init__(message)
+        self.batch_id = batch_id
 
 
 class IdTaken(WrongState):

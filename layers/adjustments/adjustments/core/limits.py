@@ -58,6 +58,9 @@ BAD_ROWS_COUNTED_FROM: Final = 25
 BAD_ROWS_PERCENT_MAX: Final = 20
 """Percentage of bad rows above which a file is refused: it was probably exported wrongly."""
 
+OVERLAP_ROWS_HELD_FROM: Final = 50
+"""Rows applied before from which on a batch is held, however small their share; chosen."""
+
 # --- API and manual transactions ----------------------------------------------------------------------------
 MANUAL_BODY_BYTES_MAX: Final = 65_536
 """Bytes of one body, chosen: some thirty times what all fields take at their longest."""

@@ -133,6 +133,7 @@ class PlanningSettings(_Group):
     canary_rows: Count = Field(alias="CANARY_ROWS")
     approval_above_rows: Count = Field(alias="APPROVAL_ABOVE_ROWS")
     approval_above_total: Decimal = Field(alias="APPROVAL_ABOVE_TOTAL", ge=0)
+    hold_overlap_percent: int = Field(alias="HOLD_OVERLAP_PERCENT", ge=0, le=100)
     adds_token: bool = Field(alias="REASON_TOKEN")
     default_encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(alias="DEFAULT_ENCODING")
 

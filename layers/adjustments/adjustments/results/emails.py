@@ -129,7 +129,7 @@ def _has_findings(batch: Batch, prediction: Prediction) -> bool:
 
 
 def _next_steps(batch: Batch, location: ResultsLocation) -> Iterator[str]:
-    if batch.status is BatchStatus.REJECTED and batch.source.sha256:
+    if batch.duplicate_of or (batch.status is BatchStatus.REJECTED and batch.source.sha256):
         yield _ACCEPTED_BEFORE
     elif batch.status is BatchStatus.REJECTED and batch.counts.rows:
         yield _CORRECT_ROWS.format(file=visible(file_name(batch.source.key)))
@@ -139,7 +139,7 @@ def _next_steps(batch: Batch, location: ResultsLocation) -> Iterator[str]:
         yield told.format(file=visible(file_name(batch.source.key)), rows=rows_of(batch.counts.rows))
     elif step := _NEXT_STEPS.get(batch.status):
         yield step.format(batch=batch.batch_id)
-    if batch.status.is_final:
+    if batch.status.is_final or batch.overlap_holds:
         console = _CONSOLES.get(location.partition, _CONSOLE)
         where = f"{location.bucket}?region={location.region}&prefix=results/{batch.batch_id}/"
         yield f"Results: https://{console}/s3/buckets/{where}"

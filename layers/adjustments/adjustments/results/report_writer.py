@@ -1,6 +1,7 @@
 """Writes the result files of a batch whose chunks are all over, and then ends the batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -9,6 +10,7 @@ from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import final_status
 from adjustments.batches.records import Batch, Chunk, Counts, Outcome, Prediction, Resolution
+from adjustments.batches.row_index import FingerprintSorter, Scratch
 from adjustments.batches.store import BatchStore
 from adjustments.core import exact_json
 from adjustments.core.decimals import exact_sum, plain
@@ -21,6 +23,7 @@ from adjustments.results.report_html.view_model import ExampleRow, RowsView
 from adjustments.results.result_files import ResultFiles, write_rows
 from adjustments.results.result_rows import ResultRow, ResultRows
 from adjustments.results.summary import summary_of
+from adjustments.results.unapplied_rows import UnappliedRows
 
 RESOLUTIONS_MAX: Final = 50
 """Resolutions that a batch keeps; results.csv says of each row who resolved it."""
@@ -42,6 +45,7 @@ class ReportWriter:
     settler: ChunkSettler
     clock: Clock
     ids: Ids
+    scratch: Scratch
 
     def report(self, batch_id: str) -> Batch:
         """Write the results of a batch whose chunks are all over; calling it twice gives the same files.
@@ -75,8 +79,12 @@ class ReportWriter:
         if not batch.status.is_final and not batch.dry_run and not all(c.state.is_over for c in chunks):
             raise WrongState(f"batch {batch.batch_id} has open chunks")
         batch, out = self._claim(batch.changed(report_started_at=self.clock.now(), **changes))
-        counts, prediction, rows = self._write_rows(out, batch, chunks)
+        with closing(FingerprintSorter(self.scratch)) as sorter:
+            unapplied = UnappliedRows(sorter)
+            counts, prediction, rows = self._write_rows(out, batch, chunks, unapplied)
+            unapplied_key = unapplied.write_index(batch, self.files)
         ended = self._ended(batch, counts, _applied_total(chunks), prediction)
+        ended = ended.replaced(unapplied_key=unapplied_key)
         _write_overview(out, ended, chunks, rows)
         self.store.save_batch(ended)
         what = "batch resolved" if batch.status.is_final else "batch ended"
@@ -93,13 +101,16 @@ class ReportWriter:
         return claimed, out
 
     def _write_rows(
-        self, out: ResultFiles, batch: Batch, chunks: Sequence[Chunk]
+        self, out: ResultFiles, batch: Batch, chunks: Sequence[Chunk], unapplied: UnappliedRows
     ) -> tuple[Counts, Prediction | None, RowsView]:
         """Stream results.csv and fix-me.csv; the counts must add up, or the batch is not called done."""
         result_rows, view = ResultRows(self.files, self.settler, batch, chunks), RowsView()
+        rows = _viewed(result_rows.rows(), view)
+        if not batch.dry_run:
+            rows = unapplied.collected_from(rows)
         with out.writer("results.csv") as results, out.writer("fix-me.csv") as to_fix:
             counts = write_rows(
-                _viewed(result_rows.rows(), view),
+                rows,
                 result_rows.header(),
                 batch.csv_dialect,
                 results=results,

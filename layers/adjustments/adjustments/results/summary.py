@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from adjustments.batches.lookup_rounds import summary_of_reconciliation
-from adjustments.batches.records import Batch, Chunk, Counts, Prediction, Source
+from adjustments.batches.records import Batch, Chunk, Counts, Overlap, Prediction, Source
 from adjustments.batches.states import BatchStatus, ChunkState
 
 OUTGOING: Final = ConfigDict(
@@ -36,6 +36,21 @@ _RUNNING: Final = frozenset({ChunkState.SUBMITTING, ChunkState.SUBMITTED})
 _UNSENT: Final = frozenset({ChunkState.PLANNED, ChunkState.NOT_SUBMITTED})
 
 Instant = Annotated[datetime, PlainSerializer(instant)]
+
+
+def _overlap_json(overlap: Overlap | None) -> dict[str, Any] | None:
+    if overlap is None:
+        return None
+    batches = [
+        {
+            "batchId": one.batch_id,
+            "rows": one.rows,
+            "status": one.status,
+            "plannedAt": instant(one.planned_at),
+        }
+        for one in overlap.batches
+    ]
+    return {"rows": overlap.rows, "newRows": overlap.new_rows, "batches": batches}
 
 
 class Totals(BaseModel):
@@ -70,13 +85,15 @@ class BatchFacts(BaseModel):
     counts: Counts
     totals: Totals
     prediction: Prediction | None = None
+    overlap: Annotated[Overlap | None, PlainSerializer(_overlap_json)] = None
     created_at: Instant
     finished_at: Instant | None
     message: str
 
     def to_json(self) -> dict[str, Any]:
-        """The values for ``exact_json``; a prediction only where there is one."""
-        return self.model_dump(exclude=None if self.prediction else {"prediction"})
+        """The values for ``exact_json``; a prediction and an overlap only where there is one."""
+        absent = {name for name in ("prediction", "overlap") if getattr(self, name) is None}
+        return self.model_dump(exclude=absent)
 
 
 class BatchSummary(BatchFacts):
@@ -96,6 +113,7 @@ def facts_of(batch: Batch) -> dict[str, Any]:
         "counts": batch.counts,
         "totals": Totals(requested=Decimal(batch.total), applied=Decimal(batch.applied_total)),
         "prediction": batch.prediction,
+        "overlap": batch.overlap,
         "created_at": batch.created_at,
         "finished_at": batch.finished_at,
         "message": message_of(batch),

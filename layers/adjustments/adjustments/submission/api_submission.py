@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    StrictBool,
+    StrictStr,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from adjustments.batches.files import Files, StoredObject
@@ -54,13 +63,15 @@ class AdjustmentsBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     body: Annotated[list[Adjustment], FailFast()]
+    allow_duplicate: StrictBool = Field(alias="allowDuplicate", default=False)
 
     @model_validator(mode="before")
     @classmethod
     def _check_form(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         rows = fields.get("body")
-        if set(fields) != {"body"} or not isinstance(rows, list) or not rows:
-            told = 'the body must be {"body": [{"customerId", "amount", "reason"?}, …]}'
+        is_known = fields.keys() <= {"body", "allowDuplicate"}
+        if not is_known or not isinstance(rows, list) or not rows:
+            told = 'the body must be {"body": [{"customerId", "amount", "reason"?}, …], "allowDuplicate"?}'
             raise PydanticCustomError("form", "{told}", {"told": told})
         return fields
 
@@ -78,20 +89,29 @@ class ApiSubmission:
         """Plan a body and send what may be sent at once.
 
         Args:
-            body: the seed's body, ``{"body": [{customerId, amount, reason?}, …]}``.
+            body: the seed's body, ``{"body": [{customerId, amount, reason?}, …]}``, and perhaps
+                ``"allowDuplicate": true``, by which rows may be applied again that were applied before.
             idempotency_key: names the request; the same key and body give the same batch.
 
         Raises:
             RequestRefused: the body is not of the seed's form.
             WrongState: the key came with another body before.
         """
-        content = _as_csv(validate(AdjustmentsBody, body).body)
+        request = validate(AdjustmentsBody, body)
+        content = _as_csv(request.body)
         name = hashlib.sha256((idempotency_key or self.ids.fresh()).encode()).hexdigest()[:32]
         key = f"{FOLDER}{name}.csv"
         stored = self._keep(key, content)
         identity = (stored.bucket, stored.key, stored.version_id)
-        # who names a request means each name to be another one; without a name, the same content is refused
-        drop = Drop(stored, batch_id("api", stored.modified_at, identity), is_named=bool(idempotency_key))
+        # who names a request means each name to be another one; without a name, rows that were accepted
+        # before are refused
+        drop = Drop(
+            stored,
+            batch_id("api", stored.modified_at, identity),
+            is_named=bool(idempotency_key),
+            is_body=True,
+            allows_again=request.allow_duplicate,
+        )
         return self.triggers.submit(drop)
 
     def only_job(self, batch: Batch) -> int | None:

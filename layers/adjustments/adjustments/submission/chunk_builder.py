@@ -18,6 +18,7 @@ from adjustments.batches.payloads import (
     body_of,
     content_of,
     customers_and_amounts,
+    read_rows,
     rows_json,
     rows_of,
     sha256_of,
@@ -25,6 +26,7 @@ from adjustments.batches.payloads import (
     without_reason_token,
 )
 from adjustments.batches.records import Rejection
+from adjustments.batches.row_index import Fingerprinter
 from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, write_rows_part
 from adjustments.core.decimals import exact_sum, exact_sum_of_many
 from adjustments.core.ids import chunk_id
@@ -34,7 +36,7 @@ from adjustments.submission.csv.reader import CsvReader
 from adjustments.submission.duplicates import DuplicateFinder, Scratch
 from adjustments.submission.guards import BadRows, check_row_count
 from adjustments.submission.look_alikes import LookAlikes
-from adjustments.submission.plan import PlannedChunk, PlanRules
+from adjustments.submission.plan import IndexedRows, PlannedChunk, PlanRules
 
 PART_BYTES: Final = 192 * 1024
 """Input processed at a time, and kept in one object of ``work/``: few objects, and little memory."""
@@ -114,6 +116,7 @@ class ChunkBuilder:
         files: where bodies and rows are written.
         scratch: opens scratch files.
         rules: the settings that decide what may be sent.
+        indexed: takes the accepted rows for their index.
     """
 
     def __init__(
@@ -125,7 +128,9 @@ class ChunkBuilder:
         files: Files,
         scratch: Scratch,
         rules: PlanRules,
+        indexed: IndexedRows,
     ) -> None:
+        self._indexed = indexed
         self.totals = Totals()
         self.look_alikes = LookAlikes()
         self._reader = reader
@@ -163,7 +168,7 @@ class ChunkBuilder:
 
     def _cut(self, duplicates: DuplicateFinder, put: Put) -> list[PlannedChunk]:
         """Stream the rows into parts, and into segments: chunks, as long as no customer repeats."""
-        packer = Packer(self._rules.canary_rows)
+        packer, fingerprinter = Packer(self._rules.canary_rows), Fingerprinter()
         segments: list[PlannedChunk] = []
         for part, is_last in _with_last(self._reader.parts):
             if is_last:
@@ -173,6 +178,8 @@ class ChunkBuilder:
             self.totals.add(part.amounts, rows)
             duplicates.add(part.customer_ids)
             self.look_alikes.add(part.customer_ids)
+            fingerprints = fingerprinter.fingerprints(part.customer_ids, part.amounts, part.reasons)
+            self._indexed.sorter.add(fingerprints)
             if self._rules.adds_token:
                 rows = rows_json(part.customer_ids, part.amounts, self._with_tokens(part))
             segments += self._write(packer.add(1, rows), self._keys.segment, put)
@@ -210,7 +217,7 @@ class ChunkBuilder:
             wave_of_row = waves(self.totals.accepted, _copied(repeats, kept))
             for segment in segments:
                 by_wave = _rows_by_wave(rows_of(self._files.get(segment.key)), wave_of_row)
-                self.totals.reject(by_wave.pop(0, []))
+                self._reject(by_wave.pop(0, []))
                 for wave, wave_rows in by_wave.items():
                     repeated.add(self._without_tokens(wave_rows))
                     chunks += self._write(packer.add(wave, wave_rows), self._keys.chunk, put)
@@ -224,6 +231,15 @@ class ChunkBuilder:
         for segment in segments:
             rows = rows_of(self._files.get(segment.key))
             self.look_alikes.compare(customer for customer, _ in customers_and_amounts(rows))
+
+    def _reject(self, rows: list[bytes]) -> None:
+        """Take rows for rejected that were added before: their customer is in the file too often."""
+        self.totals.reject(rows)
+        customers, amounts, reasons = (
+            zip(*read_rows(self._without_tokens(rows)), strict=True) if rows else ((),) * 3
+        )
+        self._indexed.rejected_customers.update(customers)
+        self._indexed.sorter.remove(Fingerprinter().fingerprints(customers, amounts, reasons))
 
     def _write(
         self, packed_chunks: Iterable[PackedChunk], key_of: Callable[[str], str], put: Put

@@ -10,11 +10,22 @@ from adjustments.submission.plan import Drop
 CONTENT_CLAIM: Final = timedelta(days=30)
 """How long the same content is refused, whatever its name."""
 
-_DUPLICATE: Final = (
-    "the same rows were accepted before, as batch {}: nothing of this file was sent. If they are really "
-    "meant to be applied again, drop the file with the object metadata allow-duplicate: true (adjust submit "
+_DUPLICATE: Final = "the same rows were accepted before, as batch {}: nothing of this {} was sent. {}"
+
+_LET_FILE_THROUGH: Final = (
+    "If they are really meant to be applied again, drop the file with the object metadata "
+    "allow-duplicate: true (adjust submit --allow-duplicate)"
+)
+_LET_COPY_THROUGH: Final = (
+    "The object is a copy, and a copy takes no permission over: if the rows are really meant to be applied "
+    "once more, upload the file anew with the object metadata allow-duplicate: true (adjust submit "
     "--allow-duplicate)"
 )
+LET_BODY_THROUGH: Final = (
+    "If they are really meant to be applied again, send the body with a new Idempotency-Key, or with "
+    '"allowDuplicate": true in it'
+)
+"""What lets a body of the API through whose rows were accepted before."""
 
 PLANNING_MAX: Final = timedelta(hours=1)
 """How long a claim without a batch stands: its planner was killed by then, since no function runs for longer
@@ -22,7 +33,7 @@ than a quarter of it.
 """
 
 _IN_PLANNING: Final = (
-    "the same rows are being planned at this moment, as batch {}: nothing of this file was sent. If there is "
+    "the same rows are being planned at this moment, as batch {}: nothing of this {} was sent. If there is "
     "no such batch in an hour, send it again"
 )
 
@@ -35,11 +46,12 @@ class Claim(NamedTuple):
     """The result of a claim.
 
     ``reverses`` is the id of the batch that the file reverses, ``refusal`` says why the file is refused;
-    each is empty where that is not so.
+    ``duplicate_of`` is the batch that has the same rows; each is empty where that is not so.
     """
 
     reverses: str = ""
     refusal: str = ""
+    duplicate_of: str = ""
 
 
 def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> Claim:
@@ -57,7 +69,7 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
         # The same rows may have been dropped before the reversal was made, when nobody knew it for one.
         holder = _claim_rows(sha256, drop.batch_id, store, now) or drop.batch_id
         if holder != drop.batch_id and not _exists(holder, store):
-            return Claim(reverses, _IN_PLANNING.format(holder))
+            return Claim(reverses, _IN_PLANNING.format(holder, "file"))
         reverser = _claim_reversal(reverses, holder, store) or holder
         return Claim(reverses, "" if reverser == drop.batch_id else _REVERSED.format(reverser))
     if drop.is_named:
@@ -66,8 +78,18 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
     # With allow-duplicate the content is claimed all the same, so that the next file is refused.
     if earlier is None or drop.allows_duplicate:
         return Claim()
-    why = _DUPLICATE if _exists(earlier, store) else _IN_PLANNING
-    return Claim(refusal=why.format(earlier))
+    return Claim(refusal=_refusal(drop, earlier, store), duplicate_of=earlier)
+
+
+def _refusal(drop: Drop, earlier: str, store: BatchStore) -> str:
+    what = "body" if drop.is_body else "file"
+    if not _exists(earlier, store):
+        return _IN_PLANNING.format(earlier, what)
+    if drop.is_body:
+        return _DUPLICATE.format(earlier, what, LET_BODY_THROUGH)
+    return _DUPLICATE.format(
+        earlier, what, _LET_COPY_THROUGH if drop.is_copied_permission else _LET_FILE_THROUGH
+    )
 
 
 def _claim_rows(sha256: str, batch_id: str, store: BatchStore, now: datetime) -> str | None:

@@ -8,7 +8,12 @@ from typing import Final
 from adjustments.batches.records import Rejection
 from adjustments.core.decimals import plain
 from adjustments.core.errors import FileRefused
-from adjustments.core.limits import BAD_ROWS_COUNTED_FROM, BAD_ROWS_PERCENT_MAX, ROWS_MAX
+from adjustments.core.limits import (
+    BAD_ROWS_COUNTED_FROM,
+    BAD_ROWS_PERCENT_MAX,
+    OVERLAP_ROWS_HELD_FROM,
+    ROWS_MAX,
+)
 from adjustments.submission.csv.problems import RowProblem
 from adjustments.submission.plan import PlanRules
 
@@ -63,6 +68,19 @@ class BadRows:
             f"exported wrongly, and nothing of it was sent. By kind: {kinds}. {told}fix-me.csv lists all bad "
             "rows. Correct them in the file itself, and drop the whole file again"
         )
+
+
+def is_overlap_held(overlap_rows: int, accepted_rows: int, percent: int) -> bool:
+    """Whether so many rows that were applied before need a person's approval.
+
+    Args:
+        overlap_rows: rows that earlier batches have.
+        accepted_rows: rows that would be sent.
+        percent: the share from which on they do (HoldOverlapPercent); 0 for never.
+    """
+    if not (percent and overlap_rows):
+        return False
+    return overlap_rows >= OVERLAP_ROWS_HELD_FROM or overlap_rows * 100 >= percent * accepted_rows
 
 
 def approval_reasons(accepted_rows: int, absolute_total: Decimal, rules: PlanRules) -> Iterator[str]:

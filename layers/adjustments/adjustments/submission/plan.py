@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Chunk
+from adjustments.batches.row_index import FingerprintSorter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,8 @@ class PlanRules:
         approval_above_rows: accepted rows above which a person has to approve (ApprovalAboveRows).
         approval_above_total: sum of the amounts' magnitudes above which a person has to approve
             (ApprovalAboveTotal).
+        hold_overlap_percent: share of rows that were applied before, from which on a person has to approve
+            (HoldOverlapPercent).
         adds_token: whether each reason gets a token (ReasonToken).
         default_encoding: the encoding of files whose bytes leave it open (DefaultEncoding); empty to refuse
             them.
@@ -28,6 +31,7 @@ class PlanRules:
     canary_rows: int = 0
     approval_above_rows: int = 0
     approval_above_total: Decimal = Decimal(0)
+    hold_overlap_percent: int = 0
     adds_token: bool = False
     default_encoding: str = ""
 
@@ -36,23 +40,51 @@ class Drop(NamedTuple):
     """One file to plan: an object's version, and the id of the batch that it always becomes.
 
     ``is_named`` says that the drop has a name of its own, the due time of a schedule or an idempotency key:
-    it is a batch of its own, whatever it holds. ``blocks`` are its bytes where reading has begun.
+    it is a batch of its own, whatever it holds. ``is_copy`` says that the object is a copy of another one,
+    whose metadata came with it; ``is_body`` that a caller of the API waits for an answer, who may allow the
+    rows to be applied again by ``allows_again``. ``blocks`` are its bytes where reading has begun.
     """
 
     stored: StoredObject
     batch_id: str
     is_named: bool = False
+    is_copy: bool = False
+    is_body: bool = False
+    allows_again: bool = False
     blocks: Iterator[bytes] | None = None
 
     @property
     def allows_duplicate(self) -> bool:
-        """Whether the same content may be accepted again (object metadata ``allow-duplicate: true``)."""
-        return _is_true(self.stored, "allow-duplicate")
+        """Whether the same rows may be accepted again (object metadata ``allow-duplicate: true``).
+
+        That is said of one object's version: a copy takes it over as metadata, and not as a permission.
+        """
+        return self.allows_again or (_is_true(self.stored, "allow-duplicate") and not self.is_copy)
+
+    @property
+    def is_copied_permission(self) -> bool:
+        """Whether it would allow a duplicate, had it not come as a copy."""
+        return self.is_copy and _is_true(self.stored, "allow-duplicate")
+
+    @property
+    def is_repetition(self) -> bool:
+        """Whether its rows are meant to be applied again: told, and never held."""
+        return self.is_named or self.allows_duplicate
 
     @property
     def is_dry_run(self) -> bool:
         """Whether the file is validated only (object metadata ``dry-run: true``)."""
         return _is_true(self.stored, "dry-run")
+
+
+class IndexedRows(NamedTuple):
+    """The accepted rows of a file, as they are compared with those of other batches.
+
+    ``rejected_customers`` are in the file so often that all their rows were rejected after all.
+    """
+
+    sorter: FingerprintSorter
+    rejected_customers: set[str]
 
 
 class PlannedChunk(NamedTuple):

@@ -16,6 +16,7 @@ from adjustments.aws.event_log import log_event
 from adjustments.batches.chunk_cursor import UNTOUCHED_MAX, Snapshot
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, Counts, Source
+from adjustments.batches.row_index import FingerprintSorter
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import ValidatedRows
@@ -31,7 +32,8 @@ from adjustments.submission.csv.reader import CsvReader, FileFormat
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.guards import approval_reasons
 from adjustments.submission.look_alikes import LookAlikes
-from adjustments.submission.plan import Drop, PlannedChunks, PlanRules
+from adjustments.submission.overlap_guard import GuardPorts, guard_overlap
+from adjustments.submission.plan import Drop, IndexedRows, PlannedChunks, PlanRules
 
 DEADLINE: Final = timedelta(hours=6)
 """How long a batch may take before a person has to look: Gameball's own limit lets 10 million rows through in
@@ -90,33 +92,56 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
         with suppress(NotFound):
             return Snapshot(ports.store.batch(drop.batch_id))
     blank = _blank(drop, ports)
+    indexed = IndexedRows(FingerprintSorter(ports.scratch), set())
     try:
-        batch, chunks = _read(blank, drop, ports)
+        batch, chunks = _read(blank, drop, indexed, ports)
+        if not batch.refusal:
+            batch = _guarded(blank, batch, drop, indexed, ports)
+            chunks = PlannedChunks() if batch.refusal else chunks
+        return _create(batch, chunks, ports)
     except FileRefused as refused:
         return _create(blank.replaced(refusal=refused.message), PlannedChunks(), ports)
-    if batch.dry_run or batch.refusal:
-        return _create(batch, chunks, ports)
-    claim = claim_content(drop, batch.source.sha256, ports.store, ports.clock.now())
-    if claim.refusal:
-        known = {"source": batch.source, "csv_dialect": batch.csv_dialect}
-        return _create(blank.replaced(refusal=claim.refusal, **known), PlannedChunks(), ports)
-    return _create(batch.replaced(reverses=claim.reverses), chunks, ports)
+    finally:
+        indexed.sorter.close()
 
 
-def _read(blank: Batch, drop: Drop, ports: PlannerPorts) -> tuple[Batch, PlannedChunks]:
+def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -> Batch:
+    """Look whether the same content, or some of its rows, were accepted before."""
+    if not batch.dry_run:
+        claim = claim_content(drop, batch.source.sha256, ports.store, ports.clock.now())
+        if claim.refusal:
+            known = {"source": batch.source, "csv_dialect": batch.csv_dialect}
+            return blank.replaced(refusal=claim.refusal, duplicate_of=claim.duplicate_of, **known)
+        batch = batch.replaced(reverses=claim.reverses)
+    guard_ports = GuardPorts(ports.files, ports.store, ports.clock)
+    batch = guard_overlap(batch, drop, indexed, ports.rules, guard_ports)
+    if not batch.refusal:
+        return batch
+    return blank.replaced(
+        source=batch.source,
+        csv_dialect=batch.csv_dialect,
+        refusal=batch.refusal,
+        duplicate_of=batch.duplicate_of,
+        overlap=batch.overlap,
+    )
+
+
+def _read(blank: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -> tuple[Batch, PlannedChunks]:
     """Read a file, again where its content shows that it must be read in another way."""
     options = options_of(drop.stored.metadata, ports.rules.default_encoding)
     with _garbage_collector_off():
         for _ in range(READINGS_MAX):
             try:
-                return _read_with(options, blank, drop, ports)
+                return _read_with(options, blank, drop, indexed, ports)
             except ReadAgain as again:
+                indexed.sorter.clear()
+                indexed.rejected_customers.clear()
                 options, drop = again.options, drop._replace(blocks=None)
-        return _read_with(options, blank, drop, ports)
+        return _read_with(options, blank, drop, indexed, ports)
 
 
 def _read_with(
-    options: ReadOptions, blank: Batch, drop: Drop, ports: PlannerPorts
+    options: ReadOptions, blank: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts
 ) -> tuple[Batch, PlannedChunks]:
     reader = CsvReader(
         _in_time(drop.blocks or _blocks(drop, ports), blank, ports),
@@ -133,6 +158,7 @@ def _read_with(
         files=ports.files,
         scratch=ports.scratch,
         rules=ports.rules,
+        indexed=indexed,
     )
     built = builder.build()
     notes = [*_notes(reader.format, options), *_notes_on_rows(built, builder.look_alikes)]

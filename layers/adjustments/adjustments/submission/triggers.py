@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from adjustments.aws.event_log import log_failure, log_warning
+from adjustments.batches.chunk_cursor import Snapshot
 from adjustments.batches.files import Files, StoredObject, open_unreadable
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
@@ -50,7 +51,7 @@ class SubmissionTriggers:
     clock: Clock
 
     def submit_object(
-        self, key: str, version_id: str | None, created_at: datetime | None = None
+        self, key: str, version_id: str | None, created_at: datetime | None = None, *, is_copy: bool = False
     ) -> Batch | None:
         """Submit an object that was created in the inbox.
 
@@ -59,6 +60,7 @@ class SubmissionTriggers:
             version_id: its version; None for the newest, where the event named none.
             created_at: when the object was created, as the event says; with it, a version that was deleted
                 meanwhile becomes a refused batch.
+            is_copy: whether it is a copy of another object, or may be one.
 
         Returns:
             The batch; None if the key is not that of a CSV file.
@@ -75,7 +77,7 @@ class SubmissionTriggers:
                 raise
             deleted = StoredObject(self.files.bucket, key, version_id, 0, created_at, metadata={})
             opened = open_unreadable(deleted, DELETED_MESSAGE)
-        return self.submit(_drop_of(opened.stored)._replace(blocks=opened.blocks))
+        return self.submit(_drop_of(opened.stored)._replace(blocks=opened.blocks, is_copy=is_copy))
 
     def submit_recurring(self, due_at: datetime) -> Iterator[Batch]:
         """Submit every file under ``recurring/``; the same tick twice makes no second batch.
@@ -129,6 +131,12 @@ class SubmissionTriggers:
 
     def _plan_and_start(self, drop: Drop) -> Batch:
         planned = plan_batch(drop, self.planner_ports)
+        batch = self._start(planned)
+        if planned.batch.supersedes:
+            self.starter.start(self.store.batch(planned.batch.supersedes))  # so that it ends
+        return batch
+
+    def _start(self, planned: Snapshot) -> Batch:
         batch = planned.batch
         if batch.status is BatchStatus.AWAITING_APPROVAL:
             return self._notify_awaiting_approval(batch)

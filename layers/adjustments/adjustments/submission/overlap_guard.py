@@ -1,0 +1,187 @@
+"""Holds or refuses a batch whose rows were applied before, and writes which of its rows are new."""
+
+import hashlib
+from collections.abc import Set
+from typing import NamedTuple
+
+from adjustments.batches.files import Files
+from adjustments.batches.optimistic_update import update_batch
+from adjustments.batches.payloads import content_of, rows_json
+from adjustments.batches.records import Batch, Overlap
+from adjustments.batches.row_index import (
+    INLINE_ROWS_MAX,
+    Fingerprinter,
+    FingerprintSorter,
+    IndexReader,
+    write_index,
+)
+from adjustments.batches.states import BatchStatus
+from adjustments.batches.store import BatchStore, IndexEntry
+from adjustments.batches.work_files import PlannedRow, WorkKeys, read_header, read_rows
+from adjustments.core.errors import NotFound, WrongState
+from adjustments.core.runtime import Clock
+from adjustments.submission.claims import LET_BODY_THROUGH
+from adjustments.submission.csv.writer import InputRowsWriter
+from adjustments.submission.guards import is_overlap_held
+from adjustments.submission.overlap import EarlierRows, Found, OverlapSearch, describe, new_rows_advice
+from adjustments.submission.plan import Drop, IndexedRows, PlanRules
+
+NEW_ROWS = "new-rows.csv"
+"""The file with the rows of a held batch that no earlier batch has."""
+
+
+class GuardPorts(NamedTuple):
+    """What the guard needs of the outside world."""
+
+    files: Files
+    store: BatchStore
+    clock: Clock
+
+
+def guard_overlap(
+    batch: Batch, drop: Drop, indexed: IndexedRows, rules: PlanRules, ports: GuardPorts
+) -> Batch:
+    """Register a batch's rows, and compare them with those of earlier batches.
+
+    Args:
+        batch: the batch as it is planned so far.
+        drop: what is planned.
+        indexed: its accepted rows.
+        rules: the share of earlier rows from which on a batch is held.
+        ports: the outside world.
+
+    Returns:
+        The batch with what is to be said of earlier rows; held or refused where the rules say so.
+    """
+    entry = _keep_index(batch, indexed.sorter, ports.files)
+    if not batch.dry_run:
+        ports.store.register_rows(entry)  # before the others are read: of two at once, one sees the other
+    instead_of = _instead_of(batch, ports.store)
+    search = OverlapSearch(
+        batch_id=batch.batch_id,
+        files=ports.files,
+        store=ports.store,
+        now=ports.clock.now(),
+        instead_of=instead_of,
+    )
+    found = search.find(_own_index(entry, ports.files))
+    batch = batch.replaced(supersedes="" if batch.dry_run else instead_of)
+    if not found.rows:
+        return batch
+    batch = batch.replaced(overlap=Overlap(rows=found.rows, batches=found.batches))
+    return _judge(batch, found, drop, indexed.rejected_customers, rules, ports)
+
+
+def _keep_index(batch: Batch, sorter: FingerprintSorter, files: Files) -> IndexEntry:
+    """Keep the index of a batch's rows: beside its entry in the table where they are few."""
+    if sorter.rows <= INLINE_ROWS_MAX:
+        fingerprints = b"".join(part.tobytes() for part in sorter.parts())
+        return IndexEntry(batch.batch_id, batch.created_at, sorter.rows, fingerprints=fingerprints)
+    key = WorkKeys(batch.batch_id, batch.plan_id).row_index
+    with files.writer(key, "application/octet-stream") as out:
+        write_index(sorter, out)
+    return IndexEntry(batch.batch_id, batch.created_at, sorter.rows, key=key)
+
+
+def _own_index(entry: IndexEntry, files: Files) -> IndexReader:
+    return IndexReader.of_object(files, entry.key) if entry.key else IndexReader([entry.fingerprints])
+
+
+def _instead_of(batch: Batch, store: BatchStore) -> str:
+    """The held batch whose new rows these are, stopped by now; empty where there is none that waits.
+
+    A dry run stops nothing.
+    """
+    held_id = store.remainder_of(batch.source.sha256)
+    if not held_id or held_id == batch.batch_id:
+        return ""
+    if batch.dry_run:
+        return held_id if store.batch(held_id).status is BatchStatus.AWAITING_APPROVAL else ""
+    try:
+        update_batch(store, held_id, lambda held: _stopped_instead(held, batch.batch_id))
+    except (WrongState, NotFound):  # it was approved or has ended: its rows count
+        return ""
+    return held_id
+
+
+def _stopped_instead(held: Batch, batch_id: str) -> Batch:
+    reason = f"{NEW_ROWS} was dropped instead, as batch {batch_id}"
+    if held.stop_reason == reason:
+        return held.changed()
+    if held.status is not BatchStatus.AWAITING_APPROVAL:
+        raise WrongState(f"batch {held.batch_id} does not wait for approval")
+    return held.moved(BatchStatus.SUBMITTING, stop_reason=reason)
+
+
+def _judge(
+    batch: Batch, found: Found, drop: Drop, rejected_customers: Set[str], rules: PlanRules, ports: GuardPorts
+) -> Batch:
+    accepted = batch.accepted_rows
+    said = describe(found, accepted)
+    is_held = is_overlap_held(found.rows, accepted, rules.hold_overlap_percent)
+    if batch.dry_run:
+        if is_held and not drop.is_repetition and not batch.reverses:
+            said += ": a real run waits for approval"
+        return batch.replaced(notes=(*batch.notes, said))
+    if drop.is_repetition or batch.reverses or not is_held:
+        return batch.replaced(notes=(*batch.notes, f"{said}: they are applied again"))
+    if drop.is_body:
+        refusal = f"{said}: nothing of this body was sent. {LET_BODY_THROUGH}"
+        return batch.replaced(refusal=refusal, duplicate_of=found.batches[0].batch_id)
+    new_rows = _NewRows(batch, rejected_customers, ports.files).write(EarlierRows(found.fingerprints))
+    if new_rows.rows:
+        ports.store.record_remainder(new_rows.sha256, batch.batch_id)
+    why = f"{said}; {new_rows_advice(new_rows.rows)}"
+    overlap = Overlap(rows=found.rows, new_rows=new_rows.rows, batches=found.batches)
+    return batch.replaced(
+        status=BatchStatus.AWAITING_APPROVAL, held_by=(*batch.held_by, why), overlap=overlap
+    )
+
+
+class _Written(NamedTuple):
+    """How many new rows were written, and the hash of their content."""
+
+    rows: int
+    sha256: str
+
+
+class _NewRows:
+    """Writes new-rows.csv of one batch."""
+
+    def __init__(self, batch: Batch, rejected_customers: Set[str], files: Files) -> None:
+        self._batch = batch
+        self._rejected_customers = rejected_customers
+        self._files = files
+        self._keys = WorkKeys(batch.batch_id, batch.plan_id)
+
+    def write(self, earlier: EarlierRows) -> _Written:
+        """Write the accepted rows that no earlier batch has, as they stood in the file."""
+        count, digest, fingerprinter = 0, hashlib.sha256(), Fingerprinter()
+        parts = [self._keys.rows(number) for number in range(1, self._batch.row_parts + 1)]
+        header = read_header(self._files.get(parts[0]))
+        with self._files.writer(f"results/{self._batch.batch_id}/{NEW_ROWS}", "text/csv") as out:
+            writer = InputRowsWriter(out, self._batch.csv_dialect, header, has_errors=False)
+            for key in parts:
+                rows = self._new_rows(self._files.get(key), earlier, fingerprinter)
+                for row in rows:
+                    writer.write(row)
+                digest.update(_content(rows) if rows else b"")
+                count += len(rows)
+            writer.flush()
+        return _Written(count, digest.hexdigest())
+
+    def _new_rows(self, part: bytes, earlier: EarlierRows, fingerprinter: Fingerprinter) -> list[PlannedRow]:
+        accepted = (row for row in read_rows(part) if not row.rejection_message)
+        rows = [row for row in accepted if row.customer_id not in self._rejected_customers]
+        fingerprints = fingerprinter.fingerprints(
+            [row.customer_id for row in rows], [row.amount for row in rows], [row.reason for row in rows]
+        )
+        return [row for row, one in zip(rows, fingerprints, strict=True) if not earlier.has(one)]
+
+
+def _content(rows: list[PlannedRow]) -> bytes:
+    return content_of(
+        rows_json(
+            [row.customer_id for row in rows], [row.amount for row in rows], [row.reason for row in rows]
+        )
+    )

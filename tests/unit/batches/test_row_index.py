@@ -1,0 +1,97 @@
+"""The index of a batch's rows: sorted, exact, read once in pieces, and found by customer."""
+
+from array import array
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adjustments.batches import row_index
+from adjustments.batches.row_index import (
+    END,
+    Fingerprinter,
+    FingerprintSorter,
+    IndexReader,
+    customer_range,
+    write_index,
+)
+from tests.fakes import memory
+
+VALUES = st.lists(st.integers(0, END - 1), max_size=60)
+
+
+class Out:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+
+def index_of(values: list[int], together: int = 7) -> bytes:
+    sorter, out = FingerprintSorter(memory.scratch), Out()
+    for start in range(0, len(values), together):
+        sorter.add(values[start : start + together])
+    write_index(sorter, out)
+    assert sorter.rows == len(values)
+    sorter.close()
+    return out.data
+
+
+@pytest.mark.parametrize("run_rows", [5, 20, 1_000])
+@given(values=VALUES)
+def test_fingerprints_are_sorted_however_many_fit_into_memory(run_rows: int, values: list[int]):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_index, "_RUN_ROWS", run_rows)
+        assert array("Q", index_of(values)).tolist() == sorted(values)
+
+
+@given(VALUES, st.lists(st.integers(0, END), min_size=1, max_size=9), st.integers(1, 40))
+def test_reader_takes_each_piece_once_whatever_the_blocks(values: list[int], cuts: list[int], size: int):
+    data = index_of(values)
+    reader = IndexReader(data[start : start + size] for start in range(0, len(data), size))
+    bounds = [0, *sorted(cuts), END]
+    for start, stop in pairwise(bounds):
+        expected = [value for value in sorted(values) if start <= value < stop]
+        assert reader.take(start, stop).tolist() == expected
+
+
+def test_reader_leaves_out_what_lies_before():
+    reader = IndexReader([index_of([1, 2, 3, 10, 20])])
+    assert reader.take(5, 15).tolist() == [10]
+    assert reader.take(15, END).tolist() == [20]
+
+
+def test_each_part_of_a_row_counts_and_nothing_else():
+    rows = [("a", "1", ""), ("a", "1", "x"), ("a", "2", ""), ("b", "1", ""), ("a", "", "1"), ("a1", "", "")]
+    columns = list(zip(*rows, strict=True))
+    first = Fingerprinter().fingerprints(*columns)
+    assert len(set(first)) == len(rows)
+    assert Fingerprinter().fingerprints(*columns) == first
+
+
+def test_fingerprints_stay_the_same_from_version_to_version():
+    """An index is read for 30 days by whatever version is deployed then."""
+    assert Fingerprinter().fingerprints(["player-1"], ["5"], ["gift"]) == [14031922424097176558]
+
+
+def test_rows_of_a_customer_stand_together():
+    names = [f"player-{number}" for number in range(500)]
+    rows = [(name, str(amount), reason) for name in names for amount in (1, 2) for reason in ("", "gift")]
+    found = Fingerprinter().fingerprints(*zip(*rows, strict=True))
+    for name in names[::50]:
+        low, high = customer_range(name)
+        own = {one for one, row in zip(found, rows, strict=True) if row[0] == name}
+        assert {one for one in found if low <= one < high} == own
+
+
+def test_what_is_kept_of_amounts_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(row_index, "_TAILS_MAX", 10)
+    amounts = [str(number) for number in range(100)]
+    fingerprinter = Fingerprinter()
+    found = fingerprinter.fingerprints(["a"] * 100, amounts, [""] * 100)
+    assert len(set(found)) == 100
+    assert len(fingerprinter._tails) <= 10
