@@ -21,7 +21,6 @@ from local.sam import CONFIG_ENV, environment_without_aws, remove_bytecode
 
 BUILD_FOLDER: Final = environment.ROOT / ".aws-sam"
 BUILT: Final = BUILD_FOLDER / "build"
-_SAM: Final = str(environment.TOOLS / "sam")
 _SET_BY_CONFIG: Final = frozenset(
     {"--parameter-overrides", "--config-env", "--config-file", "--template-file", "--template", "-t"}
     | {"--guided", "-g"}
@@ -93,12 +92,21 @@ def build(config_env: str, options: Sequence[str]) -> None:
     click.echo(f"building for {target}")
     remove_bytecode()
     overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-    command = [_SAM, "build", "--config-env", config_env, *options]
+    command = [*sam_command("build", config_env), *options]
     _run([*command, *(["--parameter-overrides", *overrides] if overrides else [])])
     if interpreter is not None:
         compiling = ["-m", "compileall", "-q", "-j0", "--invalidation-mode", "checked-hash"]
         _run([interpreter, *compiling, str(BUILT)])
     check(target, interpreter)
+
+
+def sam_command(name: str, config_env: str) -> list[str]:
+    """A command of SAM with an environment of samconfig.toml.
+
+    By itself, SAM looks for the file beside the template, which for a deployment is the built one.
+    """
+    config = ("--config-file", str(environment.SAM_CONFIG), "--config-env", config_env)
+    return [str(environment.TOOLS / "sam"), name, *config]
 
 
 def check(target: Platform, interpreter: str | None) -> None:
@@ -133,7 +141,7 @@ def refuse_other_builds(options: Sequence[str]) -> None:
 
 def deploy(config_env: str, options: Sequence[str]) -> None:
     """Deploy what was built with `sam deploy`, which may ask; raises DeploymentError where it fails."""
-    command = [_SAM, "deploy", "--config-env", config_env, "--template-file", str(BUILT / "template.yaml")]
+    command = [*sam_command("deploy", config_env), "--template-file", str(BUILT / "template.yaml")]
     _run([*command, *options], os.environ | {"SAM_CLI_TELEMETRY": "0"})
 
 
@@ -142,7 +150,7 @@ def _run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
     env = environment_without_aws(BUILD_FOLDER) if env is None else env
     done = subprocess.run(command, env=dict(env), cwd=environment.ROOT, check=False)
     if done.returncode != 0:
-        name = f"{Path(command[0]).name} {' '.join(command[1:3])}"
+        name = f"{Path(command[0]).name} {command[1]}"
         raise DeploymentError(f"{name} ended with status {done.returncode}")
 
 

@@ -1,11 +1,22 @@
 """What is deployed to AWS is read from samconfig.toml, and built apart from the local stack."""
 
+import subprocess
+from pathlib import Path
+
 import click
 import pytest
 
 from local import environment
 from local.build_check import Platform
-from local.deployment import BUILD_FOLDER, read_parameters, read_platform, read_settings, refuse_other_builds
+from local.deployment import (
+    BUILD_FOLDER,
+    read_parameters,
+    read_platform,
+    read_settings,
+    refuse_other_builds,
+    sam_command,
+)
+from local.sam import environment_without_aws
 from local.stack import StackSettings
 
 
@@ -51,3 +62,18 @@ def test_parameters_are_read_in_each_form_that_sam_writes(written: object):
 def test_option_that_deploys_something_else_than_what_was_checked_is_refused(option: str):
     with pytest.raises(click.ClickException, match=r"change samconfig\.toml instead"):
         refuse_other_builds(["--no-confirm-changeset", option, "Runtime=python3.11"])
+
+
+def test_sam_reads_the_settings_also_where_the_template_lies_in_the_build_folder(tmp_path: Path):
+    """Without credentials it gets as far as AWS; without the settings it would ask for a stack's name."""
+    (tmp_path / "template.yaml").write_text("Resources: {Topic: {Type: AWS::SNS::Topic}}\n")
+    command = [*sam_command("deploy", "dev"), "--template-file", str(tmp_path / "template.yaml")]
+    done = subprocess.run(
+        [*command, "--region", "eu-central-1", "--no-confirm-changeset"],
+        env=environment_without_aws(tmp_path) | {"AWS_EC2_METADATA_DISABLED": "true"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Unable to locate credentials" in done.stdout + done.stderr
