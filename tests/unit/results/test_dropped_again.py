@@ -194,6 +194,22 @@ def test_row_that_was_rejected_is_never_sent_by_dropping_fix_me_untouched(data: 
         assert [rejection.problem for rejection in read(data).rejections] == [problem]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'customerId,amount,reason\nc1,5,"NULL"\nc2,5,NULL\nc3,x,"None"\nc4,5,"#N/A"\n',
+        b"customerId,amount,reason\nnull,5,\nTotal,5,x\n'00123,5,x\n=\"007\",5,x\n'c1',5,x\nc2,5,'x'\n",
+        b'customerId,amount\nc1,1.000\nc2,"12,50"\nc3,7\n',
+        "customerId,amount,reason\ncafé,5,x\nc2,5,x\n".encode() + b"c\xe93,5,x\nc4,5,\xe9\n",
+    ],
+)
+def test_words_lost_characters_and_marks_of_text_come_back_as_they_were(data: bytes):
+    first = read(data)
+    world, ended = dropped(data)
+    again = read(world.files.get(f"results/{ended.batch_id}/fix-me.csv"))
+    assert list(map(meaning, again.decisions)) == list(map(meaning, first.decisions))
+
+
 def test_row_added_below_the_error_column_needs_no_error():
     [row] = read(b"customerId,amount,error\nc1,5\n").decisions
     assert isinstance(row, Row)

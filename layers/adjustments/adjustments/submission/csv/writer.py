@@ -12,6 +12,7 @@ from adjustments.batches.files import ObjectWriter
 from adjustments.batches.records import CsvDialect
 from adjustments.batches.work_files import PlannedRow
 from adjustments.submission.csv.csv_injection import DELIMITERS, escape_formula
+from adjustments.submission.csv.placeholders import is_machine_word
 from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, RowProblem
 
 _PIECE_CHARS: Final = 1 << 16
@@ -43,7 +44,10 @@ class CsvWriter:
         self._chars = 0
         self._head = _MARK if dialect.has_mark else ""
         # With CRLF the module quotes every cell that holds a CR or an LF, whatever the file's own line end.
-        self._writer = csv.writer(self._lines, delimiter=dialect.delimiter, lineterminator=_CRLF)
+        self._writer, self._quoting_writer = (
+            csv.writer(self._lines, delimiter=dialect.delimiter, lineterminator=_CRLF, quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
 
     def escape(self, cell: str) -> str:
         """Make a cell harmless for spreadsheets."""
@@ -61,9 +65,9 @@ class CsvWriter:
         )
         writer.writerow([self.escape(name) for name in names])
 
-    def write(self, record: Sequence[object]) -> None:
-        """Write a record as it is; its cells are harmless already."""
-        self._writer.writerow(record)
+    def write(self, record: Sequence[object], *, is_quoted: bool = False) -> None:
+        """Write a record as it is; its cells are harmless already. ``is_quoted`` puts quotes round each."""
+        (self._quoting_writer if is_quoted else self._writer).writerow(record)
         self._chars += len(self._lines[-1])
         if self._chars >= _PIECE_CHARS:
             self.flush()
@@ -105,7 +109,10 @@ class InputRowsWriter:
             cells = [BADLY_QUOTED_ROW + self._delimiter.join(cells), *[""] * (self._fields - 1)]
         missing = [MISSING_CELL] * (self._fields - len(cells))
         errors = [error] if self._has_errors else []
-        self._csv.write([self._csv.escape(cell) for cell in (*cells, *missing, *errors)])
+        # In a good row such a word stood in quotes, which make it text; in a bad one nobody knows.
+        is_quoted = not row.problem and any(is_machine_word(cell.strip()) for cell in cells)
+        record = [self._csv.escape(cell) for cell in (*cells, *missing, *errors)]
+        self._csv.write(record, is_quoted=is_quoted)
 
     def flush(self) -> None:
         """Pass on what is held."""
