@@ -85,14 +85,13 @@ class Utf8Evidence:
         line, column, data = self._first or (0, "", b"")
         readings = likely_readings(data)
         example = ", ".join(f'"{shown(text)}" in {" or ".join(names)}' for text, names in readings)
-        name = readings[0][1][0] if readings else "windows-1252"
         where = f'line {line}, column "{shown(column)}"' if column else f"line {line}"
         return FileRefused(
             FileProblem.UNKNOWN_ENCODING,
             f"the file is not UTF-8, and nothing says what it is: {where} reads "
             f"{example or 'in no usual encoding'}. Save it as "
-            '"CSV UTF-8", or say the encoding and drop it again: metadata '
-            f'"encoding: {name}", or adjust submit --encoding {name}',
+            '"CSV UTF-8", or drop it again with the name of the right encoding: metadata "encoding: NAME", or '
+            "adjust submit --encoding NAME",
         )
 
 
