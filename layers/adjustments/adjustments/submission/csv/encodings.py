@@ -90,8 +90,8 @@ class Utf8Evidence:
             FileProblem.UNKNOWN_ENCODING,
             f"the file is not UTF-8, and nothing says what it is: {where} reads "
             f"{example or 'in no usual encoding'}. Save it as "
-            '"CSV UTF-8", or drop it again with the name of the right encoding: metadata "encoding: NAME", or '
-            "adjust submit --encoding NAME",
+            '"CSV UTF-8", or drop it again with the name of the right encoding: metadata "encoding: NAME", '
+            "or adjust submit --encoding NAME",
         )
 
 
