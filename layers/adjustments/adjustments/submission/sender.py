@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from threading import Lock
 from typing import Final
 
 from adjustments.aws.event_log import error_facts, log_event, log_warning
@@ -29,12 +30,48 @@ from adjustments.polling.job_collector import JobCollector, pause_batch, resume_
 from adjustments.submission.work_queue import WorkQueue
 
 ROUND_CHUNKS_MAX: Final = 48
-"""Requests between two reads of the batch, so that a stop or too many failed rows take effect in seconds."""
+"""Requests between two reads of the batch and its chunks, so that too many failed rows end it in seconds."""
+
+STOP_CHECK_EVERY: Final = timedelta(seconds=1)
+"""How often the batch alone is read right before a request, so that a person's stop takes effect sooner."""
 
 CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_S)
 """How much earlier a sender regards its own lease as over: the clock of the next one may be ahead."""
 
 _SENDING: Final = frozenset({BatchStatus.PLANNED, BatchStatus.SUBMITTING, BatchStatus.POLLING})
+
+
+class StopCheck:
+    """Notices that a person has stopped a batch, for all workers that send it.
+
+    Args:
+        store: the store of the batch.
+        batch_id: the batch, which was read just now.
+        clock: the time; the batch is read anew at most once in ``STOP_CHECK_EVERY``.
+    """
+
+    def __init__(self, store: BatchStore, batch_id: str, clock: Clock) -> None:
+        self._store = store
+        self._batch_id = batch_id
+        self._clock = clock
+        self._due_at = clock.now() + STOP_CHECK_EVERY
+        self._is_stopped = False
+        self._lock = Lock()
+
+    def is_stopped(self) -> bool:
+        """Whether nothing more may be sent, as far as was known a second ago."""
+        if self._begin_read() and self._store.batch(self._batch_id).stop_reason:
+            self._is_stopped = True
+        return self._is_stopped
+
+    def _begin_read(self) -> bool:
+        """Whether this worker has to read the batch; the others go on meanwhile."""
+        now = self._clock.now()
+        with self._lock:
+            is_due = not self._is_stopped and now >= self._due_at
+            if is_due:
+                self._due_at = now + STOP_CHECK_EVERY
+            return is_due
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +160,12 @@ class ChunkSender:
         until: datetime,
         payloads: Mapping[str, bytes],
     ) -> bool:
-        """Send with several workers; False if they ended because the time was up or the keys were refused."""
+        """Send with several workers; False if they ended before the queue was empty."""
+        stop_check = StopCheck(self.store, batch.batch_id, self.clock)
         work_queue = WorkQueue(chunks, ROUND_CHUNKS_MAX, partial(self._refresh, cursor, until))
         workers = min(len(chunks), ROUND_CHUNKS_MAX)
-        self.parallel([partial(self._work, work_queue, batch, until, payloads) for _ in range(workers)])
+        work = partial(self._work, work_queue, stop_check, batch, until, payloads)
+        self.parallel([work] * workers)
         return not work_queue.is_closed
 
     def _refresh(self, cursor: ChunkCursor, until: datetime, last_polled: str) -> Sequence[Chunk]:
@@ -134,17 +173,29 @@ class ChunkSender:
         return () if batch.pause_reason else chunks
 
     def _work(
-        self, work_queue: WorkQueue, batch: Batch, until: datetime, payloads: Mapping[str, bytes]
+        self,
+        work_queue: WorkQueue,
+        stop_check: StopCheck,
+        batch: Batch,
+        until: datetime,
+        payloads: Mapping[str, bytes],
     ) -> None:
         """Send or poll each chunk that the queue hands out, until it is empty or closed."""
         while (chunk := work_queue.take()) is not None:
             if self.collector and chunk.state is ChunkState.SUBMITTED:
                 self.collector.collect(batch, chunk, until)
-            elif not self._send(batch, chunk, until, payloads):
+            elif not self._send(batch, chunk, until, payloads, stop_check):
                 work_queue.close()
 
-    def _send(self, batch: Batch, chunk: Chunk, until: datetime, payloads: Mapping[str, bytes]) -> bool:
-        """Send a chunk unless another worker does; False if the time is up or the keys are refused."""
+    def _send(
+        self,
+        batch: Batch,
+        chunk: Chunk,
+        until: datetime,
+        payloads: Mapping[str, bytes],
+        stop_check: StopCheck,
+    ) -> bool:
+        """Send a chunk unless another worker does; False if nothing more can be sent for now."""
         payload = payloads.get(chunk.payload_key) or self.files.get(chunk.payload_key)
         rows = rows_of(payload)[chunk.first : chunk.last]
         body = body_of(rows)
@@ -159,6 +210,8 @@ class ChunkSender:
             pause_batch(self.store, batch.batch_id, storable_text(error.message))
             return False
         if not wait_for_slot(self.rate_limiter, self.clock, Resource.OTHERS, Priority.BULK, until):
+            return False
+        if stop_check.is_stopped():  # asked last, since the wait for a slot may take seconds
             return False
         intent = chunk.moved(
             ChunkState.SUBMITTING,
