@@ -129,7 +129,14 @@ def test_no_line_end_gets_into_a_header_by_a_field(desk: Desk, name: str, text: 
     assert_headers_are_clean({"headers": headers})
 
 
-@pytest.mark.parametrize("text", ["x\u2028y", "x%0d%0ay", "x&secretkey=evil#?/../", "=1+1", "<b>"])
+@pytest.mark.parametrize("name", ["transactionId", "customerId"])
+def test_id_with_a_line_separator_is_refused_as_in_files(desk: Desk, name: str):
+    status, body, _ = desk.post({**test_manual.BODY, name: "x\u2028y"})
+    assert (status, desk.requests) == (400, 0)
+    assert body["message"].startswith(f"{name}: has the invisible character U+2028")
+
+
+@pytest.mark.parametrize("text", ["x%0d%0ay", "x&secretkey=evil#?/../", "=1+1", "<b>"])
 def test_odd_but_lawful_names_reach_gameball_as_they_are(desk: Desk, gameball: StandIn, text: str):
     control(gameball, "customers", {"customers": [{"customerId": text, "balance": 0}]})
     # so that Gameball's list is asked for, where the id is a part of the address
