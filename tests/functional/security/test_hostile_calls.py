@@ -133,7 +133,7 @@ def test_no_line_end_gets_into_a_header_by_a_field(desk: Desk, name: str, text: 
 def test_id_with_a_line_separator_is_refused_as_in_files(desk: Desk, name: str):
     status, body, _ = desk.post({**test_manual.BODY, name: "x\u2028y"})
     assert (status, desk.requests) == (400, 0)
-    assert body["message"].startswith(f"{name}: has the invisible character U+2028")
+    assert body["message"].startswith(f"{name}: has the invisible character <U+2028>")
 
 
 @pytest.mark.parametrize("text", ["x%0d%0ay", "x&secretkey=evil#?/../", "=1+1", "<b>"])
