@@ -11,7 +11,18 @@ from typing import Final
 
 from tests.bench import measurements
 
-PARTS: Final = ("planning", "memory", "growth", "warm", "cost", "scale", "cold", "limit", "throughput")
+PARTS: Final = (
+    "planning",
+    "earlier_batches",
+    "memory",
+    "growth",
+    "warm",
+    "cost",
+    "scale",
+    "cold",
+    "limit",
+    "throughput",
+)
 """In this order, as the cost and the scale are computed from the counts of ``growth`` and ``warm``."""
 
 

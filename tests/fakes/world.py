@@ -158,7 +158,9 @@ class World(Application):
     def deliver(self) -> list[Batch]:
         """Deliver what the sweep has queued; the batches that come of it."""
         objects, self.intake.objects = self.intake.objects, []
-        taken = [self.triggers.submit_object(o.key, o.version_id, o.modified_at) for o in objects]
+        taken = [
+            self.triggers.submit_object(o.key, o.version_id, o.modified_at, is_copy=True) for o in objects
+        ]
         return [batch for batch in taken if batch]
 
     def sweep(self) -> dict[str, list[str]]:

@@ -112,6 +112,8 @@ class Checker:
         """Whether a batch is refused for another one, which there must be."""
         if re.search(r"are being planned at this moment, as batch \S+:", batch.refusal):
             return True
+        if "minutes to read" in batch.refusal:  # only who stood still takes so long for a few rows
+            return self._worker().is_disturbed
         if batch.overlap is not None:
             return batch.overlap.rows <= self.repeated_rows.in_common(batch, file)
         told = re.search(r"(accepted|reversed) (?:before, as|already, by) batch (\S+):", batch.refusal)

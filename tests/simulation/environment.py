@@ -156,7 +156,12 @@ class Environment:
     def _queue(self, stored: StoredObject) -> None:
         """Queue a missed object that the sweep has found."""
         self._send(
-            lambda: self.services.triggers.submit_object(stored.key, stored.version_id, stored.modified_at),
+            lambda: self.services.triggers.submit_object(
+                stored.key,
+                stored.version_id,
+                stored.modified_at,
+                is_copy=True,  # without its event, nobody knows
+            ),
             1.0,
         )
 

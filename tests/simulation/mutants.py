@@ -675,7 +675,8 @@ def _follow_up(changed: dict[type[Exception], FollowUp]) -> Patch:
 
 def mutants() -> Sequence[Mutant]:
     """All of them."""
-    from tests.simulation import mutants_of_lives  # noqa: F401 - it registers its own, with this module's help
+    # They register their own, with this module's help.
+    from tests.simulation import mutants_of_lives, mutants_of_repeats  # noqa: F401
 
     return tuple(_registered)
 

@@ -77,6 +77,11 @@ class RepeatedRows:
         """What new-rows.csv leaves out has to be in other files, and it holds nothing else."""
         file = self._file_of(batch)
         left_out = rows_of(file) - rows_of(new)
+        expected = rows_of(file).total() - (batch.overlap.rows if batch.overlap else 0)
+        if rows_of(new).total() != expected:
+            raise Violation(
+                "new rows are all there", f"{batch.batch_id}: {expected}, not {rows_of(new).total()}"
+            )
         if rows_of(new) - rows_of(file) or left_out - self._rows_of_others(batch, file):
             raise Violation("new rows are all there", f"{batch.batch_id}: {rows_of(new)}")
 

@@ -169,12 +169,22 @@ def test_batch_from_the_api_that_repeats_rows_is_refused_naming_the_earlier_batc
     assert accept({"body": rows(amounts)}, {"Idempotency-Key": "new"})[0] == 200
 
 
-@pytest.mark.parametrize(("reason", "status"), [("PutObject", "submitting"), ("CopyObject", "rejected")])
-def test_permission_to_repeat_rows_does_not_come_with_a_copy(world: World, reason: str, status: str):
+@pytest.mark.parametrize(
+    ("source", "reason", "status"),
+    [
+        ("aws.s3", "PutObject", "submitting"),
+        ("aws.s3", "CopyObject", "rejected"),
+        ("gameball.adjustments", "", "rejected"),  # the sweep's, which can't tell
+    ],
+)
+def test_permission_to_repeat_rows_does_not_come_with_a_copy(
+    world: World, source: str, reason: str, status: str
+):
     for name, metadata in (("a", {}), ("b", {"allow-duplicate": "true"})):
         world.files.drop(f"inbox/{name}.csv", b"customerId,amount\nc1,5\n", metadata)
         event = dropped(f"inbox/{name}.csv")
         message = json.loads(event["Records"][0]["body"])
+        message["source"] = source
         message["detail"]["reason"] = reason
         event["Records"][0]["body"] = json.dumps(message)
         call("submit_batch", event)
