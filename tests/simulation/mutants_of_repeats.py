@@ -3,14 +3,10 @@
 from array import array
 from collections.abc import Sequence
 
-from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.row_index import IndexReader
-from adjustments.batches.store import IndexEntry
 from adjustments.submission import overlap_guard
 from adjustments.submission.overlap import EarlierRows, Found, OverlapSearch
 from adjustments.submission.plan import Drop
-from tests.fakes.memory import MemoryStore
-from tests.simulation.lives import Kind
 from tests.simulation.mutants import Patch, mutant
 
 
@@ -20,22 +16,6 @@ def _no_comparison() -> Sequence[Patch]:
         return Found(array("Q"), ())
 
     return [(OverlapSearch, "find", find)]
-
-
-@mutant("register rows only once their batch exists", Kind.REMADE)
-def _late_registration() -> Sequence[Patch]:
-    create, register = MemoryStore.create_batch, MemoryStore.register_rows
-
-    def postpone(self: MemoryStore, entry: IndexEntry) -> None:
-        self.__dict__.setdefault("postponed", {})[entry.batch_id] = entry
-
-    def create_and_register(self: MemoryStore, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
-        is_new = create(self, batch, chunks)
-        if entry := self.__dict__.get("postponed", {}).get(batch.batch_id):
-            register(self, entry)
-        return is_new
-
-    return [(MemoryStore, "register_rows", postpone), (MemoryStore, "create_batch", create_and_register)]
 
 
 @mutant("take the permission of a copied object for its own")
