@@ -162,6 +162,7 @@ def environment(*, compiled: bool = True, clients: str = "") -> dict[str, str]:
         "REQUESTS_PER_30_SECONDS": "350",
         **dict.fromkeys(("SECRET_ID", "EVENT_BUS_NAME"), "x"),
         **dict.fromkeys(("TOPIC_ARN", "STATE_MACHINE_ARN"), arn),
+        "INTAKE_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/000000000000/intake",
         "AWS_CLIENTS": clients,
     }
 
