@@ -16,6 +16,7 @@ from adjustments.batches.files import ObjectWriter, OpenedObject
 from adjustments.submission.plan import Drop, PlanRules
 from adjustments.submission.planner import PlannerPorts, plan_batch
 from tests.bench import inputs
+from tests.bench.measurements import Result
 from tests.bench.ports import FolderFiles, of_file, open_scratch_file
 from tests.bench.tables import table
 from tests.fakes.memory import CountingIds, ManualClock, MemoryStore
@@ -111,7 +112,7 @@ def _copy_of(store: MemoryStore) -> MemoryStore:
 START_OF_ALL: Final = ManualClock().now().replace(year=2000)
 
 
-def measure() -> str:
+def measure() -> Result:
     """The table of the document."""
     alone_s, among_s = compare(ROWS, ROUNDS)
     lines = [
@@ -122,10 +123,5 @@ def measure() -> str:
             f"{among_s / alone_s:.2f}",
         ),
     ]
-    return "\n".join(
-        [
-            f"{ROWS:,} rows, processor seconds, the better of {ROUNDS} rounds in turns.",
-            "",
-            table(["", "processor s", "ratio"], lines),
-        ]
-    )
+    told = f"{ROWS:,} rows, processor seconds, the better of {ROUNDS} rounds in turns."
+    return Result(f"{told}\n\n{table(['', 'processor s', 'ratio'], lines)}")
