@@ -155,6 +155,7 @@ class Environment:
 
     def _queue(self, stored: StoredObject) -> None:
         """Queue a missed object that the sweep has found."""
+        self.world.checker.repeated_rows.missed.add((stored.key, stored.version_id))
         self._send(
             lambda: self.services.triggers.submit_object(
                 stored.key,

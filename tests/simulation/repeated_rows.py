@@ -54,12 +54,17 @@ class RepeatedRows:
         self._file_of = file_of
         self._files = files
         self._applied: dict[Row, list[str]] = {}
+        self.missed: set[tuple[str, str]] = set()
+        """Objects, by key and version, that the sweep found. Without their event nobody knows whether they
+        are copies, so they carry no permission to repeat rows.
+        """
 
     def is_held(self, batch: Batch, file: File) -> bool:
         """Whether a batch says that it waits for its rows; they must be rows of other files, and enough."""
         if batch.overlap is None or batch.overlap.new_rows is None:
             return False
-        if is_repetition(file):
+        is_missed = (batch.source.key, batch.source.version_id) in self.missed
+        if is_repetition(file) and not is_missed:
             raise Violation("named repetitions are not held", batch.batch_id)
         if batch.overlap.rows > self._rows_of_others(batch, file).total():
             raise Violation(
