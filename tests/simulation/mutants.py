@@ -51,8 +51,9 @@ from tests.simulation.crashes import CLASSES, cases
 from tests.simulation.lives import Kind, kinds_of
 from tests.simulation.simulator import run_seed
 
-SEEDS_MAX = 3_000
+SEEDS_MAX = 10_000
 RARE_SEEDS_MAX = 20_000
+STRAY_SEEDS_MAX = 3_000
 """For a bug that only lives of one kind can show: so many seeds hold some 600 of them."""
 
 Patch = tuple[object, str, Any]
@@ -717,7 +718,7 @@ def _hunt_kind(chosen: Mutant) -> Catch:
     return Catch(chosen.name, tried=RARE_SEEDS_MAX)
 
 
-def hunt_elsewhere(chosen: Mutant, seeds_max: int = SEEDS_MAX) -> Catch:
+def hunt_elsewhere(chosen: Mutant, seeds_max: int = STRAY_SEEDS_MAX) -> Catch:
     """Run the seeds without a mutant's kind, in which no check can catch it."""
     with switched_on(chosen):
         for seed in range(seeds_max):

@@ -8,8 +8,8 @@ import pytest
 HERE = Path(__file__).parent
 
 CHECKS = (
-    "canaries", "chance", "checks", "clients", "lives", "many", "model", "ranges", "reversals", "scenario",
-    "scheduler", "two_stacks",
+    "canaries", "chance", "checks", "clients", "lives", "many", "model", "ranges", "remade_files",
+    "repeated_rows", "reversals", "scenario", "scheduler", "two_stacks",
 )  # fmt: skip
 """Modules that check the services, choose what happens, or play Gameball and its clients."""
 
@@ -19,6 +19,7 @@ DRIVERS = (
     "environment",
     "mutants",
     "mutants_of_lives",
+    "mutants_of_repeats",
     "rate_limit",
     "simulator",
     "world",
