@@ -52,9 +52,13 @@ from tests.simulation.lives import Kind, kinds_of
 from tests.simulation.simulator import run_seed
 
 SEEDS_MAX = 10_000
+"""As many as a release runs."""
+
 RARE_SEEDS_MAX = 20_000
-STRAY_SEEDS_MAX = 3_000
 """For a bug that only lives of one kind can show: so many seeds hold some 600 of them."""
+
+STRAY_SEEDS_MAX = 3_000
+"""Among which such a bug must not be caught in lives of other kinds."""
 
 Patch = tuple[object, str, Any]
 Service = TypeVar("Service")
