@@ -64,12 +64,12 @@ class Scenes:
         self._amount = 0
         self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
             "SubmitBatch": (
-                self.drop, self.drop_of_version, self.drop_of_repeats, self.drop_archived, self.tick,
-                self.tick_of_decimal_commas, self.late_tick,
+                self.drop, self.drop_of_version, self.drop_of_repeats, self.drop_of_known_rows,
+                self.drop_archived, self.tick, self.tick_of_decimal_commas, self.late_tick,
             ),
             "PollJobs": (self.poll, self.poll_dry_run),
             "SubmitMore": (self.submit_more, self.submit_more_and_collect),
-            "WriteReport": (self.write_report, self.write_report_of_dry_run),
+            "WriteReport": (self.write_report, self.write_report_of_failure, self.write_report_of_dry_run),
             "Notify": (self.notify,),
             "ManualTransaction": (self.add_one, self.refuse_one, self.request_one, self.request_in_vain),
             "AcceptBatch": (self.accept, self.accept_and_hold),
@@ -133,6 +133,13 @@ class Scenes:
         key, _ = self._put("inbox/", times=2)
         return lambda: self._take(_created(self._bucket, key))
 
+    def drop_of_known_rows(self) -> Act:
+        """Two of its three rows were sent before, so that it is held and new-rows.csv is written."""
+        sent = f"c001,{self._fresh()},Café\nc002,{self._fresh()},Café\n"
+        self._must(self._take(_created(self._bucket, self._put_text("inbox/", sent)[0])))
+        key, _ = self._put_text("inbox/", f"{sent}c003,{self._fresh()},Café\n")
+        return lambda: self._take(_created(self._bucket, key))
+
     def drop_archived(self) -> Act:
         """It can't be read, and is named by the list of versions. The emulator does not know the condition of
         the bucket policy that would refuse it.
@@ -179,6 +186,14 @@ class Scenes:
 
     def write_report(self) -> Act:
         batch_id = self._settled()
+        return lambda: self._step("WriteReport", batch_id)
+
+    def write_report_of_failure(self) -> Act:
+        """Gameball has refused a row, which is taken off the index of the batch's rows."""
+        key, _ = self._put("inbox/", bad_row=f"nobody,{self._fresh()},Café")
+        self._must(self._take(_created(self._bucket, key)))
+        batch_id = self._batch_of(key)
+        self._must(self._step("PollJobs", batch_id))
         return lambda: self._step("WriteReport", batch_id)
 
     def write_report_of_dry_run(self) -> Act:
@@ -452,9 +467,15 @@ class Scenes:
         **options: Any,
     ) -> tuple[str, str]:
         """Put a file whose content is new; returns its key and version."""
-        key = f"{prefix}{uuid.uuid4().hex}.csv"
         lines = [f"{name},{self._fresh()},Café" for _ in range(times) for name in _customers(rows)]
-        body = "\n".join(["customerId,amount,reason", *lines, bad_row]).encode()
+        return self._put_text(prefix, "\n".join([*lines, bad_row]), metadata, **options)
+
+    def _put_text(
+        self, prefix: str, rows: str, metadata: Mapping[str, str] | None = None, **options: Any
+    ) -> tuple[str, str]:
+        """Put a file of these rows; returns its key and version."""
+        key = f"{prefix}{uuid.uuid4().hex}.csv"
+        body = f"customerId,amount,reason\n{rows}".encode()
         put = self._aws.s3.put_object(
             Bucket=self._bucket, Key=key, Body=body, Metadata=dict(metadata or {}), **options
         )

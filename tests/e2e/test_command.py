@@ -242,7 +242,9 @@ def test_rows_in_doubt_are_resolved_and_only_applied_rows_are_reversed(
     terminal: Terminal, standin: StandInClient, heard: Heard, customers: dict[str, Decimal]
 ) -> None:
     standin.add_fault({"kind": "reset_after", "method": "POST", "path": "batch/balance-adjustment"})
-    (terminal.folder / "lost.csv").write_text("customerId,amount\nplayer-01,5\nplayer-02,7\nplayer-03,9\n")
+    (terminal.folder / "lost.csv").write_text(
+        "customerId,amount,reason\nplayer-01,5,lost\nplayer-02,7,lost\nplayer-03,9,lost\n"
+    )
 
     lost = terminal.batch("submit", "lost.csv", "--wait", exit_code=1)
     name = lost["batchId"]
