@@ -54,7 +54,7 @@ class DiskStore(memory.MemoryStore):
     def each_chunk(self) -> Iterator[Chunk]:
         """All chunks, one at a time."""
         with self._path.open() as file:
-            yield from (Chunk.model_validate(json.loads(line)) for line in file)
+            yield from (Chunk.read(json.loads(line)) for line in file)
 
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
         return list(self.each_chunk())

@@ -198,8 +198,8 @@ def _index_query(index: str, value: str, after: str | None = None) -> Item:
 
 
 def _read_batch(item: Item) -> Batch:
-    return Batch.model_validate(from_item(item))
+    return Batch.read(from_item(item))
 
 
 def _read_chunk(item: Item) -> Chunk:
-    return Chunk.model_validate(from_item(item))
+    return Chunk.read(from_item(item))
