@@ -139,3 +139,8 @@ def test_words_of_any_ledger_in_any_case_refuse_the_file(values: list[str], form
 def test_ignore_columns_lets_any_column_be_ignored(heading: str, values: list[str]):
     file = "\n".join([f"customerId,amount,{heading}", *(f"c,5,{value}" for value in values)]).encode()
     assert read(file, metadata={"ignore-columns": f"x,{heading}".replace("é", "%C3%A9")}).refused is None
+
+
+@pytest.mark.parametrize("word", ["çıkar", "ÇIKAR", "Çıkış", "ARTI"])
+def test_turkish_sign_word_refuses_the_file_in_capitals_too(word: str):
+    assert code_for("x", [word]) == "sign_column"

@@ -154,7 +154,10 @@ def _sign_of(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Without letter case and accents, and with one kind of minus."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Turkish has two letters i, one of which is written I in capitals as well.
+    decomposed = unicodedata.normalize(
+        "NFKD", text.casefold().replace("\N{LATIN SMALL LETTER DOTLESS I}", "i")
+    )
     kept = "".join(char for char in decomposed if not unicodedata.combining(char))
     return re.sub("[‐‑‒–—−﹣－]", "-", kept).strip(" .")  # noqa: RUF001
 
