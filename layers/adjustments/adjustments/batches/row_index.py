@@ -5,6 +5,7 @@ rows of a customer stand together, and their place follows from the value: sorte
 evenly, and a customer's rows in a million lie within one read of some 32 KB.
 """
 
+import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter
@@ -22,7 +23,7 @@ INLINE_ROWS_MAX: Final = 256
 
 _ROW_BITS: Final = 64 - CUSTOMER_BITS
 _ROW_MASK: Final = (1 << _ROW_BITS) - 1
-_KEY: Final = b"adjustments rows v1"
+_PERSON: Final = b"adjustments row1"
 """The form of the fingerprints: another one makes other values, and never wrong matches. It is no secret, as
 the rows themselves lie beside the index.
 """
@@ -55,20 +56,29 @@ class Fingerprinter:
             amounts: the amounts in canonical form, so that equal numbers are equal text.
             reasons: the reasons as they stand in the file.
         """
-        tails, known, read, digest = self._tails, self._tails.get, int.from_bytes, blake2b
-        found = []
-        for customer_id, tail in zip(customer_ids, zip(amounts, reasons, strict=True), strict=True):
-            row = known(tail)
-            if row is None:
-                if len(tails) == _TAILS_MAX:
-                    tails.clear()
-                row = tails[tail] = _hash("\0".join(tail)) & _ROW_MASK
-            found.append(read(digest(customer_id.encode(), digest_size=8, key=_KEY).digest()) ^ row)
-        return found
+        customers = array("Q", b"".join(map(_digest, customer_ids)))
+        if sys.byteorder == "little":
+            customers.byteswap()
+        rows = list(zip(amounts, reasons, strict=True))
+        tails = list(map(self._tails.get, rows))
+        if None in tails:
+            tails = [self._tail(row) if tail is None else tail for row, tail in zip(rows, tails, strict=True)]
+        return [customer ^ (tail or 0) for customer, tail in zip(customers, tails, strict=True)]
+
+    def _tail(self, row: tuple[str, str]) -> int:
+        """What amount and reason add to a customer's fingerprint."""
+        if len(self._tails) == _TAILS_MAX:
+            self._tails.clear()
+        tail = self._tails[row] = _hash("\0".join(row)) & _ROW_MASK
+        return tail
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=8, person=_PERSON).digest()
 
 
 def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8, key=_KEY).digest())
+    return int.from_bytes(_digest(text))
 
 
 def customer_range(customer_id: str) -> tuple[int, int]:
