@@ -97,7 +97,7 @@ class BatchAdministration:
             "approvedBy": batch.approved_by or None,
             "stoppedBy": batch.stopped_by or None,
             "keepJobs": batch.keeps_jobs,
-            "resolutions": [{**done.values(), "at": instant(done.at)} for done in batch.resolutions],
+            "resolutions": [{**dict(done), "at": instant(done.at)} for done in batch.resolutions],
             "duplicateOf": batch.duplicate_of or None,
             "supersedes": batch.supersedes or None,
             "reverses": batch.reverses or None,

@@ -65,10 +65,6 @@ class StoredModel(BaseModel):
         }
         return cast(Self, cls.model_construct(_field_names(cls), **valid))
 
-    def values(self) -> dict[str, Any]:
-        """The fields and their values."""
-        return dict(self)
-
     def replaced(self, **changes: Any) -> Self:
         """Copy this record with other values.
 

@@ -59,11 +59,11 @@ class Fingerprinter:
         customers = array("Q", b"".join(map(_digest, customer_ids)))
         if sys.byteorder == "little":
             customers.byteswap()
-        rows = list(zip(amounts, reasons, strict=True))
-        tails = list(map(self._tails.get, rows))
-        if None in tails:
-            tails = [self._tail(row) if tail is None else tail for row, tail in zip(rows, tails, strict=True)]
-        return [customer ^ (tail or 0) for customer, tail in zip(customers, tails, strict=True)]
+        known = self._tails.get
+        return [
+            customer ^ (self._tail(row) if (tail := known(row)) is None else tail)
+            for customer, row in zip(customers, zip(amounts, reasons, strict=True), strict=True)
+        ]
 
     def _tail(self, row: tuple[str, str]) -> int:
         """What amount and reason add to a customer's fingerprint."""
