@@ -103,19 +103,19 @@ class Client:
         if self.body.key and len(made) > 1:
             fail("a key makes one batch", f"{self.body.key} made {[batch.batch_id for batch in made]}")
         if not self.body.key and all(_is_repeated(batch) for batch in made):
-            self._check_other(made[0])
+            self._check_other(made)
 
     def _is_mine(self, batch: Batch) -> bool:
         return self.world.checker.file_of(batch) is self.body.file
 
-    def _check_other(self, refused: Batch) -> None:
-        """Check the refusal of a body without a key: there must be an equal body that was accepted."""
-        if refused.overlap is not None:  # for rows of another file, as the check of refusals has seen
-            return
+    def _check_other(self, refused: list[Batch]) -> None:
+        """Check the refusals of a body without a key: there must be an equal body that was accepted."""
+        if any(batch.overlap is not None for batch in refused):
+            return  # for rows of another file, as the check of refusals has seen
         batches = self.world.checker.batches.values()
         texts = {self.world.checker.file_of(batch).content for batch in batches if not batch.refusal}
         if self.body.file.content not in texts:
-            fail("none is lost", f"{self.body.file.key} was only refused: {refused.refusal}")
+            fail("none is lost", f"{self.body.file.key} was only refused: {refused[0].refusal}")
 
 
 def _is_repeated(batch: Batch) -> bool:

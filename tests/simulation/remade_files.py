@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from tests.simulation.scenario import CUSTOMER_ROWS_MAX, File, InputRow
+from tests.simulation.scenario import File, InputRow, judge_rows
 
 REMADE_MAX: Final = 3
 """Files that are made of one, at most."""
@@ -70,13 +70,8 @@ def _copied(rng: random.Random, first: File) -> File:
 
 def _of(rows: Sequence[InputRow]) -> File:
     """A file of rows; what was bad for its customer's number of rows may be good now, or the other way."""
-    names = [row.customer for row in rows if not _is_bad_alone(row)]
-    numbered = [replace(row, line=line, is_bad=_is_bad(row, names)) for line, row in enumerate(rows, start=2)]
-    return File("", tuple(numbered))
-
-
-def _is_bad(row: InputRow, names: Sequence[str]) -> bool:
-    return _is_bad_alone(row) or names.count(row.customer) > CUSTOMER_ROWS_MAX
+    numbered = (replace(row, line=line, is_bad=_is_bad_alone(row)) for line, row in enumerate(rows, start=2))
+    return File("", judge_rows(numbered))
 
 
 def _is_bad_alone(row: InputRow) -> bool:

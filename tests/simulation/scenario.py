@@ -2,8 +2,8 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,6 +13,9 @@ from tests.simulation.model import Facts
 
 CUSTOMER_ROWS_MAX = 4
 """Rows of one customer in one file, in a simulated run: few, so that the limit is met."""
+
+TOTAL_ROW_FROM = 10
+"""Rows of which the last one's amount may be the sum by chance: with more, it is taken for a total."""
 
 QUIET_MINUTES = 300
 """How long Gameball may apply late, in a simulated run; the model never takes longer."""
@@ -180,11 +183,26 @@ def _rows(rng: random.Random) -> tuple[InputRow, ...]:
         if is_bad:
             customer, amount = rng.choice((("", amount), (customer, "nope"), (customer, "0")))
         drawn.append((customer, amount, rng.choice(("", "goodwill", "a reason")), is_bad))
-    per_customer = Counter(customer for customer, _, _, is_bad in drawn if not is_bad)
+    return judge_rows(InputRow(line, *row) for line, row in enumerate(drawn, start=2))
+
+
+def judge_rows(rows: Iterable[InputRow]) -> tuple[InputRow, ...]:
+    """Say of rows that are good each for itself which the rest of the file makes bad."""
+    rows = list(rows)
+    good = [row for row in rows if not row.is_bad]
+    if good and rows[-1] is good[-1] and _is_total(good):
+        rows[-1] = replace(rows[-1], is_bad=True)
+        good.pop()
+    per_customer = Counter(row.customer for row in good)
     return tuple(
-        InputRow(line, customer, amount, reason, is_bad or per_customer[customer] > CUSTOMER_ROWS_MAX)
-        for line, (customer, amount, reason, is_bad) in enumerate(drawn, start=2)
+        replace(row, is_bad=row.is_bad or per_customer[row.customer] > CUSTOMER_ROWS_MAX) for row in rows
     )
+
+
+def _is_total(good: Sequence[InputRow]) -> bool:
+    """Whether the last row looks like a total: a few seeds in a million draw the sum by chance."""
+    *above, last = (Decimal(row.amount) for row in good)
+    return len(above) >= TOTAL_ROW_FROM and sum(above) == last
 
 
 def _name(number: int) -> str:

@@ -55,6 +55,39 @@ def test_sweep_queues_an_object_that_fails_each_time_more_rarely_the_older_it_is
     assert queued_at_h == [0.75, 1, 2, 4, 8, 16, 32, 64]
 
 
+def test_sweep_queues_an_object_again_whose_message_could_not_be_sent(monkeypatch: pytest.MonkeyPatch):
+    world = World(MemoryGameball())
+    stored = world.files.drop("inbox/lost.csv", THREE.encode())
+    world.clock.sleep(3600)
+
+    def fail(stored: StoredObject) -> NoReturn:
+        raise RuntimeError("the queue is away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(world.intake, "put", fail)
+        with pytest.raises(ExceptionGroup):
+            world.sweep()
+    assert len(world.sweep()["queued"]) == 1
+    assert world.sweep()["queued"] == []
+    assert world.intake.objects == [stored]
+
+
+def test_sweep_queues_an_object_again_whose_marker_could_not_be_written(monkeypatch: pytest.MonkeyPatch):
+    world = World(MemoryGameball())
+    stored = world.files.drop("inbox/lost.csv", THREE.encode())
+    world.clock.sleep(3600)
+
+    def fail(key: str, body: bytes, content_type: str) -> NoReturn:
+        raise RuntimeError("the bucket is away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(world.files, "put_new", fail)
+        with pytest.raises(ExceptionGroup):
+            world.sweep()
+    assert len(world.sweep()["queued"]) == 1
+    assert world.intake.objects == [stored, stored]
+
+
 def test_sweep_does_not_resume_a_batch_that_awaits_approval():
     world = World(MemoryGameball(), approval_above_rows=1)
     world.drop(THREE)

@@ -345,6 +345,13 @@ def test_body_with_a_new_key_or_that_allows_it_is_taken_again(
     assert len(gameball.requests) == 2
 
 
+def test_body_refused_for_its_rows_does_not_count_as_accepted_before_its_report_is_written(world: World):
+    world.run(world.drop(HEADER + "c1,5\n", name="a.csv"))
+    refused = body(("c1", 5), ("c2", 6))
+    refusals = [world.api_submission.accept(refused, None).refusal for _ in range(2)]
+    assert all("1 of 2 rows (50 %) were applied in batch" in refusal for refusal in refusals), refusals
+
+
 def test_refused_duplicate_does_not_advise_to_drop_it_again(world: World):
     world.drop(THREE, name="a.csv")
     refused = world.run(world.drop(THREE, name="b.csv"))

@@ -128,9 +128,13 @@ class Sweeper:
             self.store.batch(drop.batch_id)
         except NotFound:
             doublings = int(math.log2((self.clock.now() - drop.stored.modified_at) / INTAKE_TIME_MAX))
-            if not self.files.put_new(f"work/{drop.batch_id}/missed-{doublings}", b"", "text/plain"):
+            marker = f"work/{drop.batch_id}/missed-{doublings}"
+            if self.files.tag(marker):
                 return False  # an earlier sweep has queued it
+            # The marker comes second, so that the next sweep makes up for a message that could not be sent
+            # and for a sweep that was killed in between. A second message for an object changes nothing.
             self.intake.put(drop.stored)
+            self.files.put_new(marker, b"", "text/plain")
             return True
         return False
 

@@ -329,8 +329,9 @@ class Batch(StoredModel):
 
     @property
     def changed_no_balance(self) -> bool:
-        """Whether it has ended without changing a balance, as far as anybody can know."""
-        return self.status.is_final and not (self.counts.applied or self.counts.in_doubt)
+        """Whether it was refused, or has ended, without changing a balance, as far as anybody can know."""
+        has_none = not (self.counts.applied or self.counts.in_doubt)
+        return bool(self.refusal) or (self.status.is_final and has_none)
 
     def moved(self, status: BatchStatus, **changes: Any) -> "Batch":
         """Copy this batch with its next status, one version on.

@@ -160,7 +160,7 @@ class OverlapSearch:
 
 def may_have_applied(batch: Batch) -> bool:
     """Whether a batch has applied rows, or may yet do so."""
-    return not (batch.dry_run or batch.refusal or batch.changed_no_balance or batch.never_sends)
+    return not (batch.dry_run or batch.changed_no_balance or batch.never_sends)
 
 
 def describe(found: Found, rows: int) -> str:
