@@ -21,7 +21,7 @@ export AWS_DEFAULT_REGION ?= eu-central-1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down configure build deploy test test-fast test-e2e simulate simulate-mutants bench lint format lock clean
+.PHONY: help setup demo up down configure build deploy test test-fast test-e2e simulate simulate-mutants bench lint format lock wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,7 +114,13 @@ lock: $(INSTALLED) ## pin anew after a change of requirements/*.in (takes minute
 	@$(PIP_COMPILE) --output-file requirements/dev.txt requirements/dev.in
 	@$(PIP_COMPILE) --output-file requirements/checkov.txt requirements/checkov.in
 
+wheel: $(INSTALLED) ## build the operator's command as a package (dist/*.whl), for pipx on other machines
+	@rm -rf build dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@rm -rf build
+	@ls dist/*.whl
+
 clean: ## remove what was built, installed and left behind
 	@if [ -x $(BIN)/python ] && [ -d .local ]; then $(MAKE) --no-print-directory down; fi
-	@rm -rf $(VENV) *.egg-info .aws-sam .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) *.egg-info build dist .aws-sam .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,6 +19,9 @@ Bottom up::
 import sys
 from pathlib import Path
 
-# The command derives batch ids and reads numbers with the code of the functions. The package is on the path
-# of this process only: if it were installed, a function without its layer would still work locally.
-sys.path.append(str(Path(__file__).resolve().parent.parent / "layers" / "adjustments"))
+# The command derives batch ids and reads numbers with the code of the functions: a wheel brings that part
+# of it along, a checkout has it in the layer. The package is on the path of this process only: if it were
+# installed, a function without its layer would still work locally.
+_FOLDER = Path(__file__).resolve().parent
+_BUNDLED, _CHECKOUT = _FOLDER / "bundled", _FOLDER.parent / "layers" / "adjustments"
+sys.path.append(str(_BUNDLED if _BUNDLED.is_dir() else _CHECKOUT))

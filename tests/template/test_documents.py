@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 PACKAGE = ROOT / "layers" / "adjustments" / "adjustments"
 
-LEFT_OUT = {".git", ".venv", ".aws-sam", ".local", "__pycache__", "corpus"}
+LEFT_OUT = {".git", ".venv", ".aws-sam", ".local", "build", "dist", "__pycache__", "corpus"}
 """Folders that are made, and the sample files of the CSV reader, which may hold anything."""
 
 NO_SUFFIX = {"Makefile", ".gitignore", "run"}

@@ -1,5 +1,6 @@
-"""Balance adjustments for Gameball: what is decided, and what is done about it.
+"""Balance adjustments for Gameball: files and calls become adjustments, sent once, and reported row by row.
 
-Imports point one way: services -> (pure core | adapters). The pure core (``model``, ``limits``, ``errors``,
-``ids``, ``triggers``, ``chunking``, ``states``, ``outcomes``, ``answers``) does no I/O; a test asserts it.
+The features are the folders ``submission``, ``polling`` and ``manual_transactions``; ``results``,
+``reconciliation`` and ``administration`` use them; ``gameball``, ``aws``, ``batches`` and ``core`` are what
+they stand on. ``bootstrap`` puts an application together. Imports point downwards only.
 """
