@@ -170,7 +170,7 @@ def test_an_event_on_the_bus_is_applied_and_its_outcome_told(
     assert applied(standin) == [sent["transactionId"]]
 
 
-def test_an_event_that_fails_for_good_is_kept_with_its_reason_and_told(
+def test_an_event_that_is_refused_is_told_to_its_sender_and_rings_nowhere(
     stack: LocalStack,
     standin: StandInClient,
     customers: dict[str, Decimal],
@@ -180,13 +180,32 @@ def test_an_event_that_fails_for_good_is_kept_with_its_reason_and_told(
     sent = body(customerId="nobody")
     send(stack, sent)
     [told] = wait_for(outcomes, WITHIN_S, "the outcome")
+
+    assert told["detail-type"] == "Manual Transaction Refused"
+    assert (told["detail"]["error"], told["detail"]["code"]) == (404, 7000)
+    assert told["detail"]["transactionId"] == sent["transactionId"]
+    assert told["detail"]["requestedBy"]["source"] == "shop.returns"
+    assert receive(stack, stack.physical_id("ManualFailureQueue")) == []
+    assert applied(standin) == []
+
+
+def test_an_event_that_we_could_not_serve_is_kept_with_its_reason_and_told(
+    stack: LocalStack,
+    standin: StandInClient,
+    customers: dict[str, Decimal],
+    outcomes: Callable[[], list[dict[str, Any]]],
+) -> None:
+    outcomes()
+    standin.add_fault({**MANUAL, "kind": "status", "status": 405})
+    sent = body()
+    send(stack, sent)
+    [told] = wait_for(outcomes, WITHIN_S, "the outcome")
     queue = stack.physical_id("ManualFailureQueue")
     [(kept, attributes)] = wait_for(lambda: receive(stack, queue), WITHIN_S, "the failure queue")
 
-    assert told["detail-type"] == "Manual Transaction Failed"
-    assert told["detail"]["code"] == 7000
+    assert (told["detail-type"], told["detail"]["outcome"]) == ("Manual Transaction Failed", "not_applied")
     assert json.loads(kept)["detail"] == sent
-    assert (attributes["reason"], attributes["status"]) == (told["detail"]["message"], "404")
+    assert (attributes["reason"], attributes["status"]) == (told["detail"]["message"], "405")
     assert applied(standin) == []
 
 

@@ -483,7 +483,10 @@ def test_of_several_messages_only_those_that_failed_come_again(desk: Desk):
     ]
     assert desk.handle(event) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
     assert desk.applied == [("t2", 5)]
-    assert len(desk.failures.kept) == 1
+    assert [kind for kind, _ in desk.bus.events] == [
+        "Manual Transaction Settled",
+        "Manual Transaction Refused",
+    ]
 
 
 def test_the_example_of_an_event_is_applied_and_told(desk: Desk, gameball: StandIn):
@@ -542,15 +545,50 @@ def test_a_program_that_names_the_schedule_of_another_takes_no_tick_of_it(desk: 
         ({"detail-type": REQUESTED, "detail": {**BODY, "a": "x" * 70_000}}, "more than 65536 bytes"),
     ],
 )  # fmt: skip
-def test_what_fails_for_good_is_kept_with_its_reason_and_told(desk: Desk, body: Any, reason: str):
+def test_a_refusal_is_told_to_the_sender_and_not_kept(desk: Desk, body: Any, reason: str):
     assert desk.take(body) == []
-    [(kept, attributes)] = desk.failures.kept
-    assert kept == (body if isinstance(body, str) else json.dumps(body))
-    assert reason in attributes["reason"]
-    assert attributes["outcome"] == "not_applied"
     [(kind, told)] = desk.bus.events
-    assert (kind, told["message"]) == ("Manual Transaction Failed", attributes["reason"])
-    assert desk.applied == []
+    assert (kind, told["outcome"]) == ("Manual Transaction Refused", "not_applied")
+    assert reason in told["message"]
+    assert 400 <= told["error"] < 500
+    assert (desk.failures.kept, desk.applied) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_senders"),
+    [
+        ({"status": 404, "code": 7000}, True),  # no such customer
+        ({"status": 422, "code": 9008}, True),  # points are missing
+        ({"status": 404}, False),  # no such address: GameballBaseUrl is wrong
+        ({"status": 405}, False),
+        ({"status": 413, "code": 3000}, False),
+        ({"status": 415, "code": 3000}, False),
+    ],
+)
+def test_a_refusal_that_no_sender_can_mend_is_kept_for_us(
+    desk: Desk, fault: dict[str, Any], is_senders: bool
+):
+    desk.fault(kind="status", **fault)
+    event = json.dumps({"detail-type": REQUESTED, "detail": BODY})
+    assert desk.take(event) == []
+    [(kind, told)] = desk.bus.events
+    assert (kind == "Manual Transaction Refused", told["outcome"]) == (is_senders, "not_applied")
+    if is_senders:
+        assert desk.failures.kept == []
+    else:
+        [(kept, attributes)] = desk.failures.kept
+        assert (kind, kept) == ("Manual Transaction Failed", event)
+        assert (attributes["reason"], attributes["outcome"]) == (told["message"], "not_applied")
+
+
+def test_a_refusal_that_could_not_be_told_comes_again(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    """After the last try the queue itself keeps the message: it is never dropped untold."""
+    event = {"detail-type": REQUESTED, "detail": {**BODY, "points": 0}}
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.bus, "announce", lambda *_: 1 / 0)
+        assert len(desk.take(event, receives=5)) == 1
+    assert desk.take(event) == []
+    assert [kind for kind, _ in desk.bus.events] == ["Manual Transaction Refused"]
 
 
 @pytest.mark.parametrize(
@@ -561,9 +599,8 @@ def test_an_id_that_is_none_is_told_of_as_far_as_it_can_be(desk: Desk, odd: str)
     text = json.dumps({"detail-type": REQUESTED, "detail": {**BODY, "transactionId": "?"}})
     assert desk.take(text.replace('"?"', odd)) == []
     [(kind, told)] = desk.bus.events
-    assert (kind, told["customerId"], told["error"]) == ("Manual Transaction Failed", "c1", 400)
+    assert (kind, told["customerId"], told["error"]) == ("Manual Transaction Refused", "c1", 400)
     assert len(exact_json.write(told)) < 1_000
-    assert len(desk.failures.kept) == 1
 
 
 def test_an_id_that_is_unclear_comes_again(desk: Desk, monkeypatch: pytest.MonkeyPatch):

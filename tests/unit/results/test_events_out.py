@@ -138,6 +138,7 @@ def asked(body: Any, *script: Any) -> MemoryNotifications:
 REFUSED = GameballRefused(
     "422", status=422, code=9008, request_id="r-1", gameball_message="Insufficient points"
 )
+NOT_ALLOWED = GameballRefused("405", status=405)
 
 
 @pytest.mark.parametrize(
@@ -145,10 +146,11 @@ REFUSED = GameballRefused(
     [
         (GOOD, [], event_consumer.SETTLED, None),
         ({**GOOD, "points": -7}, [], event_consumer.SETTLED, None),
-        (GOOD, [REFUSED], event_consumer.FAILED, "not_applied"),
-        ({**GOOD, "points": 0}, [], event_consumer.FAILED, "not_applied"),
-        ({"customerId": 5}, [], event_consumer.FAILED, "not_applied"),
-        ([], [], event_consumer.FAILED, "not_applied"),
+        (GOOD, [REFUSED], event_consumer.REFUSED, "not_applied"),
+        ({**GOOD, "points": 0}, [], event_consumer.REFUSED, "not_applied"),
+        ({"customerId": 5}, [], event_consumer.REFUSED, "not_applied"),
+        ([], [], event_consumer.REFUSED, "not_applied"),
+        (GOOD, [NOT_ALLOWED], event_consumer.FAILED, "not_applied"),
         (GOOD, [OutcomeUnknown("lost")] * 9, event_consumer.FAILED, "unknown"),
     ],
 )
@@ -180,6 +182,8 @@ def test_schema_is_sound_and_its_example_fits(name: str):
         ("Batch Needs Attention", {"status": "completed"}),
         ("Manual Transaction Settled", {"points": "-120"}),
         ("Manual Transaction Failed", {"outcome": "applied"}),
+        ("Manual Transaction Refused", {"outcome": "unknown"}),
+        ("Manual Transaction Refused", {"error": 503}),
         ("Manual Transaction Requested", {"points": 0}),
     ],
 )

@@ -27,6 +27,7 @@ from adjustments.manual_transactions.service import Added, ManualTransactionServ
 
 DETAIL_TYPE: Final = "Manual Transaction Requested"
 SETTLED: Final = "Manual Transaction Settled"
+REFUSED: Final = "Manual Transaction Refused"
 FAILED: Final = "Manual Transaction Failed"
 
 _NAME_CHARS_MAX: Final = 130
@@ -37,6 +38,9 @@ _DERIVED_ID: Final = re.compile(r"-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
 
 _FINAL_ERRORS: Final = (InputError, GameballRefused, IdTaken)
 """What the same event would meet again; everything else may go well later."""
+
+_OUR_STATUSES: Final = frozenset({405, 406, 411, 413, 414, 415, 417, 421, 431})
+"""Refusals of how a request was sent (RFC 9110, 15.5), which no sender of an event can change."""
 
 
 def _check_object(detail: object) -> object:
@@ -176,8 +180,19 @@ def derive_transaction_id(schedule: str, due_at: datetime, origin: Origin) -> st
     return f"{name}-{due_at:%Y%m%dT%H%M%SZ}-{digest}"
 
 
+def is_senders_fault(error: Exception) -> bool:
+    """Whether a request was refused for what its sender wrote.
+
+    Gameball answers 404 with a code for an unknown customer; without one, there is nothing at our address.
+    """
+    if isinstance(error, GameballRefused):
+        is_address = error.status == 404 and error.code is None
+        return error.status not in _OUR_STATUSES and not is_address
+    return isinstance(error, InputError | IdTaken)
+
+
 class FailureQueue(Protocol):
-    """Where requests end up that failed for good."""
+    """Where requests end up that failed for good, for reasons that are not the sender's."""
 
     def put(self, text: str, attributes: Mapping[str, str]) -> None:
         """Keep a request as it came, with the reason of its failure in the attributes."""
@@ -218,8 +233,9 @@ class EventConsumer:
     def consume(self, message: Message, context: CallerContext, on_read: OnRead) -> Exception | None:
         """Apply what a message requests.
 
-        The event on the bus comes last, so that it may come twice but never not at all: its receivers know
-        the transaction by its ``transactionId``.
+        A refusal is announced to the sender, who alone can correct the request; what failed for any other
+        reason is announced and kept in the failure queue. The event on the bus comes last, so that it may
+        come twice but never not at all: its receivers know the transaction by its ``transactionId``.
 
         Args:
             message: the message.
@@ -227,8 +243,7 @@ class EventConsumer:
             on_read: called as soon as the transaction is known.
 
         Returns:
-            The error of a message that failed for good, which is in the failure queue with its reason; else
-            None.
+            The error of a message that was refused or failed for good; else None.
 
         Raises:
             Exception: what may pass by itself, unless the message will not come again.
@@ -244,31 +259,31 @@ class EventConsumer:
             on_read(transaction, context)
             added = self.service.add(transaction, context)
         except Exception as error:
-            is_last = message.receives >= self.receives_max
-            if not isinstance(error, _FINAL_ERRORS) and not is_last:
+            is_final = isinstance(error, _FINAL_ERRORS)
+            if not is_final and message.receives < self.receives_max:
                 raise
-            self._give_up(message, fields, origin, error, context.request_id)
+            # What may pass did not, up to the last try: an earlier one may have been applied.
+            outcome = "not_applied" if is_final else "unknown"
+            told = {**_describe(error), "outcome": outcome}
+            is_refused = is_senders_fault(error)
+            if not is_refused:
+                self._keep(message, told, context.request_id)
+            detail = {**_names(fields), **told, "requestedBy": origin.fields}
+            self.bus.announce(REFUSED if is_refused else FAILED, detail)
             return error
         self.bus.announce(SETTLED, {**_settled(added, transaction), "requestedBy": origin.fields})
         return None
 
-    def _give_up(
-        self, message: Message, fields: Mapping[str, Any], origin: Origin, error: Exception, request_id: str
-    ) -> None:
-        told = _describe(error)
+    def _keep(self, message: Message, told: Mapping[str, Any], request_id: str) -> None:
         reason = "".join(char if char.isprintable() else "?" for char in str(told["message"]))
-        # What may pass did not, up to the last try: an earlier one may have been applied.
-        outcome = "not_applied" if isinstance(error, _FINAL_ERRORS) else "unknown"
         attributes = {
             "reason": reason[:_REASON_CHARS_MAX],
             "status": str(told["error"]),
-            "outcome": outcome,
+            "outcome": str(told["outcome"]),
             "requestId": request_id,
             "failedAt": self.clock.now().isoformat(),
         }
         self.failures.put(message.text, attributes)
-        outcome_told = {**_names(fields), **told, "outcome": outcome, "requestedBy": origin.fields}
-        self.bus.announce(FAILED, outcome_told)
 
 
 def _names(fields: Mapping[str, Any]) -> dict[str, str]:
