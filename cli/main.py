@@ -8,6 +8,7 @@ from typing import Final
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
+from adjustments.core import __version__
 from cli import decision_commands, query_commands, submission_commands, transaction_command
 from cli.errors import CliError, Exit
 from cli.output import clean
@@ -46,6 +47,7 @@ class _InOrder(click.Group):
 
 
 @click.group(cls=_InOrder, help=_ABOUT, epilog=_CODES, context_settings=_SETTINGS)
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def adjust() -> None:
     """Adjust balances."""
 

@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingErro
 from botocore.exceptions import ClientError
 
 from adjustments.aws.function_log import FunctionFailed, function_logger
+from adjustments.core import __version__
 from local.standin.server import StandIn
 from tests.fakes.world import World
 from tests.functional.adjusting import test_handlers
@@ -70,6 +71,11 @@ def test_one_id_finds_the_whole_story_in_order(world: World, log: Log):
         "polled", "batch ended", "results written", "notified",
     ]  # fmt: skip
     assert [message for message in story if message in milestones] == milestones
+
+
+def test_every_line_tells_the_version_of_the_code(world: World, log: Log):
+    go(world)
+    assert {line["version"] for line in log.lines()} == {__version__}
 
 
 def test_every_line_of_a_traced_run_names_its_trace(world: World, log: Log, monkeypatch: pytest.MonkeyPatch):

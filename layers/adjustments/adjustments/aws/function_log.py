@@ -10,6 +10,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from botocore.exceptions import ClientError
 
+from adjustments.core import __version__
+
 PACKAGE: Final = "adjustments"
 
 _Params = ParamSpec("_Params")
@@ -30,9 +32,10 @@ def function_logger() -> Logger:
     Loggers of other packages are left alone: at DEBUG, botocore and urllib3 would log bodies and keys.
 
     Returns:
-        Powertools' logger. Keys that are appended to it appear in the services' lines, too.
+        Powertools' logger. Keys that are appended to it appear in the services' lines, too; each line has the
+        version of the code.
     """
-    logger = Logger()
+    logger = Logger(version=__version__)
     logging.getLogger(PACKAGE)  # the configuration is copied to loggers that exist
     copy_config_to_registered_loggers(logger, include={PACKAGE})
     return logger

@@ -38,6 +38,7 @@ def render_report(batch: Batch, chunks: Sequence[Chunk], rows: RowsView) -> str:
         sections.jobs(batch, chunks),
         sections.files(batch),
         sections.history(batch),
+        sections.foot(),
     )
     body = element("body", patterns(), main)
     return "<!doctype html>\n" + element("html", _head(title), body, lang="en") + "\n"

@@ -6,6 +6,7 @@ from typing import Final
 
 from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
 from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.core import __version__
 from adjustments.core.printable import shown
 from adjustments.results.formats import duration, points, rows_of
 from adjustments.results.report_html import texts
@@ -312,6 +313,12 @@ def history(batch: Batch) -> Markup:
         items.append(element("li", "SHA-256 of the rows: ", element("code", batch.source.sha256)))
     made = element("ul", *items) if items else _EMPTY
     return _section("Processing details", made, _resolutions(batch)) if items else _EMPTY
+
+
+def foot() -> Markup:
+    """Which version wrote the page."""
+    text = f"Written by balance adjustments for Gameball, version {__version__}."
+    return element("footer", text, class_="small")
 
 
 def _reversals(batch: Batch) -> list[tuple[str, str]]:
