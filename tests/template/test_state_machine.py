@@ -4,10 +4,12 @@ import json
 import re
 from typing import Any
 
+import jsonata  # type: ignore[import-untyped]
+import jsonatapy
 import pytest
 from cfnlint import ManualArgs, lint  # type: ignore[import-untyped]
 
-from tests.template.loading import REGION, ROOT, properties
+from tests.template.loading import REGION, ROOT, properties, walk
 
 [MACHINE] = properties("AWS::Serverless::StateMachine").values()
 TEXT = (ROOT / MACHINE["DefinitionUri"]).read_text()
@@ -116,3 +118,47 @@ def test_role_may_call_exactly_the_functions_of_the_definition():
     assert MACHINE["Role"] == {"Fn::GetAtt": ["PollBatchRole", "Arn"]}
     assert statement["Action"] == "lambda:InvokeFunction"
     assert sorted(arn["Fn::GetAtt"][0] for arn in statement["Resource"]) == sorted(TASKS)
+
+
+POLLED = {"batchId": "b1", "isOver": False, "moreToSend": True, "waitSeconds": 5}
+"""What polling answers; the state machine carries it from state to state."""
+
+READINGS: dict[str, tuple[dict[str, Any], Any]] = {
+    "$states.input.batchId": ({"input": POLLED}, "b1"),
+    "$states.input": ({"input": POLLED}, POLLED),
+    "$states.input.isOver": ({"input": POLLED}, False),
+    "$states.input.moreToSend": ({"input": POLLED}, True),
+    "$states.input.waitSeconds": ({"input": POLLED}, 5),
+    "$states.result.Payload": ({"input": {}, "result": {"Payload": POLLED, "StatusCode": 200}}, POLLED),
+}
+"""Of each expression a value of ``$states``, and what it means there."""
+
+EXPRESSIONS = sorted(
+    {node[2:-2].strip() for node in walk(DEFINITION) if isinstance(node, str) and node.startswith("{%")}
+)
+
+
+def read_as_the_emulator_does(expression: str, states: dict[str, Any]) -> Any:
+    read = jsonata.Jsonata(expression)
+    frame = read.create_frame()
+    frame.bind("states", states)
+    return read.evaluate({}, frame)
+
+
+def test_there_is_a_reading_of_each_expression():
+    assert sorted(READINGS) == EXPRESSIONS
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_two_interpreters_read_an_expression_the_same_way(expression: str):
+    """AWS has a third one: what two that share no code agree on is plain JSONata."""
+    states, meant = READINGS[expression]
+    assert read_as_the_emulator_does(expression, states) == meant
+    assert jsonatapy.evaluate(expression, {}, {"states": states}) == meant
+
+
+def test_a_wrong_expression_is_noticed_by_both():
+    with pytest.raises(jsonata.JException):
+        read_as_the_emulator_does("$states.input.", {})
+    with pytest.raises(ValueError, match="S0207"):
+        jsonatapy.compile("$states.input.")
