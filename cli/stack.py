@@ -138,6 +138,17 @@ class Stack:
         client: S3Client = self._client("s3")
         return client
 
+    @cached_property
+    def caller_identity(self) -> str:
+        """The IAM identity (ARN) of these credentials, as AWS tells it; empty where it can't be asked.
+
+        GetCallerIdentity needs no permission (AWS Security Token Service API Reference).
+        """
+        try:
+            return str(self._client("sts").get_caller_identity()["Arn"])
+        except (BotoCoreError, ClientError):
+            return ""
+
     @property
     def api_url(self) -> str:
         """The address of the API; on this machine, that of the emulator instead of the host at AWS."""

@@ -7,13 +7,14 @@ import click
 
 from cli.context import CommandContext, examples, with_context
 from cli.errors import Exit, ServiceError, UsageError
+from cli.stack import Stack
 
 
 @click.command(
     short_help="Add one manual transaction.",
     epilog=examples(
-        "adjust transact --customer C1 --points 50 --reason goodwill --username ada",
-        "adjust transact --customer C1 --points -20 --reason correction --username ada --id ticket-4711",
+        "adjust transact --customer C1 --points 50 --reason goodwill",
+        "adjust transact --customer C1 --points -20 --reason correction --id ticket-4711",
         "adjust transact --customer C1 --amount 12.50 --reason refund --username ada --expiry-days 90",
     ),
 )
@@ -21,7 +22,9 @@ from cli.errors import Exit, ServiceError, UsageError
 @click.option("--points", "whole_points", type=int, help="Points to add; negative to deduct.")
 @click.option("--amount", help="Money instead of points, in the account's currency; negative to deduct.")
 @click.option("--reason", required=True, help="Reason; the customer may see it.")
-@click.option("--username", required=True, help="Name of the person who makes the transaction.")
+@click.option(
+    "--username", help="Name of the person who makes the transaction [default: your IAM user or session]."
+)
 @click.option("--id", "transaction_id", help="Id of the transaction; the same id is never applied twice.")
 @click.option("--expiry-days", type=int, help="Days until the points expire.")
 @with_context
@@ -31,14 +34,14 @@ def transact(
     whole_points: int | None,
     amount: str | None,
     reason: str,
-    username: str,
+    username: str | None,
     transaction_id: str | None,
     expiry_days: int | None,
 ) -> int:
     """Add one manual transaction for one customer, applied at once.
 
     A transaction is applied once for its --id, however often the command is run. Without --id a new one is
-    generated and printed.
+    generated and printed. Your IAM identity is recorded with it, whatever --username says.
     """
     if (whole_points is None) == (amount is None):
         raise UsageError("give either --points or --amount")
@@ -46,7 +49,7 @@ def transact(
     fields = {
         "customerId": customer,
         "transactionId": name,
-        "username": username,
+        "username": username or own_name(context.stack),
         "reason": reason,
         "points": whole_points,
         "amount": _exact(amount) if amount is not None else None,
@@ -65,6 +68,14 @@ def transact(
         named = f"{name} (Gameball's {added})" if added else name
         context.output.say(f"applied {what} for {customer} as transaction {named}")
     return Exit.OK
+
+
+def own_name(stack: Stack) -> str:
+    """The name of the caller's IAM user or session; raises UsageError where AWS does not tell it."""
+    identity = stack.caller_identity
+    if not identity:
+        raise UsageError("AWS does not tell who you are: give --username")
+    return identity.rpartition("/")[2].rpartition(":")[2]
 
 
 def _exact(text: str) -> Decimal:

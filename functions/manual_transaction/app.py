@@ -15,7 +15,7 @@ from adjustments.core.errors import AdjustmentsError, GameballError, GameballUna
 from adjustments.manual_transactions.event_consumer import Message
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
-from adjustments.manual_transactions.redaction import log_keys, redact
+from adjustments.manual_transactions.redaction import log_keys
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -45,10 +45,11 @@ def add_manual_transaction() -> Response[str]:
     """Add the manual transaction that a call of the API sends."""
     application = bootstrap.application(bootstrap.PROMPT)
     caller = http_api.caller(app.current_event)
-    logger.append_keys(caller=redact(caller))
+    logger.append_keys(caller=caller)
     remaining_ms = app.lambda_context.get_remaining_time_in_millis
     context = CallerContext(caller, app.context["request_id"], remaining_ms)
-    transaction = read_manual_transaction(http_api.read_body(app.current_event), application.clock.now())
+    body, now = http_api.read_body(app.current_event), application.clock.now()
+    transaction = read_manual_transaction(body, now, application.settings.manual_transactions.amount_max)
     append_log_keys(transaction, context)
     added = application.manual_transactions.add(transaction, context)
     logger.info("manual transaction added", replayed=added.is_replayed)

@@ -91,6 +91,7 @@ class FakeStack:
         self.api_url = api_url
         self.bucket = "bucket"
         self.region = "eu-central-1"
+        self.caller_identity = "arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example"
         self.ca_bundle: str | None = None
         self.s3 = FakeBucket()
         self.session = boto3.Session("test", "test", region_name=self.region)

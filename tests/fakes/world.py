@@ -42,6 +42,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "GAMEBALL_STATUS_DIALECT": "auto",
     "FAILURE_QUEUE_URL": "memory",
     "MASK_CUSTOMER_IDS": "true",
+    "MAX_MANUAL_AMOUNT": "1000000",
     "RECEIVES_MAX": "3",
 }
 """What the template would set."""

@@ -15,7 +15,8 @@ OUTPUTS: dict[str, Any] = template()["Outputs"]
 PROMISED_PARAMETERS = {
     "Stage", "GameballBaseUrl", "GameballApiVersion", "GameballStatusDialect", "AlertEmail", "LogLevel",
     "RecurringSchedule", "SweepSchedule", "MaxAbsoluteAmount", "ApprovalAboveRows", "ApprovalAboveTotal",
-    "HoldOverlapPercent", "CanaryRows", "MaxFailurePercent", "RequestsPer30Seconds",
+    "HoldOverlapPercent", "MaxManualAmount", "ApproverMayBeUploader", "CloudTrailDataEvents",
+    "CanaryRows", "MaxFailurePercent", "RequestsPer30Seconds",
 }  # fmt: skip
 PROMISED_OUTPUTS = {
     "ApiUrl", "BucketName", "StateMachineArn", "TableName", "SecretName", "TopicArn", "EventBusName",

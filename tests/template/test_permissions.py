@@ -16,7 +16,10 @@ HOLDERS = {
     **properties("AWS::StepFunctions::StateMachine", expanded()),
 }
 
-STAR_ACTIONS = {("BucketPolicy", "s3:*"): "the statement denies"}
+STAR_ACTIONS = {
+    ("BucketPolicy", "s3:*"): "the statement denies",
+    ("DropTrailBucketPolicy", "s3:*"): "the statement denies",
+}
 XRAY = 'X-Ray has no resources to name (Service Authorization Reference, "AWS X-Ray")'
 METRICS = 'metrics have no resources to name (Service Authorization Reference, "Amazon CloudWatch")'
 LIST = "a list is asked for as a whole"

@@ -4,8 +4,11 @@ import pytest
 
 from tests.template.loading import properties, resources, template, walk
 
-MUST_SURVIVE = ["Table", "Bucket", "Secret"]
-[BUCKET] = properties("AWS::S3::Bucket").values()
+MUST_SURVIVE = ["Table", "Bucket", "DropTrailBucket", "Secret"]
+BUCKETS = properties("AWS::S3::Bucket")
+BUCKET = BUCKETS["Bucket"]
+BUCKET_POLICIES = properties("AWS::S3::BucketPolicy")
+every_bucket = pytest.mark.parametrize("name", BUCKETS)
 [TABLE] = properties("AWS::DynamoDB::Table").values()
 
 
@@ -22,21 +25,25 @@ def test_nothing_else_that_holds_data_was_added_without_a_thought():
     assert sorted(found) == sorted(MUST_SURVIVE)
 
 
-def test_bucket_is_encrypted():
-    [rule] = BUCKET["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+@every_bucket
+def test_bucket_is_encrypted(name: str):
+    [rule] = BUCKETS[name]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] in ("AES256", "aws:kms")
 
 
-def test_bucket_keeps_versions():
-    assert BUCKET["VersioningConfiguration"] == {"Status": "Enabled"}
+@every_bucket
+def test_bucket_keeps_versions(name: str):
+    assert BUCKETS[name]["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
-def test_bucket_can_not_be_made_public():
-    assert set(BUCKET["PublicAccessBlockConfiguration"]) == {
+@every_bucket
+def test_bucket_can_not_be_made_public(name: str):
+    bucket = BUCKETS[name]
+    assert set(bucket["PublicAccessBlockConfiguration"]) == {
         "BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets",
     }  # fmt: skip
-    assert set(BUCKET["PublicAccessBlockConfiguration"].values()) == {True}
-    assert BUCKET["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
 def test_bucket_tells_eventbridge_of_its_objects():
@@ -65,21 +72,64 @@ def test_what_is_dropped_stays_as_long_as_the_batch_that_refers_to_it_can_be_rev
     assert kept >= rules["work-files"]["ExpirationInDays"]
 
 
-@pytest.mark.parametrize("type_", ["AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"])
-def test_only_tls_is_let_in(type_: str):
-    [policy] = properties(type_).values()
+POLICIES = {**BUCKET_POLICIES, **properties("AWS::SNS::TopicPolicy")}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_only_tls_is_let_in(name: str):
+    policy = POLICIES[name]
     denied = next(s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny")
     assert denied["Principal"] == "*"
     assert denied["Action"] in ("s3:*", "sns:Publish")
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_tls_is_demanded_for_the_bucket_and_its_objects():
-    [policy] = properties("AWS::S3::BucketPolicy").values()
+@every_bucket
+def test_tls_is_demanded_for_the_bucket_and_its_objects(name: str):
+    [policy] = [p for p in BUCKET_POLICIES.values() if p["Bucket"] == {"Ref": name}]
     assert policy["PolicyDocument"]["Statement"][0]["Resource"] == [
-        {"Fn::GetAtt": ["Bucket", "Arn"]},
-        {"Fn::Sub": "${Bucket.Arn}/*"},
+        {"Fn::GetAtt": [name, "Arn"]},
+        {"Fn::Sub": f"${{{name}.Arn}}/*"},
     ]
+
+
+def test_trail_of_drops_is_there_only_where_it_is_asked_for():
+    assert template()["Parameters"]["CloudTrailDataEvents"]["Default"] == "false"
+    assert template()["Conditions"]["HasDropTrail"] == {
+        "Fn::Equals": [{"Ref": "CloudTrailDataEvents"}, "true"]
+    }
+    for name in ("DropTrail", "DropTrailBucket", "DropTrailBucketPolicy"):
+        assert template()["Resources"][name]["Condition"] == "HasDropTrail"
+    assert template()["Outputs"]["DropTrailBucketName"]["Condition"] == "HasDropTrail"
+
+
+def test_trail_records_who_writes_where_files_are_dropped_and_nothing_else():
+    [trail] = properties("AWS::CloudTrail::Trail").values()
+    [selector] = trail["AdvancedEventSelectors"]
+    chosen = {field.pop("Field"): field for field in map(dict, selector["FieldSelectors"])}
+    assert chosen == {
+        "eventCategory": {"Equals": ["Data"]},
+        "resources.type": {"Equals": ["AWS::S3::Object"]},
+        "readOnly": {"Equals": ["false"]},
+        "resources.ARN": {
+            "StartsWith": [
+                {"Fn::Sub": f"${{Bucket.Arn}}/{folder}/"} for folder in ("inbox", "recurring", "dry-run")
+            ]
+        },
+    }
+    assert (trail["IsLogging"], trail["EnableLogFileValidation"]) == (True, True)
+
+
+def test_only_this_stacks_trail_may_write_into_its_bucket():
+    [trail] = properties("AWS::CloudTrail::Trail").values()
+    arn = "arn:${AWS::Partition}:cloudtrail:${AWS::Region}:${AWS::AccountId}:trail/"
+    own = {"Fn::Sub": arn + trail["TrailName"]["Fn::Sub"]}
+    statements = BUCKET_POLICIES["DropTrailBucketPolicy"]["PolicyDocument"]["Statement"]
+    allowed = [statement for statement in statements if statement["Effect"] == "Allow"]
+    assert {s["Action"] for s in allowed} == {"s3:GetBucketAcl", "s3:PutObject"}
+    for statement in allowed:
+        assert statement["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
+        assert statement["Condition"]["StringEquals"]["aws:SourceArn"] == own
 
 
 @pytest.mark.parametrize(
@@ -91,7 +141,7 @@ def test_tls_is_demanded_for_the_bucket_and_its_objects():
     ids=["SSE-C", "archives"],
 )
 def test_bucket_refuses_what_could_never_be_read(condition: dict[str, object]):
-    [policy] = properties("AWS::S3::BucketPolicy").values()
+    policy = BUCKET_POLICIES["BucketPolicy"]
     [denied] = [s for s in policy["PolicyDocument"]["Statement"] if s["Condition"] == condition]
     assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "s3:PutObject")
     assert denied["Resource"] == {"Fn::Sub": "${Bucket.Arn}/*"}

@@ -514,6 +514,7 @@ class Application:
             bus=self.ports.event_bus,
             clock=self.ports.clock,
             receives_max=self.settings.manual_transactions.receives_max,
+            amount_max=self.settings.manual_transactions.amount_max,
         )
 
 

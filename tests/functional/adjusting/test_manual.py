@@ -139,6 +139,32 @@ def test_the_example_of_an_api_call_is_answered_in_the_seeds_form(desk: Desk, ga
     }
 
 
+def test_caller_is_recorded_beside_the_username_that_the_body_gives(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    """A program may speak for a person; whoever signed the call is on record all the same."""
+    log = io.StringIO()
+    app = importlib.import_module("functions.manual_transaction.app")
+    monkeypatch.setattr(app.logger.registered_handler, "stream", log)
+    assert desk.post({**BODY, "username": "somebody.else"})[0] == 200
+    assert desk.ledger.callers == {BODY["transactionId"]: ROLE}
+    lines = map(json.loads, log.getvalue().splitlines())
+    [line] = [line for line in lines if line.get("message") == "manual transaction added"]
+    assert (line["username"], line["caller"]) == ("somebody.else", ROLE)
+
+
+@pytest.mark.parametrize("change", [{"points": 1_000_001}, {"points": -1_000_001}, {"amount": 1_000_000.01}])
+def test_transaction_beyond_max_manual_amount_is_refused_by_api_and_queue(
+    desk: Desk, change: dict[str, float]
+):
+    body = {**{name: value for name, value in BODY.items() if name != "points"}, **change}
+    status, answer, _ = desk.post(body)
+    assert (status, "MaxManualAmount (1000000)" in answer["message"]) == (400, True)
+    assert desk.take({"detail-type": REQUESTED, "source": "x", "detail": body}) == []
+    assert [told["outcome"] for _, told in desk.bus.events] == ["not_applied"]
+    assert desk.applied == []
+
+
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [
@@ -380,7 +406,7 @@ def test_nothing_private_is_logged_and_the_request_id_is(
         desk.post(body)
     desk.take({"detail-type": REQUESTED, "detail": {**BODY, **private}})
     desk.take({"detail-type": REQUESTED, "detail": {**BODY, **private, "points": []}})
-    logged = log.getvalue()
+    logged = log.getvalue().replace(ROLE, "")  # who called is no customer, and stays on record
     assert not [value for value in (*PRIVATE, elsewhere, "765") if value in logged]
     assert logged.count("manual transaction not added") == 5
     assert "c6af9ac6-7b61-11e6-9a41-93e8deadbeef" in logged

@@ -503,6 +503,32 @@ def test_transact_sends_the_documented_fields(api: FakeBatchApi) -> None:
     assert api.calls[-1][2] == expected
 
 
+@pytest.mark.parametrize(
+    ("identity", "name"),
+    [
+        ("arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example", "ada@shop.example"),
+        ("arn:aws:iam::111122223333:user/desk/ada", "ada"),
+        ("arn:aws:iam::111122223333:root", "root"),
+    ],
+)
+def test_transact_names_its_caller_where_no_other_name_is_given(
+    api: FakeBatchApi, stack: FakeStack, identity: str, name: str
+) -> None:
+    stack.caller_identity = identity
+    api.answer("POST /transactions/manual", (200, {}))
+    assert main([word for word in TRANSACT if word not in ("--username", "ada")] + ["--points", "5"]) == 0
+    assert api.calls[-1][2]["username"] == name
+
+
+def test_transact_needs_a_name_where_aws_tells_none(
+    api: FakeBatchApi, stack: FakeStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.caller_identity = ""
+    assert main([word for word in TRANSACT if word not in ("--username", "ada")] + ["--points", "5"]) == 2
+    assert "--username" in capsys.readouterr().err
+    assert api.calls == []
+
+
 def test_transact_keeps_the_digits_of_an_amount(api: FakeBatchApi) -> None:
     api.answer("POST /transactions/manual", (200, {}))
     assert main([*TRANSACT, "--amount", "12.10", "--expiry-days", "90"]) == 0

@@ -44,6 +44,29 @@ def test_the_seeds_four_messages(fields: dict[str, Any], message: str):
 
 
 @pytest.mark.parametrize(
+    ("change", "is_refused"),
+    [
+        ({"points": 1_000}, False),
+        ({"points": -1_000}, False),
+        ({"points": 1_001}, True),
+        ({"points": -1_001}, True),
+        ({"amount": Decimal("1000.00")}, False),
+        ({"amount": Decimal("1000.01")}, True),
+        ({"amount": Decimal("-1000.000001")}, True),
+    ],
+)
+def test_largest_amount_bounds_points_and_amount_with_either_sign(change: dict[str, Any], is_refused: bool):
+    assert read_manual_transaction({**GOOD, **change}, NOW).change, "0 is no limit"
+    if not is_refused:
+        assert read_manual_transaction({**GOOD, **change}, NOW, Decimal(1_000)).change
+        return
+    with pytest.raises(RequestRefused) as refused:
+        read_manual_transaction({**GOOD, **change}, NOW, Decimal(1_000))
+    [name] = change
+    assert refused.value.message.startswith(f"{name}: is larger than MaxManualAmount (1000)")
+
+
+@pytest.mark.parametrize(
     ("fields", "named"),
     [
         ({"points": True}, "points"),

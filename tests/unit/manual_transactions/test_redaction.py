@@ -54,6 +54,13 @@ def test_mask_stands_for_the_id_in_other_names_so_that_they_are_still_told_apart
     assert told["caller"] == f"event:1:{shown}"
 
 
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_iam_identity_of_a_caller_stays_whole(is_masked: bool):
+    """Who added points must be found, also where the session is named after the person's address."""
+    ada = "arn:aws:sts::111122223333:assumed-role/Desk/ada@shop.example"
+    assert names(is_masked, caller=ada, customerId="ada@shop.example")["caller"] == ada
+
+
 def test_short_id_is_masked_and_leaves_the_other_names_alone():
     told = names(True, customerId="1", transactionId="goodwill-2026-0001")
     assert (told["customer_id"], told["transaction_id"]) == (mask("1", "stack-prod"), "goodwill-2026-0001")

@@ -145,9 +145,10 @@ class ReconciliationSettings(_Group):
 
 
 class ManualTransactionSettings(_Group):
-    """Settings of manual transactions only."""
+    """Settings of manual transactions only; ``amount_max`` is 0 for no limit."""
 
     failure_queue_url: str = Field(alias="FAILURE_QUEUE_URL", min_length=1)
+    amount_max: Decimal = Field(alias="MAX_MANUAL_AMOUNT", ge=0)
     masks_customer_ids: bool = Field(alias="MASK_CUSTOMER_IDS")
     receives_max: int = Field(alias="RECEIVES_MAX", ge=1)
 

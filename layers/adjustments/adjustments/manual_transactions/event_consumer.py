@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -222,6 +223,7 @@ class EventConsumer:
 
     Args:
         receives_max: how often a message is received before the queue gives it up (its maxReceiveCount).
+        amount_max: the largest amount of one transaction; 0 for no limit.
     """
 
     service: ManualTransactionService
@@ -229,6 +231,7 @@ class EventConsumer:
     bus: EventBus
     clock: Clock
     receives_max: int
+    amount_max: Decimal = Decimal(0)
 
     def consume(self, message: Message, context: CallerContext, on_read: OnRead) -> Exception | None:
         """Apply what a message requests.
@@ -254,7 +257,7 @@ class EventConsumer:
             parsed = read_json(message.text)
             origin = read_origin(parsed)
             fields = read_body(parsed, origin, self.clock.now())
-            transaction = read_manual_transaction(fields, self.clock.now())
+            transaction = read_manual_transaction(fields, self.clock.now(), self.amount_max)
             context = context._replace(caller=origin.caller)
             on_read(transaction, context)
             added = self.service.add(transaction, context)
@@ -288,7 +291,7 @@ class EventConsumer:
 
 def _names(fields: Mapping[str, Any]) -> dict[str, str]:
     """The names by which a request is known; it may be refused just for what it has in their place."""
-    found = {name: fields.get(name) for name in ("transactionId", "customerId")}
+    found = {name: fields.get(name) for name in ("transactionId", "customerId", "username")}
     return {
         name: value[: limits.MANUAL_TEXT_CHARS_MAX] for name, value in found.items() if isinstance(value, str)
     }
@@ -302,4 +305,5 @@ def _describe(error: Exception) -> dict[str, Any]:
 
 def _settled(added: Added, transaction: ManualTransaction) -> Mapping[str, Any]:
     answer: Mapping[str, Any] = exact_json.read(added.body)
-    return {"transactionId": transaction.transaction_id, **answer, "replayed": added.is_replayed}
+    names = {"transactionId": transaction.transaction_id, "username": transaction.username}
+    return {**names, **answer, "replayed": added.is_replayed}

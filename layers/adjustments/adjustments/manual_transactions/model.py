@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from adjustments.core import exact_json, limits
+from adjustments.core.decimals import plain
 from adjustments.core.identifiers import blanks_fault, invisible_fault, scientific_fault
 from adjustments.core.validation import validate
 
@@ -57,7 +58,7 @@ def _check_customer_id(text: str) -> str:
     return text
 
 
-def _check_instant(text: str, info: "ValidationInfo[Mapping[str, datetime]]") -> str:
+def _check_instant(text: str, info: "ValidationInfo[Mapping[str, Any]]") -> str:
     """Leave a time as its caller wrote it: Gameball gets it as it came."""
     latest = info.context["now"] + timedelta(seconds=limits.TIME_AHEAD_S_MAX)
     if read_instant(text) > latest:
@@ -106,7 +107,7 @@ def _check_size(number: Decimal) -> None:
         raise _problem(f"must have at most {limits.DECIMALS_MAX} decimals")
 
 
-def _check_change(number: Decimal | int) -> Decimal | int:
+def _check_change(number: Decimal | int, info: "ValidationInfo[Mapping[str, Any]]") -> Decimal | int:
     """Hold a change to what a row of a file may have: its digits survive a reader that uses doubles."""
     exact = Decimal(number)
     if not exact:
@@ -118,6 +119,11 @@ def _check_change(number: Decimal | int) -> Decimal | int:
         raise _problem(f"must have at most {limits.DECIMALS_MAX} decimals")
     if len((whole + fraction).lstrip("0")) > limits.SIGNIFICANT_DIGITS_MAX:
         raise _problem(f"must have at most {limits.SIGNIFICANT_DIGITS_MAX} digits")
+    largest = info.context["amount_max"]
+    if largest and exact.copy_abs() > largest:
+        raise _problem(
+            f"is larger than MaxManualAmount ({plain(largest)}), the most that one call may change"
+        )
     return number
 
 
@@ -185,14 +191,18 @@ class ManualTransaction(BaseModel):
         return exact_json.write(fields).encode()
 
 
-def read_manual_transaction(fields: Mapping[str, Any], now: datetime) -> ManualTransaction:
+def read_manual_transaction(
+    fields: Mapping[str, Any], now: datetime, amount_max: Decimal = Decimal(0)
+) -> ManualTransaction:
     """Read a body.
 
     Args:
         fields: the body, as JSON has it; its numbers are ``int`` and ``Decimal``.
         now: the time, UTC; a ``transactionTime`` may not lie after it.
+        amount_max: the largest number of points, or amount, without its sign (MaxManualAmount); 0 for no
+            limit.
 
     Raises:
         RequestRefused: in the API's own words where it has them, else with each field and its problem.
     """
-    return validate(ManualTransaction, fields, {"now": now})
+    return validate(ManualTransaction, fields, {"now": now, "amount_max": amount_max})

@@ -11,6 +11,9 @@ _EMAIL: Final = re.compile(r"[^\s/:]*@[^\s/]*")
 _PHONE: Final = re.compile(r"(?<![0-9])(?:\+|00)[1-9](?:[ ()./-]{0,3}[0-9]){6,14}")
 """A telephone number in its international form; without that, it looks like the number of an order."""
 
+IAM_IDENTITY: Final = "arn:"
+"""How the identity of a caller of the API begins; the origin of an event begins in another way."""
+
 _WITHHELD: Final = "(withheld)"
 _CHARS_MAX: Final = 300
 _MASK_DIGITS: Final = 12
@@ -42,7 +45,8 @@ def log_keys(transaction: ManualTransaction, caller: str, stack: str, is_masked:
 
     Args:
         transaction: the transaction.
-        caller: who sent it.
+        caller: who sent it. An IAM identity, by which AWS names a caller of the API, stays whole: it is no
+            customer's, and a session's name may be the person's address.
         stack: the stack's name, which is part of the mask.
         is_masked: whether the customer's id is masked, also where it stands in the other names.
     """
@@ -50,13 +54,11 @@ def log_keys(transaction: ManualTransaction, caller: str, stack: str, is_masked:
     private = (transaction.email, transaction.mobile)
     shown = mask(customer, stack) if is_masked else redact(customer, *private)
     hidden = customer if is_masked and len(customer) >= _MASKED_CHARS_MIN else None
-    names = {
-        "transaction_id": transaction.transaction_id,
-        "username": transaction.username,
-        "caller": caller,
-    }
+    names = {"transaction_id": transaction.transaction_id, "username": transaction.username}
+    if not caller.startswith(IAM_IDENTITY):
+        names["caller"] = caller
     keys = {name: _replace(redact(text, *private), hidden, shown) for name, text in names.items()}
-    return {"customer_id": shown, **keys}
+    return {"caller": caller, "customer_id": shown, **keys}
 
 
 def _replace(text: str, hidden: str | None, shown: str) -> str:
