@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from adjustments import bootstrap
-from adjustments.aws import batch_metrics, http_api
+from adjustments.aws import http_api, metrics
 from adjustments.aws.function_log import function_logger
 from adjustments.aws.metrics import function_metrics
 from adjustments.core import limits
@@ -27,7 +27,7 @@ def accept_batch() -> Response[str]:
     body = http_api.read_body(app.current_event, limits.BATCH_BODY_BYTES_MAX)
     application = bootstrap.application()
     batch = application.api_submission.accept(body, read_idempotency_key())
-    application.meter.count(batch_metrics.step_metrics(batch))
+    application.meter.count(metrics.step_metrics(batch))
     logger.info("batch accepted", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
     if batch.duplicate_of:
         raise RowsRepeated(batch.refusal, batch.duplicate_of)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
-from adjustments.aws import batch_metrics
+from adjustments.aws import metrics
 from adjustments.aws.event_models import read_batch_id, step_deadline
 from adjustments.aws.function_log import function_logger, log_failures
 from adjustments.aws.metrics import function_metrics
@@ -27,6 +27,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> Mapping[str, Any
     stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     batch, following = app.poller.poll(batch_id, stop_at)
     answer = answer_of(batch, following)
-    app.meter.count(batch_metrics.step_metrics(batch, following))
+    app.meter.count(metrics.step_metrics(batch, following))
     logger.info("polled", **answer, status=batch.status.value)
     return answer

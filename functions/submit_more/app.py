@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
-from adjustments.aws import batch_metrics
+from adjustments.aws import metrics
 from adjustments.aws.event_models import read_batch_id, step_deadline
 from adjustments.aws.function_log import function_logger, log_failures
 from adjustments.aws.metrics import function_metrics
@@ -24,6 +24,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     logger.append_keys(batch_id=batch_id)
     stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     batch = app.sender.submit(batch_id, stop_at)
-    app.meter.count(batch_metrics.step_metrics(batch))
+    app.meter.count(metrics.step_metrics(batch))
     logger.info("sending finished", status=batch.status.value, paused=bool(batch.pause_reason))
     return {"batchId": batch.batch_id}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
-from adjustments.batches import chunking
+from adjustments.batches import payloads
 from adjustments.core.limits import CHUNK_ROWS_MAX
 from tests.bench import inputs, measurements
 from tests.bench.machine import Machine
@@ -51,7 +51,7 @@ def count(rows: int, chunk_rows: int = CHUNK_ROWS_MAX, job_s: float = JOB_S) -> 
     """Run one batch, and count."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch.object(chunking, "CHUNK_ROWS_MAX", chunk_rows),
+        patch.object(payloads, "CHUNK_ROWS_MAX", chunk_rows),
         _lines() as lines,
     ):
         machine = Machine(Path(folder), job_s)

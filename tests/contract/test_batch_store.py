@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 
 from adjustments.aws.table import TableBatchStore
 from adjustments.aws.table_access import TRANSACTION_ITEMS_MAX, TRANSACTION_TRIES, back_off_s
-from adjustments.batches.chunk_cursor import UNTOUCHED_MAX
 from adjustments.batches.records import Batch, Chunk, Counts, Source
 from adjustments.batches.states import BatchStatus, ChunkState
-from adjustments.batches.store import BatchStore, IndexEntry
+from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, IndexEntry
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import chunk_id, half_ids
 from adjustments.core.runtime import RandomIds, SystemClock

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.aws.notifications import EVENT_SOURCE, TopicAndBusNotifications
+from adjustments.aws.messaging import EVENT_SOURCE, TopicAndBusNotifications
 from adjustments.core import exact_json
 from adjustments.results.notifications import Notifications
 from local.aws import Aws

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adjustments.aws.step_functions import StateMachineExecutions
+from adjustments.aws.messaging import StateMachineExecutions
 from adjustments.core.ids import batch_id, execution_name
-from adjustments.submission.starter import Executions
+from adjustments.submission.sender import Executions
 from local.aws import Aws
 from local.processes import wait_for
 from tests.fakes.memory import MemoryExecutions

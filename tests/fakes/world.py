@@ -19,7 +19,7 @@ from adjustments.manual_transactions.ledger import IdempotencyLedger
 from adjustments.results.emails import ResultsLocation
 from adjustments.results.notifications import Notifications
 from adjustments.submission.duplicates import Scratch
-from adjustments.submission.starter import Executions
+from adjustments.submission.sender import Executions
 from adjustments.submission.triggers import IntakeQueue
 from tests.fakes import memory
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger

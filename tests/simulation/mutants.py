@@ -18,28 +18,26 @@ from rich.console import Console
 from rich.table import Table
 
 from adjustments.administration.sweeper import Sweeper
-from adjustments.batches import chunk_cursor, chunking, lookup_rounds, outcomes, states
+from adjustments.batches import lookup_rounds, outcomes, payloads, states, store
 from adjustments.batches import next_step as steps
-from adjustments.batches.chunk_cursor import Snapshot
 from adjustments.batches.lookup_rounds import DoubtfulRow
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
+from adjustments.batches.store import Snapshot
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import GameballRefused, OutcomeUnknown, WrongState
 from adjustments.gameball import retry_policy
 from adjustments.gameball.retry_policy import FollowUp
-from adjustments.polling import job_client, job_collector, job_status, poller, settlement
-from adjustments.polling.job_status import JobStatus
-from adjustments.polling.job_stopper import JobStopper
+from adjustments.polling import job_client, poller, settlement
+from adjustments.polling.job_client import JobStatus, JobStopper
 from adjustments.polling.poller import Poller
 from adjustments.reconciliation import reconciler
 from adjustments.reconciliation.evidence import Finding, assess_row
 from adjustments.results import result_rows
 from adjustments.results.notifications import Notifier
-from adjustments.results.report_writer import ReportWriter
-from adjustments.results.result_files import ResultFiles
+from adjustments.results.report_writer import ReportWriter, ResultFiles
 from adjustments.results.result_rows import ResultRow, ResultRows
 from adjustments.submission import chunk_builder, planner, sender, triggers
 from adjustments.submission.chunk_builder import ChunkBuilder
@@ -297,7 +295,7 @@ def _lenient_canary() -> Sequence[Patch]:
 
 @mutant("cut canaries as large as other chunks")
 def _large_canaries() -> Sequence[Patch]:
-    return [(chunking, "CANARIES_MAX", 1)]
+    return [(payloads, "CANARIES_MAX", 1)]
 
 
 @mutant("ignore the failure share")
@@ -342,7 +340,7 @@ def _passed_failures() -> Sequence[Patch]:
     def advance_checkpoint(*args: Any) -> Any:
         return original(*args).replaced(failed=0)
 
-    return [(chunk_cursor, "advance_checkpoint", advance_checkpoint)]
+    return [(store, "advance_checkpoint", advance_checkpoint)]
 
 
 # --- planning ---------------------------------------------------------------------------------------------
@@ -415,12 +413,12 @@ def _trust_completed() -> Sequence[Patch]:
     def _applied(row: RowOutcome) -> RowOutcome:
         return RowOutcome(Outcome.APPLIED, "") if row.outcome is Outcome.IN_DOUBT else row
 
-    return [(job_collector, "settle", settle)]
+    return [(settlement, "settle", settle)]
 
 
 @mutant("trust a counter: no errors counted, none listed")
 def _trust_counter() -> Sequence[Patch]:
-    original = job_status.read_status
+    original = job_client.read_status
 
     def read_status(dialect: Any, answer: Any) -> JobStatus:
         job = original(dialect, answer)
@@ -429,7 +427,7 @@ def _trust_counter() -> Sequence[Patch]:
         rows = {name: row._replace(outcome=Outcome.APPLIED) for name, row in job.rows.items()}
         return job._replace(rows=rows)
 
-    return [(job_collector, "read_status", read_status)]
+    return [(settlement, "read_status", read_status)]
 
 
 @mutant("take a garbled answer for the account's dialect")

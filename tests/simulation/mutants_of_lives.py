@@ -13,10 +13,10 @@ from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import OutcomeUnknown
 from adjustments.gameball.rate_limiter import Resource, TableRateLimiter
-from adjustments.polling import dry_run, job_stopper
+from adjustments.polling import dry_run, job_client
 from adjustments.reconciliation import evidence
 from adjustments.results.notifications import Notifier
-from adjustments.submission import claims, sender
+from adjustments.submission import overlap_guard, sender
 from adjustments.submission.api_submission import ApiSubmission
 from adjustments.submission.plan import Drop
 from tests.fakes.memory import MemoryStore
@@ -58,12 +58,12 @@ def _all_named() -> Sequence[Patch]:
 
 @mutant("refuse a content for ever that a killed planner claimed", Kind.BARE_BODY)
 def _for_ever() -> Sequence[Patch]:
-    return [(claims, "PLANNING_MAX", timedelta(days=9))]
+    return [(overlap_guard, "PLANNING_MAX", timedelta(days=9))]
 
 
 @mutant("reverse a batch as often as it is dropped", Kind.REVERSAL)
 def _reverse_again() -> Sequence[Patch]:
-    return [(claims, "_claim_reversal", lambda *_: None)]
+    return [(overlap_guard, "_claim_reversal", lambda *_: None)]
 
 
 @mutant("forget which content reverses a batch", Kind.REVERSAL)
@@ -118,7 +118,7 @@ def _break_for_keys() -> Sequence[Patch]:
     class Never(Exception):
         """Nobody raises it."""
 
-    return [(job_stopper, "ConfigurationError", Never), (dry_run, "ConfigurationError", Never)]
+    return [(job_client, "ConfigurationError", Never), (dry_run, "ConfigurationError", Never)]
 
 
 @mutant("tell nobody after a mail or an event has failed several times", Kind.TOPIC_FAILS)

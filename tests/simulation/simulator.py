@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from adjustments.aws import event_log
-from adjustments.batches import chunk_cursor, chunking
+from adjustments.batches import payloads, store
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.records import Batch, Chunk
 from adjustments.polling import poller
@@ -147,12 +147,12 @@ def _listening(world: SimulatedWorld) -> Iterator[None]:
 def small_limits(scenario: Scenario) -> Iterator[None]:
     """Make chunks, parts and rounds so small that a few rows show what ten million would."""
     small: list[tuple[Any, str, Any]] = [
-        (chunking, "CHUNK_ROWS_MAX", scenario.chunk_rows_max),
+        (payloads, "CHUNK_ROWS_MAX", scenario.chunk_rows_max),
         (chunk_builder, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
         (chunk_builder, "PART_BYTES", 128),
         (planner, "UNTOUCHED_MAX", 3),
         (sender, "ROUND_CHUNKS_MAX", 3),
-        (chunk_cursor, "UNTOUCHED_MAX", 4),
+        (store, "UNTOUCHED_MAX", 4),
         (poller, "CHECKPOINT_CHUNKS_MIN", 1),
         (reconciler, "CHECKPOINT_CUSTOMERS", 2),
         (duplicates, "_PARTITIONS", 2),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.aws import batch_metrics as measures
+from adjustments.aws import metrics
 from adjustments.aws.metrics import NAMESPACE
 from adjustments.batches.states import BatchStatus
 from tests.template.loading import ROOT, properties, resources, template
@@ -42,14 +42,14 @@ def widgets() -> list[dict[str, Any]]:
     return found
 
 
-def told_metrics() -> set[str]:
-    """The names under which the functions count (aws/metrics.py, aws/batch_metrics.py)."""
-    ends = {measures.name_of(status) for status in BatchStatus if status.is_final}
+def counted_metrics() -> set[str]:
+    """The names under which the functions count (aws/metrics.py)."""
+    ends = {metrics.name_of(status) for status in BatchStatus if status.is_final}
     fixed = {"KeysRefused", "GameballLatency", "GameballErrors", "GameballRefusals", "RequestWait"}
     rate_limiter = {"RequestsTransactions", "RequestsOthers"}
     return {
-        *measures.batch_end_metrics(make_batch()),
-        *measures.sweep_metrics([], [], datetime.now(UTC)),
+        *metrics.batch_end_metrics(make_batch()),
+        *metrics.sweep_metrics([], [], datetime.now(UTC)),
         *ends,
         *fixed,
         *rate_limiter,
@@ -97,7 +97,7 @@ def test_runbook_has_the_query_for_a_batchs_story():
 @every_alarm
 def test_alarm_on_a_number_of_ours_watches_one_that_is_told(name: str):
     if ALARMS[name]["Namespace"] == NAMESPACE:
-        assert ALARMS[name]["MetricName"] in told_metrics()
+        assert ALARMS[name]["MetricName"] in counted_metrics()
         assert ALARMS[name]["Dimensions"] == OURS
 
 
@@ -171,8 +171,8 @@ def test_dashboard_shows_only_numbers_that_are_told():
         for metric in widget["properties"]["metrics"]
         if metric[0] == NAMESPACE
     }
-    assert shown <= told_metrics()
-    assert told_metrics() - shown == {"SweepRan", "BatchesPastDeadline"}, "these two have alarms"
+    assert shown <= counted_metrics()
+    assert counted_metrics() - shown == {"SweepRan", "BatchesPastDeadline"}, "these two have alarms"
 
 
 def test_dashboards_widgets_fill_rows_and_do_not_overlap():

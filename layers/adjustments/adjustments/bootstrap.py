@@ -18,14 +18,14 @@ import boto3
 from botocore.config import Config
 
 from adjustments.aws.bucket import BucketFiles
-from adjustments.aws.metrics import Meter, function_metrics
-from adjustments.aws.notifications import (
+from adjustments.aws.messaging import (
     BusNotifications,
     SqsFailureQueue,
     SqsIntakeQueue,
+    StateMachineExecutions,
     TopicAndBusNotifications,
 )
-from adjustments.aws.step_functions import StateMachineExecutions
+from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.aws.table import TableBatchStore
 from adjustments.batches.files import Files
 from adjustments.batches.store import BatchStore
@@ -39,18 +39,15 @@ from adjustments.gameball.rate_limiter import MeasuredRateLimiter, RateLimiter, 
 from adjustments.manual_transactions.event_consumer import EventBus, EventConsumer, FailureQueue
 from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger
 from adjustments.manual_transactions.service import ManualTransactionService
-from adjustments.polling.job_client import JobClient
-from adjustments.polling.job_collector import JobCollector
-from adjustments.polling.job_stopper import JobStopper
-from adjustments.polling.settlement import ChunkSettler
+from adjustments.polling.job_client import JobClient, JobStopper
+from adjustments.polling.settlement import ChunkSettler, JobCollector
 from adjustments.results.emails import ResultsLocation
 from adjustments.results.notifications import Notifications, Notifier
 from adjustments.submission.api_submission import ApiSubmission
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.plan import PlanRules
 from adjustments.submission.planner import PlannerPorts
-from adjustments.submission.sender import ChunkSender
-from adjustments.submission.starter import BatchStarter, Executions
+from adjustments.submission.sender import BatchStarter, ChunkSender, Executions
 from adjustments.submission.triggers import IntakeQueue, SubmissionTriggers
 
 if TYPE_CHECKING:

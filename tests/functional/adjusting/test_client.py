@@ -23,7 +23,7 @@ from adjustments.core.errors import (
 )
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.port import Dialect
-from adjustments.polling.job_status import read_status
+from adjustments.polling.job_client import read_status
 from local.certificate import make_certificate
 from local.processes import wait_for
 from local.standin.server import StandIn

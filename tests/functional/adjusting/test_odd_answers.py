@@ -19,9 +19,8 @@ from adjustments.core.errors import (
     GameballUnavailable,
     OutcomeUnknown,
 )
-from adjustments.gameball.client import GameballClient
+from adjustments.gameball.client import RETRY_AFTER_S_MAX, GameballClient
 from adjustments.gameball.credentials import Credentials
-from adjustments.gameball.responses import RETRY_AFTER_S_MAX
 from adjustments.gameball.transport import RESPONSE_BYTES_MAX
 from tests.functional.conftest import SettableCredentials
 

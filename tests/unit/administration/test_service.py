@@ -11,7 +11,7 @@ from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import NotFound, OutcomeUnknown, RequestRefused, WrongState
 from adjustments.reconciliation.resolution import ResolveRequest
-from adjustments.submission.claims import CONTENT_CLAIM
+from adjustments.submission.overlap_guard import CONTENT_CLAIM
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 

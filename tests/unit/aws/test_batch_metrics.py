@@ -1,10 +1,10 @@
-"""What is counted of batches, for alarms and the dashboard."""
+"""Metrics of batches, for alarms and the dashboard."""
 
 from datetime import timedelta
 
 import pytest
 
-from adjustments.aws import batch_metrics as measures
+from adjustments.aws import metrics
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.records import Counts
 from adjustments.batches.states import BatchStatus
@@ -21,7 +21,7 @@ def step(rows_in_doubt: int) -> NextStep:
 def test_batch_end_metrics_count_rows_by_outcome_and_the_status():
     counts = Counts(rows=21, applied=6, failed=5, rejected=4, not_submitted=3, in_doubt=3)
     ended = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=counts)
-    assert measures.batch_end_metrics(ended) == {
+    assert metrics.batch_end_metrics(ended) == {
         "RowsApplied": 6, "RowsFailed": 5, "RowsRejected": 4, "RowsNotSubmitted": 3, "RowsInDoubt": 3,
         "RowsInDoubtOpen": 3, "BatchesPastDeadline": 0, "BatchesNeedsAttention": 1,
     }  # fmt: skip
@@ -29,20 +29,20 @@ def test_batch_end_metrics_count_rows_by_outcome_and_the_status():
 
 def test_batch_end_metrics_count_a_batch_past_its_deadline():
     ended = make_batch(status=BatchStatus.NEEDS_ATTENTION, past_deadline=True)
-    assert measures.batch_end_metrics(ended)["BatchesPastDeadline"] == 1
+    assert metrics.batch_end_metrics(ended)["BatchesPastDeadline"] == 1
 
 
 def test_step_metrics_are_empty_in_the_normal_course():
-    assert measures.step_metrics(make_batch(), step(rows_in_doubt=0)) == {}
+    assert metrics.step_metrics(make_batch(), step(rows_in_doubt=0)) == {}
 
 
 def test_step_metrics_count_refused_keys_and_rows_in_doubt():
-    told = measures.step_metrics(make_batch(pause_reason="Gameball answered 401"), step(rows_in_doubt=7))
-    assert told == {"KeysRefused": 1, "RowsInDoubtOpen": 7}
+    counted = metrics.step_metrics(make_batch(pause_reason="Gameball answered 401"), step(rows_in_doubt=7))
+    assert counted == {"KeysRefused": 1, "RowsInDoubtOpen": 7}
 
 
 def test_sweep_metrics_of_no_batches_are_zeros():
-    assert measures.sweep_metrics([], [], START) == {
+    assert metrics.sweep_metrics([], [], START) == {
         "SweepRan": 1, "RowsInDoubtOpen": 0, "BatchesPastDeadline": 0,
         "BatchesPlanned": 0, "BatchesAwaitingApproval": 0, "BatchesSubmitting": 0, "BatchesPolling": 0,
     }  # fmt: skip
@@ -50,7 +50,7 @@ def test_sweep_metrics_of_no_batches_are_zeros():
 
 def test_sweep_metrics_count_rows_in_doubt_of_open_and_ended_batches():
     doubtful = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=9, in_doubt=4))
-    assert measures.sweep_metrics([doubtful], [doubtful], LATE)["RowsInDoubtOpen"] == 8
+    assert metrics.sweep_metrics([doubtful], [doubtful], LATE)["RowsInDoubtOpen"] == 8
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,5 @@ def test_sweep_metrics_count_rows_in_doubt_of_open_and_ended_batches():
     ],
 )
 def test_sweep_metrics_count_batches_past_their_deadline(status: BatchStatus, late: int):
-    assert measures.sweep_metrics([make_batch(status=status)], [], LATE)["BatchesPastDeadline"] == late
-    assert measures.sweep_metrics([make_batch(status=status)], [], START)["BatchesPastDeadline"] == 0
+    assert metrics.sweep_metrics([make_batch(status=status)], [], LATE)["BatchesPastDeadline"] == late
+    assert metrics.sweep_metrics([make_batch(status=status)], [], START)["BatchesPastDeadline"] == 0

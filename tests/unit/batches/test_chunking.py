@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments.batches.chunking import PackedChunk, Packer, waves
+from adjustments.batches.payloads import PackedChunk, Packer, waves
 from adjustments.submission.duplicates import DuplicateFinder
 
 

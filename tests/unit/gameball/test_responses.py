@@ -4,7 +4,7 @@ import pytest
 
 from adjustments.core import exact_json
 from adjustments.core.errors import OutcomeUnknown
-from adjustments.gameball.responses import read_job_id
+from adjustments.gameball.client import read_job_id
 
 
 @pytest.mark.parametrize("text", ["12", '"12"', "12.0", "1.2e1", '"0012"'])

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from adjustments.aws.notifications import EVENT_SOURCE
+from adjustments.aws.messaging import EVENT_SOURCE
 from adjustments.batches.records import Batch
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballRefused, OutcomeUnknown

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adjustments.batches import chunking
+from adjustments.batches import payloads
 from adjustments.batches.states import BatchStatus
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.memory import MemoryRateLimiter
@@ -37,7 +37,7 @@ class TimedGameball(MemoryGameball):
 
 @pytest.fixture
 def gameball(monkeypatch: pytest.MonkeyPatch) -> TimedGameball:
-    monkeypatch.setattr(chunking, "CHUNK_ROWS_MAX", 1)  # a chunk is a chunk, and a row is quick
+    monkeypatch.setattr(payloads, "CHUNK_ROWS_MAX", 1)  # a chunk is a chunk, and a row is quick
     gameball = TimedGameball()
     gameball.unknown_customers = {f"c{number}" for number in range(GOOD, CHUNKS)}
     world = gameball.world = World(gameball, failure_percent_max=PERCENT_MAX)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments.submission import look_alikes
-from adjustments.submission.look_alikes import LookAlikes, plain_form
+from adjustments.submission import guards
+from adjustments.submission.guards import LookAlikes, plain_form
 
 
 def notes_of(*blocks: list[str]) -> list[str]:
@@ -47,7 +47,7 @@ def test_some_examples_and_how_many_more():
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(look_alikes, "ODD_IDS_MAX", 2)
+    monkeypatch.setattr(guards, "ODD_IDS_MAX", 2)
     assert len(notes_of([f"A{n}@x" for n in range(9)], ["a0@x", "a1@x", "a8@x"])[0].split(";")) == 2
 
 

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.administration.service import ApprovalRequest
-from adjustments.batches import chunking
-from adjustments.batches.chunking import waves
-from adjustments.batches.payloads import customers_and_amounts, rows_of
+from adjustments.batches import payloads
+from adjustments.batches.payloads import customers_and_amounts, rows_of, waves
 from adjustments.batches.records import Batch
 from adjustments.batches.work_files import REPEAT, WorkKeys, read_rows
 from tests.fakes.gameball import MemoryGameball
@@ -82,7 +81,7 @@ def test_bodies_stay_the_same_byte_for_byte(adds_token: bool, sha256: str, monke
 
     That version cut one canary.
     """
-    monkeypatch.setattr(chunking, "CANARIES_MAX", 1)
+    monkeypatch.setattr(payloads, "CANARIES_MAX", 1)
     amounts = {0: "7", 1: "-12.50", 2: "+3", 3: "007", 4: ".5", 5: "1000000", 6: "0", 7: '"1,000"'}
     reasons = ["Spring campaign", "", 'say ""hi""', "€ 5 & more, as agreed", "=1+1"]
     rows = []

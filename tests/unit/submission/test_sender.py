@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from adjustments.batches.chunk_cursor import ChunkCursor
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.store import ChunkCursor
 from adjustments.core import exact_json
 from adjustments.core.errors import (
     GameballError,

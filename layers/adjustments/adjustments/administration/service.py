@@ -11,20 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from adjustments.administration.reversal import create_reversal
 from adjustments.aws.event_log import log_event, log_failure
 from adjustments.batches.files import Files
-from adjustments.batches.optimistic_update import update_batch
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, update_batch
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.limits import LINK_S
 from adjustments.core.runtime import Clock
-from adjustments.polling.job_stopper import JobStopper
+from adjustments.polling.job_client import JobStopper
 from adjustments.polling.settlement import ChunkSettler
 from adjustments.reconciliation.resolution import ResolveRequest
 from adjustments.results.notifications import Notifier
 from adjustments.results.summary import instant, progress_of, summary_of
 from adjustments.submission.overlap_guard import NEW_ROWS
-from adjustments.submission.starter import BatchStarter
+from adjustments.submission.sender import BatchStarter
 
 PAGE_BATCHES_MAX: Final = 100
 BATCH_ID_CHARS_MAX: Final = 80

@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from adjustments.aws.batch_metrics import sweep_metrics
 from adjustments.aws.event_log import log_failure, log_warning
+from adjustments.aws.metrics import sweep_metrics
 from adjustments.batches.files import Files
 from adjustments.batches.lookup_rounds import is_due
-from adjustments.batches.optimistic_update import try_save
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, try_save
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import execution_name
 from adjustments.core.runtime import Clock
 from adjustments.reconciliation.reconciler import Reconciler
 from adjustments.results.notifications import Notifier
 from adjustments.submission.plan import Drop
-from adjustments.submission.starter import Executions
+from adjustments.submission.sender import Executions
 from adjustments.submission.triggers import INBOX, IntakeQueue, drop_of
 
 INTAKE_TIME_MAX: Final = timedelta(minutes=30)

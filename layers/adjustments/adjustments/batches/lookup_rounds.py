@@ -26,10 +26,10 @@ TRIES_MAX: Final = 2
 
 
 class DoubtfulRow(NamedTuple):
-    """A row in doubt: its chunk, its place there, and its content as Gameball's lists show it."""
+    """A row in doubt: its chunk, its position there (from 0), and its content as Gameball's lists show it."""
 
     chunk_id: str
-    place: int
+    position: int
     customer_id: str
     amount: Decimal
     reason: str
@@ -55,7 +55,7 @@ class LookupProgress(NamedTuple):
 def rows_by_customer(rows: Iterable[DoubtfulRow]) -> dict[str, list[DoubtfulRow]]:
     """Group rows in doubt by customer; those of stopped jobs come first, then the order of sending."""
     grouped: dict[str, list[DoubtfulRow]] = {}
-    for row in sorted(rows, key=lambda row: (not row.job_was_stopped, row.chunk_id, row.place)):
+    for row in sorted(rows, key=lambda row: (not row.job_was_stopped, row.chunk_id, row.position)):
         grouped.setdefault(row.customer_id, []).append(row)
     return grouped
 
@@ -128,24 +128,7 @@ def acquire_lease(batch: Batch, token: str, now: datetime) -> Batch:
     return batch.changed(reconciliation=state.replaced(looked_up_at=now, **lease))
 
 
-def summary_of_reconciliation(batch: Batch) -> dict[str, Any]:
-    """Describe for people how many rows in doubt were looked up, and when the others will be."""
-    state = batch.reconciliation
-    if batch.dry_run or not (batch.counts.in_doubt or state.round):
-        return {}
-    left = state.rows_left if state.round else batch.counts.in_doubt
-    return {
-        "reconciliation": {
-            "rowsLookedUp": state.rows_looked_up,
-            "rowsLeft": left if batch.counts.in_doubt else 0,
-            "lookedUpAt": _instant(state.looked_up_at),
-            "expectedEnd": _instant(expected_end(batch)),
-            "nextRoundAt": _instant(next_round_at(batch)),
-        }
-    }
-
-
-def expected_end(batch: Batch) -> datetime | None:
+def expected_round_end(batch: Batch) -> datetime | None:
     """Estimate from the pace of this round when it ends; None where that is unknown."""
     state = batch.reconciliation
     if not (state.rows_left and state.rows_looked_up and state.looked_up_at and state.begun_at):
@@ -168,10 +151,6 @@ def _next_round_at(batch: Batch, looked_up_at: datetime) -> datetime:
 
 def _ended_at(batch: Batch) -> datetime:
     return batch.finished_at or batch.created_at
-
-
-def _instant(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
 def read_lookup_progress(stored: Mapping[str, Any]) -> LookupProgress:

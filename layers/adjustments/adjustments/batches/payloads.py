@@ -1,5 +1,7 @@
-"""The body of a balance-adjustment request, with exactly the digits of the file (Gameball API,
-"Balance Adjustment Batch Job").
+"""Divides rows into chunks, and writes the bodies of their requests with exactly the digits of the file
+(Gameball API, "Balance Adjustment Batch Job").
+
+A chunk has at most 1,000 rows and no customer twice; a customer's rows are in successive waves.
 
 Each row is on a line of its own. JSON escapes line breaks within strings, so a body can be split into its
 rows, and a refused chunk into its halves, without parsing numbers.
@@ -8,12 +10,14 @@ rows, and a refused chunk into its halves, without parsing numbers.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from adjustments.core import exact_json
 from adjustments.core.decimals import plain
+from adjustments.core.ids import chunk_id
+from adjustments.core.limits import CANARIES_MAX, CHUNK_ROWS_MAX
 
 _HEAD, _SEPARATOR, _TAIL = b'{"body":[\n', b",\n", b"\n]}"
 
@@ -99,3 +103,66 @@ def without_reason_token(row: bytes) -> bytes:
 def has_reason_token(reason: str) -> bool:
     """Whether a reason ends with a token."""
     return bool(_REASON_TOKEN.search(reason))
+
+
+class PackedChunk(NamedTuple):
+    """The rows of one chunk, as JSON, in the order of the file."""
+
+    chunk_id: str
+    wave: int
+    rows: list[bytes]
+
+
+class Packer:
+    """Collects rows by wave and returns each chunk that gets full.
+
+    Args:
+        canary_rows: rows of each of the first chunks, the canaries; 0 for none. A later wave needs none of
+            its own: where the first wave has but one chunk, no later one has more rows than that.
+    """
+
+    def __init__(self, canary_rows: int) -> None:
+        self._canary_rows = canary_rows
+        self._open: dict[int, list[bytes]] = {}
+        self._numbers: dict[int, int] = {}
+
+    def add(self, wave: int, rows: Iterable[bytes]) -> list[PackedChunk]:
+        """Add the next rows of a wave; returns the chunks that got full."""
+        waiting = self._open.setdefault(wave, [])
+        waiting += rows
+        full = []
+        while len(waiting) >= (room := self._room(wave)):
+            full.append(self._close(wave, waiting[:room]))
+            del waiting[:room]
+        return full
+
+    def rest(self) -> Iterator[PackedChunk]:
+        """Yield the chunks that are not full, after the last row."""
+        for wave in sorted(wave for wave, rows in self._open.items() if rows):
+            yield self._close(wave, self._open.pop(wave))
+
+    def _room(self, wave: int) -> int:
+        if self._canary_rows and wave == 1 and self._numbers.get(1, 0) < CANARIES_MAX:
+            return min(self._canary_rows, CHUNK_ROWS_MAX)
+        return CHUNK_ROWS_MAX
+
+    def _close(self, wave: int, rows: list[bytes]) -> PackedChunk:
+        number = self._numbers[wave] = self._numbers.get(wave, 0) + 1
+        return PackedChunk(chunk_id(wave, number), wave, rows)
+
+
+def waves(row_count: int, repeats: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """Yield the wave of each row, in order; 0 for a row of a customer that appears too often.
+
+    Args:
+        row_count: accepted rows of the file.
+        repeats: (row, n) in order, as ``DuplicateFinder.repeats`` yields them.
+    """
+    upcoming = iter(repeats)
+    row, wave = next(upcoming, (row_count, 1))
+    for ordinal in range(row_count):
+        if ordinal < row:
+            yield 1
+            continue
+        yield wave
+        row, wave = next(upcoming, (row_count, 1))

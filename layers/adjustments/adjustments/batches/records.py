@@ -192,7 +192,7 @@ class Reconciliation(StoredModel):
 
     ``round`` counts the rounds; each looks up every row in doubt once. ``begun_at`` is when this round began,
     ``looked_up_at`` when the last row was looked up; ``rows_looked_up`` and ``rows_left`` count rows of this
-    round; ``jobs_asked`` says that the status of the jobs was fetched in this round. ``lookup_progress_key``
+    round; ``jobs_polled`` says that the status of the jobs was fetched in this round. ``lookup_progress_key``
     is the key of the work file with the customers that were looked up. ``lease_token`` names the one run that
     may look up rows, until ``lease_until``.
     """
@@ -202,7 +202,7 @@ class Reconciliation(StoredModel):
     looked_up_at: datetime | None = None
     rows_looked_up: int = 0
     rows_left: int = 0
-    jobs_asked: bool = False
+    jobs_polled: bool = False
     lookup_progress_key: str = ""
     lease_token: str = ""
     lease_until: datetime | None = None

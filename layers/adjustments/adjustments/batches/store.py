@@ -1,12 +1,25 @@
-"""The port to the store of batches and chunks."""
+"""The store of batches and chunks, and how workers that run at the same time read and update them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.next_step import advance_checkpoint
+from adjustments.batches.records import Batch, Checkpoint, Chunk
+from adjustments.core.errors import WrongState
+from adjustments.core.limits import ERROR_CHARS_MAX
+
+CHANGE_TRIES_MAX: Final = 8
+"""Tries of an update that must not be lost; each takes one read and one write."""
+
+UNTOUCHED_MAX: Final = 96
+"""Untouched chunks of one reading: twice what is handed to workers until the next one.
+
+All other chunks that are not final are read as well: senders read in the same way, and so have sent nothing
+behind that many untouched chunks.
+"""
 
 
 class IndexEntry(NamedTuple):
@@ -153,3 +166,86 @@ class BatchStore(Protocol):
         Raises:
             WrongState: as ``save_chunk``.
         """
+
+
+def storable_text(message: str) -> str:
+    """Shorten a message of Gameball for a record, and replace characters that UTF-8 can't encode."""
+    return message[:ERROR_CHARS_MAX].encode(errors="replace").decode()
+
+
+def try_save(store: BatchStore, batch: Batch) -> bool:
+    """Save the next version of a batch; False where another worker has saved one meanwhile."""
+    try:
+        store.save_batch(batch)
+    except WrongState:
+        return False
+    return True
+
+
+def save_or_reread(store: BatchStore, batch: Batch) -> Batch:
+    """Save the next version of a batch; returns the stored one where another worker was quicker."""
+    return batch if try_save(store, batch) else store.batch(batch.batch_id)
+
+
+def update_batch(store: BatchStore, batch_id: str, changed: Callable[[Batch], Batch]) -> Batch:
+    """Update a batch; read it again and repeat where another worker was quicker.
+
+    Args:
+        store: where the batch is stored.
+        batch_id: the batch.
+        changed: makes the next version from the stored one; what it raises ends the update.
+
+    Raises:
+        WrongState: other workers were quicker each time.
+    """
+    for _ in range(CHANGE_TRIES_MAX):
+        after = changed(store.batch(batch_id))
+        if try_save(store, after):
+            return after
+    raise WrongState("other workers kept changing the batch: try again")
+
+
+class Snapshot(NamedTuple):
+    """A batch as it was just written, with its first chunks and the body of the very first where known."""
+
+    batch: Batch
+    chunks: Sequence[Chunk] = ()
+    first_body: bytes = b""
+
+
+class ChunkCursor:
+    """One worker's readings of a batch, each beginning after the chunks that are final by then.
+
+    Reading all chunks each time would take time that grows with the square of the file (docs/decisions.md).
+
+    Args:
+        store: where the batch is stored.
+        batch_id: the batch.
+        written: the batch and its chunks where this worker has just written them: the first reading.
+    """
+
+    def __init__(self, store: BatchStore, batch_id: str, written: Snapshot | None = None) -> None:
+        self._store = store
+        self._batch_id = batch_id
+        self._written = written
+        self.checkpoint = Checkpoint()
+
+    def batch(self) -> Batch:
+        """Read the batch, with the furthest checkpoint that is known."""
+        if self._written:
+            return self._written.batch
+        batch = self._store.batch(self._batch_id)
+        if batch.checkpoint.chunks >= self.checkpoint.chunks:
+            self.checkpoint = batch.checkpoint
+            return batch
+        return batch.replaced(checkpoint=self.checkpoint)
+
+    def chunks(self, batch: Batch) -> Sequence[Chunk]:
+        """Read the chunks behind ``batch.checkpoint``, without untouched ones far behind the next to send."""
+        if written := self._written:
+            self._written = None
+            return written.chunks
+        through = batch.checkpoint.through
+        chunks = self._store.chunks_after(batch.batch_id, batch.plan_id, through, UNTOUCHED_MAX)
+        self.checkpoint = advance_checkpoint(batch, chunks)
+        return chunks

@@ -12,17 +12,6 @@ class Dialect(StrEnum):
     OPENAPI = "openapi"
 
 
-def dialects_to_try(setting: Dialect | None, detected: str) -> list[Dialect]:
-    """List the dialects in which a job may be asked for.
-
-    Args:
-        setting: the dialect that the account is set up with (GameballStatusDialect), None for auto.
-        detected: the dialect that an earlier answer for the same batch had; empty for none.
-    """
-    known = setting or (Dialect(detected) if detected else None)
-    return [known] if known else list(Dialect)
-
-
 class Gameball(Protocol):
     """The calls to Gameball. Each ends in bounded time; ``within_s`` bounds it further, in seconds.
 

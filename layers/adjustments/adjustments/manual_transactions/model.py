@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from adjustments.core import exact_json, limits
 from adjustments.core.decimals import plain
-from adjustments.core.identifiers import blanks_fault, invisible_fault, scientific_fault
+from adjustments.core.id_checks import blanks_fault, invisible_fault, scientific_fault
 from adjustments.core.validation import validate
 
 EXPIRY_NEGATIVE: Final = "Expiry cannot be negative"

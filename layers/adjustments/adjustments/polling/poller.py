@@ -8,17 +8,15 @@ from functools import partial
 from typing import Any, Final
 
 from adjustments.aws.event_log import log_event, log_warning
-from adjustments.batches.chunk_cursor import ChunkCursor
 from adjustments.batches.next_step import NextStep, next_step
-from adjustments.batches.optimistic_update import save_or_reread, try_save
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, ChunkCursor, save_or_reread, try_save
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock, Parallel
 from adjustments.polling.dry_run import DryRun
-from adjustments.polling.job_collector import JobCollector
-from adjustments.polling.job_stopper import JobStopper
+from adjustments.polling.job_client import JobStopper
+from adjustments.polling.settlement import JobCollector
 
 CHECKPOINT_CHUNKS_MIN: Final = 48
 """Final chunks from which the checkpoint is stored: reading them again would cost as much as the write."""

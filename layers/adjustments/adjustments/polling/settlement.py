@@ -1,23 +1,27 @@
-"""Settlement of chunks: the outcomes of their rows, stored before the chunk that refers to them."""
+"""Settlement of chunks whose jobs have ended: the outcomes of their rows, stored before the chunk that refers
+to them. A batch is paused while the keys are refused.
+"""
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
 from typing import Final
 
-from adjustments.aws.event_log import log_event
+from adjustments.aws.event_log import error_facts, log_event, log_warning
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome, Settlement, read_outcome, settlement_of, shared_outcome
 from adjustments.batches.payloads import customers_and_amounts, rows_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, storable_text, try_save
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core.decimals import plain
-from adjustments.core.runtime import Ids
-from adjustments.polling.job_status import JobStatus
+from adjustments.core.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
+from adjustments.core.runtime import Clock, Ids
+from adjustments.polling.job_client import JobClient, JobStatus, read_status
 
 _LOOK_UP: Final = "without listing this row: look it up before sending it again"
 UNLISTED: Final = f"Gameball finished the job {_LOOK_UP}"
@@ -99,3 +103,63 @@ class ChunkSettler:
             failed=counts.failed,
             in_doubt=counts.in_doubt,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobCollector:
+    """Polls jobs and settles the chunks of those that have ended."""
+
+    store: BatchStore
+    settler: ChunkSettler
+    jobs: JobClient
+    clock: Clock
+
+    def collect(self, batch: Batch, chunk: Chunk, until: datetime) -> None:
+        """Poll the job of a chunk once, and settle the chunk if the job has ended.
+
+        Args:
+            batch: the batch.
+            chunk: a submitted chunk.
+            until: when the call has to be made at the latest, UTC.
+        """
+        if chunk.job_id is None:
+            raise WrongState(f"chunk {chunk.chunk_id} of {batch.batch_id} is submitted and has no jobId")
+        try:
+            answer = self.jobs.fetch_status(batch, chunk.job_id, until)
+        except (GameballUnauthorized, ConfigurationError) as error:
+            pause_batch(self.store, batch.batch_id, storable_text(str(error)))
+            return
+        except GameballError as error:
+            log_event("job status not available", batch, chunk, **error_facts(error))
+            return  # the next poll tries again
+        if answer is None:
+            return
+        if batch.pause_reason:
+            resume_batch(self.store, batch.batch_id)
+        job = read_status(*answer)
+        if job.has_ended:
+            with suppress(WrongState):  # another worker settled it
+                settlement = settle(self.settler.rows(chunk), job)
+                self.settler.settle(batch, chunk, settlement, job.state, ended_at=self.clock.now())
+
+
+def pause_batch(store: BatchStore, batch_id: str, reason: str) -> None:
+    """Pause a batch while Gameball refuses the keys; no row fails for it.
+
+    Args:
+        store: where the batch is stored.
+        batch_id: the batch.
+        reason: what the refused call got, for people.
+    """
+    batch = store.batch(batch_id)
+    if not batch.pause_reason and not batch.status.is_final:
+        try_save(store, batch.changed(pause_reason=reason))
+        log_warning("batch paused: keys refused", batch)
+
+
+def resume_batch(store: BatchStore, batch_id: str) -> None:
+    """Resume a paused batch, once a call with the keys has succeeded."""
+    batch = store.batch(batch_id)
+    if batch.pause_reason:
+        try_save(store, batch.changed(pause_reason=""))
+        log_event("batch unpaused: keys accepted", batch)

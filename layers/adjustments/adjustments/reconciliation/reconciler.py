@@ -24,21 +24,23 @@ from adjustments.batches.lookup_rounds import (
     record_lookups,
     rows_by_customer,
 )
-from adjustments.batches.optimistic_update import try_save, update_batch
 from adjustments.batches.records import Batch, Chunk, Outcome, Reconciliation
 from adjustments.batches.states import ChunkState
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, try_save, update_batch
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json
 from adjustments.core.errors import ConfigurationError, GameballError, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
-from adjustments.polling.job_client import JobClient
-from adjustments.polling.job_status import JobStatus, read_status
+from adjustments.polling.job_client import JobClient, JobStatus, read_status
 from adjustments.polling.settlement import ChunkSettler, settle_doubts
 from adjustments.reconciliation.evidence import Finding, Transaction, assess_row
-from adjustments.reconciliation.lookalikes import Appearance, LookalikeCounter, appearance_of
 from adjustments.reconciliation.resolution import Resolver
-from adjustments.reconciliation.transaction_lists import TransactionListReader
+from adjustments.reconciliation.transaction_lists import (
+    Appearance,
+    LookalikeCounter,
+    TransactionListReader,
+    appearance_of,
+)
 
 CHECKPOINT_EVERY: Final = timedelta(minutes=3)
 CHECKPOINT_CUSTOMERS: Final = 2_000
@@ -119,12 +121,12 @@ class _Run:
 
     def poll_jobs(self) -> None:
         """Poll, once in a round, each job that was never seen to have ended."""
-        if self._state.jobs_asked:
+        if self._state.jobs_polled:
             return
         with suppress(ConfigurationError):  # the secret can't be read: the next run polls
             for chunk in filter(_may_job_list_more, self._chunks()):
                 self._poll_job(chunk)
-            self._state = self._state.replaced(jobs_asked=True)
+            self._state = self._state.replaced(jobs_polled=True)
 
     def _poll_job(self, chunk: Chunk) -> None:
         with suppress(GameballError, WrongState):  # the next round polls again
@@ -253,7 +255,7 @@ class _Run:
                 sent = exact_json.read(rows[position])
                 yield DoubtfulRow(
                     chunk_id=chunk.chunk_id,
-                    place=position,
+                    position=position,
                     customer_id=sent["customerId"],
                     amount=Decimal(sent["amount"]),
                     reason=sent.get("reason", ""),
@@ -272,7 +274,7 @@ class _Run:
         for row in rows:
             finding = self._assess(row, chunks[row.chunk_id], counts, lists[row.customer_id])
             if finding in _OUTCOMES:
-                known.setdefault(row.chunk_id, {})[row.place] = _OUTCOMES[finding]
+                known.setdefault(row.chunk_id, {})[row.position] = _OUTCOMES[finding]
         for chunk_id, outcomes in known.items():
             with suppress(WrongState):  # another worker has settled it meanwhile
                 self._rows_settled += self._ports.resolver.settle_rows(

@@ -108,7 +108,7 @@ class Resolver:
         found: dict[str, dict[int, int]] = {}
         for result in ResultRows(self.files, self.settler, batch, chunks).rows():
             if result.outcome is Outcome.IN_DOUBT and (not lines or result.row.line in lines):
-                found.setdefault(result.chunk_id, {})[result.place] = result.row.line
+                found.setdefault(result.chunk_id, {})[result.position] = result.row.line
         return found
 
     def finish(

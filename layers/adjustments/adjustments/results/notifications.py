@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from adjustments.batches.optimistic_update import update_batch
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, update_batch
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock
 from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email

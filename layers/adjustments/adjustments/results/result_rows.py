@@ -1,21 +1,23 @@
-"""Reads a batch's input rows back, in the order of the file, each with its one outcome."""
+"""Reads a batch's input rows back, in the order of the file, each with its one outcome, and indexes those
+that were not applied, for the comparison with later batches.
+"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Final, NamedTuple
 
-from adjustments.batches.chunking import waves
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
-from adjustments.batches.payloads import customers_and_amounts, rows_of
+from adjustments.batches.payloads import customers_and_amounts, rows_of, waves
 from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
+from adjustments.batches.row_index import Fingerprinter, FingerprintSorter, write_index
 from adjustments.batches.states import ChunkState
 from adjustments.batches.work_files import REPEAT, PlannedRow, WorkKeys, read_header, read_rows
 from adjustments.core.errors import NotFound
 from adjustments.core.limits import CUSTOMER_ROWS_MAX
-from adjustments.polling.prediction import Balance, PredictedOutcome, Predictor, restore_balance
+from adjustments.polling.dry_run import Balance, PredictedOutcome, Predictor, restore_balance
 from adjustments.polling.settlement import ChunkSettler
 
 REPEATED_CUSTOMERS_MAX: Final = 100_000
@@ -33,8 +35,8 @@ _WOULD_FAIL: Final = frozenset({PredictedOutcome.WOULD_OVERDRAW, PredictedOutcom
 class ResultRow(NamedTuple):
     """One input row with its outcome, the job that it was sent in, and whether it belongs into fix-me.csv.
 
-    ``chunk_id`` and ``place`` (counted from 0) say where in which chunk the row is; ``forecast`` is set in a
-    dry run only.
+    ``chunk_id`` and ``position`` (counted from 0) say where in which chunk the row is; ``forecast`` is set in
+    a dry run only.
     """
 
     row: PlannedRow
@@ -43,14 +45,14 @@ class ResultRow(NamedTuple):
     job_id: int | None
     is_to_fix: bool
     chunk_id: str = ""
-    place: int = 0
+    position: int = 0
     forecast: PredictedOutcome | None = None
 
 
 class _Sent(NamedTuple):
     outcome: RowOutcome
     chunk: Chunk
-    place: int
+    position: int
 
 
 class ResultRows:
@@ -106,7 +108,7 @@ class ResultRows:
             outcome, message = known.outcome
             is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
             chunk = known.chunk
-            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, chunk.chunk_id, known.place)
+            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, chunk.chunk_id, known.position)
         forecast, message = self._forecaster.predict(row.customer_id, Decimal(row.amount), known)
         is_to_fix = forecast in _WOULD_FAIL
         return ResultRow(row, Outcome.NOT_SUBMITTED, message, None, is_to_fix, forecast=forecast)
@@ -130,7 +132,7 @@ class ResultRows:
                 yield from self._balances(chunk)
             else:
                 outcomes = self._settler.outcomes(self._batch, chunk)
-                yield from (_Sent(row, chunk, place) for place, row in enumerate(outcomes))
+                yield from (_Sent(row, chunk, position) for position, row in enumerate(outcomes))
 
     def _balances(self, chunk: Chunk) -> list[Balance]:
         """The balances that were looked up; the forecaster carries those of a later wave's customers."""
@@ -150,3 +152,40 @@ class ResultRows:
             if len(names) > REPEATED_CUSTOMERS_MAX:
                 return set()
         return names
+
+
+class UnappliedRows:
+    """Collects the rows that were planned and, as is known by now, not applied.
+
+    Rejected rows are in no index, so they need not be taken off one.
+
+    Args:
+        sorter: holds their fingerprints.
+    """
+
+    def __init__(self, sorter: FingerprintSorter) -> None:
+        self._sorter = sorter
+        self._fingerprinter = Fingerprinter()
+
+    def collected_from(self, rows: Iterable[ResultRow]) -> Iterator[ResultRow]:
+        """Pass rows on, and collect those that were not applied."""
+        for result in rows:
+            row = result.row
+            if result.outcome in (Outcome.FAILED, Outcome.NOT_SUBMITTED):
+                self._sorter.add(
+                    self._fingerprinter.fingerprints([row.customer_id], [row.amount], [row.reason])
+                )
+            yield result
+
+    def write_index(self, batch: Batch, files: Files) -> str:
+        """Write their index under a key of this run's own.
+
+        Returns:
+            The key, which counts once the batch names it; empty where there is no such row.
+        """
+        if not self._sorter.rows:
+            return ""
+        key = WorkKeys(batch.batch_id, batch.plan_id).unapplied(batch.report_run_id)
+        with files.writer(key, "application/octet-stream") as out:
+            write_index(self._sorter, out)
+        return key

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-from adjustments.batches.lookup_rounds import summary_of_reconciliation
+from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
 from adjustments.batches.records import Batch, Chunk, Counts, Overlap, Prediction, Source
 from adjustments.batches.states import BatchStatus, ChunkState
 
@@ -129,6 +129,27 @@ def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
     )
     summary = BatchSummary(**facts_of(batch), jobs=jobs, notes=notes_of(batch))
     return summary.to_json() | summary_of_reconciliation(batch)
+
+
+def summary_of_reconciliation(batch: Batch) -> dict[str, Any]:
+    """Describe for people how many rows in doubt were looked up, and when the others will be."""
+    state = batch.reconciliation
+    if batch.dry_run or not (batch.counts.in_doubt or state.round):
+        return {}
+    left = state.rows_left if state.round else batch.counts.in_doubt
+    return {
+        "reconciliation": {
+            "rowsLookedUp": state.rows_looked_up,
+            "rowsLeft": left if batch.counts.in_doubt else 0,
+            "lookedUpAt": _instant_or_none(state.looked_up_at),
+            "expectedEnd": _instant_or_none(expected_round_end(batch)),
+            "nextRoundAt": _instant_or_none(next_round_at(batch)),
+        }
+    }
+
+
+def _instant_or_none(moment: datetime | None) -> str | None:
+    return instant(moment) if moment else None
 
 
 def job_status(chunk: Chunk) -> str:

@@ -12,9 +12,10 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
-from adjustments.batches.chunking import PackedChunk, Packer, waves
 from adjustments.batches.files import Files, ObjectWriter, Put
 from adjustments.batches.payloads import (
+    PackedChunk,
+    Packer,
     body_of,
     content_of,
     customers_and_amounts,
@@ -22,6 +23,7 @@ from adjustments.batches.payloads import (
     rows_json,
     rows_of,
     sha256_of,
+    waves,
     with_reason_token,
     without_reason_token,
 )
@@ -34,8 +36,7 @@ from adjustments.core.limits import CUSTOMER_ROWS_MAX, ROWS_MAX
 from adjustments.submission.csv.problems import RowProblem
 from adjustments.submission.csv.reader import CsvReader
 from adjustments.submission.duplicates import DuplicateFinder, Scratch
-from adjustments.submission.guards import BadRows, check_row_count
-from adjustments.submission.look_alikes import LookAlikes
+from adjustments.submission.guards import BadRows, LookAlikes, check_row_count
 from adjustments.submission.plan import IndexedRows, PlannedChunk, PlanRules
 
 PART_BYTES: Final = 192 * 1024

@@ -18,10 +18,14 @@ from adjustments.batches.row_index import END, PARTITIONS, IndexReader
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore, IndexEntry
 from adjustments.core.errors import NotFound
-from adjustments.submission.claims import PLANNING_MAX
 
 LOOK_BACK: Final = timedelta(days=30)
 """How long rows count as applied before: as long as the same content is refused."""
+
+PLANNING_MAX: Final = timedelta(hours=1)
+"""How long a claim without a batch stands: its planner was killed by then, since no function runs for longer
+than a quarter of it.
+"""
 
 NAMED_BATCHES_MAX: Final = 5
 """Earlier batches that a message names."""

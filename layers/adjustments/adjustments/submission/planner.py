@@ -13,12 +13,11 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from adjustments.aws.event_log import log_event
-from adjustments.batches.chunk_cursor import UNTOUCHED_MAX, Snapshot
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, Counts, Source
 from adjustments.batches.row_index import FingerprintSorter
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, Snapshot
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.decimals import plain
 from adjustments.core.errors import FileRefused, FileUnreadable, NotFound
@@ -26,13 +25,10 @@ from adjustments.core.printable import shown
 from adjustments.core.runtime import Clock, Ids
 from adjustments.submission import chunk_builder
 from adjustments.submission.chunk_builder import BuiltChunks, ChunkBuilder, Totals
-from adjustments.submission.claims import claim_content
-from adjustments.submission.csv.options import ReadAgain, ReadOptions, options_of
-from adjustments.submission.csv.reader import CsvReader, FileFormat
+from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions, options_of
 from adjustments.submission.duplicates import Scratch
-from adjustments.submission.guards import approval_reasons
-from adjustments.submission.look_alikes import LookAlikes
-from adjustments.submission.overlap_guard import GuardPorts, guard_overlap
+from adjustments.submission.guards import LookAlikes, approval_reasons
+from adjustments.submission.overlap_guard import GuardPorts, claim_content, guard_overlap
 from adjustments.submission.plan import Drop, IndexedRows, PlannedChunks, PlanRules
 
 DEADLINE: Final = timedelta(hours=6)

@@ -1,77 +1,41 @@
-"""Sends the chunks of a batch: the intent is saved before the request and the jobId after it, so that nothing
-is sent twice. Jobs that were sent before are polled in between.
+"""Starts batches, and sends their chunks: the intent is saved before the request and the jobId after it, so
+that nothing is sent twice. Jobs that were sent before are polled in between.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Lock
-from typing import Final
+from typing import Final, Protocol
 
 from adjustments.aws.event_log import error_facts, log_event, log_warning
-from adjustments.batches.chunk_cursor import ChunkCursor, Snapshot
 from adjustments.batches.files import Files
 from adjustments.batches.next_step import interleave_polls, lease_is_over, next_step
-from adjustments.batches.optimistic_update import storable_text
 from adjustments.batches.payloads import body_of, rows_of, sha256_of
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, ChunkCursor, Snapshot, save_or_reread, storable_text
 from adjustments.core.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
-from adjustments.core.ids import half_ids
+from adjustments.core.ids import execution_name, half_ids
 from adjustments.core.limits import CLOCK_SKEW_S
 from adjustments.core.runtime import Clock, Ids, Parallel
 from adjustments.gameball import retry_policy
 from adjustments.gameball.circuit_breaker import GuardedGameball, Permit
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.gameball.retry_policy import FollowUp
-from adjustments.polling.job_collector import JobCollector, pause_batch, resume_batch
-from adjustments.submission.work_queue import WorkQueue
+from adjustments.polling.settlement import JobCollector, pause_batch, resume_batch
+from adjustments.submission.work_queue import StopCheck, WorkQueue
 
 ROUND_CHUNKS_MAX: Final = 48
 """Requests between two reads of the batch and its chunks, so that too many failed rows end it in seconds."""
-
-STOP_CHECK_EVERY: Final = timedelta(seconds=1)
-"""How often the batch alone is read right before a request, so that a person's stop takes effect sooner."""
 
 CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_S)
 """How much earlier a sender regards its own lease as over: the clock of the next one may be ahead."""
 
 _SENDING: Final = frozenset({BatchStatus.PLANNED, BatchStatus.SUBMITTING, BatchStatus.POLLING})
 
-
-class StopCheck:
-    """Notices that a person has stopped a batch, for all workers that send it.
-
-    Args:
-        store: the store of the batch.
-        batch_id: the batch, which was read just now.
-        clock: the time; the batch is read anew at most once in ``STOP_CHECK_EVERY``.
-    """
-
-    def __init__(self, store: BatchStore, batch_id: str, clock: Clock) -> None:
-        self._store = store
-        self._batch_id = batch_id
-        self._clock = clock
-        self._due_at = clock.now() + STOP_CHECK_EVERY
-        self._is_stopped = False
-        self._lock = Lock()
-
-    def is_stopped(self) -> bool:
-        """Whether nothing more may be sent, as far as was known a second ago."""
-        if self._begin_read() and self._store.batch(self._batch_id).stop_reason:
-            self._is_stopped = True
-        return self._is_stopped
-
-    def _begin_read(self) -> bool:
-        """Whether this worker has to read the batch; the others go on meanwhile."""
-        now = self._clock.now()
-        with self._lock:
-            is_due = not self._is_stopped and now >= self._due_at
-            if is_due:
-                self._due_at = now + STOP_CHECK_EVERY
-            return is_due
+FIRST_SUBMIT_TIME: Final = timedelta(seconds=10)
+"""How long to send before the state machine takes over: a small batch is sent at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,3 +278,40 @@ def _halves(whole: Chunk, rows: Sequence[bytes]) -> tuple[Chunk, Chunk]:
         for half_id, (start, stop) in zip(half_ids(whole.chunk_id), parts, strict=True)
     )
     return left, right
+
+
+class Executions(Protocol):
+    """The state machine."""
+
+    def start(self, name: str, batch_id: str) -> None:
+        """Start an execution for a batch; a second start under the same name does nothing."""
+
+    def is_running(self, name: str) -> bool:
+        """Whether the execution of this name has not ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchStarter:
+    """Starts batches, for submission and for people who approve or stop one."""
+
+    store: BatchStore
+    sender: ChunkSender
+    executions: Executions
+    clock: Clock
+
+    def start(self, batch: Batch, written: Snapshot | None = None) -> Batch:
+        """Send the first chunks and start the state machine; this may be repeated.
+
+        Args:
+            batch: the batch.
+            written: the batch and its first chunks, if they were written just now.
+
+        Returns:
+            The batch after that.
+        """
+        if batch.chunks and not batch.dry_run:
+            batch = self.sender.submit(batch.batch_id, self.clock.now() + FIRST_SUBMIT_TIME, written)
+        self.executions.start(execution_name(batch.batch_id, 1), batch.batch_id)
+        if batch.executions:
+            return batch
+        return save_or_reread(self.store, batch.changed(executions=1))

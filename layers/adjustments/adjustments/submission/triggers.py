@@ -6,17 +6,16 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from adjustments.aws.event_log import log_failure, log_warning
-from adjustments.batches.chunk_cursor import Snapshot
 from adjustments.batches.files import Files, StoredObject, open_unreadable
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, Snapshot
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import batch_id
 from adjustments.core.runtime import Clock
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import DELETED_MESSAGE, PlannerPorts, plan_batch
-from adjustments.submission.starter import BatchStarter
+from adjustments.submission.sender import BatchStarter
 
 TICK_DELAY_MAX: Final = timedelta(hours=6)
 """How late a tick of the recurring schedule may come; longer than the retries of the queue take."""

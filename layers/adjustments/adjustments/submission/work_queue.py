@@ -1,11 +1,18 @@
-"""Hands out the chunks of a batch to the workers that send them and poll their jobs."""
+"""What the workers share that send a batch: the queue of its chunks, and the check for a person's stop."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from threading import Lock
+from typing import Final
 
 from adjustments.batches.records import Chunk
 from adjustments.batches.states import ChunkState
+from adjustments.batches.store import BatchStore
+from adjustments.core.runtime import Clock
+
+STOP_CHECK_EVERY: Final = timedelta(seconds=1)
+"""How often the batch alone is read right before a request, so that a person's stop takes effect sooner."""
 
 
 class WorkQueue:
@@ -70,3 +77,36 @@ class WorkQueue:
                 self._newest_refresh = number
                 fresh = (chunk for chunk in chunks if (chunk.chunk_id, chunk.version) not in self._sent)
                 self._waiting = deque(fresh)
+
+
+class StopCheck:
+    """Notices that a person has stopped a batch, for all workers that send it.
+
+    Args:
+        store: the store of the batch.
+        batch_id: the batch, which was read just now.
+        clock: the time; the batch is read anew at most once in ``STOP_CHECK_EVERY``.
+    """
+
+    def __init__(self, store: BatchStore, batch_id: str, clock: Clock) -> None:
+        self._store = store
+        self._batch_id = batch_id
+        self._clock = clock
+        self._due_at = clock.now() + STOP_CHECK_EVERY
+        self._is_stopped = False
+        self._lock = Lock()
+
+    def is_stopped(self) -> bool:
+        """Whether nothing more may be sent, as far as was known a second ago."""
+        if self._begin_read() and self._store.batch(self._batch_id).stop_reason:
+            self._is_stopped = True
+        return self._is_stopped
+
+    def _begin_read(self) -> bool:
+        """Whether this worker has to read the batch; the others go on meanwhile."""
+        now = self._clock.now()
+        with self._lock:
+            is_due = not self._is_stopped and now >= self._due_at
+            if is_due:
+                self._due_at = now + STOP_CHECK_EVERY
+            return is_due

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adjustments.core import limits
 from adjustments.core.errors import FileRefused
-from adjustments.submission.csv.encodings import is_text_encoding
+from adjustments.submission.csv.decoding import is_text_encoding
 from adjustments.submission.csv.reader import CsvReader
 from tests.unit.submission.csv.reading import read
 

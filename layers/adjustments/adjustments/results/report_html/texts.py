@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from adjustments.batches.lookup_rounds import expected_end, next_round_at
+from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
 from adjustments.batches.records import Batch, Outcome, Prediction
 from adjustments.batches.states import BatchStatus
 from adjustments.results.formats import file_name, points, rows_of
@@ -195,7 +195,7 @@ def _looked_up(batch: Batch) -> Iterator[object]:
         yield f"The system has looked up {state.rows_looked_up:,} of {rows} in doubt by "
         yield moment(state.looked_up_at)
         yield ", and resolved the rows that it could prove; the others follow"
-        if end := expected_end(batch):
+        if end := expected_round_end(batch):
             yield ", at this pace by "
             yield moment(end)
         yield "."

@@ -1,10 +1,15 @@
-"""Reads a CSV file: blocks of bytes in, a ``Row`` or ``Rejection`` for each row out, in constant memory."""
+"""Reads a CSV file: blocks of bytes in, a ``Row`` or ``Rejection`` for each row out, in constant memory.
+
+How the file is to be read is in the metadata of its object, and in what an earlier reading has shown.
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from email.header import decode_header, make_header
 from itertools import chain
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from adjustments.batches.records import CsvDialect, Rejection, Row
 from adjustments.batches.work_files import ValidatedRows
@@ -13,16 +18,26 @@ from adjustments.core.printable import shown
 from adjustments.submission.csv import header
 from adjustments.submission.csv.amounts import shows_decimal_comma
 from adjustments.submission.csv.csv_injection import DELIMITERS
-from adjustments.submission.csv.decoding import BLOCK_BYTES, DecodedText, decode_blocks
-from adjustments.submission.csv.encodings import has_bad_bytes
+from adjustments.submission.csv.decoding import (
+    BLOCK_BYTES,
+    DecodedText,
+    decode_blocks,
+    has_bad_bytes,
+    is_text_encoding,
+)
 from adjustments.submission.csv.header import ColumnNames, Layout
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
-from adjustments.submission.csv.options import ReadAgain, ReadOptions
 from adjustments.submission.csv.parser import LINE_END, CsvParser, RecordBlock
 from adjustments.submission.csv.problems import FileProblem, RowProblem
 from adjustments.submission.csv.row_validator import RowValidator
 
-_NO_OPTIONS: Final = ReadOptions()
+ENCODING: Final = "encoding"
+COLUMNS: Final = "columns"
+IGNORE_COLUMNS: Final = "ignore-columns"
+
+COLUMN_ROLES: Final = ("customerId", "amount", "reason")
+"""What ``columns`` can name a heading for."""
+
 _HEADER_PROBLEMS: Final = (
     *(RowProblem.AMOUNT_NOT_A_NUMBER, RowProblem.TOO_FEW_FIELDS, RowProblem.TOO_MANY_FIELDS),
     *(RowProblem.BAD_QUOTES, RowProblem.CONTROL_CHARACTER),
@@ -30,6 +45,90 @@ _HEADER_PROBLEMS: Final = (
 """For what a header is rejected where a row should be."""
 
 _SEPARATOR_PROBLEMS: Final = (RowProblem.AMOUNT_DECIMAL_COMMA, RowProblem.AMOUNT_THOUSANDS_SEPARATOR)
+
+
+class ReadOptions(NamedTuple):
+    """How a file is to be read.
+
+    Args:
+        encoding: the encoding that the metadata names; empty to go by the bytes.
+        default_encoding: the one for files whose bytes leave it open (DefaultEncoding); empty to refuse them.
+        columns: the heading of each role that the metadata names one for.
+        ignore_columns: headings that may be ignored although they carry meaning.
+        has_decimal_commas: whether a row has a decimal comma, so that ``1.250`` may be a thousand.
+    """
+
+    encoding: str = ""
+    default_encoding: str = ""
+    columns: Mapping[str, str] = {}
+    ignore_columns: tuple[str, ...] = ()
+    has_decimal_commas: bool = False
+
+
+class ReadAgain(Exception):
+    """The file has to be read again from its beginning, with other options."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        super().__init__(options)
+        self.options = options
+
+
+def options_of(metadata: Mapping[str, str], default_encoding: str = "") -> ReadOptions:
+    """Read the options from an object's metadata.
+
+    S3 keeps ASCII only, so other characters, and a comma within a heading, come percent-encoded (``%2C``).
+
+    Args:
+        metadata: the object's metadata.
+        default_encoding: the stack's DefaultEncoding.
+
+    Raises:
+        FileRefused: an option makes no sense.
+    """
+    encoding = metadata.get(ENCODING, "").strip().lower()
+    if encoding and not is_text_encoding(encoding):
+        raise _refusal(
+            ENCODING, f'there is no encoding "{shown(encoding)}"; write one such as windows-1256 or utf-8'
+        )
+    return ReadOptions(
+        encoding=encoding,
+        default_encoding=default_encoding,
+        columns=_columns(_text(metadata, COLUMNS)),
+        ignore_columns=_items(_text(metadata, IGNORE_COLUMNS)),
+    )
+
+
+def _columns(text: str) -> dict[str, str]:
+    roles = {role.casefold(): role for role in COLUMN_ROLES}
+    columns: dict[str, str] = {}
+    for item in _items(text):
+        name, equals, heading = (part.strip() for part in item.partition("="))
+        role = roles.get(name.casefold())
+        if role is None or not equals or not heading or role in columns or heading in columns.values():
+            raise _refusal(
+                COLUMNS,
+                f'"{shown(item)}" does not name a heading; write, each once, such as '
+                "customerId=Kundennummer,amount=Punkte,reason=Grund",
+            )
+        columns[role] = heading
+    return columns
+
+
+def _text(metadata: Mapping[str, str], name: str) -> str:
+    text = metadata.get(name, "")
+    # S3 returns characters beyond ASCII, which its console lets through, in the form of RFC 2047.
+    return str(make_header(decode_header(text))) if "=?" in text else text
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(unquote(item).strip() for item in text.split(",") if item.strip())
+
+
+def _refusal(option: str, fault: str) -> FileRefused:
+    return FileRefused(FileProblem.BAD_OPTION, f'metadata "{option}": {fault}; then drop the file again')
+
+
+_NO_OPTIONS: Final = ReadOptions()
 
 
 class FileFormat(NamedTuple):

@@ -19,11 +19,11 @@ from typing import Final
 from adjustments.batches.records import Rejection, Row
 from adjustments.batches.work_files import RECORD_END, ValidatedRows
 from adjustments.core import limits
-from adjustments.core.identifiers import SCIENTIFIC, invisible_fault, scientific_fault
+from adjustments.core.id_checks import SCIENTIFIC, invisible_fault, scientific_fault
 from adjustments.core.printable import shown
 from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clean_amount_pattern
 from adjustments.submission.csv.csv_injection import unescape_formula
-from adjustments.submission.csv.encodings import LOST
+from adjustments.submission.csv.decoding import LOST
 from adjustments.submission.csv.header import Layout
 from adjustments.submission.csv.parser import CONTROL, RecordBlock, is_quoted
 from adjustments.submission.csv.placeholders import (

@@ -1,7 +1,8 @@
-"""Notifications: e-mails through SNS, events through EventBridge; and the queues in SQS."""
+"""Adapters of SNS, EventBridge, SQS and Step Functions: e-mails, events, queues, executions."""
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from adjustments.batches.files import StoredObject
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
 
 EVENT_SOURCE: Final = "gameball.adjustments"
 """The source of all events of this stack (docs/events.md); rules of receivers name it."""
@@ -94,3 +97,26 @@ class SqsFailureQueue:
                 if value
             },
         )
+
+
+class StateMachineExecutions:
+    """Starts executions of the state machine, and checks whether they run."""
+
+    def __init__(self, client: "SFNClient", arn: str) -> None:
+        self._client = client
+        self._arn = arn
+
+    def start(self, name: str, batch_id: str) -> None:
+        """See ``Executions``."""
+        with suppress(self._client.exceptions.ExecutionAlreadyExists):
+            self._client.start_execution(
+                stateMachineArn=self._arn, name=name, input=json.dumps({"batchId": batch_id})
+            )
+
+    def is_running(self, name: str) -> bool:
+        """See ``Executions``."""
+        arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{name}"
+        try:
+            return self._client.describe_execution(executionArn=arn)["status"] == "RUNNING"
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return False

@@ -6,7 +6,7 @@ import pytest
 
 from adjustments.batches.records import Outcome
 from adjustments.gameball.port import Dialect
-from adjustments.polling.job_status import read_status
+from adjustments.polling.job_client import read_status
 
 GUIDE, OPENAPI = Dialect.GUIDE, Dialect.OPENAPI
 A, F, D = Outcome.APPLIED, Outcome.FAILED, Outcome.IN_DOUBT
