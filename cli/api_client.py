@@ -1,6 +1,7 @@
 """Client of the stack's API: signs requests, repeats reads that failed, downloads files."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
@@ -45,11 +46,23 @@ class ApiClient:
         self._stack = stack
         self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False, ca_certs=stack.ca_bundle)
 
-    def batches(self, status: str | None, limit: int) -> Iterator[Json]:
-        """List the newest batches, page by page."""
+    def batches(
+        self,
+        status: str | None,
+        limit: int,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Json]:
+        """List the newest batches, page by page; those dropped from one time up to another one."""
         left, after = limit, None
+        wanted = {
+            "status": status,
+            "since": since and since.isoformat(),
+            "until": until and until.isoformat(),
+        }
         while left > 0:
-            query = {"status": status, "limit": min(left, _PAGE_ROWS), "after": after}
+            query = {**wanted, "limit": min(left, _PAGE_ROWS), "after": after}
             page = self.get("/batches", {name: value for name, value in query.items() if value is not None})
             yield from page["batches"][:left]
             left -= len(page["batches"])

@@ -1,7 +1,11 @@
 """Commands that only read: list batches, show one, download its results."""
 
+import csv
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.text import Text
@@ -11,18 +15,52 @@ from cli.batch_view import points_applied, show_batch
 from cli.batch_watcher import AWAITING_APPROVAL, FINAL
 from cli.context import EXAMPLE_ID, CommandContext, batch_argument, examples, with_context
 from cli.errors import Exit, RequestRefused
-from cli.output import moment, number, outcomes, prediction, status_of
+from cli.output import OUTCOMES, moment, number, outcomes, prediction, status_of
+
+_MOMENT: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"])
+
+_CSV_COUNTS: Final = ("rows", *OUTCOMES)
 
 STATUSES: Final = ("planned", AWAITING_APPROVAL, "submitting", "polling", *sorted(FINAL))
 
 
+def _in_local_time(
+    context: click.Context, parameter: click.Parameter, at: datetime | None
+) -> datetime | None:
+    return at and at.astimezone()
+
+
+def _write_csv(batches: Iterable[Mapping[str, Any]]) -> None:
+    """Write batches as CSV: whole numbers and the API's times, as programs read them."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["batchId", "status", *_CSV_COUNTS, "pointsApplied", "createdAt", "finishedAt"])
+    for batch in batches:
+        counts, totals = batch.get("counts") or {}, batch.get("totals") or {}
+        writer.writerow(
+            [
+                batch.get("batchId"),
+                batch.get("status"),
+                *(counts.get(name) for name in _CSV_COUNTS),
+                totals.get("applied"),
+                batch.get("createdAt"),
+                batch.get("finishedAt"),
+            ]
+        )
+
+
 @click.command(
     "list",
-    epilog=examples("adjust list", "adjust list --status needs_attention", "adjust list --limit 200 --json"),
+    epilog=examples(
+        "adjust list",
+        "adjust list --status needs_attention",
+        "adjust list --since 2026-11-01 --until 2026-12-01 --limit 1000 --output csv > november.csv",
+    ),
 )
 @click.option(
     "--status", type=click.Choice(STATUSES), metavar="STATUS", help=f"One of {', '.join(STATUSES)}."
 )
+@click.option("--since", type=_MOMENT, callback=_in_local_time, help="Only batches dropped from then on.")
+@click.option("--until", type=_MOMENT, callback=_in_local_time, help="Only batches dropped before then.")
 @click.option(
     "--limit",
     default=20,
@@ -30,10 +68,26 @@ STATUSES: Final = ("planned", AWAITING_APPROVAL, "submitting", "polling", *sorte
     type=click.IntRange(1, 10_000),
     help="Maximum number of batches.",
 )
+@click.option(
+    "--output",
+    type=click.Choice(["table", "csv"]),
+    default="table",
+    help="Form of the list; csv for programs.",
+)
 @with_context
-def list_batches(context: CommandContext, status: str | None, limit: int) -> int:
-    """List the batches, newest first."""
-    found = list(context.api.batches(status, limit))
+def list_batches(
+    context: CommandContext,
+    status: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    output: str,
+) -> int:
+    """List the batches, newest first. Times are local: 2026-11-01, or 2026-11-01T08:30."""
+    found = list(context.api.batches(status, limit, since=since, until=until))
+    if output == "csv":
+        _write_csv(found)
+        return Exit.OK
     if context.output.is_json:
         context.output.data({"batches": found})
         return Exit.OK

@@ -16,7 +16,7 @@ from adjustments.aws.table import TableBatchStore
 from adjustments.aws.table_access import TRANSACTION_ITEMS_MAX, TRANSACTION_TRIES, back_off_s
 from adjustments.batches.records import Batch, Chunk, Counts, Source
 from adjustments.batches.states import BatchStatus, ChunkState
-from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, IndexEntry
+from adjustments.batches.store import ALL_BATCHES, UNTOUCHED_MAX, BatchFilter, BatchStore, IndexEntry
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import chunk_id, half_ids
 from adjustments.core.runtime import RandomIds, SystemClock
@@ -283,11 +283,11 @@ def test_recorded_sendings_of_a_day_end_at_midnight_utc(store: BatchStore):
 NUMBERED = [f"202611{day:02}-120000-file-{day:012x}" for day in range(1, 8)]
 
 
-def pages(store: BatchStore, status: str | None, rows_max: int) -> list[list[str]]:
+def pages(store: BatchStore, wanted: BatchFilter, rows_max: int) -> list[list[str]]:
     found: list[list[str]] = []
     after: str | None = None
     for _ in range(20):
-        page, after = store.batches(status, rows_max, after)
+        page, after = store.batches(wanted, rows_max, after)
         found.append([batch.batch_id for batch in page])
         if after is None:
             return found
@@ -297,19 +297,19 @@ def pages(store: BatchStore, status: str | None, rows_max: int) -> list[list[str
 def test_batches_are_listed_newest_first(store: BatchStore):
     for name in (NUMBERED[2], NUMBERED[0], NUMBERED[1]):
         store.create_batch(a_batch(name))
-    assert pages(store, None, 10) == [[NUMBERED[2], NUMBERED[1], NUMBERED[0]]]
+    assert pages(store, ALL_BATCHES, 10) == [[NUMBERED[2], NUMBERED[1], NUMBERED[0]]]
 
 
 def test_batches_of_an_empty_store_are_one_empty_page(store: BatchStore):
-    assert store.batches(None, 10, None) == ([], None)
-    assert store.batches("planned", 10, None) == ([], None)
+    assert store.batches(ALL_BATCHES, 10, None) == ([], None)
+    assert store.batches(BatchFilter(BatchStatus.PLANNED), 10, None) == ([], None)
 
 
 @pytest.mark.parametrize("rows_max", [1, 2, 3, 6, 7, 8])
 def test_batches_are_paged_without_gaps_or_repetitions(store: BatchStore, rows_max: int):
     for name in NUMBERED:
         store.create_batch(a_batch(name))
-    found = pages(store, None, rows_max)
+    found = pages(store, ALL_BATCHES, rows_max)
     assert [name for page in found for name in page] == NUMBERED[::-1]
     assert all(len(page) == rows_max for page in found[:-1])
     assert found[-1]  # no page is announced that is empty
@@ -320,16 +320,49 @@ def test_batches_of_a_status_fill_each_page(store: BatchStore, rows_max: int):
     for number, name in enumerate(NUMBERED):
         status = BatchStatus.REJECTED if number % 2 else BatchStatus.COMPLETED
         store.create_batch(a_batch(name, status=status))
-    found = pages(store, "rejected", rows_max)
+    found = pages(store, BatchFilter(BatchStatus.REJECTED), rows_max)
     assert [name for page in found for name in page] == NUMBERED[::-1][1::2]
     assert all(len(page) == rows_max for page in found[:-1])
     assert found[-1]
 
 
+@pytest.mark.parametrize("rows_max", [1, 2, 10])
+@pytest.mark.parametrize(
+    ("first", "end", "listed"),
+    [
+        ("20261103-120000", "", [7, 6, 5, 4, 3]),
+        ("20261103-120001", "", [7, 6, 5, 4]),
+        ("", "20261103-120000", [2, 1]),
+        ("20261103-120000", "20261105-120000", [4, 3]),
+        ("20261103-120000", "20261103-120000", []),
+        ("20261201-000000", "", []),
+        ("", "20261101-000000", []),
+    ],
+)
+def test_batches_of_a_time_are_paged(
+    store: BatchStore, rows_max: int, first: str, end: str, listed: list[int]
+):
+    for name in NUMBERED:
+        store.create_batch(a_batch(name))
+    found = [name for page in pages(store, BatchFilter(None, first, end), rows_max) for name in page]
+    assert found == [NUMBERED[day - 1] for day in listed]
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 6])
+def test_batches_page_may_start_outside_of_its_time(store: BatchStore, after: int):
+    for name in NUMBERED:
+        store.create_batch(a_batch(name))
+    page, following = store.batches(
+        BatchFilter(None, "20261103-120000", "20261105-120000"), 10, NUMBERED[after]
+    )
+    assert [batch.batch_id for batch in page] == ([] if after < 3 else [NUMBERED[3], NUMBERED[2]])
+    assert following is None
+
+
 def test_batches_page_may_start_after_an_unknown_batch(store: BatchStore):
     for name in (NUMBERED[0], NUMBERED[2]):
         store.create_batch(a_batch(name))
-    page, after = store.batches(None, 10, NUMBERED[1])
+    page, after = store.batches(ALL_BATCHES, 10, NUMBERED[1])
     assert ([batch.batch_id for batch in page], after) == ([NUMBERED[0]], None)
 
 
@@ -337,9 +370,9 @@ def test_batches_are_listed_as_last_saved(store: BatchStore):
     batch = a_batch()
     store.create_batch(batch)
     store.save_batch(batch.moved(BatchStatus.COMPLETED, counts=Counts(rows=3, applied=3)))
-    page, _ = store.batches("completed", 10, None)
+    page, _ = store.batches(BatchFilter(BatchStatus.COMPLETED), 10, None)
     assert [batch.counts.applied for batch in page] == [3]
-    assert store.batches("planned", 10, None) == ([], None)
+    assert store.batches(BatchFilter(BatchStatus.PLANNED), 10, None) == ([], None)
 
 
 @pytest.mark.parametrize("status", list(BatchStatus))
@@ -402,7 +435,7 @@ def test_open_batches_of_more_than_a_megabyte_are_complete(store: BatchStore):
     for name in identities:
         store.create_batch(a_batch(name, notes=long))
     assert [batch.batch_id for batch in store.open_batches()] == identities
-    assert pages(store, None, 50) == [identities[:9:-1], identities[9::-1]]
+    assert pages(store, ALL_BATCHES, 50) == [identities[:9:-1], identities[9::-1]]
 
 
 # --- chunks -----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import IndexEntry
+from adjustments.batches.store import BatchFilter, IndexEntry
 from adjustments.core.errors import ConfigurationError, FileUnreadable, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
@@ -122,9 +122,13 @@ class MemoryStore:
             raise WrongState(f"{batch.batch_id} was changed meanwhile")
         self._batches[batch.batch_id] = batch
 
-    def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
-        names = sorted((name for name in self._batches if after is None or name < after), reverse=True)
-        found = [self._batches[name] for name in names if status in (None, self._batches[name].status)]
+    def batches(
+        self, wanted: BatchFilter, rows_max: int, after: str | None
+    ) -> tuple[list[Batch], str | None]:
+        end = min(end for end in (after, wanted.end, "~") if end)
+        names = sorted((name for name in self._batches if wanted.first <= name < end), reverse=True)
+        batches = [self._batches[name] for name in names]
+        found = [batch for batch in batches if wanted.status in (None, batch.status)]
         page = found[:rows_max]
         return page, page[-1].batch_id if len(found) > rows_max else None
 

@@ -100,10 +100,30 @@ def test_batches_are_listed_shown_and_approved(world: World, gameball: StandIn):
     assert [batch["batchId"] for batch in get("/batches")[1]["batches"]] == [batch_id]
     assert get(f"/batches/{batch_id}")[1]["jobs"][0]["jobId"] == 1
     assert get("/batches/none")[0] == 404
-    assert get("/batches", status="nonsense")[0] == 400
+    assert get("/batches", since="2026-11-21", until="2026-11-22T00:00:00+02:00")[1]["batches"]
+    assert get("/batches", since="2026-11-22")[1]["batches"] == []
     assert get("/nowhere")[0] == 404
     status, body = request("POST", f"/batches/{batch_id}/approve")
     assert (status, body["error"]) == (409, 409)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"status": "nonsense"}, "status: must be one of 'planned', 'awaiting_approval'"),
+        ({"colour": "red"}, "colour: unknown field"),
+        ({"after": "nonsense"}, 'after: must be the value of "next" in the page before'),
+        ({"limit": "0"}, "limit: must be at least 1"),
+        ({"since": "yesterday"}, "since: must be a time such as 2026-11-21 or 2026-11-21T12:00:00Z"),
+        ({"since": "2026-11-22", "until": "2026-11-21"}, "until: must not be before since"),
+    ],
+)
+def test_list_of_batches_refuses_a_query_and_says_what_to_send(
+    world: World, query: dict[str, str], message: str
+):
+    status, answer = get("/batches", **query)
+    assert (status, answer["error"]) == (400, 400)
+    assert answer["message"].startswith(message)
 
 
 def get(path: str, **query: str) -> tuple[int, dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from adjustments.batches.store import ALL_BATCHES
 from adjustments.core import limits
 from adjustments.submission.csv.csv_injection import unescape_formula
 from local.standin.server import StandIn
@@ -207,7 +208,7 @@ def test_metadata_says_what_it_says_and_no_more(world: World, gameball: StandIn,
     for version in (None, metadata):
         world.files.drop("inbox/f.csv", content, version)
         call("submit_batch", dropped("inbox/f.csv"))
-    batches, _ = world.store.batches(None, 10, None)
+    batches, _ = world.store.batches(ALL_BATCHES, 10, None)
     assert [bool(batch.refusal) for batch in batches].count(True) == 1
     assert len(control(gameball, "audit")["applied"]) == 1
 

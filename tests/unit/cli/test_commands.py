@@ -1,6 +1,9 @@
 """Commands of `adjust`: their output, JSON and exit codes."""
 
+import csv
+import io
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -203,6 +206,29 @@ def test_list_prints_a_table(api: FakeBatchApi, capsys: pytest.CaptureFixture[st
     told = capsys.readouterr().out
     assert ID in told
     assert "3 applied" in told
+
+
+@pytest.fixture
+def indian_time() -> Iterator[None]:
+    """A local time that is 5:30 h ahead of UTC."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("indian_time")
+def test_list_takes_local_times_and_writes_csv(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:
+    query = "limit=20&since=2026-11-01T00%3A00%3A00%2B05%3A30&until=2026-11-02T08%3A30%3A00%2B05%3A30"
+    api.answer(f"GET /batches?{query}", (200, {"batches": [batch()], "next": None}))
+    options = ["--since", "2026-11-01", "--until", "2026-11-02T08:30", "--output", "csv"]
+    assert main(["list", *options]) == 0
+    [listed] = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (
+        listed | {"batchId": ID, "status": "completed", "rows": "3", "applied": "3", "inDoubt": "0"} == listed
+    )
+    assert set(listed) >= {"failed", "rejected", "notSubmitted", "pointsApplied", "createdAt", "finishedAt"}
 
 
 def test_list_piped_prints_one_line_per_batch(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic_core import PydanticCustomError
 
 from adjustments.administration.reversal import create_reversal
 from adjustments.aws.event_log import log_event, log_failure
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore, update_batch
+from adjustments.batches.store import BatchFilter, BatchStore, update_batch
 from adjustments.core.errors import NotFound, WrongState
+from adjustments.core.ids import earliest_id, is_batch_id
 from adjustments.core.limits import LINK_S
 from adjustments.core.runtime import Clock
 from adjustments.polling.job_client import JobStopper
@@ -31,14 +33,39 @@ RESULT_FILES: Final = ("results.csv", "fix-me.csv", "summary.json", "report.html
 _UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
 
 
-class PageRequest(BaseModel):
-    """Which batches to list."""
+def _in_utc(at: datetime) -> datetime:
+    """A time without an offset is in UTC."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+def _check_cursor(text: str) -> str:
+    if not is_batch_id(text):
+        raise PydanticCustomError("cursor", 'must be the value of "next" in the page before')
+    return text
+
+
+class PageRequest(BaseModel):
+    """Which batches to list: those dropped from ``since`` on and before ``until``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     status: BatchStatus | None = None
+    since: Annotated[datetime, AfterValidator(_in_utc)] | None = None
+    until: Annotated[datetime, AfterValidator(_in_utc)] | None = None
     limit: int = Field(20, ge=1, le=PAGE_BATCHES_MAX)
-    after: str | None = Field(None, max_length=BATCH_ID_CHARS_MAX)
+    after: Annotated[str, AfterValidator(_check_cursor)] | None = None
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.since and self.until and self.until < self.since:
+            raise PydanticCustomError("order", "until: must not be before since")
+        return self
+
+    @property
+    def wanted(self) -> BatchFilter:
+        """Which batches these are."""
+        first, end = (earliest_id(at) if at else "" for at in (self.since, self.until))
+        return BatchFilter(self.status, first, end)
 
 
 class ApprovalRequest(BaseModel):
@@ -82,7 +109,7 @@ class BatchAdministration:
 
     def list_batches(self, request: PageRequest) -> Mapping[str, Any]:
         """List a page of batches, newest first."""
-        batches, following = self.store.batches(request.status, request.limit, request.after)
+        batches, following = self.store.batches(request.wanted, request.limit, request.after)
         return {"batches": [summary_of(batch, ()) for batch in batches], "next": following}
 
     def show(self, batch_id: str) -> Mapping[str, Any]:

@@ -38,6 +38,7 @@ from adjustments.aws.table_access import (
 from adjustments.aws.table_claims import TableClaims, sending_item
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
+from adjustments.batches.store import BatchFilter
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 PAGE_CHUNKS: Final = 128
 """Chunks of one page where only some are wanted: some 50 KB, which is little more than one reading wants."""
+
+_FIRST_ID, _END_OF_IDS = "0", "a"
+"""Ids of batches begin with a digit, so all of them sort between these."""
 
 _IF_NEW: Final[Item] = {"ConditionExpression": IS_NEW}
 _ALWAYS: Final[Item] = {}
@@ -94,14 +98,22 @@ class TableBatchStore(TableClaims):
             (item, next_version_condition(item)), (sending_item(batch.batch_id, at), _ALWAYS)
         )
 
-    def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
+    def batches(
+        self, wanted: BatchFilter, rows_max: int, after: str | None
+    ) -> tuple[list[Batch], str | None]:
         """See ``BatchStore``."""
-        query = _index_query("listing", "batch", after)
+        if after and after <= wanted.first:
+            return [], None
+        query = _index_query("listing", "batch", after if _is_within(after, wanted) else None)
         query["ScanIndexForward"] = False
-        if status:
+        values = query["ExpressionAttributeValues"]
+        if wanted.first or wanted.end:
+            query["KeyConditionExpression"] += " AND batchId BETWEEN :first AND :end"
+            values |= text_item(**{":first": wanted.first or _FIRST_ID, ":end": wanted.end or _END_OF_IDS})
+        if wanted.status:
             query["FilterExpression"] = "#status = :status"
             query["ExpressionAttributeNames"]["#status"] = "status"
-            query["ExpressionAttributeValues"][":status"] = {"S": status}
+            values |= text_item(**{":status": wanted.status})
         found: list[Batch] = []
         for item in self._table.query(query):
             if len(found) == rows_max:
@@ -182,6 +194,11 @@ def _chunks_query(batch_id: str, plan_id: str) -> Item:
         "ExpressionAttributeValues": {":pk": key["pk"], ":plan": key["sk"]},
         "ConsistentRead": True,
     }
+
+
+def _is_within(after: str | None, wanted: BatchFilter) -> bool:
+    """Whether a query for these batches may start after this one: DynamoDB refuses one beyond its ends."""
+    return bool(after) and (not wanted.end or str(after) < wanted.end)
 
 
 def _index_query(index: str, value: str, after: str | None = None) -> Item:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Protocol
 
 from adjustments.batches.next_step import advance_checkpoint
 from adjustments.batches.records import Batch, Checkpoint, Chunk
+from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import WrongState
 from adjustments.core.limits import ERROR_CHARS_MAX
 
@@ -33,6 +34,20 @@ class IndexEntry(NamedTuple):
     rows: int
     key: str = ""
     fingerprints: bytes = b""
+
+
+class BatchFilter(NamedTuple):
+    """Which batches to list: those of a status, and those whose ids sort from one text up to another one.
+
+    Ids begin with the time of the drop (core/ids.py), so the texts stand for times.
+    """
+
+    status: BatchStatus | None = None
+    first: str = ""
+    end: str = ""
+
+
+ALL_BATCHES: Final = BatchFilter()
 
 
 class BatchStore(Protocol):
@@ -111,8 +126,15 @@ class BatchStore(Protocol):
             WrongState: the stored one is not the version before.
         """
 
-    def batches(self, status: str | None, rows_max: int, after: str | None) -> tuple[list[Batch], str | None]:
+    def batches(
+        self, wanted: BatchFilter, rows_max: int, after: str | None
+    ) -> tuple[list[Batch], str | None]:
         """Read a page of batches, newest first.
+
+        Args:
+            wanted: which batches.
+            rows_max: how many at most.
+            after: the last batch of the page before; None for the first page.
 
         Returns:
             The batches, and what to give as ``after`` for the next page, None on the last one.

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 _NOT_SLUG: Final = r"[^a-z0-9]+"
@@ -22,6 +22,11 @@ def batch_id(name: str, dropped_at: datetime, identity: tuple[str, ...]) -> str:
     slug = re.sub(_NOT_SLUG, "-", stem).strip("-")[:_SLUG_CHARS_MAX].strip("-") or "batch"
     digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:12]
     return f"{dropped_at:%Y%m%d-%H%M%S}-{slug}-{digest}"
+
+
+def earliest_id(at: datetime) -> str:
+    """Make the text before which the ids of all batches sort that were dropped before a second."""
+    return f"{at.astimezone(UTC):%Y%m%d-%H%M%S}"
 
 
 def is_batch_id(text: str) -> bool:

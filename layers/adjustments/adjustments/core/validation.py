@@ -19,6 +19,8 @@ _NAME_CHARS_SHOWN: Final = 40
 _PROBLEMS_SHOWN: Final = 10
 _INT_DIGITS_MAX: Final = 40
 
+_A_TIME: Final = "must be a time such as 2026-11-21 or 2026-11-21T12:00:00Z"
+
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is required",
     "extra_forbidden": "unknown field",
@@ -33,6 +35,9 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "list_type": "must be an array",
     "tuple_type": "must be an array",
     "int_type": "must be an integer",
+    "datetime_type": _A_TIME,
+    "datetime_parsing": _A_TIME,
+    "datetime_from_date_parsing": _A_TIME,
 }
 """Messages by pydantic's type of error; other types keep pydantic's own message."""
 
