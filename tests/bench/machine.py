@@ -21,7 +21,7 @@ from adjustments.core import exact_json
 from adjustments.core.errors import NotFound
 from adjustments.core.settings import Settings
 from adjustments.gameball.port import Dialect
-from adjustments.gameball.rate_limiter import Priority, Resource
+from adjustments.gameball.rate_limiter import Block, Priority, Resource
 from tests.bench.ports import Blocks, FolderFiles, open_scratch_file
 from tests.fakes import memory
 from tests.fakes.manual_transactions import MemoryLedger
@@ -181,6 +181,10 @@ class CountingRateLimiter(memory.MemoryRateLimiter):
     def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         self.writes += 1
         return super().take_slot(resource, priority, within_s)
+
+    def take_block(self, resource: Resource, slots_max: int) -> Block:
+        self.writes += 1
+        return super().take_block(resource, slots_max)
 
 
 class LightGameball:

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 
 from adjustments.gameball.rate_limiter import (
     AHEAD_S,
+    BLOCK_AHEAD_S,
+    BLOCK_S_MAX,
+    BLOCK_SLOTS_MAX,
     RETRY_S,
     Priority,
     RateLimiter,
@@ -148,26 +151,79 @@ def test_callers_with_clock_skew_share_the_slots(join: Joining):
     assert waits(ahead, Priority.BULK, 1) == pytest.approx([2 * GAP_S])
 
 
+# --- blocks -----------------------------------------------------------------------------------------------
+
+
+def test_block_holds_slots_a_gap_apart_from_now_on(join: Joining):
+    rate_limiter = join(ManualClock())
+    assert rate_limiter.take_block(Resource.OTHERS, 10) == pytest.approx((10, 0.0, GAP_S))
+    assert waits(rate_limiter, Priority.PROMPT, 2) == pytest.approx([10 * GAP_S, 11 * GAP_S])
+
+
+def test_block_follows_the_slots_that_are_taken_a_little_ahead(join: Joining):
+    rate_limiter = join(ManualClock())
+    waits(rate_limiter, Priority.BULK, 5)
+    assert rate_limiter.take_block(Resource.OTHERS, 3) == pytest.approx((3, 5 * GAP_S, GAP_S))
+    assert waits(rate_limiter, Priority.PROMPT, 1) == pytest.approx([8 * GAP_S])
+
+
+def test_block_is_left_to_others_while_slots_are_taken_far_ahead(join: Joining):
+    clock = ManualClock()
+    rate_limiter, other = join(clock), join(clock)
+    rate_limiter.take_block(Resource.OTHERS, BLOCK_SLOTS_MAX)
+    block = other.take_block(Resource.OTHERS, BLOCK_SLOTS_MAX)
+    assert block == pytest.approx((0, BLOCK_SLOTS_MAX * GAP_S - BLOCK_AHEAD_S, GAP_S))
+    clock.sleep(block.wait_s)
+    assert other.take_block(Resource.OTHERS, 2) == pytest.approx((2, BLOCK_AHEAD_S, GAP_S))
+
+
+@pytest.mark.parametrize(("limit", "slots"), [(350, 48), (900, 48), (60, 8), (1, 1)])
+def test_block_never_holds_more_than_a_few_seconds_of_slots(join: Joining, limit: int, slots: int):
+    block = join(ManualClock(), limit).take_block(Resource.OTHERS, 1000)
+    assert block.slots == slots
+    assert slots == 1 or slots * block.gap_s <= BLOCK_S_MAX
+
+
+def test_prompt_call_waits_less_than_five_seconds_behind_a_block(join: Joining):
+    rate_limiter = join(ManualClock())
+    while (asked := rate_limiter.take_slot(Resource.OTHERS, Priority.PROMPT, BLOCK_AHEAD_S))[0]:
+        pass
+    assert asked[1] > 0
+    rate_limiter.take_block(Resource.OTHERS, BLOCK_SLOTS_MAX)
+    granted, wait_s = rate_limiter.take_slot(Resource.OTHERS, Priority.PROMPT, ANY_S)
+    assert granted
+    assert wait_s <= BLOCK_AHEAD_S + BLOCK_S_MAX + GAP_S < 5
+
+
 # --- fake and table answer alike --------------------------------------------------------------------------
+
+Ask = tuple[Resource, Priority, float, float, int]
 
 _asks = st.tuples(
     st.sampled_from(Resource),
     st.sampled_from(Priority),
     st.sampled_from([0.0, 0.2, 1.0, 29.0]),
     st.sampled_from([0.0, 0.0, 0.0, 0.01, 0.3, 5.0]),
+    st.sampled_from([0, 0, 0, 1, 7, 100]),
 )
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asks=st.lists(_asks, max_size=40), limit=st.sampled_from([5, 60, 350]))
 def test_fake_and_table_give_the_same_slots(
-    aws: Aws, make_table: Callable[[], str], asks: list[tuple[Resource, Priority, float, float]], limit: int
+    aws: Aws,
+    make_table: Callable[[], str],
+    asks: list[tuple[Resource, Priority, float, float, int]],
+    limit: int,
 ):
     clock, ids = ManualClock(), CountingIds()
     fake = MemoryRateLimiter({}, clock, ids, limit)
     real = TableRateLimiter(aws.dynamodb, make_table(), clock, ids, limit)
-    for resource, priority, within_s, passes_s in asks:
+    for resource, priority, within_s, passes_s, slots_max in asks:
         clock.sleep(passes_s)
+        if slots_max:
+            assert fake.take_block(resource, slots_max) == real.take_block(resource, slots_max)
+            continue
         assert fake.take_slot(resource, priority, within_s) == real.take_slot(resource, priority, within_s)
 
 

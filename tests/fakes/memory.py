@@ -16,7 +16,16 @@ from adjustments.core.errors import ConfigurationError, FileUnreadable, NotFound
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
 from adjustments.gameball.credentials import Credentials, read_credentials
-from adjustments.gameball.rate_limiter import AHEAD_S, RETRY_S, Priority, RateLimiterUnavailable, Resource
+from adjustments.gameball.rate_limiter import (
+    AHEAD_S,
+    BLOCK_AHEAD_S,
+    RETRY_S,
+    Block,
+    Priority,
+    RateLimiterUnavailable,
+    Resource,
+    block_slots,
+)
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -307,6 +316,10 @@ class GrantingRateLimiter:
         self.asked.append((resource, priority))
         return True, 0.0
 
+    def take_block(self, resource: Resource, slots_max: int) -> Block:
+        self.asked.append((resource, Priority.BULK))
+        return Block(slots_max, 0.0, 0.0)
+
 
 class FailingRateLimiter(GrantingRateLimiter):
     """A rate limiter that can't be reached; ``fails`` has an entry for each slot asked for."""
@@ -319,6 +332,11 @@ class FailingRateLimiter(GrantingRateLimiter):
         if self._fails and self._fails.pop(0):
             raise RateLimiterUnavailable("no slot could be taken: ReadTimeoutError")
         return super().take_slot(resource, priority, within_s)
+
+    def take_block(self, resource: Resource, slots_max: int) -> Block:
+        if self._fails and self._fails.pop(0):
+            raise RateLimiterUnavailable("no slot could be taken: ReadTimeoutError")
+        return super().take_block(resource, slots_max)
 
 
 class MemoryRateLimiter:
@@ -338,6 +356,17 @@ class MemoryRateLimiter:
             return False, (slot_us - horizon_us) / 1_000_000 + RETRY_S * (1 + self._ids.jitter())
         self._taken[resource] = slot_us + self._gap_us
         return True, (slot_us - now_us) / 1_000_000
+
+    def take_block(self, resource: Resource, slots_max: int) -> Block:
+        now_us = int(self._clock.now().timestamp() * 1_000_000)
+        slot_us = max(now_us, self._taken.get(resource, 0))
+        horizon_us = now_us + int(BLOCK_AHEAD_S * 1_000_000)
+        gap_s = self._gap_us / 1_000_000
+        if slot_us > horizon_us:
+            return Block(0, (slot_us - horizon_us) / 1_000_000 + gap_s * self._ids.jitter(), gap_s)
+        slots = block_slots(slots_max, gap_s)
+        self._taken[resource] = slot_us + slots * self._gap_us
+        return Block(slots, (slot_us - now_us) / 1_000_000, gap_s)
 
 
 class MemoryCircuitBreaker:

@@ -10,12 +10,15 @@ from aws_lambda_powertools import Metrics
 
 from adjustments.aws.metrics import NAMESPACE, Meter
 from adjustments.core.errors import GameballRefused, GameballUnavailable
-from adjustments.gameball.rate_limiter import MeasuredRateLimiter, Priority, Resource
+from adjustments.gameball.rate_limiter import Block, MeasuredRateLimiter, Priority, Resource
 
 
 class FixedRateLimiter:
     def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         return priority is Priority.PROMPT, 0.25
+
+    def take_block(self, resource: Resource, slots_max: int) -> Block:
+        return Block(slots_max, 0.25, 0.1)
 
 
 @pytest.fixture
@@ -75,11 +78,12 @@ def test_meter_counts_granted_slots_and_every_wait(
     rate_limiter = MeasuredRateLimiter(FixedRateLimiter(), meter.observe_slot)
     assert rate_limiter.take_slot(Resource.OTHERS, Priority.PROMPT, 5.0) == (True, 0.25)
     assert rate_limiter.take_slot(Resource.TRANSACTIONS, Priority.BULK, 5.0) == (False, 0.25)
+    assert rate_limiter.take_block(Resource.TRANSACTIONS, 7) == Block(7, 0.25, 0.1)
     metrics.flush_metrics()
     [line] = published(capsys)
-    assert line["RequestWait"] == [250, 250]
+    assert line["RequestWait"] == [250, 250, 250]
     assert line["RequestsOthers"] == [1]
-    assert "RequestsTransactions" not in line
+    assert line["RequestsTransactions"] == [7]
 
 
 def test_meter_loses_no_count_of_parallel_workers(

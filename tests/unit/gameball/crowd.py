@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, TableRateLimiter
+from adjustments.gameball.rate_limiter import (
+    BLOCK_AHEAD_S,
+    BLOCK_SLOTS_MAX,
+    Priority,
+    RateLimiter,
+    Resource,
+    TableRateLimiter,
+)
 from tests.fakes.memory import START, MemoryRateLimiter
 
 FOREVER = 1e9
@@ -123,6 +130,7 @@ class Caller:
     sent_s: list[float] = field(default_factory=list)
     waited_s: list[float] = field(default_factory=list)
     wants_since_s: float = 0.0
+    takes_blocks: bool = False
 
 
 class Crowd:
@@ -156,6 +164,12 @@ class Crowd:
         self.callers.append(caller)
         return caller
 
+    def join_file(self, name: str) -> Caller:
+        """Add the sender of a file that is sent as transactions: it uses each slot of its blocks."""
+        caller = self.join(name, Priority.BULK)
+        caller.takes_blocks = True
+        return caller
+
     def run(self, seconds: float) -> None:
         """Let time pass; everybody who calls does so as often as may be."""
         self._ends_s = seconds
@@ -173,6 +187,9 @@ class Crowd:
     def _ask(self, caller: Caller) -> None:
         caller.asked += 1
         self._count_call()
+        if caller.takes_blocks:
+            self._ask_for_block(caller)
+            return
         granted, wait_s = caller.rate_limiter.take_slot(Resource.OTHERS, caller.priority, FOREVER)
         at_s = self.now_s + wait_s
         if not granted:
@@ -183,6 +200,13 @@ class Crowd:
         again_s = at_s + caller.call_s * self.rng.uniform(0.5, 1.5) + caller.rest_s
         caller.wants_since_s = again_s
         self._plan(again_s, caller)
+
+    def _ask_for_block(self, caller: Caller) -> None:
+        block = caller.rate_limiter.take_block(Resource.OTHERS, BLOCK_SLOTS_MAX)
+        begins_s = self.now_s + block.wait_s
+        caller.sent_s += [begins_s + slot * block.gap_s for slot in range(block.slots)]
+        ends_s = begins_s + block.slots * block.gap_s
+        self._plan(max(self.now_s, ends_s - BLOCK_AHEAD_S) if block.slots else begins_s, caller)
 
     def _count_call(self) -> None:
         self._calls += 1

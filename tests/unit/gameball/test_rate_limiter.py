@@ -1,5 +1,6 @@
 """The rate limiter under many callers, in simulated time: exact, fully used, fair, and calm."""
 
+from datetime import timedelta
 from itertools import pairwise
 from statistics import mean
 
@@ -12,12 +13,16 @@ from hypothesis import strategies as st
 from adjustments.core.runtime import WORKERS
 from adjustments.gameball.rate_limiter import (
     AHEAD_S,
+    BLOCK_AHEAD_S,
+    BLOCK_S_MAX,
+    BLOCK_SLOTS_MAX,
+    BlockSlots,
     Priority,
     RateLimiterUnavailable,
     Resource,
     TableRateLimiter,
 )
-from tests.fakes.memory import START, CountingIds, ManualClock
+from tests.fakes.memory import START, CountingIds, FailingRateLimiter, ManualClock, MemoryRateLimiter
 from tests.unit.gameball.crowd import Caller, Crowd, most_within, share_used
 
 LIMIT = 350
@@ -226,6 +231,96 @@ def test_crowd_fails_where_callers_are_sent_away_without_a_wait():
     caller.rate_limiter.take_slot = lambda *_: (False, 0.0)  # type: ignore[method-assign]
     with pytest.raises(AssertionError, match="callers run hot"):
         crowd.run(60)
+
+
+# --- blocks: a file that is sent as transactions ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("files", [1, 3])
+@pytest.mark.parametrize("bulk", [0, 12])
+def test_prompt_call_waits_less_than_five_seconds_for_files_under_way(files: int, bulk: int):
+    crowd = Crowd(3, LIMIT)
+    for number in range(files):
+        crowd.join_file(f"file {number}")
+    batches(crowd, 1, bulk)
+    prompt = crowd.join("person", Priority.PROMPT, rest_s=3.1, starts_s=5)
+    crowd.run(300)
+    assert len(prompt.sent_s) > 40
+    assert max(prompt.waited_s) <= BLOCK_AHEAD_S + BLOCK_S_MAX + GAP_S + 0.05 < 5
+
+
+@pytest.mark.parametrize("files", [1, 3])
+def test_files_and_prompt_calls_leave_no_slot_unused_and_keep_the_limit(files: int):
+    crowd = Crowd(7, LIMIT)
+    for number in range(files):
+        crowd.join_file(f"file {number}")
+    for _ in range(4):
+        crowd.join("person", Priority.PROMPT, rest_s=5)
+    crowd.run(240)
+    assert share_used(crowd.sent_s(), LIMIT, 5, 240) >= 0.98
+    assert most_within(crowd.sent_s(), 30 - NEAR_S) <= LIMIT + 1
+    assert most_within(crowd.sent_s(), 1 - NEAR_S) <= A_SECOND
+
+
+@pytest.mark.parametrize(("files", "writes_a_block"), [(1, 1.02), (3, 3.1)])
+def test_file_takes_one_write_for_a_block_and_one_more_for_each_other_file(files: int, writes_a_block: float):
+    crowd = Crowd(7, LIMIT)
+    callers = [crowd.join_file(f"file {number}") for number in range(files)]
+    crowd.run(240)
+    assert crowd.table.writes <= writes_a_block * len(crowd.sent_s(callers)) / BLOCK_SLOTS_MAX + 1
+
+
+def slots_of_one_worker(clock: ManualClock, requests_per_30_s: int) -> tuple[MemoryRateLimiter, BlockSlots]:
+    limiter = MemoryRateLimiter({}, clock, CountingIds(), requests_per_30_s)
+    return limiter, BlockSlots(limiter, clock, Resource.TRANSACTIONS, slots_first=4)
+
+
+def test_slots_of_blocks_come_a_gap_apart_without_end():
+    clock = ManualClock()
+    _, slots = slots_of_one_worker(clock, LIMIT)
+    until, called_s = clock.now() + timedelta(minutes=10), []
+    for _ in range(500):
+        assert slots.wait_for_slot(until)
+        called_s.append((clock.now() - START).total_seconds())
+    assert all(GAP_S - NEAR_S <= b - a <= GAP_S + 2 * NEAR_S for a, b in pairwise(called_s))
+
+
+def test_slots_that_pass_while_workers_are_busy_are_left_unused():
+    clock = ManualClock()
+    _, slots = slots_of_one_worker(clock, LIMIT)
+    until, called_s = clock.now() + timedelta(minutes=10), []
+    for _ in range(200):
+        assert slots.wait_for_slot(until)
+        called_s.append((clock.now() - START).total_seconds())
+        clock.sleep(1.0)
+    assert min(b - a for a, b in pairwise(called_s)) >= GAP_S - NEAR_S
+    assert most_within(called_s, 30) <= 31
+
+
+def test_slow_workers_take_small_blocks():
+    clock = ManualClock()
+    limiter, slots = slots_of_one_worker(clock, LIMIT)
+    for _ in range(20):
+        slots.wait_for_slot(clock.now() + timedelta(minutes=10))
+        clock.sleep(2.0)
+    granted, wait_s = limiter.take_slot(Resource.TRANSACTIONS, Priority.PROMPT, 10.0)
+    assert granted
+    assert wait_s <= 2 * GAP_S
+
+
+def test_no_slot_is_waited_for_that_comes_too_late():
+    clock = ManualClock()
+    limiter, slots = slots_of_one_worker(clock, LIMIT)
+    limiter.take_block(Resource.TRANSACTIONS, BLOCK_SLOTS_MAX)
+    assert not slots.wait_for_slot(clock.now() + timedelta(seconds=2))
+
+
+def test_worker_that_gets_no_block_leaves_asking_to_the_next():
+    clock = ManualClock()
+    slots = BlockSlots(FailingRateLimiter(True), clock, Resource.TRANSACTIONS, slots_first=4)
+    with pytest.raises(RateLimiterUnavailable):
+        slots.wait_for_slot(clock.now() + timedelta(seconds=2))
+    assert slots.wait_for_slot(clock.now() + timedelta(seconds=2))
 
 
 # --- unavailable ------------------------------------------------------------------------------------------

@@ -53,11 +53,11 @@ class Meter:
         elif error:
             self.count({"GameballErrors": 1})
 
-    def observe_slot(self, resource: str, granted: bool, wait_s: float) -> None:
-        """Record an answer of the rate limiter: the wait in seconds, and whether a slot was granted."""
+    def observe_slot(self, resource: str, slots: int, wait_s: float) -> None:
+        """Record an answer of the rate limiter: the wait in seconds, and how many slots were granted."""
         self._add("RequestWait", wait_s * 1_000, MetricUnit.Milliseconds)
-        if granted:
-            self.count({f"Requests{resource.capitalize()}": 1})
+        if slots:
+            self.count({f"Requests{resource.capitalize()}": slots})
 
     def _add(self, name: str, number: float, unit: MetricUnit) -> None:
         with self._lock:

@@ -9,12 +9,17 @@ no slot passes unused while there is work, and clocks that differ by some hundre
 They do shift the calls: between two callers whose clocks differ by d seconds, calls come up to d seconds
 closer together, and a window may hold d / gap calls more. The default of RequestsPer30Seconds leaves ten
 calls for that, which is 0.8 s.
+
+A file that is sent as transactions makes a call for each row. It takes slots in blocks, with one write for
+some four seconds of them, and only while nothing else is taken ahead. So whatever files are under way, the
+next free slot is less than five seconds ahead, which is the longest that a prompt call waits for them.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,7 +30,8 @@ from adjustments.core.runtime import Clock, Ids
 class Priority(StrEnum):
     """How urgent a call to Gameball is: prompt where somebody waits for its answer.
 
-    A bulk call takes a slot at most three seconds ahead: a prompt call never waits longer behind them.
+    A bulk call takes a slot at most three seconds ahead: a prompt call never waits longer behind them. Behind
+    blocks of slots it waits less than five seconds.
     """
 
     BULK = "bulk"
@@ -46,6 +52,17 @@ class RateLimiterUnavailable(Exception):
     """
 
 
+class Block(NamedTuple):
+    """Slots that were taken together: how many, seconds until the first one, and seconds between two.
+
+    Without any slot, ``wait_s`` says after how many seconds to try again.
+    """
+
+    slots: int
+    wait_s: float
+    gap_s: float
+
+
 class RateLimiter(Protocol):
     """The one rate limiter that all callers share."""
 
@@ -64,6 +81,18 @@ class RateLimiter(Protocol):
             RateLimiterUnavailable: its state can't be reached.
         """
 
+    def take_block(self, resource: Resource, slots_max: int) -> Block:
+        """Take the next slots, unless others are taken ahead; for a caller that uses them at once.
+
+        Args:
+            resource: the kind of resource that is called.
+            slots_max: how many slots the caller can use; a block never has more than ``BLOCK_SLOTS_MAX``, nor
+                more than ``BLOCK_S_MAX`` holds.
+
+        Raises:
+            RateLimiterUnavailable: its state can't be reached.
+        """
+
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -76,8 +105,20 @@ workers of four batches need at once; a caller that finds them taken tries again
 RETRY_S: Final = AHEAD_S[Priority.BULK] / 2
 """Seconds after which to try again at the earliest; at most twice that."""
 
+BLOCK_SLOTS_MAX: Final = 48
+"""Slots of a block: with them a hundred rows take two writes here, and not three with their chunk's."""
+
+BLOCK_S_MAX: Final = 4.2
+"""Seconds of slots in a block, however far apart they are: more would make prompt calls wait longer."""
+
+BLOCK_AHEAD_S: Final = 0.5
+"""Seconds that a block begins ahead at most: enough for the write that takes the next one."""
+
 KEY_PREFIX: Final = "slots#"
 """How the keys of the rate limiter's items begin (template.yaml, ManualTransactionRole)."""
+
+_ASKING_S: Final = 0.02
+"""Seconds after which a worker looks again whether another one has got the next block."""
 
 _TRIES_MAX: Final = 4
 _US: Final = 1_000_000
@@ -105,24 +146,52 @@ class TableRateLimiter:
         ahead_us = int(min(AHEAD_S[priority], within_s) * _US)
         for _ in range(_TRIES_MAX):
             now_us = self._now_us()
-            try:
-                slot_us = self._take(resource, now_us, now_us + ahead_us)
-            except (BotoCoreError, ClientError) as error:
-                raise RateLimiterUnavailable(f"no slot could be taken: {type(error).__name__}") from error
+            slot_us = self._try_to_take(resource, now_us, now_us + ahead_us, 1)
             if slot_us is not None:
                 return self._answer(slot_us, now_us + ahead_us)
         return False, self._gap_us / _US * (1 + self._ids.jitter())  # each time another caller was quicker
 
-    def _take(self, resource: Resource, now_us: int, horizon_us: int) -> int | None:
-        """Take the next slot, mostly with one write.
+    def take_block(self, resource: Resource, slots_max: int) -> Block:
+        """See ``RateLimiter``."""
+        slots = block_slots(slots_max, self._gap_us / _US)
+        for _ in range(_TRIES_MAX):
+            now_us = self._now_us()
+            horizon_us = now_us + int(BLOCK_AHEAD_S * _US)
+            slot_us = self._try_to_take(resource, now_us, horizon_us, slots)
+            if slot_us is None:
+                continue
+            if slot_us > horizon_us:
+                return self._no_block((slot_us - horizon_us) / _US)
+            return Block(slots, max(0, slot_us - self._now_us()) / _US, self._gap_us / _US)
+        return self._no_block(self._gap_us / _US)  # each time another caller was quicker
+
+    def _no_block(self, wait_s: float) -> Block:
+        gap_s = self._gap_us / _US
+        return Block(0, wait_s + gap_s * self._ids.jitter(), gap_s)
+
+    def _try_to_take(self, resource: Resource, now_us: int, horizon_us: int, slots: int) -> int | None:
+        """See ``_take``; raises RateLimiterUnavailable."""
+        try:
+            return self._take(resource, now_us, horizon_us, slots)
+        except (BotoCoreError, ClientError) as error:
+            raise RateLimiterUnavailable(f"no slot could be taken: {type(error).__name__}") from error
+
+    def _take(self, resource: Resource, now_us: int, horizon_us: int, slots: int) -> int | None:
+        """Take the next slots, mostly with one write.
 
         Where this process knows of no slot ahead, the last one taken has probably passed, and the slot of
         this moment is tried first.
+
+        Returns:
+            The time of the first; a time after the horizon where it was too far ahead and not taken; None
+            where another caller was quicker.
         """
         if self._next_us.get(resource, 0) < now_us:
-            return now_us if self._begin(resource, now_us) else self._append(resource, now_us, horizon_us)
-        slot_us = self._append(resource, now_us, horizon_us)
-        return now_us if slot_us is None and self._begin(resource, now_us) else slot_us
+            if self._begin(resource, now_us, slots):
+                return now_us
+            return self._append(resource, now_us, horizon_us, slots)
+        slot_us = self._append(resource, now_us, horizon_us, slots)
+        return now_us if slot_us is None and self._begin(resource, now_us, slots) else slot_us
 
     def _answer(self, slot_us: int, horizon_us: int) -> tuple[bool, float]:
         if slot_us > horizon_us:
@@ -132,40 +201,36 @@ class TableRateLimiter:
     def _now_us(self) -> int:
         return int(self._clock.now().timestamp() * _US)
 
-    def _append(self, resource: Resource, now_us: int, horizon_us: int) -> int | None:
-        """Take the slot after the last one taken.
-
-        Returns:
-            Its time; a time after the horizon where it was too far ahead and not taken; None where the last
-            one taken has passed.
-        """
+    def _append(self, resource: Resource, now_us: int, horizon_us: int, slots: int) -> int | None:
+        """Take the slots after the last one taken; None where that has passed."""
         try:
             answer: Any = self._update(
                 resource,
                 "SET nextUs = nextUs + :gap",
                 "nextUs BETWEEN :now AND :horizon",
-                {":gap": self._gap_us, ":now": now_us, ":horizon": horizon_us},
+                {":gap": slots * self._gap_us, ":now": now_us, ":horizon": horizon_us},
             )
         except self._client.exceptions.ConditionalCheckFailedException as failed:
             stored: Any = failed.response.get("Item")
             next_us = self._next_us[resource] = int(stored["nextUs"]["N"]) if stored else 0
             return next_us if next_us > horizon_us else None
         slot_us = int(answer["Attributes"]["nextUs"]["N"])
-        self._next_us[resource] = slot_us + self._gap_us
+        self._next_us[resource] = slot_us + slots * self._gap_us
         return slot_us
 
-    def _begin(self, resource: Resource, now_us: int) -> bool:
-        """Take the slot of this moment; False where another caller has taken a later one."""
+    def _begin(self, resource: Resource, now_us: int, slots: int) -> bool:
+        """Take the slots from this moment on; False where another caller has taken a later one."""
+        next_us = now_us + slots * self._gap_us
         try:
             self._update(
                 resource,
                 "SET nextUs = :next",
                 "attribute_not_exists(nextUs) OR nextUs < :now",
-                {":next": now_us + self._gap_us, ":now": now_us},
+                {":next": next_us, ":now": now_us},
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
-        self._next_us[resource] = now_us + self._gap_us
+        self._next_us[resource] = next_us
         return True
 
     def _update(self, resource: Resource, change: str, condition: str, values: dict[str, int]) -> Any:
@@ -185,18 +250,34 @@ class MeasuredRateLimiter:
 
     Args:
         limiter: gives the answers.
-        observe: called with the resource, whether a slot was granted, and the seconds to wait.
+        observe: called with the resource, how many slots were granted, and the seconds to wait.
     """
 
-    def __init__(self, limiter: RateLimiter, observe: Callable[[str, bool, float], None]) -> None:
+    def __init__(self, limiter: RateLimiter, observe: Callable[[str, int, float], None]) -> None:
         self._limiter = limiter
         self._observe = observe
 
     def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         """See ``RateLimiter``."""
         granted, wait_s = self._limiter.take_slot(resource, priority, within_s)
-        self._observe(resource.value, granted, wait_s)
+        self._observe(resource.value, int(granted), wait_s)
         return granted, wait_s
+
+    def take_block(self, resource: Resource, slots_max: int) -> Block:
+        """See ``RateLimiter``."""
+        block = self._limiter.take_block(resource, slots_max)
+        self._observe(resource.value, block.slots, block.wait_s)
+        return block
+
+
+def block_slots(slots_max: int, gap_s: float) -> int:
+    """How many slots a block may have.
+
+    Args:
+        slots_max: how many the caller can use.
+        gap_s: seconds between two slots.
+    """
+    return max(1, min(slots_max, BLOCK_SLOTS_MAX, int(BLOCK_S_MAX / gap_s)))
 
 
 def wait_for_slot(
@@ -222,3 +303,87 @@ def wait_for_slot(
         clock.sleep(wait_s)
         if granted:
             return True
+
+
+class BlockSlots:
+    """Hands the slots of blocks to the workers of one sender, each at its time.
+
+    A slot that has passed before a worker was free is left unused, so that no calls follow each other faster
+    than slots do; the next block is then as small as what was used.
+
+    Args:
+        rate_limiter: gives the blocks.
+        clock: waits.
+        resource: the kind of resource that is called.
+        slots_first: how many slots the first block may have.
+    """
+
+    def __init__(self, rate_limiter: RateLimiter, clock: Clock, resource: Resource, slots_first: int) -> None:
+        self._rate_limiter = rate_limiter
+        self._clock = clock
+        self._resource = resource
+        self._slots_max = slots_first
+        self._block = Block(0, 0.0, 0.0)
+        self._begins_at = self._ask_at = clock.now()
+        self._given = self._used = 0
+        self._is_asking = False
+        self._lock = Lock()
+
+    def wait_for_slot(self, until: datetime) -> bool:
+        """Wait until a call to Gameball may be made; False where there is no slot before ``until``.
+
+        Raises:
+            RateLimiterUnavailable: no block could be taken.
+        """
+        while True:
+            now = self._clock.now()
+            slot_at = self._next_slot(now)
+            if slot_at is None and self._begin_asking(now):
+                self._ask()
+                continue
+            wake_at = slot_at or max(self._ask_at, now + timedelta(seconds=_ASKING_S))
+            if wake_at >= until:
+                return False
+            self._clock.sleep(max(0.0, (wake_at - now).total_seconds()))
+            if slot_at:
+                return True
+
+    def _next_slot(self, now: datetime) -> datetime | None:
+        """Take the next slot of the block that has not passed; None where none is left."""
+        gap_s = self._block.gap_s
+        with self._lock:
+            while self._given < self._block.slots:
+                slot_at = self._begins_at + timedelta(seconds=self._given * gap_s)
+                self._given += 1
+                if slot_at + timedelta(seconds=gap_s) >= now:
+                    self._used += 1
+                    return slot_at
+        return None
+
+    def _begin_asking(self, now: datetime) -> bool:
+        """Whether this worker has to take the next block; the others wait for it."""
+        with self._lock:
+            is_due = not self._is_asking and now >= self._ask_at
+            self._is_asking = self._is_asking or is_due
+            return is_due
+
+    def _ask(self) -> None:
+        try:
+            block = self._rate_limiter.take_block(self._resource, self._slots_max)
+            now = self._clock.now()
+            with self._lock:
+                if block.slots:
+                    self._begin(block, now)
+                else:
+                    self._ask_at = now + timedelta(seconds=block.wait_s)
+        finally:
+            self._is_asking = False
+
+    def _begin(self, block: Block, now: datetime) -> None:
+        if self._block.slots:
+            is_used_up = self._used == self._block.slots
+            self._slots_max = min(BLOCK_SLOTS_MAX, 2 * self._used if is_used_up else max(1, self._used))
+        self._block, self._given, self._used = block, 0, 0
+        self._begins_at = now + timedelta(seconds=block.wait_s)
+        ends_at = self._begins_at + timedelta(seconds=block.slots * block.gap_s)
+        self._ask_at = ends_at - timedelta(seconds=BLOCK_AHEAD_S)
