@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adjustments.core.runtime import WORKERS
+from adjustments.gameball.block_slots import BlockSlots
 from adjustments.gameball.rate_limiter import (
     AHEAD_S,
     BLOCK_AHEAD_S,
     BLOCK_S_MAX,
     BLOCK_SLOTS_MAX,
-    BlockSlots,
     Priority,
     RateLimiterUnavailable,
     Resource,

@@ -18,7 +18,6 @@ next free slot is less than five seconds ahead, which is the longest that a prom
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -116,9 +115,6 @@ BLOCK_AHEAD_S: Final = 0.5
 
 KEY_PREFIX: Final = "slots#"
 """How the keys of the rate limiter's items begin (template.yaml, ManualTransactionRole)."""
-
-_ASKING_S: Final = 0.02
-"""Seconds after which a worker looks again whether another one has got the next block."""
 
 _TRIES_MAX: Final = 4
 _US: Final = 1_000_000
@@ -303,87 +299,3 @@ def wait_for_slot(
         clock.sleep(wait_s)
         if granted:
             return True
-
-
-class BlockSlots:
-    """Hands the slots of blocks to the workers of one sender, each at its time.
-
-    A slot that has passed before a worker was free is left unused, so that no calls follow each other faster
-    than slots do; the next block is then as small as what was used.
-
-    Args:
-        rate_limiter: gives the blocks.
-        clock: waits.
-        resource: the kind of resource that is called.
-        slots_first: how many slots the first block may have.
-    """
-
-    def __init__(self, rate_limiter: RateLimiter, clock: Clock, resource: Resource, slots_first: int) -> None:
-        self._rate_limiter = rate_limiter
-        self._clock = clock
-        self._resource = resource
-        self._slots_max = slots_first
-        self._block = Block(0, 0.0, 0.0)
-        self._begins_at = self._ask_at = clock.now()
-        self._given = self._used = 0
-        self._is_asking = False
-        self._lock = Lock()
-
-    def wait_for_slot(self, until: datetime) -> bool:
-        """Wait until a call to Gameball may be made; False where there is no slot before ``until``.
-
-        Raises:
-            RateLimiterUnavailable: no block could be taken.
-        """
-        while True:
-            now = self._clock.now()
-            slot_at = self._next_slot(now)
-            if slot_at is None and self._begin_asking(now):
-                self._ask()
-                continue
-            wake_at = slot_at or max(self._ask_at, now + timedelta(seconds=_ASKING_S))
-            if wake_at >= until:
-                return False
-            self._clock.sleep(max(0.0, (wake_at - now).total_seconds()))
-            if slot_at:
-                return True
-
-    def _next_slot(self, now: datetime) -> datetime | None:
-        """Take the next slot of the block that has not passed; None where none is left."""
-        gap_s = self._block.gap_s
-        with self._lock:
-            while self._given < self._block.slots:
-                slot_at = self._begins_at + timedelta(seconds=self._given * gap_s)
-                self._given += 1
-                if slot_at + timedelta(seconds=gap_s) >= now:
-                    self._used += 1
-                    return slot_at
-        return None
-
-    def _begin_asking(self, now: datetime) -> bool:
-        """Whether this worker has to take the next block; the others wait for it."""
-        with self._lock:
-            is_due = not self._is_asking and now >= self._ask_at
-            self._is_asking = self._is_asking or is_due
-            return is_due
-
-    def _ask(self) -> None:
-        try:
-            block = self._rate_limiter.take_block(self._resource, self._slots_max)
-            now = self._clock.now()
-            with self._lock:
-                if block.slots:
-                    self._begin(block, now)
-                else:
-                    self._ask_at = now + timedelta(seconds=block.wait_s)
-        finally:
-            self._is_asking = False
-
-    def _begin(self, block: Block, now: datetime) -> None:
-        if self._block.slots:
-            is_used_up = self._used == self._block.slots
-            self._slots_max = min(BLOCK_SLOTS_MAX, 2 * self._used if is_used_up else max(1, self._used))
-        self._block, self._given, self._used = block, 0, 0
-        self._begins_at = now + timedelta(seconds=block.wait_s)
-        ends_at = self._begins_at + timedelta(seconds=block.slots * block.gap_s)
-        self._ask_at = ends_at - timedelta(seconds=BLOCK_AHEAD_S)
