@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from adjustments import bootstrap
+from adjustments import bootstrap, ports
 from adjustments.aws import http_api
 from adjustments.aws.event_log import error_facts
 from adjustments.aws.function_log import FunctionFailed, failure_facts, function_logger
@@ -34,7 +34,7 @@ def log_error(error: Exception) -> None:
         facts = failure_facts(error)
     logger.warning("manual transaction not added", **facts)
     if isinstance(error, GameballUnauthorized):
-        bootstrap.application(bootstrap.PROMPT).meter.count({"KeysRefused": 1})
+        bootstrap.application(ports.PROMPT).meter.count({"KeysRefused": 1})
 
 
 app = http_api.create_api(log_error, "internal error; repeating the call with the same transactionId is safe")
@@ -43,7 +43,7 @@ app = http_api.create_api(log_error, "internal error; repeating the call with th
 @app.post("/transactions/manual")
 def add_manual_transaction() -> Response[str]:
     """Add the manual transaction that a call of the API sends."""
-    application = bootstrap.application(bootstrap.PROMPT)
+    application = bootstrap.application(ports.PROMPT)
     caller = http_api.caller(app.current_event)
     logger.append_keys(caller=caller)
     remaining_ms = app.lambda_context.get_remaining_time_in_millis
@@ -63,7 +63,7 @@ def consume(record: SQSRecord, lambda_context: "LambdaContext") -> None:
     logger.append_keys(request_id=request_id, message_id=record.message_id)
     message = Message(record.body, int(record.attributes.approximate_receive_count or 1))
     context = CallerContext("", request_id, lambda_context.get_remaining_time_in_millis)
-    consumer = bootstrap.application(bootstrap.PROMPT).event_consumer
+    consumer = bootstrap.application(ports.PROMPT).event_consumer
     try:
         failed = consumer.consume(message, context, append_log_keys)
     except Exception as error:
@@ -74,7 +74,7 @@ def consume(record: SQSRecord, lambda_context: "LambdaContext") -> None:
 
 def append_log_keys(transaction: ManualTransaction, context: CallerContext) -> None:
     """Add the ids of the transaction to all further log lines."""
-    settings = bootstrap.application(bootstrap.PROMPT).settings
+    settings = bootstrap.application(ports.PROMPT).settings
     masks = settings.manual_transactions.masks_customer_ids
     logger.append_keys(**log_keys(transaction, context.caller, settings.stack.name, masks))
 

@@ -59,7 +59,7 @@ FIRST_CALLS: Final = {
     "notify": f"bootstrap.application().notifier\n{_READ_BATCH}",
     "manual_transaction": f"""
 from adjustments.manual_transactions.model import read_manual_transaction
-application = bootstrap.application(bootstrap.PROMPT)
+application = bootstrap.application(ports.PROMPT)
 application.manual_transactions
 read_manual_transaction({BODY}, application.clock.now())
 {_CONNECT}""",
@@ -205,7 +205,7 @@ def import_of(name: str) -> str:
 
 def first_call_of(name: str) -> str:
     """What a function's start does with its first call."""
-    return f"{import_of(name)}\nfrom adjustments import bootstrap\n{FIRST_CALLS[name]}"
+    return f"{import_of(name)}\nfrom adjustments import bootstrap, ports\n{FIRST_CALLS[name]}"
 
 
 def rival_of(name: str) -> Start:

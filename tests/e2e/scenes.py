@@ -20,8 +20,9 @@ from botocore.exceptions import ClientError
 
 from adjustments.aws.bucket import BucketFiles
 from adjustments.aws.metrics import Meter, function_metrics
-from adjustments.bootstrap import BACKGROUND, Application, AwsPorts
+from adjustments.bootstrap import Application
 from adjustments.core.settings import Settings
+from adjustments.ports import BACKGROUND, AwsPorts
 from local.processes import wait_for
 from local.stack import LocalStack
 from tests.fakes.gateway import proxy_event

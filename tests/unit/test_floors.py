@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "layers/adjustments/adjustments"
 
 FLOORS = {
     "bootstrap": 2,
+    "ports": 3,
     "administration": 3,
     "reconciliation": 4,
     "results": 5,

@@ -9,46 +9,28 @@ is built: polling, reports, reconciliation, administration and the sweep.
 """
 
 import os
-import tempfile
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
+from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 
-from adjustments.aws.bucket import BucketFiles
-from adjustments.aws.messaging import (
-    BusNotifications,
-    SqsFailureQueue,
-    SqsIntakeQueue,
-    StateMachineExecutions,
-    TopicAndBusNotifications,
-)
 from adjustments.aws.metrics import Meter, function_metrics
-from adjustments.aws.table import TableBatchStore
-from adjustments.batches.files import Files
-from adjustments.batches.store import BatchStore
-from adjustments.core.runtime import Clock, Ids, Parallel, RandomIds, SystemClock, run_in_threads
+from adjustments.core.runtime import Clock
 from adjustments.core.settings import Settings
-from adjustments.gameball.circuit_breaker import CircuitBreaker, GuardedGameball, TableCircuitBreaker
-from adjustments.gameball.client import GameballClient
-from adjustments.gameball.credentials import SecretCredentials
-from adjustments.gameball.port import Dialect, Gameball
-from adjustments.gameball.rate_limiter import MeasuredRateLimiter, RateLimiter, TableRateLimiter
-from adjustments.manual_transactions.event_consumer import EventBus, EventConsumer, FailureQueue
-from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger
+from adjustments.gameball.circuit_breaker import GuardedGameball
+from adjustments.gameball.port import Dialect
+from adjustments.manual_transactions.event_consumer import EventConsumer
 from adjustments.manual_transactions.service import ManualTransactionService
 from adjustments.polling.job_client import JobClient, JobStopper
 from adjustments.polling.settlement import ChunkSettler, JobCollector
-from adjustments.results.emails import ResultsLocation
-from adjustments.results.notifications import Notifications, Notifier
+from adjustments.ports import BACKGROUND, AwsPorts, Ports
+from adjustments.results.notifications import Notifier
 from adjustments.submission.api_submission import ApiSubmission
-from adjustments.submission.duplicates import Scratch
 from adjustments.submission.plan import PlanRules
 from adjustments.submission.planner import PlannerPorts
-from adjustments.submission.sender import BatchStarter, ChunkSender, Executions
-from adjustments.submission.triggers import IntakeQueue, SubmissionTriggers
+from adjustments.submission.sender import BatchStarter, ChunkSender
+from adjustments.submission.triggers import SubmissionTriggers
 
 if TYPE_CHECKING:
     from adjustments.administration.service import BatchAdministration
@@ -59,173 +41,6 @@ if TYPE_CHECKING:
     from adjustments.reconciliation.reconciler import Reconciler
     from adjustments.reconciliation.resolution import Resolver, ResolveRequest
     from adjustments.results.report_writer import ReportWriter
-
-BACKGROUND: Final = Config(
-    connect_timeout=3,
-    read_timeout=20,
-    retries={"mode": "standard", "total_max_attempts": 5},
-    max_pool_connections=16,
-)
-"""For calls to AWS of functions that nobody waits for; all of them are conditional or idempotent."""
-
-PROMPT: Final = Config(
-    connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2}
-)
-"""For calls to AWS while a caller waits: one that hangs must leave time to answer."""
-
-_S3: Final = Config(
-    signature_version="s3v4",
-    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
-)
-"""For links: in older regions boto3 would sign them in version 2, which new buckets refuse, and for a host
-that S3 redirects.
-"""
-
-
-class Ports(Protocol):
-    """What the application reaches."""
-
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def ids(self) -> Ids: ...
-    @property
-    def parallel(self) -> Parallel: ...
-    @property
-    def scratch(self) -> Scratch: ...
-    @property
-    def store(self) -> BatchStore: ...
-    @property
-    def files(self) -> Files: ...
-    @property
-    def gameball(self) -> Gameball: ...
-    @property
-    def rate_limiter(self) -> RateLimiter: ...
-    @property
-    def circuit_breaker(self) -> CircuitBreaker: ...
-    @property
-    def executions(self) -> Executions: ...
-    @property
-    def notifications(self) -> Notifications: ...
-    @property
-    def location(self) -> ResultsLocation: ...
-    @property
-    def ledger(self) -> IdempotencyLedger: ...
-    @property
-    def intake(self) -> IntakeQueue: ...
-    @property
-    def failures(self) -> FailureQueue: ...
-    @property
-    def event_bus(self) -> EventBus: ...
-
-
-class AwsPorts:
-    """AWS and Gameball, as the template sets them up.
-
-    Args:
-        settings: the settings of this function.
-        config: bounds of calls to AWS.
-        meter: counts calls to Gameball and waits for the rate limiter.
-        clock: the machine's own unless another one is given.
-    """
-
-    def __init__(self, settings: Settings, config: Config, meter: Meter, clock: Clock | None = None) -> None:
-        self._settings = settings
-        self._config = config
-        self._meter = meter
-        self._session = boto3.Session()
-        self.clock: Clock = clock or SystemClock()
-        self.ids = RandomIds()
-
-    parallel = staticmethod(run_in_threads)
-
-    @staticmethod
-    def scratch() -> BinaryIO:
-        """Open a scratch file."""
-        return cast(BinaryIO, tempfile.TemporaryFile())
-
-    @cached_property
-    def store(self) -> TableBatchStore:
-        """The table."""
-        return TableBatchStore(self._dynamodb, self._settings.table.name, self.clock, self.ids)
-
-    @cached_property
-    def files(self) -> BucketFiles:
-        """The bucket."""
-        client = self._session.client("s3", config=self._config.merge(_S3))
-        return BucketFiles(client, self._settings.bucket.name)
-
-    @cached_property
-    def gameball(self) -> GameballClient:
-        """Gameball, with the keys of the secret."""
-        settings = self._settings.gameball
-        credentials = SecretCredentials(self._client("secretsmanager"), settings.secret_id)
-        return GameballClient(
-            settings.base_url, settings.api_version, credentials, observe=self._meter.observe_call
-        )
-
-    @cached_property
-    def rate_limiter(self) -> MeasuredRateLimiter:
-        """The rate limiter that all functions share."""
-        limiter = TableRateLimiter(
-            self._dynamodb,
-            self._settings.table.name,
-            self.clock,
-            self.ids,
-            self._settings.gameball.requests_per_30_s,
-        )
-        return MeasuredRateLimiter(limiter, self._meter.observe_slot)
-
-    @cached_property
-    def circuit_breaker(self) -> TableCircuitBreaker:
-        """The circuit breaker that all functions share."""
-        return TableCircuitBreaker(self._dynamodb, self._settings.table.name)
-
-    @cached_property
-    def executions(self) -> StateMachineExecutions:
-        """The state machine."""
-        return StateMachineExecutions(self._client("stepfunctions"), self._settings.state_machine.arn)
-
-    @cached_property
-    def notifications(self) -> TopicAndBusNotifications:
-        """The topic and the event bus."""
-        settings = self._settings
-        return TopicAndBusNotifications(
-            self._client("sns"), settings.topic.arn, self._client("events"), settings.event_bus.name
-        )
-
-    @cached_property
-    def location(self) -> ResultsLocation:
-        """Where people find results."""
-        settings = self._settings
-        return ResultsLocation(settings.bucket.name, settings.topic.region, settings.topic.partition)
-
-    @cached_property
-    def ledger(self) -> TableLedger:
-        """The idempotency ledger of manual transactions."""
-        return TableLedger(self._dynamodb, self._settings.table.name, self.clock, self.ids)
-
-    @cached_property
-    def intake(self) -> SqsIntakeQueue:
-        """The intake queue."""
-        return SqsIntakeQueue(self._client("sqs"), self._settings.intake.queue_url)
-
-    @cached_property
-    def failures(self) -> SqsFailureQueue:
-        """The failure queue of manual transactions."""
-        return SqsFailureQueue(self._client("sqs"), self._settings.manual_transactions.failure_queue_url)
-
-    @cached_property
-    def event_bus(self) -> BusNotifications:
-        """The event bus alone."""
-        return BusNotifications(self._client("events"), self._settings.event_bus.name)
-
-    @cached_property
-    def _dynamodb(self) -> Any:
-        return self._client("dynamodb")
-
-    def _client(self, service: str) -> Any:
-        return self._session.client(cast(Any, service), config=self._config)
 
 
 class Application:

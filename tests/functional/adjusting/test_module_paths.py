@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "layers/adjustments/adjustments"
 DOCUMENT = ROOT / "docs/architecture.md"
 
-BESIDE = re.compile(r"core/|bootstrap\.py|aws/(event_log|function_log|metrics)\.py|results/report_html/")
+BESIDE = re.compile(
+    r"core/|(bootstrap|ports)\.py|aws/(event_log|function_log|metrics)\.py|results/report_html/"
+)
 """What stands beside the paths: what every module uses, logs and metrics, and the report page."""
 
 world = test_handlers.world  # the fixtures

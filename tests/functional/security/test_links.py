@@ -12,9 +12,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from adjustments.aws.metrics import Meter, function_metrics
-from adjustments.bootstrap import BACKGROUND, AwsPorts
 from adjustments.core.limits import LINK_S
 from adjustments.core.settings import Settings
+from adjustments.ports import BACKGROUND, AwsPorts
 
 BUCKET, KEY = "company-adjustments", "results/20261121-120000-spring-0123456789ab/results.csv"
 REGIONS = ["us-east-1", "eu-west-1", "eu-central-1"]  # the first, one with version 2, one without
