@@ -1,5 +1,6 @@
 """Adds manual transactions, requested by a call of the API, an event on the bus or a schedule."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -8,10 +9,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adjustments import bootstrap, ports
 from adjustments.aws import http_api
-from adjustments.aws.event_log import error_facts
-from adjustments.aws.function_log import FunctionFailed, failure_facts, function_logger
-from adjustments.aws.metrics import function_metrics
-from adjustments.core.errors import AdjustmentsError, GameballError, GameballUnauthorized
+from adjustments.aws.function_log import FunctionFailed, function_logger, refusal_facts
+from adjustments.aws.metrics import error_metrics, function_metrics
 from adjustments.manual_transactions.event_consumer import Message
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
@@ -22,19 +21,13 @@ if TYPE_CHECKING:
 
 logger = function_logger()
 processor = BatchProcessor(event_type=EventType.SQS)
+application = partial(bootstrap.application, ports.PROMPT)
 
 
 def log_error(error: Exception) -> None:
     """Log an error without its message, which may quote a customer or Gameball."""
-    if isinstance(error, GameballError):
-        facts: dict[str, Any] = dict(error_facts(error))
-    elif isinstance(error, AdjustmentsError):
-        facts = {"error": type(error).__name__}
-    else:
-        facts = failure_facts(error)
-    logger.warning("manual transaction not added", **facts)
-    if isinstance(error, GameballUnauthorized):
-        bootstrap.application(ports.PROMPT).meter.count({"KeysRefused": 1})
+    logger.warning("manual transaction not added", **refusal_facts(error))
+    application().meter.count(error_metrics(error))
 
 
 app = http_api.create_api(log_error, "internal error; repeating the call with the same transactionId is safe")
@@ -43,15 +36,14 @@ app = http_api.create_api(log_error, "internal error; repeating the call with th
 @app.post("/transactions/manual")
 def add_manual_transaction() -> Response[str]:
     """Add the manual transaction that a call of the API sends."""
-    application = bootstrap.application(ports.PROMPT)
-    caller = http_api.caller(app.current_event)
-    logger.append_keys(caller=caller)
-    remaining_ms = app.lambda_context.get_remaining_time_in_millis
-    context = CallerContext(caller, app.context["request_id"], remaining_ms)
-    body, now = http_api.read_body(app.current_event), application.clock.now()
-    transaction = read_manual_transaction(body, now, application.settings.manual_transactions.amount_max)
+    event, remaining_ms = app.current_event, app.lambda_context.get_remaining_time_in_millis
+    context = CallerContext(http_api.caller(event), app.context["request_id"], remaining_ms)
+    logger.append_keys(caller=context.caller)
+    amount_max = application().settings.manual_transactions.amount_max
+    body = http_api.read_body(event)
+    transaction = read_manual_transaction(body, application().clock.now(), amount_max)
     append_log_keys(transaction, context)
-    added = application.manual_transactions.add(transaction, context)
+    added = application().manual_transactions.add(transaction, context)
     logger.info("manual transaction added", replayed=added.is_replayed)
     headers = {"idempotent-replayed": "true"} if added.is_replayed else {}
     return http_api.text_response(added.body, headers=headers)
@@ -63,7 +55,7 @@ def consume(record: SQSRecord, lambda_context: "LambdaContext") -> None:
     logger.append_keys(request_id=request_id, message_id=record.message_id)
     message = Message(record.body, int(record.attributes.approximate_receive_count or 1))
     context = CallerContext("", request_id, lambda_context.get_remaining_time_in_millis)
-    consumer = bootstrap.application(ports.PROMPT).event_consumer
+    consumer = application().event_consumer
     try:
         failed = consumer.consume(message, context, append_log_keys)
     except Exception as error:
@@ -74,7 +66,7 @@ def consume(record: SQSRecord, lambda_context: "LambdaContext") -> None:
 
 def append_log_keys(transaction: ManualTransaction, context: CallerContext) -> None:
     """Add the ids of the transaction to all further log lines."""
-    settings = bootstrap.application(ports.PROMPT).settings
+    settings = application().settings
     masks = settings.manual_transactions.masks_customer_ids
     logger.append_keys(**log_keys(transaction, context.caller, settings.stack.name, masks))
 

@@ -355,6 +355,22 @@ def test_wrong_keys_are_our_fault_and_ring_the_alarm(desk: Desk, capsys: pytest.
     assert metric["Metrics"] == [{"Name": "KeysRefused", "Unit": "Count"}]
 
 
+def test_manual_transaction_with_a_setting_missing_blames_no_secret_and_logs_the_name(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    log = io.StringIO()
+    app = importlib.import_module("functions.manual_transaction.app")
+    monkeypatch.setattr(app.logger.registered_handler, "stream", log)
+    del desk.environment["MAX_MANUAL_AMOUNT"]
+    status, body, _ = desk.post(BODY)
+    assert (status, "one of its settings is missing" in body["message"]) == (500, True)
+    assert "secret" not in body["message"]
+    [line] = [json.loads(text) for text in log.getvalue().splitlines()]
+    assert line["error"] == "SettingRefused"
+    assert line["problem"] == "environment variables of this function: MAX_MANUAL_AMOUNT: Field required"
+    assert desk.applied == []
+
+
 def test_what_breaks_inside_stays_inside(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(desk.ledger, "begin", lambda *_: 1 / 0)
     status, body, headers = desk.post(BODY)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Self
 
@@ -30,6 +30,9 @@ from adjustments.submission.sender import BatchStarter
 PAGE_BATCHES_MAX: Final = 100
 BATCH_ID_CHARS_MAX: Final = 80
 RESULT_FILES: Final = ("results.csv", "fix-me.csv", "summary.json", "report.html")
+STOP_TIME: Final = timedelta(seconds=15)
+"""How long a call stops jobs; the state machine stops the others."""
+
 _UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
 
 
@@ -243,3 +246,14 @@ def _stopped(batch: Batch, by: str, reason: str, keep_jobs: bool) -> Batch:
     if batch.status is BatchStatus.AWAITING_APPROVAL:
         return batch.moved(BatchStatus.SUBMITTING, **decided)
     return batch.changed(**decided)
+
+
+def check_batch_id(batch_id: str) -> None:
+    """Raise NotFound if no batch can have this id."""
+    if not is_batch_id(batch_id):
+        raise NotFound(f"there is no batch {batch_id[:BATCH_ID_CHARS_MAX]}")
+
+
+def describe_decision(batch: Batch) -> dict[str, Any]:
+    """Describe a batch after a decision about it."""
+    return {"batchId": batch.batch_id, "status": batch.status.value}

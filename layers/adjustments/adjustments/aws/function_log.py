@@ -10,7 +10,9 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from botocore.exceptions import ClientError
 
+from adjustments.aws.event_log import error_facts
 from adjustments.core import __version__
+from adjustments.core.errors import AdjustmentsError, ConfigurationError, GameballError
 
 PACKAGE: Final = "adjustments"
 
@@ -46,7 +48,8 @@ def failure_facts(error: BaseException) -> dict[str, Any]:
 
     Returns:
         ``error`` (class) and ``stack`` (places in the code); for an error of AWS also ``aws`` (operation and
-        AWS's message); for a group of errors also ``errors``, one such description each.
+        AWS's message); for a missing setting or secret also ``problem``, which names it; for a group of
+        errors also ``errors``, one such description each.
     """
     facts: dict[str, Any] = {
         "error": type(error).__name__,
@@ -55,8 +58,20 @@ def failure_facts(error: BaseException) -> dict[str, Any]:
     cause = error if isinstance(error, ClientError) else error.__cause__
     if isinstance(cause, ClientError):
         facts["aws"] = f"{cause.operation_name}: {cause.response.get('Error', {}).get('Message', '')}"
+    if isinstance(error, ConfigurationError):
+        facts["problem"] = str(error)  # names a setting or the secret, and shows no value
     if isinstance(error, BaseExceptionGroup):
         facts["errors"] = [failure_facts(part) for part in error.exceptions]
+    return facts
+
+
+def refusal_facts(error: Exception) -> dict[str, Any]:
+    """Describe an error that is answered to a caller, without its message, as ``failure_facts`` does."""
+    if isinstance(error, GameballError):
+        return dict(error_facts(error))
+    facts = failure_facts(error)
+    if isinstance(error, AdjustmentsError):
+        del facts["stack"]  # it is raised on purpose
     return facts
 
 

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
-from adjustments.aws.function_log import failure_facts
+from adjustments.aws.function_log import failure_facts, refusal_facts
 from adjustments.core import exact_json, limits
 from adjustments.core.errors import (
     AdjustmentsError,
@@ -31,11 +31,12 @@ from adjustments.core.errors import (
     RequestRefused,
     RequestTooLarge,
     RowsRepeated,
+    SettingRefused,
     StillInProgress,
     TableUnavailable,
     WrongState,
 )
-from adjustments.core.validation import read_json
+from adjustments.core.validation import Model, read_json, validate
 
 _STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
     (RequestTooLarge, 413),
@@ -56,7 +57,9 @@ _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
     "its operator is told: try again later, with the same transactionId where there is one",
     GameballUnavailable: "Gameball can't be reached; nothing was applied: try again later",
     GameballThrottled: "Gameball is busy; nothing was applied: try again later",
-    ConfigurationError: "this service is not set up: its secret is missing or malformed",
+    ConfigurationError: "this service is not set up: its secret is missing or malformed; tell its operator",
+    SettingRefused: "this service is not set up: one of its settings is missing or malformed; tell its "
+    "operator, whose log names the setting",
     TableUnavailable: "the table of this service can't be reached, so this call has sent nothing: "
     "send the same transactionId and body again, which is safe",
     OutcomeUnknown: "Gameball gave no answer in time, so the outcome is unknown: "
@@ -105,7 +108,7 @@ def create_api(report: Report, failure_message: str) -> APIGatewayRestResolver:
 
 
 def report_to(logger: Logger, refused: str) -> Report:
-    """Create the function that logs errors: by class only, as messages may quote a customer or Gameball.
+    """Create the function that logs errors: without messages, which may quote a customer or Gameball.
 
     Args:
         logger: the logger of the function.
@@ -114,9 +117,9 @@ def report_to(logger: Logger, refused: str) -> Report:
 
     def report(error: Exception) -> None:
         if isinstance(error, NotFound):  # clients that wait for a batch poll until it exists
-            logger.info(refused, error=type(error).__name__)
+            logger.info(refused, **refusal_facts(error))
         elif isinstance(error, AdjustmentsError):
-            logger.warning(refused, error=type(error).__name__)
+            logger.warning(refused, **refusal_facts(error))
         else:
             logger.error("call failed", **failure_facts(error))
 
@@ -150,6 +153,16 @@ def read_body(
         except ValueError:
             raise RequestRefused("no_json", "the body is no JSON") from None
     return read_json(text, bytes_max)
+
+
+def read_decision(event: APIGatewayProxyEvent, model: type[Model]) -> tuple[Model, str]:
+    """Read what a call decides about a batch, and who calls; the body may be empty.
+
+    Raises:
+        RequestRefused: the body is not what the model describes.
+    """
+    body = read_body(event, limits.ADMINISTRATION_BODY_BYTES_MAX, may_be_empty=True)
+    return validate(model, body), caller(event)
 
 
 def json_response(

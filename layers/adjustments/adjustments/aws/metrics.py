@@ -17,7 +17,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.core.errors import GameballError, GameballRefused
+from adjustments.core.errors import GameballError, GameballRefused, GameballUnauthorized
 
 NAMESPACE: Final = "GameballAdjustments"
 
@@ -86,6 +86,11 @@ def step_metrics(batch: Batch, step: NextStep | None = None) -> Mapping[str, int
         "RowsInDoubtOpen": step.rows_in_doubt if step else 0,
     }
     return {name: number for name, number in metrics.items() if number}
+
+
+def error_metrics(error: Exception) -> Mapping[str, int]:
+    """Metrics of an error that ends a call: only those that alarms watch."""
+    return {"KeysRefused": 1} if isinstance(error, GameballUnauthorized) else {}
 
 
 def sweep_metrics(

@@ -14,7 +14,8 @@
     │   ├── IdTaken                the transactionId belongs to another transaction
     │   ├── IdUnclear              Gameball has the transactionId, perhaps for this very transaction
     │   └── StillInProgress        another call with this transactionId has not ended
-    ├── ConfigurationError         the secret or a setting is missing or malformed
+    ├── ConfigurationError         the secret is missing or malformed
+    │   └── SettingRefused         a setting is missing or malformed
     ├── TableUnavailable           an intent can't be written; nothing was sent
     └── GameballError              a call to Gameball did not succeed
         ├── GameballRefused        understood and refused; nothing was applied
@@ -93,7 +94,11 @@ class StillInProgress(WrongState):
 
 
 class ConfigurationError(AdjustmentsError):
-    """The secret or a setting is missing or malformed; an operator has to correct it."""
+    """The secret is missing or malformed; an operator has to correct it. The message shows no key."""
+
+
+class SettingRefused(ConfigurationError):
+    """A setting (environment variable) of this function is missing or malformed; the message names it."""
 
 
 class TableUnavailable(AdjustmentsError):

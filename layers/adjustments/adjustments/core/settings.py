@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from adjustments.core.errors import ConfigurationError
+from adjustments.core.errors import SettingRefused
 
 
 def _check_encoding(name: str) -> str:
@@ -41,13 +41,13 @@ class _Group(BaseModel):
         """Read the group.
 
         Raises:
-            ConfigurationError: names each variable that is missing or malformed.
+            SettingRefused: names each variable that is missing or malformed.
         """
         try:
             return cls.model_validate(environment)
         except ValidationError as error:
             problems = "; ".join(f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors())
-            raise ConfigurationError(f"environment variables of this function: {problems}") from None
+            raise SettingRefused(f"environment variables of this function: {problems}") from None
 
 
 class StackSettings(_Group):
