@@ -1,8 +1,9 @@
 """`make configure`: asks what matters before the first deployment, and writes it to samconfig.toml."""
 
 import re
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,11 @@ REGION: Final = "region"
 
 NOBODY: Final = "-"
 """How to answer with nothing, where Enter takes an earlier answer."""
+
+
+_REMOTE: Final = re.compile(
+    r"(?:https://(?:[^@/]+@)?|ssh://git@|git@)(?P<host>github\.com|gitlab\.com)[:/](?P<repository>[\w./-]+?)(?:\.git)?/?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +97,39 @@ def _declared(name: str) -> dict[str, Any]:
     return declared
 
 
-def configure(config: Path, config_env: str, ask: Ask) -> None:
+def find_runbook_url(remote: str) -> str | None:
+    """The address under which people open the runbook, from the git remote; None for unknown hosts.
+
+    Args:
+        remote: such as ``git@github.com:OWNER/REPO.git`` or ``https://gitlab.com/OWNER/REPO.git``.
+    """
+    found = _REMOTE.fullmatch(remote.strip())
+    if not found:
+        return None
+    host, repository = found["host"], found["repository"]
+    folder = "-/blob" if host == "gitlab.com" else "blob"
+    return f"https://{host}/{repository}/{folder}/HEAD/docs/runbook.md"
+
+
+def read_remote() -> str:
+    """The address of the git remote `origin`; empty where there is none."""
+    command = ["git", "-C", str(environment.ROOT), "remote", "get-url", "origin"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # no git
+        return ""
+
+
+def configure(config: Path, config_env: str, ask: Ask, runbook_url: str | None = None) -> None:
     """Ask each question, and write the answers to an environment of samconfig.toml.
 
     Everything else in the file stays as it is, comments too. An answer that was given before is the default.
+
+    Args:
+        config: samconfig.toml.
+        config_env: its environment.
+        ask: asks one question.
+        runbook_url: what alarms link to, where the file does not say it.
     """
     settings = read_settings(config, config_env)
     known = {REGION: str(settings.get(REGION, "eu-central-1")), **read_parameters(settings)}
@@ -105,11 +140,23 @@ def configure(config: Path, config_env: str, ask: Ask) -> None:
     document = tomlkit.parse(config.read_text())
     table: Any = document[config_env]["deploy"]["parameters"]
     table[REGION] = answers.pop(REGION)
-    together = read_parameters(settings) | answers
+    found = {"RunbookUrl": runbook_url} if runbook_url else {}
+    together = found | read_parameters(settings) | answers
     pairs = tomlkit.array().multiline(True)
     pairs.extend(f"{name}={value}" for name, value in together.items())
     table["parameter_overrides"] = pairs
     config.write_text(tomlkit.dumps(document))
+
+
+def _show_alarm_address(parameters: Mapping[str, str]) -> str:
+    on_call = parameters.get("OnCallEmail") or parameters.get("AlertEmail")
+    return on_call or "nobody (set OnCallEmail in samconfig.toml)"
+
+
+def _show_runbook(parameters: Mapping[str, str]) -> str:
+    return (
+        parameters.get("RunbookUrl") or "docs/runbook.md (set RunbookUrl to an address that people can open)"
+    )
 
 
 def _default(name: str) -> str:
@@ -121,8 +168,10 @@ def _default(name: str) -> str:
 def main(config_env: str) -> None:
     """Ask what matters before the first deployment."""
     click.echo(f"Six questions about {config_env}; Enter takes the answer in brackets.")
-    configure(environment.SAM_CONFIG, config_env, ask_at_terminal)
+    configure(environment.SAM_CONFIG, config_env, ask_at_terminal, find_runbook_url(read_remote()))
+    parameters = read_parameters(read_settings(environment.SAM_CONFIG, config_env))
     click.echo(f"\nWritten to samconfig.toml. Next: make deploy ENV={config_env}")
+    click.echo(f"Alarms go to {_show_alarm_address(parameters)} and link to {_show_runbook(parameters)}.")
     click.echo("All other parameters have safe defaults: docs/deployment.md.")
 
 

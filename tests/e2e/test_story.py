@@ -114,13 +114,44 @@ def test_the_end_of_a_batch_is_counted_for_this_stack(
     assert {json.loads(line)["service"] for line in lines} == {stack.name}
 
 
-def test_alarms_and_dashboard_are_deployed(stack: LocalStack) -> None:
+def test_lean_alarms_are_deployed_for_the_on_call_and_link_to_the_runbook(stack: LocalStack) -> None:
     watching = stack.aws.client("cloudwatch")
     alarms = watching.describe_alarms()["MetricAlarms"]
-    [dashboard] = watching.list_dashboards()["DashboardEntries"]
-    body = watching.get_dashboard(DashboardName=dashboard["DashboardName"])["DashboardBody"]
+    texts = [alarm["AlarmDescription"] for alarm in alarms]
 
-    assert len(alarms) >= 30
-    assert {action for alarm in alarms for action in alarm["AlarmActions"]} == {stack.outputs["TopicArn"]}
-    assert "${" not in body
-    assert json.loads(body)["widgets"]
+    assert len(alarms) == 15
+    assert {action for alarm in alarms for action in alarm["AlarmActions"]} == {
+        stack.outputs["OnCallTopicArn"]
+    }
+    assert [text for text in texts if "docs/runbook.md#" not in text or "${" in text] == []
+    assert watching.list_dashboards()["DashboardEntries"] == []
+
+
+def test_an_alarm_that_rings_reaches_the_on_call_and_nobody_else(stack: LocalStack) -> None:
+    heard = {name: subscribed(stack, stack.outputs[name]) for name in ("OnCallTopicArn", "TopicArn")}
+    watching = stack.aws.client("cloudwatch")
+    [alarm] = [
+        alarm["AlarmName"]
+        for alarm in watching.describe_alarms()["MetricAlarms"]
+        if alarm["MetricName"] == "KeysRefused"
+    ]
+    for state in ("ALARM", "OK"):
+        watching.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="test")
+    mails = wait_for(lambda: received(stack, heard["OnCallTopicArn"]), WITHIN_S, "the alarm")
+
+    assert "docs/runbook.md#keys-refused" in mails[0]
+    assert received(stack, heard["TopicArn"]) == []
+
+
+def subscribed(stack: LocalStack, topic: str) -> str:
+    """A queue that hears what a topic sends, as a mail address would."""
+    sqs = stack.aws.sqs
+    url: str = sqs.create_queue(QueueName=topic.rsplit(":", 1)[1][-60:] + "-heard")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    stack.aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
+
+
+def received(stack: LocalStack, url: str) -> list[str]:
+    messages = stack.aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    return [message["Body"] for message in messages]

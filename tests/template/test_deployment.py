@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template.loading import ROOT, expanded, properties, template
+from tests.template.loading import ROOT, expanded, properties, template, walk
 
 FUNCTIONS = properties("AWS::Serverless::Function")
 SERVING = {
@@ -15,6 +15,7 @@ SERVING = {
     if any(event["Type"] == "Api" for event in function.get("Events", {}).values())
 }
 ALARMS = properties("AWS::CloudWatch::Alarm")
+API_ALARMS = {"ApiErrorsAlarm", "ApiLatencyAlarm"}
 ALARM_WITHIN_S = 12 * 60
 """Three minutes before the canary of Canary10Percent15Minutes is over."""
 
@@ -35,19 +36,23 @@ def test_three_functions_serve_the_api_and_only_those_have_an_alias():
 @serving
 def test_a_new_version_is_tried_on_a_tenth_of_the_calls_and_taken_back_by_alarms(name: str):
     group = of_type("AWS::CodeDeploy::DeploymentGroup", GradualDeployment="true")[f"{name}DeploymentGroup"]
-    watched = {alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]}
-    assert group["AlarmConfiguration"]["Enabled"] is True
-    assert watched == {"ApiErrorsAlarm", "ApiLatencyAlarm", f"{name}ErrorsAlarm", f"{name}ThrottlesAlarm"}
+    condition, full, lean = group["AlarmConfiguration"]["Fn::If"]
+    assert (condition, full["Enabled"], lean["Enabled"]) == ("HasFullObservability", True, True)
+    watched = {
+        form: {alarm["Name"]["Ref"] for alarm in alarms["Alarms"]}
+        for form, alarms in (("full", full), ("lean", lean))
+    }
+    assert watched == {"full": {*API_ALARMS, "FunctionErrorsAlarm"}, "lean": API_ALARMS}
     assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
     assert group["AutoRollbackConfiguration"]["Enabled"] is True
     assert group["DeploymentConfigName"]["Fn::Sub"][1] == {"ConfigName": "Canary10Percent15Minutes"}
 
 
-@serving
+@pytest.mark.parametrize("name", [*sorted(API_ALARMS), "FunctionErrorsAlarm"])
 def test_the_alarms_are_quicker_than_the_canary(name: str):
-    for alarm in FUNCTIONS[name]["DeploymentPreference"]["Alarms"]:
-        watching = ALARMS[alarm["Ref"]]
-        assert watching["Period"] * watching["DatapointsToAlarm"] <= ALARM_WITHIN_S
+    periods_s = {node["Period"] for node in walk(ALARMS[name]) if isinstance(node, dict) and "Period" in node}
+    [period_s] = periods_s
+    assert period_s * ALARMS[name]["DatapointsToAlarm"] <= ALARM_WITHIN_S
 
 
 def test_a_tenth_of_the_calls_is_enough_for_the_alarm_on_errors_to_ring():

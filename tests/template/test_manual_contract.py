@@ -195,4 +195,4 @@ def test_the_alarm_looks_at_the_metric_of_the_function():
     alarm = TEMPLATE["KeysRefusedAlarm"]["Properties"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("GameballAdjustments", "KeysRefused")
     assert alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
-    assert alarm["AlarmActions"] == [{"Ref": "Topic"}]
+    assert alarm["AlarmActions"] == [{"Ref": "OnCallTopic"}]

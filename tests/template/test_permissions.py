@@ -32,6 +32,7 @@ STAR_RESOURCES = {
     ("PollBatchRole", "xray:GetSamplingTargets"): XRAY,
     ("ReadOnlyPolicy", "logs:GetQueryResults"): "an answer has no resource; only the asker knows its id",
     ("ReadOnlyPolicy", "logs:DescribeLogGroups"): LIST,
+    ("ReadOnlyPolicy", "logs:DescribeQueryDefinitions"): LIST,
     ("ReadOnlyPolicy", "cloudwatch:DescribeAlarms"): LIST,
     ("ReadOnlyPolicy", "cloudwatch:ListDashboards"): LIST,
     ("ReadOnlyPolicy", "cloudwatch:GetMetricData"): METRICS,

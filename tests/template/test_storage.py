@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.template.loading import properties, resources, template, walk
+from tests.template.loading import properties, template, walk
 
 MUST_SURVIVE = ["Table", "Bucket", "DropTrailBucket", "Secret"]
 BUCKETS = properties("AWS::S3::Bucket")
@@ -168,14 +168,18 @@ def test_logs_are_kept_for_90_days(name: str):
     assert properties("AWS::Logs::LogGroup")[name]["RetentionInDays"] == 90
 
 
-def test_topic_lets_alarms_in_of_this_account_only():
+def test_topic_of_the_on_call_lets_alarms_in_of_this_account_only():
     """An alarm can't publish to a topic that is encrypted by SNS's own key."""
-    [topic] = resources("AWS::SNS::Topic").values()
-    assert "KmsMasterKeyId" not in topic.get("Properties", {})
-    [policy] = properties("AWS::SNS::TopicPolicy").values()
+    assert "KmsMasterKeyId" not in properties("AWS::SNS::Topic")["OnCallTopic"]
+    policy = properties("AWS::SNS::TopicPolicy")["OnCallTopicPolicy"]
     [allowed] = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
     assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_topic_for_what_happened_to_batches_lets_no_service_in():
+    policy = properties("AWS::SNS::TopicPolicy")["TopicPolicy"]
+    assert [s["Effect"] for s in policy["PolicyDocument"]["Statement"]] == ["Deny"]
 
 
 def test_no_secret_stands_in_the_template():

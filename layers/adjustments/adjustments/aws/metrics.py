@@ -7,6 +7,7 @@ stacks in one account are kept apart. Alarms and the dashboard use the names of 
 import os
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
@@ -25,8 +26,6 @@ function_metrics: Final = Metrics(namespace=NAMESPACE, service=os.environ.get("S
 """Powertools' metrics of this function; its ``log_metrics`` decorates each handler."""
 
 warnings.filterwarnings("ignore", "No application metrics to publish*")  # most runs have none
-
-IN_PROGRESS = tuple(status for status in BatchStatus if not status.is_final)
 
 
 class Meter:
@@ -96,14 +95,18 @@ def error_metrics(error: Exception) -> Mapping[str, int]:
 def sweep_metrics(
     in_progress: Iterable[Batch], doubtful: Iterable[Batch], now: datetime
 ) -> Mapping[str, int]:
-    """Metrics of a sweep: batches in progress by status, batches past their deadline, rows in doubt."""
-    numbers = dict.fromkeys(map(name_of, IN_PROGRESS), 0)
-    numbers |= {"SweepRan": 1, "BatchesPastDeadline": 0, "RowsInDoubtOpen": 0}
+    """Metrics of a sweep: batches in progress by status, batches past their deadline, rows in doubt.
+
+    A metric costs for each hour in which it is written, so zeros are left out: but for the rows in doubt,
+    whose alarm keeps ringing until it is told that there are none.
+    """
+    numbers = Counter({"SweepRan": 1, "RowsInDoubtOpen": 0})
     for batch in in_progress:
         numbers["RowsInDoubtOpen"] += batch.counts.in_doubt
         if not batch.status.is_final:
             numbers[name_of(batch.status)] += 1
-            numbers["BatchesPastDeadline"] += _is_late(batch, now)
+            if _is_late(batch, now):
+                numbers["BatchesPastDeadline"] += 1
     numbers["RowsInDoubtOpen"] += sum(batch.counts.in_doubt for batch in doubtful)
     return numbers
 
