@@ -11,6 +11,7 @@ from local import environment
 from local.batch_client import BatchClient
 from local.processes import wait_for
 from local.stack import LocalStack
+from tests.contract.test_notifications import make_queue
 
 RUNBOOK = (environment.ROOT / "docs" / "runbook.md").read_text()
 WITHIN_S = 60.0
@@ -145,9 +146,7 @@ def test_an_alarm_that_rings_reaches_the_on_call_and_nobody_else(stack: LocalSta
 
 def subscribed(stack: LocalStack, topic: str) -> str:
     """A queue that hears what a topic sends, as a mail address would."""
-    sqs = stack.aws.sqs
-    url: str = sqs.create_queue(QueueName=topic.rsplit(":", 1)[1][-60:] + "-heard")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    url, arn = make_queue(stack.aws, topic.rsplit(":", 1)[1][-60:] + "-heard")
     stack.aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     return url
 

@@ -281,7 +281,7 @@ def test_dashboard_shows_only_numbers_that_are_told():
         if metric[0] == NAMESPACE
     }
     assert shown <= counted_metrics()
-    assert counted_metrics() - shown == {"SweepRan", "BatchesPastDeadline", "KeysRefused"}, "these have alarms"
+    assert counted_metrics() - shown == {"SweepRan", "BatchesPastDeadline", "KeysRefused"}, "have alarms"
 
 
 def test_dashboard_stays_within_the_metrics_that_are_free():
