@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from adjustments.batches.records import Submitter
+from adjustments.results.formats import submitter_text
 from cli.batch_watcher import FINAL, progress_line, rows_at_risk
 from cli.context import CommandContext
 from cli.output import moment, number, outcomes, points, prediction, rows_text, status_of
@@ -19,6 +21,7 @@ def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
             ("why", message if message != "; ".join(held_by) else ""),
             ("held by", "; ".join(held_by)),
             ("file", str(batch.get("source", {}).get("key", ""))),
+            ("submitted by", _submitter_of(batch)),
             ("progress", progress_line(batch)),
             ("outcomes", outcomes(batch)),
             ("predicted", prediction(batch)),
@@ -31,6 +34,12 @@ def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
             ("next", _next(context, batch)),
         ]
     )
+
+
+def _submitter_of(batch: Mapping[str, Any]) -> str:
+    """Who submitted the batch, and how that is known; empty where it was not recorded."""
+    told = batch.get("submittedBy")
+    return submitter_text(Submitter.read(told)) if told else ""
 
 
 def looked_up(batch: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import click
 from rich.text import Text
 
+from adjustments.batches.files import UPLOADER
 from adjustments.core.ids import batch_id
 from cli.batch_view import show_batch
 from cli.batch_watcher import APPEARS_WITHIN_S, exit_code, watch_batch
@@ -61,6 +62,8 @@ def submit(
     flags = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
     metadata = {name: "true" for name, is_set in flags.items() if is_set}
     metadata |= {name.replace("_", "-"): _ascii(text) for name, text in named.items() if text}
+    if context.stack.caller_identity:
+        metadata[UPLOADER] = _ascii(context.stack.caller_identity)
     key, bucket, s3 = INBOX + file.name, context.stack.bucket, context.stack.s3
     with file.open("rb") as body:
         put = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata, ContentType="text/csv")

@@ -26,7 +26,8 @@ def accept_batch() -> Response[str]:
     """Submit a batch; answer with its jobId if it fits one chunk, else with 202 and its batchId."""
     body = http_api.read_body(app.current_event, limits.BATCH_BODY_BYTES_MAX)
     application = bootstrap.application()
-    batch = application.api_submission.accept(body, read_idempotency_key())
+    caller = http_api.caller(app.current_event)
+    batch = application.api_submission.accept(body, read_idempotency_key(), caller)
     application.meter.count(metrics.step_metrics(batch))
     logger.info("batch accepted", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
     if batch.duplicate_of:

@@ -44,7 +44,11 @@ def submit_batches(message: str) -> Iterator[Batch]:
     if trigger.bucket != app.settings.bucket.name:
         raise RequestRefused("foreign_bucket", "the event is about another bucket than that of this stack")
     batch = app.triggers.submit_object(
-        trigger.key, trigger.version_id, trigger.created_at, is_copy=trigger.is_copy
+        trigger.key,
+        trigger.version_id,
+        trigger.created_at,
+        is_copy=trigger.is_copy,
+        submitter=trigger.submitter,
     )
     if batch:
         yield batch

@@ -38,6 +38,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "REASON_TOKEN": "false",
     "DEFAULT_ENCODING": "",
     "MAX_FAILURE_PERCENT": "100",
+    "APPROVER_MAY_BE_UPLOADER": "false",
     "QUIET_MINUTES": "60",
     "GAMEBALL_STATUS_DIALECT": "auto",
     "FAILURE_QUEUE_URL": "memory",

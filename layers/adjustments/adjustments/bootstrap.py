@@ -283,6 +283,7 @@ class Application:
             resolve_rows=self._resolve_rows,
             notifier=self.notifier,
             clock=ports.clock,
+            approver_may_be_uploader=self.settings.approval.approver_may_be_uploader,
         )
 
     def _resolve_rows(self, batch_id: str, by: str, request: "ResolveRequest") -> "tuple[Batch, int]":

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from adjustments.administration.reversal import create_reversal
 from adjustments.aws.event_log import log_event, log_failure
 from adjustments.batches.files import Files
-from adjustments.batches.records import Batch
+from adjustments.batches.records import Batch, Submitter
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchFilter, BatchStore, update_batch
 from adjustments.core.errors import NotFound, WrongState
@@ -99,6 +99,7 @@ class BatchAdministration:
 
     Args:
         resolve_rows: settles rows in doubt; see ``Resolver.resolve``.
+        approver_may_be_uploader: whether somebody may approve a batch that they submitted themselves.
     """
 
     store: BatchStore
@@ -109,6 +110,7 @@ class BatchAdministration:
     resolve_rows: Callable[[str, str, ResolveRequest], tuple[Batch, int]]
     notifier: Notifier
     clock: Clock
+    approver_may_be_uploader: bool
 
     def list_batches(self, request: PageRequest) -> Mapping[str, Any]:
         """List a page of batches, newest first."""
@@ -151,8 +153,8 @@ class BatchAdministration:
             expected: what the approver expects of the batch.
 
         Raises:
-            WrongState: the batch is not awaiting approval, differs from what is expected, or its file was
-                changed or removed since it was planned.
+            WrongState: the batch is not awaiting approval, was submitted by who approves it, differs from
+                what is expected, or its file was changed or removed since it was planned.
         """
         approved = update_batch(self.store, batch_id, lambda batch: self._approved(batch, by, expected))
         log_event("batch approved", approved)
@@ -163,6 +165,8 @@ class BatchAdministration:
             raise WrongState(
                 f"the batch is {batch.status}; only a batch that is awaiting_approval can be approved"
             )
+        if batch.submitted_by and batch.submitted_by.is_by(by) and not self.approver_may_be_uploader:
+            raise WrongState(_own_batch(batch.submitted_by))
         if difference := self._find_difference(batch, expected):
             raise WrongState(f"not approved: {difference}; show the batch again before you approve it")
         deadline_at = batch.deadline_at + (self.clock.now() - batch.created_at)
@@ -230,6 +234,12 @@ class BatchAdministration:
             return "the file was removed since it was planned"
         is_same = newest.version_id == batch.source.version_id
         return "" if is_same else "the file was changed since it was planned"
+
+
+def _own_batch(submitter: Submitter) -> str:
+    """Say why somebody can't approve a batch."""
+    known = "you submitted it" if submitter.identity else "its file says that you uploaded it"
+    return f"not approved: {known}, so another person has to approve it (parameter ApproverMayBeUploader)"
 
 
 def _stopped(batch: Batch, by: str, reason: str, keep_jobs: bool) -> Batch:

@@ -8,7 +8,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from adjustments.batches.records import Submitter
+from adjustments.core import limits
 from adjustments.core.errors import RequestRefused
+from adjustments.core.printable import storable
 from adjustments.core.validation import validate
 
 STEP_MARGIN: Final = timedelta(seconds=30)
@@ -19,7 +22,9 @@ class ObjectCreated(NamedTuple):
     """The event that an object was created (source ``aws.s3``, detail type ``Object Created``).
 
     ``is_copy`` says that it is a copy of another object, with that one's metadata (reason ``CopyObject``), or
-    may be one: the sweep's event of a missed object can't tell.
+    may be one: the sweep's event of a missed object can't tell. ``submitter`` is what S3 tells of who stored
+    it: account, address and request, and no person (Amazon S3 User Guide, "EventBridge event message
+    structure").
     """
 
     bucket: str
@@ -27,6 +32,7 @@ class ObjectCreated(NamedTuple):
     version_id: str | None
     created_at: datetime | None = None
     is_copy: bool = False
+    submitter: Submitter = Submitter(trigger="drop")
 
 
 def _instant(text: object) -> datetime | None:
@@ -74,12 +80,23 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
             "detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **others}, **details},
         } if isinstance(version_id := others.get("version-id"), str | None):
             is_copy = source != "aws.s3" or details.get("reason") == "CopyObject"
-            return ObjectCreated(bucket, key, version_id, _instant(event.get("time")), is_copy)
+            submitter = _submitter(details if source == "aws.s3" else {})
+            return ObjectCreated(bucket, key, version_id, _instant(event.get("time")), is_copy, submitter)
         case {"source": "aws.s3"}:
             raise RequestRefused("malformed_event", "the event of aws.s3 is malformed")
         case {"dueTime": _}:
             return validate(RecurringTick, event)
     raise RequestRefused("unknown_event", f"no event for this queue: source {event.get('source')!r}")
+
+
+def _submitter(details: Mapping[str, Any]) -> Submitter:
+    """What an event of S3 tells of who stored the object; of the event of the sweep, nothing is known."""
+    told = {name: details.get(name) for name in ("requester", "source-ip-address", "request-id")}
+    account, source_ip, request_id = (
+        storable(text, limits.MANUAL_TEXT_CHARS_MAX) if isinstance(text, str) else ""
+        for text in told.values()
+    )
+    return Submitter(trigger="drop", account=account, source_ip=source_ip, request_id=request_id)
 
 
 def step_deadline(now: datetime, remaining_ms: int) -> datetime:

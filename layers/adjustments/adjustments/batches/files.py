@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from adjustments.core.errors import FileUnreadable
+
+UPLOADER: Final = "submitted-by"
+"""Metadata of an object: the IAM identity that uploads it, as `adjust submit` writes it."""
 
 
 class StoredObject(NamedTuple):

@@ -26,6 +26,7 @@ __all__ = [
     "Resolution",
     "Row",
     "Source",
+    "Submitter",
 ]  # fmt: skip
 
 
@@ -74,6 +75,31 @@ class StoredModel(BaseModel):
         if unknown := changes.keys() - type(self).model_fields.keys():
             raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
         return self.model_copy(update=changes)
+
+
+class Submitter(StoredModel):
+    """Who submitted a batch, as far as it is known; what is empty is not known.
+
+    Attributes:
+        trigger: what brought the batch: ``api``, ``drop`` or ``schedule``.
+        identity: the IAM identity (ARN) that called the API. AWS has proven it.
+        claimed_identity: the identity that the metadata of the object names as its uploader's. Whoever
+            uploads an object may write anything into its metadata.
+        account: the AWS account, or the AWS service, that stored the object (S3's event).
+        source_ip: the address from which it was stored (S3's event).
+        request_id: S3's id of that request, by which CloudTrail's record of it is found.
+    """
+
+    trigger: str = ""
+    identity: str = ""
+    claimed_identity: str = ""
+    account: str = ""
+    source_ip: str = ""
+    request_id: str = ""
+
+    def is_by(self, identity: str) -> bool:
+        """Whether an IAM identity submitted the batch, or is claimed to have done so."""
+        return bool(identity) and identity in (self.identity, self.claimed_identity)
 
 
 class Row(NamedTuple):
@@ -233,6 +259,7 @@ class Batch(StoredModel):
 
     Attributes:
         plan_id: the one planning run whose chunks count.
+        submitted_by: who submitted it; None in records from before this was recorded.
         total: exact sum of the accepted amounts, as decimal text.
         absolute_total: sum of their magnitudes, as decimal text.
         refusal: why the whole file was refused.
@@ -259,6 +286,7 @@ class Batch(StoredModel):
     version: int = 1
     plan_id: str
     source: Source
+    submitted_by: Submitter | None = None
     dry_run: bool = False
     created_at: datetime
     deadline_at: datetime

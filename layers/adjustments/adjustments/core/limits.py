@@ -27,6 +27,9 @@ ERROR_CHARS_MAX: Final = 1_000
 read at once.
 """
 
+IDENTITY_CHARS_MAX: Final = 2_048
+"""Characters of an IAM identity (AWS Security Token Service API Reference, "GetCallerIdentity": Arn)."""
+
 # --- Input files (chosen) -----------------------------------------------------------------------------------
 SIGNIFICANT_DIGITS_MAX: Final = 15
 """Digits of an amount that a double keeps (IEEE 754), which Gameball's JSON parser may use."""

@@ -24,6 +24,11 @@ def shown(text: str) -> str:
     return visible(text if len(text) <= TEXT_SHOWN_CHARS_MAX else text[: TEXT_SHOWN_CHARS_MAX - 1] + "…")
 
 
+def storable(text: str, chars_max: int) -> str:
+    """Shorten text for a record, and replace characters that UTF-8 can't encode."""
+    return text[:chars_max].encode(errors="replace").decode()
+
+
 def visible(text: str) -> str:
     """Put text on one line, with its invisible characters named."""
     if text.isprintable():

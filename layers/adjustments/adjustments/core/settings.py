@@ -138,6 +138,12 @@ class PlanningSettings(_Group):
     default_encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(alias="DEFAULT_ENCODING")
 
 
+class ApprovalSettings(_Group):
+    """Whether somebody may approve a batch that they submitted themselves."""
+
+    approver_may_be_uploader: bool = Field(alias="APPROVER_MAY_BE_UPLOADER")
+
+
 class ReconciliationSettings(_Group):
     """Minutes after its request in which Gameball may still apply a row."""
 
@@ -213,6 +219,11 @@ class Settings:
     def planning(self) -> PlanningSettings:
         """See ``PlanningSettings``."""
         return PlanningSettings.read(self._environment)
+
+    @cached_property
+    def approval(self) -> ApprovalSettings:
+        """See ``ApprovalSettings``."""
+        return ApprovalSettings.read(self._environment)
 
     @cached_property
     def reconciliation(self) -> ReconciliationSettings:

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from adjustments.aws.http_api import describe_error
 from adjustments.core import exact_json, limits
 from adjustments.core.errors import AdjustmentsError, GameballRefused, IdTaken, InputError, RequestRefused
+from adjustments.core.printable import storable
 from adjustments.core.runtime import Clock
 from adjustments.core.validation import read_json, validate
 from adjustments.manual_transactions.ledger import CallerContext
@@ -124,8 +125,7 @@ def read_origin(message: Mapping[str, Any]) -> Origin:
 
 
 def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else ""
-    return text[:_ORIGIN_CHARS_MAX].encode(errors="replace").decode()
+    return storable(value, _ORIGIN_CHARS_MAX) if isinstance(value, str) else ""
 
 
 def read_body(message: Mapping[str, Any], origin: Origin, now: datetime) -> Mapping[str, Any]:

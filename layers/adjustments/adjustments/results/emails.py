@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from adjustments.batches.records import Batch, Prediction
 from adjustments.batches.states import BatchStatus
 from adjustments.core.printable import visible
-from adjustments.results.formats import file_name, points, rows_of
+from adjustments.results.formats import file_name, points, rows_of, submitter_text
 from adjustments.results.summary import message_of
 
 SUBJECT_CHARS_MAX: Final = 100
@@ -99,6 +99,8 @@ def _status(batch: Batch) -> Iterator[str]:
 def _numbers(batch: Batch) -> Iterator[str]:
     yield f"Batch: {batch.batch_id}"
     yield f"File: {visible(batch.source.key)}"
+    if batch.submitted_by:
+        yield f"Submitted by: {submitter_text(batch.submitted_by)}"
     if not batch.counts.rows:
         return
     outcomes = {name: rows for name, rows in dict(batch.counts).items() if rows and name != "rows"}

@@ -1,11 +1,14 @@
-"""Numbers and durations as the report and the e-mails show them: one format everywhere."""
+"""Numbers, durations and people as report, e-mails and command show them: one format everywhere."""
 
 from datetime import timedelta
 from decimal import Decimal
 
+from adjustments.batches.records import Submitter
 from adjustments.core.decimals import plain
+from adjustments.core.printable import visible
 
 _MINUTE_S = 60
+_NO_UPLOADER = "nobody is named as the uploader"
 
 
 def rows_of(rows: int) -> str:
@@ -23,6 +26,21 @@ def points(amount: Decimal | str) -> str:
     whole, _, decimals = plain(abs(Decimal(amount))).partition(".")
     sign = "-" if Decimal(amount) < 0 else "+" if Decimal(amount) > 0 else ""
     return f"{sign}{int(whole):,}" + (f".{decimals}" if decimals else "")
+
+
+def submitter_text(submitter: Submitter) -> str:
+    """Who submitted a batch, and how that is known."""
+    claim = visible(submitter.claimed_identity)
+    match submitter.trigger:
+        case "api":
+            return f"{visible(submitter.identity) or 'a caller without a name'}, by the API"
+        case "schedule":
+            uploader = f"{claim} uploaded the file, as its metadata claims" if claim else _NO_UPLOADER
+            return f"the recurring schedule; {uploader}"
+    seen = [f"AWS account {visible(submitter.account)}"] if submitter.account else []
+    seen += [f"address {visible(submitter.source_ip)}"] if submitter.source_ip else []
+    origin = f"; S3 saw {', '.join(seen)}" if seen else ""
+    return (f"{claim}, as the file's metadata claims" if claim else _NO_UPLOADER) + origin
 
 
 def percent(part: int, whole: int) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
-from adjustments.batches.records import Batch, Chunk, Counts, Overlap, Prediction, Source
+from adjustments.batches.records import Batch, Chunk, Counts, Overlap, Prediction, Source, Submitter
 from adjustments.batches.states import BatchStatus, ChunkState
 
 OUTGOING: Final = ConfigDict(
@@ -82,6 +82,7 @@ class BatchFacts(BaseModel):
     status: BatchStatus
     dry_run: bool
     source: Source
+    submitted_by: Submitter | None = None
     counts: Counts
     totals: Totals
     prediction: Prediction | None = None
@@ -91,8 +92,9 @@ class BatchFacts(BaseModel):
     message: str
 
     def to_json(self) -> dict[str, Any]:
-        """The values for ``exact_json``; a prediction and an overlap only where there is one."""
-        absent = {name for name in ("prediction", "overlap") if getattr(self, name) is None}
+        """The values for ``exact_json``; a prediction, an overlap and a submitter only where there is one."""
+        optional = ("submitted_by", "prediction", "overlap")
+        absent = {name for name in optional if getattr(self, name) is None}
         return self.model_dump(exclude=absent)
 
 
@@ -110,6 +112,7 @@ def facts_of(batch: Batch) -> dict[str, Any]:
         "status": batch.status,
         "dry_run": batch.dry_run,
         "source": batch.source,
+        "submitted_by": batch.submitted_by,
         "counts": batch.counts,
         "totals": Totals(requested=Decimal(batch.total), applied=Decimal(batch.applied_total)),
         "prediction": batch.prediction,

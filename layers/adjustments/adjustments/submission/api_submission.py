@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from adjustments.batches.files import Files, StoredObject
-from adjustments.batches.records import Batch
+from adjustments.batches.records import Batch, Submitter
 from adjustments.batches.store import BatchStore
 from adjustments.core.decimals import plain
 from adjustments.core.errors import NotFound, WrongState
@@ -85,13 +85,14 @@ class ApiSubmission:
     triggers: SubmissionTriggers
     ids: Ids
 
-    def accept(self, body: Mapping[str, Any], idempotency_key: str | None) -> Batch:
+    def accept(self, body: Mapping[str, Any], idempotency_key: str | None, caller: str = "") -> Batch:
         """Plan a body and send what may be sent at once.
 
         Args:
             body: the seed's body, ``{"body": [{customerId, amount, reason?}, …]}``, and perhaps
                 ``"allowDuplicate": true``, by which rows may be applied again that were applied before.
             idempotency_key: names the request; the same key and body give the same batch.
+            caller: the IAM identity of the caller.
 
         Raises:
             RequestRefused: the body is not of the seed's form.
@@ -111,6 +112,7 @@ class ApiSubmission:
             is_named=bool(idempotency_key),
             is_body=True,
             allows_again=request.allow_duplicate,
+            submitter=Submitter(trigger="api", identity=caller),
         )
         return self.triggers.submit(drop)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from adjustments.batches.files import StoredObject
-from adjustments.batches.records import Chunk
+from adjustments.batches.records import Chunk, Submitter
 from adjustments.batches.row_index import FingerprintSorter
 
 
@@ -43,6 +44,7 @@ class Drop(NamedTuple):
     it is a batch of its own, whatever it holds. ``is_copy`` says that the object is a copy of another one,
     whose metadata came with it; ``is_body`` that a caller of the API waits for an answer, who may allow the
     rows to be applied again by ``allows_again``. ``blocks`` are its bytes where reading has begun.
+    ``submitter`` is who submitted it; ``due_at`` is when the schedule was due that did.
     """
 
     stored: StoredObject
@@ -52,6 +54,8 @@ class Drop(NamedTuple):
     is_body: bool = False
     allows_again: bool = False
     blocks: Iterator[bytes] | None = None
+    submitter: Submitter | None = None
+    due_at: datetime | None = None
 
     @property
     def allows_duplicate(self) -> bool:

@@ -215,6 +215,7 @@ def _blank(drop: Drop, ports: PlannerPorts) -> Batch:
         status=BatchStatus.PLANNED,
         plan_id=ports.ids.fresh(),
         source=Source(bucket=stored.bucket, key=stored.key, version_id=stored.version_id),
+        submitted_by=drop.submitter,
         dry_run=drop.is_dry_run,
         created_at=now,
         deadline_at=now + DEADLINE,

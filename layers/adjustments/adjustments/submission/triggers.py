@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from adjustments.aws.event_log import log_failure, log_warning
-from adjustments.batches.files import Files, StoredObject, open_unreadable
-from adjustments.batches.records import Batch
+from adjustments.batches.files import UPLOADER, Files, StoredObject, open_unreadable
+from adjustments.batches.records import Batch, Submitter
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore, Snapshot
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import batch_id
+from adjustments.core.limits import IDENTITY_CHARS_MAX
+from adjustments.core.printable import storable
 from adjustments.core.runtime import Clock
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import DELETED_MESSAGE, PlannerPorts, plan_batch
@@ -23,6 +25,9 @@ TICK_DELAY_MAX: Final = timedelta(hours=6)
 INBOX: Final = "inbox/"
 RECURRING: Final = "recurring/"
 _ENDINGS: Final = (".csv", ".csv.gz")
+
+DROP: Final = Submitter(trigger="drop")
+"""Who dropped a file of which nothing is known."""
 
 
 class IntakeQueue(Protocol):
@@ -50,7 +55,13 @@ class SubmissionTriggers:
     clock: Clock
 
     def submit_object(
-        self, key: str, version_id: str | None, created_at: datetime | None = None, *, is_copy: bool = False
+        self,
+        key: str,
+        version_id: str | None,
+        created_at: datetime | None = None,
+        *,
+        is_copy: bool = False,
+        submitter: Submitter = DROP,
     ) -> Batch | None:
         """Submit an object that was created in the inbox.
 
@@ -60,6 +71,7 @@ class SubmissionTriggers:
             created_at: when the object was created, as the event says; with it, a version that was deleted
                 meanwhile becomes a refused batch.
             is_copy: whether it is a copy of another object, or may be one.
+            submitter: what the event tells of who stored it.
 
         Returns:
             The batch; None if the key is not that of a CSV file.
@@ -76,7 +88,10 @@ class SubmissionTriggers:
                 raise
             deleted = StoredObject(self.files.bucket, key, version_id, 0, created_at, metadata={})
             opened = open_unreadable(deleted, DELETED_MESSAGE)
-        return self.submit(_drop_of(opened.stored)._replace(blocks=opened.blocks, is_copy=is_copy))
+        if not is_copy:  # a copy takes over the metadata, which says who uploaded the other object
+            submitter = submitter.replaced(claimed_identity=_claimed_identity(opened.stored))
+        drop = _drop_of(opened.stored)
+        return self.submit(drop._replace(blocks=opened.blocks, is_copy=is_copy, submitter=submitter))
 
     def submit_recurring(self, due_at: datetime) -> Iterator[Batch]:
         """Submit every file under ``recurring/``; the same tick twice makes no second batch.
@@ -114,7 +129,15 @@ class SubmissionTriggers:
         except NotFound:
             return None
         identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
-        return Drop(stored, batch_id(key, due_at, identity), is_named=True, blocks=blocks)
+        submitter = Submitter(trigger="schedule", claimed_identity=_claimed_identity(stored))
+        return Drop(
+            stored,
+            batch_id(key, due_at, identity),
+            is_named=True,
+            blocks=blocks,
+            submitter=submitter,
+            due_at=due_at,
+        )
 
     def submit(self, drop: Drop) -> Batch:
         """Plan the batch of a file and start it; both steps may be repeated.
@@ -155,6 +178,10 @@ class SubmissionTriggers:
 def drop_of(stored: StoredObject) -> Drop | None:
     """Name the batch of an object in the inbox; None if the key is not that of a CSV file."""
     return _drop_of(stored) if _is_csv_in(INBOX, stored.key) else None
+
+
+def _claimed_identity(stored: StoredObject) -> str:
+    return storable(stored.metadata.get(UPLOADER, "").strip(), IDENTITY_CHARS_MAX)
 
 
 def _is_csv_in(folder: str, key: str) -> bool:

@@ -8,7 +8,7 @@ from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core import __version__
 from adjustments.core.printable import shown
-from adjustments.results.formats import duration, points, rows_of
+from adjustments.results.formats import duration, points, rows_of, submitter_text
 from adjustments.results.report_html import texts
 from adjustments.results.report_html.charts import (
     BarPart,
@@ -302,7 +302,8 @@ def _meaning_of_fix_me(batch: Batch) -> str:
 
 def history(batch: Batch) -> Markup:
     """How the file was read, what held the batch, and who decided what."""
-    items = [element("li", isolated(note)) for note in notes_of(batch)]
+    items = [element("li", "Submitted by ", isolated(who), ".")] if (who := _submitter_of(batch)) else []
+    items += [element("li", isolated(note)) for note in notes_of(batch)]
     items += [element("li", "Held for approval: ", isolated(guard), ".") for guard in batch.held_by]
     if batch.approved_by:
         items.append(element("li", "Approved by ", isolated(batch.approved_by), "."))
@@ -319,6 +320,10 @@ def foot() -> Markup:
     """Which version wrote the page."""
     text = f"Written by balance adjustments for Gameball, version {__version__}."
     return element("footer", text, class_="small")
+
+
+def _submitter_of(batch: Batch) -> str:
+    return submitter_text(batch.submitted_by) if batch.submitted_by else ""
 
 
 def _reversals(batch: Batch) -> list[tuple[str, str]]:
