@@ -1,5 +1,6 @@
 """The deployed local stack: one for the whole run, a fresh Gameball for every test."""
 
+import uuid
 from collections.abc import Generator, Iterator
 from decimal import Decimal
 
@@ -25,7 +26,10 @@ _TROUBLE_CHARS_MAX = 500
 def running_stack() -> Iterator[LocalStack]:
     """The stack itself, started once; tests ask for `stack`."""
     settings = StackSettings(
-        parameters={"ApprovalAboveTotal": str(APPROVAL_ABOVE_TOTAL)},
+        parameters={
+            "ApprovalAboveTotal": str(APPROVAL_ABOVE_TOTAL),
+            "ApproverMayBeUploader": "false",
+        },
         standin_options=("--job-delay-s", _JOB_DELAY_S),
     )
     with LocalStack.running(settings) as stack:
@@ -39,6 +43,20 @@ def stack(running_stack: LocalStack) -> LocalStack:
     running_stack.standin.change_settings({"job_delay_s": float(_JOB_DELAY_S)})
     running_stack.scale_waits(_WAIT_SCALE)
     return running_stack
+
+
+@pytest.fixture(scope="session")
+def operators(running_stack: LocalStack) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The keys of two people who have the policy of operators."""
+    return _make_operator(running_stack), _make_operator(running_stack)
+
+
+def _make_operator(stack: LocalStack) -> tuple[str, str]:
+    iam, name = stack.aws.iam, f"operator-{uuid.uuid4()}"
+    iam.create_user(UserName=name)
+    iam.attach_user_policy(UserName=name, PolicyArn=stack.outputs["OperatorPolicyArn"])
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,12 @@ def terminal(stack: LocalStack, tmp_path: Path) -> Terminal:
     return Terminal(stack, tmp_path)
 
 
+@pytest.fixture
+def colleague(stack: LocalStack, operators: Sequence[tuple[str, str]], tmp_path: Path) -> Terminal:
+    """The terminal of somebody else, who may approve what the first one submits."""
+    return Terminal(stack, tmp_path, operators[0])
+
+
 def test_submit_wait_leads_to_results(terminal: Terminal, customers: dict[str, Decimal]) -> None:
     rows = [f"player-{number:02},{number},filler" for number in range(1, 21)]
     text = "\n".join(["customerId,amount,reason", *rows, "player-01,many,bad", ""])
@@ -194,7 +201,11 @@ def test_dry_run_exits_with_1_where_rows_would_fail(
 
 
 def test_held_batch_is_approved_watched_and_reversed_once(
-    terminal: Terminal, standin: StandInClient, heard: Heard, customers: dict[str, Decimal]
+    terminal: Terminal,
+    colleague: Terminal,
+    standin: StandInClient,
+    heard: Heard,
+    customers: dict[str, Decimal],
 ) -> None:
     (terminal.folder / "large.csv").write_text("customerId,amount\nplayer-01,600000\nplayer-02,700000\n")
 
@@ -204,23 +215,23 @@ def test_held_batch_is_approved_watched_and_reversed_once(
     assert "ApprovalAboveTotal" in held["heldBy"][0]
     assert name in terminal.type("list", "--status", "awaiting_approval").stdout
     assert "awaiting_approval" in terminal.type("reverse", name).stderr
-    assert terminal.type("approve", name).returncode == 2
+    assert colleague.type("approve", name).returncode == 2
     assert standin.audit()["applied"] == []
 
-    approved = terminal.type("approve", name, "--yes")
+    approved = colleague.type("approve", name, "--yes")
     assert approved.returncode == 0, approved.stderr
     assert "+1,300,000 requested" in approved.stdout
     watched = terminal.batch("watch", name)
     assert (watched["status"], watched["counts"]["applied"]) == ("completed", 2)
     assert watched["approvedBy"].startswith("arn:aws:")
-    assert terminal.type("approve", name, "--yes").returncode == 3
+    assert colleague.type("approve", name, "--yes").returncode == 3
 
     made = terminal.type("reverse", name)
     assert made.returncode == 0, made.stderr
     [file] = terminal.folder.glob("reversal-*.csv")
     held = terminal.batch("submit", file.name, "--wait", exit_code=1)
     assert (held["status"], held["reverses"]) == ("awaiting_approval", name)
-    terminal.type("approve", held["batchId"], "--yes")
+    colleague.type("approve", held["batchId"], "--yes")
     assert terminal.batch("watch", held["batchId"])["status"] == "completed"
     assert sorted(str(entry["amount"]) for entry in standin.audit()["applied"]) == [
         "-600000",

@@ -71,9 +71,41 @@ def test_submit_uploads_the_file_and_prints_the_batch_id(
     told = json.loads(capsys.readouterr().out)
     [put] = stack.s3.puts
     assert (put["Key"], put["Body"]) == ("inbox/spring.csv", b"customerId,amount\na,1\n")
-    assert put["Metadata"] == {"dry-run": "true", "allow-duplicate": "true"}
+    caller = "arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example"
+    assert put["Metadata"] == {"dry-run": "true", "allow-duplicate": "true", "submitted-by": caller}
     expected = batch_id("inbox/spring.csv", stack.s3.modified_at, ("bucket", "inbox/spring.csv", "v7"))
     assert (told["batchId"], told["versionId"], told["dryRun"]) == (expected, "v7", True)
+
+
+def test_submit_without_an_identity_claims_none(stack: FakeStack, tmp_path: Path) -> None:
+    stack.caller_identity = ""
+    (tmp_path / "spring.csv").write_text("customerId,amount\na,1\n")
+    assert main(["submit", "spring.csv"]) == 0
+    assert stack.s3.puts[0]["Metadata"] == {}
+
+
+SUBMITTER = {"identity": "", "claimedIdentity": "", "account": "", "sourceIp": "", "requestId": ""}
+
+
+@pytest.mark.parametrize(
+    ("submitter", "shown"),
+    [
+        ({"trigger": "api", "identity": "arn:ada"}, "arn:ada, by the API"),
+        (
+            {"trigger": "drop", "claimedIdentity": "arn:ada", "account": "1111", "sourceIp": "203.0.113.9"},
+            "arn:ada, as the file's metadata claims; S3 saw AWS account 1111, address 203.0.113.9",
+        ),
+        ({"trigger": "drop"}, "nobody is named as the uploader"),
+        ({"trigger": "schedule"}, "the recurring schedule; nobody is named as the uploader"),
+    ],
+)
+def test_show_says_who_submitted_a_batch_and_how_that_is_known(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str], submitter: dict[str, str], shown: str
+) -> None:
+    api.answer(f"GET /batches/{ID}", (200, batch(submittedBy={**SUBMITTER, **submitter})))
+    assert main(["show", ID]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"submitted by {shown}" in told
 
 
 def test_submit_says_how_a_file_is_to_be_read(stack: FakeStack, tmp_path: Path) -> None:
@@ -85,6 +117,7 @@ def test_submit_says_how_a_file_is_to_be_read(stack: FakeStack, tmp_path: Path) 
         "columns": "customerId=N%C3%BAmero,amount=Punkte",
         "ignore-columns": "type",
         "encoding": "utf-8",
+        "submitted-by": stack.caller_identity,
     }
     assert options_of(put["Metadata"]).columns == {"customerId": "Número", "amount": "Punkte"}
 

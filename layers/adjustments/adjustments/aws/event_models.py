@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -80,7 +80,7 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
             "detail": {"bucket": {"name": str(bucket)}, "object": {"key": str(key), **others}, **details},
         } if isinstance(version_id := others.get("version-id"), str | None):
             is_copy = source != "aws.s3" or details.get("reason") == "CopyObject"
-            submitter = _submitter(details if source == "aws.s3" else {})
+            submitter = _submitter(cast(Mapping[str, Any], details if source == "aws.s3" else {}))
             return ObjectCreated(bucket, key, version_id, _instant(event.get("time")), is_copy, submitter)
         case {"source": "aws.s3"}:
             raise RequestRefused("malformed_event", "the event of aws.s3 is malformed")

@@ -11,6 +11,7 @@ from adjustments.batches.records import Batch, Checkpoint, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import WrongState
 from adjustments.core.limits import ERROR_CHARS_MAX
+from adjustments.core.printable import storable
 
 CHANGE_TRIES_MAX: Final = 8
 """Tries of an update that must not be lost; each takes one read and one write."""
@@ -191,8 +192,8 @@ class BatchStore(Protocol):
 
 
 def storable_text(message: str) -> str:
-    """Shorten a message of Gameball for a record, and replace characters that UTF-8 can't encode."""
-    return message[:ERROR_CHARS_MAX].encode(errors="replace").decode()
+    """Shorten a message of Gameball for a record."""
+    return storable(message, ERROR_CHARS_MAX)
 
 
 def try_save(store: BatchStore, batch: Batch) -> bool:
