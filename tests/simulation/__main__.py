@@ -15,11 +15,11 @@ from tests.simulation.simulator import describe, run_seed
 
 TRACE_LINES = 400
 LINE_EVERY_S = 20.0
-"""How often a run that writes to a file tells how far it is."""
+"""How often a run that writes to a file prints its progress."""
 
 
 def main() -> int:
-    """Run what the command line asks for; 1 when a promise does not hold."""
+    """Run the seeds of the command line; 1 when a promise does not hold."""
     parser = argparse.ArgumentParser(prog="simulate", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
@@ -40,7 +40,7 @@ def main() -> int:
     if chosen.summary:
         with chosen.summary.open("a") as file:
             file.write(as_markdown(seeds, summary))
-    return tell(console, summary)
+    return report(console, summary)
 
 
 def run_with_progress(console: Console, seeds: range, jobs: int | None) -> Summary:
@@ -49,15 +49,15 @@ def run_with_progress(console: Console, seeds: range, jobs: int | None) -> Summa
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]} seeds/s"), TimeRemainingColumn(),
     )  # fmt: skip
-    summary, told_at_s = Summary(), 0.0
+    summary, printed_at_s = Summary(), 0.0
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("simulating", total=len(seeds), rate="…")
         for summary in run_many(seeds.start, len(seeds), jobs):
             for seed, violation in summary.newest:
                 console.print(f"seed {seed}: {violation}", markup=False, soft_wrap=True)
             progress.update(task, completed=summary.seeds, rate=f"{summary.rate:,.0f}")
-            if not console.is_terminal and summary.elapsed_s >= told_at_s + LINE_EVERY_S:
-                told_at_s = summary.elapsed_s
+            if not console.is_terminal and summary.elapsed_s >= printed_at_s + LINE_EVERY_S:
+                printed_at_s = summary.elapsed_s
                 console.print(so_far(summary, len(seeds)), highlight=False, soft_wrap=True)
     return summary
 
@@ -89,7 +89,7 @@ def show(console: Console, seed: int) -> int:
     return 1 if result.violation else 0
 
 
-def tell(console: Console, summary: Summary) -> int:
+def report(console: Console, summary: Summary) -> int:
     """Print what was run, and what was found."""
     table = Table("what happened", "times", title=f"{summary.seeds:,} seeds, {summary.steps:,} calls")
     for name, times in sorted(summary.faults.items()):

@@ -18,7 +18,7 @@ from adjustments.batches.records import Batch, Chunk
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballError
 from tests.simulation.canaries import CANARIES_MAX, Canaries, canaries_of
-from tests.simulation.chance import Answer
+from tests.simulation.fault_injection import Answer
 from tests.simulation.model import Entry, ModelGameball
 from tests.simulation.repeated_rows import RepeatedRows, is_repetition
 from tests.simulation.scenario import File, InputRow, Scenario, accepted
@@ -43,7 +43,7 @@ CHUNK_MOVES = {
     "in_doubt": {"submitted", "settled"},
     "settled": {"settled"},
 }
-"""The design page's states, written down once more: who changes the code's table breaks a check."""
+"""The states of docs/architecture.md, written down once more: who changes the code's table breaks a check."""
 
 UNSENT_PAUSE_S = 0.4
 THROTTLED_PAUSE_S = 1.0
@@ -53,7 +53,7 @@ Key = tuple[str, str]
 
 
 class Checker:
-    """Sees every write, request, answer, ledger line and notice of a run."""
+    """Sees every write, request, answer, ledger entry and notification of a run."""
 
     def __init__(self, scenario: Scenario, scheduler: Scheduler) -> None:
         self._scenario = scenario
@@ -64,7 +64,7 @@ class Checker:
         self.batches: dict[str, Batch] = {}
         self.earlier: dict[str, Batch] = {}
         self.plans: dict[Key, dict[str, Chunk]] = {}
-        self.calm = False
+        self.is_fault_free = False
         self.skew_max = timedelta(0)
         self.on_created: list[Callable[[Batch, File], None]] = []
         self.on_applied: list[Callable[[Entry], None]] = []
@@ -74,16 +74,16 @@ class Checker:
         self._ever_doubted: set[Key] = set()
         self._tokens: dict[str, int] = {}
         self._pauses: dict[Key, datetime] = {}
-        self._excuses: set[Key] = set()
+        self._doubt_causes: set[Key] = set()
         self._last_answer: dict[Key, str] = {}
         self._applied: Counter[tuple[str, Decimal]] = Counter()
         self._order: dict[tuple[str, str], list[Decimal]] = {}
-        self._said: dict[str, dict[Decimal, str]] = {}
+        self._reported: dict[str, dict[Decimal, str]] = {}
         self._digests: dict[str, str] = {}
         self._open_at_end: defaultdict[str, set[str]] = defaultdict(set)
-        self._told: Counter[tuple[str, str]] = Counter()
+        self._announced: Counter[tuple[str, str]] = Counter()
         self._mailed: set[tuple[str, str]] = set()
-        self._facts: dict[str, set[str]] = {}
+        self._statuses: dict[str, set[str]] = {}
         self._contents: dict[str, list[str]] = {}
         self.repeated_rows = RepeatedRows(self.batches, self._file, self.files)
 
@@ -94,7 +94,7 @@ class Checker:
         if batch.batch_id in self.batches:
             fail("one batch a drop", f"batch {batch.batch_id} was created twice")
         self.batches[batch.batch_id] = batch
-        self._facts[batch.batch_id] = {batch.status.value}
+        self._statuses[batch.batch_id] = {batch.status.value}
         if batch.deadline_at > self._scheduler.now + DEADLINE_MAX + self.skew_max:
             fail("deadlines are kept", f"{batch.batch_id} has until {batch.deadline_at}")
         file = self._file(batch)
@@ -112,16 +112,16 @@ class Checker:
         """Whether a batch is refused for another one, which there must be."""
         if re.search(r"are being planned at this moment, as batch \S+:", batch.refusal):
             return True
-        if "minutes to read" in batch.refusal:  # only who stood still takes so long for a few rows
+        if "minutes to read" in batch.refusal:  # only a frozen planner takes so long for a few rows
             return self._worker().is_disturbed
         if batch.overlap is not None:
             return batch.overlap.rows <= self.repeated_rows.in_common(batch, file)
-        told = re.search(r"(accepted|reversed) (?:before, as|already, by) batch (\S+):", batch.refusal)
-        if told is None:
+        named = re.search(r"(accepted|reversed) (?:before, as|already, by) batch (\S+):", batch.refusal)
+        if named is None:
             return False
-        if told[1] == "accepted" and told[2] not in self.batches:
-            fail("a refusal is true", f"{batch.batch_id} is refused for {told[2]}, which does not exist")
-        return told[1] == "accepted" or bool(file.reverses)
+        if named[1] == "accepted" and named[2] not in self.batches:
+            fail("a refusal is true", f"{batch.batch_id} is refused for {named[2]}, which does not exist")
+        return named[1] == "accepted" or bool(file.reverses)
 
     def saved_batch(self, batch: Batch) -> None:
         """A batch has a next version."""
@@ -136,11 +136,13 @@ class Checker:
         self._check_deadline(before, batch)
         self._check_share_stop(before, batch)
         if _plan(before) != _plan(batch):
-            fail("a plan is for ever", f"{batch.batch_id} has another plan")
-        if batch.dialect and batch.dialect != self.model.facts.dialect:
-            fail("only facts are kept", f"{batch.batch_id} speaks {batch.dialect}, and its account does not")
+            fail("a plan never changes", f"{batch.batch_id} has another plan")
+        if batch.dialect and batch.dialect != self.model.account.dialect:
+            fail(
+                "what is stored is true", f"{batch.batch_id} speaks {batch.dialect}, and its account does not"
+            )
         self.earlier[batch.batch_id] = before
-        self._facts[batch.batch_id].add(batch.status.value)
+        self._statuses[batch.batch_id].add(batch.status.value)
         self.batches[batch.batch_id] = batch
         if batch.status in FINAL and is_changed:
             self._check_end(batch)
@@ -172,11 +174,11 @@ class Checker:
         key = (batch.batch_id, chunk.chunk_id)
         _check_move(before, chunk, key)
         if self.batches[batch.batch_id].plan_id != batch.plan_id:
-            fail("a plan is for ever", f"chunk {key} of a plan that does not count was changed")
+            fail("a plan never changes", f"chunk {key} of a plan that does not count was changed")
         known[chunk.chunk_id] = chunk
         if chunk.state in OVER:
             self._ever_over.add(key)
-        look = {
+        check = {
             "submitting": self._check_intent,
             "submitted": self._check_job,
             "settled": self._check_settled,
@@ -184,8 +186,8 @@ class Checker:
             "planned": self._check_released,
             "in_doubt": self._note_doubt,
         }.get(chunk.state.value)
-        if look:
-            look(batch, before, chunk, key)
+        if check:
+            check(batch, before, chunk, key)
 
     def split(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
         """A chunk was replaced by its halves: together they hold what it held."""
@@ -203,7 +205,7 @@ class Checker:
     # --- what is sent ------------------------------------------------------------------------------------
 
     def requested(self, body: bytes) -> Key:
-        """A request is about to go out: it needs its intent on record, and a place in the rate_limiter."""
+        """A request is about to go out: it needs its intent on record, and a slot of the rate limiter."""
         worker = self._worker()
         if worker.intent is None:
             fail("no request without an intent", "a request without any intent")
@@ -249,19 +251,22 @@ class Checker:
         elif answer == Answer.NO_CONNECTION:
             self._pauses[key] = self._scheduler.now + timedelta(seconds=UNSENT_PAUSE_S)
         elif answer != "refused" and Answer(answer).is_unknown:
-            self._excuses.add(key)
+            self._doubt_causes.add(key)
 
     def disturbed(self, worker: Worker) -> None:
-        """Bad luck struck a worker: what it had in hand may be in doubt."""
+        """A fault hit a worker: what it was sending may be in doubt."""
         worker.is_disturbed = True
         if worker.intent:
-            self._excuses.add(worker.intent)
+            self._doubt_causes.add(worker.intent)
 
-    def stopping(self, batch_id: str) -> None:
-        """Gameball is asked to stop a batch's job."""
+    def stop_requested(self, batch_id: str) -> None:
+        """A stop of a batch's job was requested at Gameball."""
         batch = self.batches[batch_id]
         if not batch.stopped_by or batch.keeps_jobs:
-            fail("jobs are stopped only where a person wants it", f"a job of {batch_id} was asked to stop")
+            fail(
+                "jobs are stopped only where a person wants it",
+                f"a stop of a job of {batch_id} was requested",
+            )
 
     def applied(self, entry: Entry) -> None:
         """Gameball has really added an amount."""
@@ -269,42 +274,45 @@ class Checker:
         self._applied[row] += 1
         if self._applied[row] > 1:
             fail("nothing is applied twice", f"{entry.customer} {entry.amount} of {entry.batch_id}")
-        said = self._said.get(entry.batch_id, {}).get(entry.amount)
-        if said not in (None, "in_doubt"):
-            fail("outcomes are true", f"{entry.amount} of {entry.batch_id} is {said}, and was applied later")
+        reported = self._reported.get(entry.batch_id, {}).get(entry.amount)
+        if reported not in (None, "in_doubt"):
+            fail(
+                "outcomes are true",
+                f"{entry.amount} of {entry.batch_id} is {reported}, and was applied later",
+            )
         self.repeated_rows.applied(entry)
         self._order.setdefault((entry.batch_id, entry.customer), []).append(entry.amount)
         for applied in self.on_applied:
             applied(entry)
 
-    # --- what is told ------------------------------------------------------------------------------------
+    # --- notifications -----------------------------------------------------------------------------------
 
     def mailed(self, subject: str) -> None:
-        """People are told a fact: it must be one, and new."""
+        """A mail was sent: it must be true, and say something new."""
         if subject == "recurring schedule missed":
             return
-        said, _, batch_id = subject.partition(": ")
+        reported, _, batch_id = subject.partition(": ")
         batch = next((b for name, b in self.batches.items() if name.startswith(batch_id)), None)
-        fact = said.replace(" ", "_")
+        fact = reported.replace(" ", "_")
         if batch is None or (fact not in FINAL and fact != "awaiting_approval"):
-            fail("only facts are told", subject)
-        if fact not in self._facts[batch.batch_id]:
-            fail("only facts are told", f"{subject}, but it is {batch.status}")
-        known = (self._worker().read or batch).notifications_sent
+            fail("notifications are true", subject)
+        if fact not in self._statuses[batch.batch_id]:
+            fail("notifications are true", f"{subject}, but it is {batch.status}")
+        known = (self._worker().last_batch or batch).notifications_sent
         if fact in known or f"{fact} (mail)" in known:
-            fail("facts are told once", f"{subject} was told and noted before")
+            fail("notifications come once", f"{subject} was sent and recorded before")
         self._mailed.add((batch.batch_id, fact))
 
     def announced(self, detail_type: str, detail: Any) -> None:
-        """Machines are told of an end."""
+        """An event was put: it must say how the batch ended."""
         batch = self.batches[detail["batchId"]]
         fact = detail["status"]
         wanted = "Batch Needs Attention" if fact == "needs_attention" else "Batch Settled"
-        if detail_type != wanted or fact not in FINAL & self._facts[batch.batch_id]:
-            fail("only facts are told", f"{detail_type} {fact} of a batch that is {batch.status}")
-        if f"{fact} (event)" in (self._worker().read or batch).notifications_sent:
-            fail("facts are told once", f"{detail_type} {fact} was told and noted before")
-        self._told[(batch.batch_id, fact)] += 1
+        if detail_type != wanted or fact not in FINAL & self._statuses[batch.batch_id]:
+            fail("notifications are true", f"{detail_type} {fact} of a batch that is {batch.status}")
+        if f"{fact} (event)" in (self._worker().last_batch or batch).notifications_sent:
+            fail("notifications come once", f"{detail_type} {fact} was sent and recorded before")
+        self._announced[(batch.batch_id, fact)] += 1
 
     def logged(self, text: str) -> None:
         """A line reaches a log."""
@@ -333,7 +341,7 @@ class Checker:
     def check_all(self, faults_end: datetime, slack: timedelta) -> None:
         """Everything has happened that ever will: each batch has ended in time, or waits for a person."""
         for batch in self.batches.values():
-            self._check_told(batch)
+            self._check_notified(batch)
             self._check_ended(batch, max(batch.deadline_at, faults_end) + slack)
             if batch.status not in FINAL:
                 continue
@@ -341,8 +349,10 @@ class Checker:
             self._check_order(batch)
             if batch.report_run_id:
                 fail("everything ends", f"the results of {batch.batch_id} were never written to their end")
-            if self.calm and (batch.counts.in_doubt or batch.past_deadline):
-                fail("no doubt without a cause", f"{batch.batch_id} ended as {batch.status} in calm weather")
+            if self.is_fault_free and (batch.counts.in_doubt or batch.past_deadline):
+                fail(
+                    "no doubt without a cause", f"{batch.batch_id} ended as {batch.status} without any fault"
+                )
             if batch.pause_reason and not batch.past_deadline:
                 fail(
                     "outcomes are true",
@@ -357,14 +367,14 @@ class Checker:
         if batch.finished_at and batch.finished_at > until:
             fail("everything ends", f"{batch.batch_id} ended at {batch.finished_at}, past its deadline")
 
-    def _check_told(self, batch: Batch) -> None:
+    def _check_notified(self, batch: Batch) -> None:
         fact = batch.status.value
         if fact not in batch.notifications_sent:
-            fail("everybody is told", f"{batch.batch_id} is {fact}, and nobody was told")
+            fail("everybody is notified", f"{batch.batch_id} is {fact}, and nobody was notified")
         if (batch.batch_id, fact) not in self._mailed:
-            fail("everybody is told", f"{batch.batch_id} is {fact}, and no mail says so")
-        if fact in FINAL and not self._told[(batch.batch_id, fact)]:
-            fail("everybody is told", f"{batch.batch_id} is {fact}, and no event says so")
+            fail("everybody is notified", f"{batch.batch_id} is {fact}, and no mail says so")
+        if fact in FINAL and not self._announced[(batch.batch_id, fact)]:
+            fail("everybody is notified", f"{batch.batch_id} is {fact}, and no event says so")
 
     def _check_files(self, batch: Batch) -> None:
         if self._digest(batch) != self._digests[batch.batch_id]:
@@ -372,12 +382,12 @@ class Checker:
         self._check_end(batch)
         self._check_doubts(batch)
 
-    def truth(self, batch: Batch) -> dict[str, frozenset[int]]:
+    def actual_outcomes(self, batch: Batch) -> dict[str, frozenset[int]]:
         """What really became of the rows in doubt of a batch, by line."""
-        said = self._said.get(batch.batch_id, {})
+        reported = self._reported.get(batch.batch_id, {})
         good = [row for row in self._file(batch).rows if not row.is_bad]
         lines = [
-            (row.line, Decimal(row.amount)) for row in good if said.get(Decimal(row.amount)) == "in_doubt"
+            (row.line, Decimal(row.amount)) for row in good if reported.get(Decimal(row.amount)) == "in_doubt"
         ]
         found: dict[str, set[int]] = {}
         for line, amount in lines:
@@ -385,7 +395,7 @@ class Checker:
             found.setdefault(name, set()).add(line)
         return {name: frozenset(lines) for name, lines in found.items()}
 
-    def may_learn_more(self, batch: Batch) -> bool:
+    def may_still_settle(self, batch: Batch) -> bool:
         """Whether rows are in doubt whose jobs, known by their jobIds, are at work yet."""
         jobs = (self.model.jobs.get(chunk.job_id or 0) for chunk in self.chunks(batch).values())
         is_at_work = any(job and self._scheduler.now < job.ends_at for job in jobs)
@@ -466,9 +476,9 @@ class Checker:
 
     def _check_guards(self, batch: Batch, file: File) -> None:
         limit = self._scenario.approval_above_rows
-        is_leased = bool(limit) and not file.is_dry_run and len(accepted(file)) > limit
-        is_leased = self.repeated_rows.is_held(batch, file) or is_leased
-        if (batch.status == "awaiting_approval") != is_leased or batch.dry_run != file.is_dry_run:
+        is_held = bool(limit) and not file.is_dry_run and len(accepted(file)) > limit
+        is_held = self.repeated_rows.is_held(batch, file) or is_held
+        if (batch.status == "awaiting_approval") != is_held or batch.dry_run != file.is_dry_run:
             fail("guards hold", f"{batch.batch_id} is {batch.status}, dry run: {batch.dry_run}")
         is_named = file.is_named or "recurring" in file.key
         if not (file.is_dry_run or is_repetition(file) or is_named):
@@ -492,15 +502,15 @@ class Checker:
         self._tokens[chunk.token] = 0
         if (
             chunk.intent_at != self._scheduler.now + worker.skew
-        ):  # it stood still between its look at the clock and here
-            self._excuses.add(key)
-        seen, chunks = worker.seen
+        ):  # it was frozen between reading the clock and here
+            self._doubt_causes.add(key)
+        seen, chunks = worker.snapshot
         if seen is None or seen.batch_id != batch.batch_id:
-            fail("decisions rest on what was read", f"{key} was sent without a look at its batch")
+            fail("decisions rest on what was read", f"{key} was sent without reading its batch")
         if seen.stop_reason or seen.status in FINAL or seen.status == "awaiting_approval":
             fail("a stop holds", f"{key} was sent although its batch is {seen.status}, {seen.stop_reason}")
         self._check_share(batch, chunks, key)
-        self._check_turn(batch, chunk, key)
+        self._check_sending_order(batch, chunk, key)
 
     def _check_share(self, batch: Batch, chunks: Sequence[Chunk], key: Key) -> None:
         """Past MaxFailurePercent nothing more is sent; a chunk is judged once all its parts are over.
@@ -526,7 +536,7 @@ class Checker:
         if rows and bad * 100 > rows * self._scenario.failure_percent_max:
             fail("the failure share holds", f"{key} was sent after {bad} of {rows} rows went wrong")
 
-    def _check_turn(self, batch: Batch, chunk: Chunk, key: Key) -> None:
+    def _check_sending_order(self, batch: Batch, chunk: Chunk, key: Key) -> None:
         """Waves go one after another, the canary before everything else."""
         chunks = self.chunks(batch)
         canary = next(iter(sorted(chunks)))
@@ -572,7 +582,7 @@ class Checker:
             if outcome != "in_doubt" and self._applied[(key[0], amount)] != (outcome == "applied"):
                 fail("outcomes are true", f"{key}: {customer} {amount} is not {outcome}")
             if outcome == "failed":
-                self._said.setdefault(key[0], {})[amount] = outcome
+                self._reported.setdefault(key[0], {})[amount] = outcome
         if "in_doubt" in stored:
             self._ever_doubted.add(key)
         # of a batch that has ended, rows are settled by the customers' lists as well
@@ -592,10 +602,10 @@ class Checker:
         if job is None or self._scheduler.now < job.ends_at:
             fail("only an ended job settles", f"{key}: job {chunk.job_id} is still at work")
         for row, outcome in zip(job.rows, stored, strict=True):
-            is_told = row.is_listed and row.is_applied is not None and not row.is_listed_twice
-            if outcome == "in_doubt" and is_told and not job.hides_lists:
+            is_listed = row.is_listed and row.is_applied is not None and not row.is_listed_twice
+            if outcome == "in_doubt" and is_listed and not job.hides_lists:
                 fail("no doubt without a cause", f"{key}: {row.customer} was listed")
-            if outcome != "in_doubt" and not is_told:
+            if outcome != "in_doubt" and not is_listed:
                 fail("outcomes are true", f"{key}: {row.customer} {row.amount} is {outcome} without proof")
 
     def _check_refused(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
@@ -618,16 +628,16 @@ class Checker:
             return
         if len(results) != len(file.rows):
             fail("every row has one outcome", f"{batch.batch_id}: {len(results)} of {len(file.rows)} rows")
-        said: dict[Decimal, str] = {}
+        reported: dict[Decimal, str] = {}
         for row, result in zip(file.rows, results, strict=True):
             if (int(result["line"]), result["customerId"]) != (row.line, row.customer):
                 fail("every row has one outcome", f"{batch.batch_id}: {result} for line {row.line}")
             self._check_outcome(batch, row, result["status"])
             if not row.is_bad:
-                said[Decimal(row.amount)] = result["status"]
-        self._check_totals(batch, said)
+                reported[Decimal(row.amount)] = result["status"]
+        self._check_totals(batch, reported)
         self._check_fix_me(batch, file, results)
-        self._said[batch.batch_id] = said
+        self._reported[batch.batch_id] = reported
 
     def _check_outcome(self, batch: Batch, row: InputRow, outcome: str) -> None:
         where = f"line {row.line} of {batch.batch_id} is {outcome}"
@@ -651,7 +661,7 @@ class Checker:
                 continue
             key = (batch.batch_id, chunk.chunk_id)
             if outcome == "in_doubt" and chunk.state != "settled":
-                if key not in self._excuses and not batch.past_deadline:
+                if key not in self._doubt_causes and not batch.past_deadline:
                     fail("no doubt without a cause", where)
             elif outcome == "not_submitted" and self._is_sent(key):
                 fail("outcomes are true", f"{where}, and was sent")
@@ -662,14 +672,14 @@ class Checker:
             answer == Answer.ACCEPTED or (answer in set(Answer) and Answer(answer).is_applied)
         )
 
-    def _check_totals(self, batch: Batch, said: dict[Decimal, str]) -> None:
-        total = sum((amount for amount, outcome in said.items() if outcome == "applied"), Decimal(0))
+    def _check_totals(self, batch: Batch, reported: dict[Decimal, str]) -> None:
+        total = sum((amount for amount, outcome in reported.items() if outcome == "applied"), Decimal(0))
         summary = json.loads(self._text(batch, "summary.json"), parse_float=Decimal)
-        told = Decimal(summary["totals"]["applied"])
-        if total != Decimal(batch.applied_total) or told != total or summary["status"] != batch.status:
+        in_summary = Decimal(summary["totals"]["applied"])
+        if total != Decimal(batch.applied_total) or in_summary != total or summary["status"] != batch.status:
             fail(
                 "sums are conserved",
-                f"{batch.batch_id}: applied {total}, record {batch.applied_total}, {told}",
+                f"{batch.batch_id}: applied {total}, record {batch.applied_total}, {in_summary}",
             )
         if summary["counts"] != batch.counts.model_dump(mode="json"):
             fail("sums are conserved", f"{batch.batch_id}: summary.json has {summary['counts']}")
@@ -678,7 +688,9 @@ class Checker:
         if batch.dry_run:
             return
         again = {"failed", "rejected", "not_submitted"}
-        wanted = [row.text for row, told in zip(file.rows, results, strict=True) if told["status"] in again]
+        wanted = [
+            row.text for row, result in zip(file.rows, results, strict=True) if result["status"] in again
+        ]
         records = list(csv.reader(io.StringIO(self._text(batch, "fix-me.csv"))))[1:]
         if [",".join(record[:3]) for record in records] != wanted:
             fail("fix-me.csv holds what can be dropped again", f"{batch.batch_id}: {records} not {wanted}")
@@ -694,10 +706,12 @@ class Checker:
                 fail("rows go in the order of the file", f"{customer} of {batch_id}: lines {lines}")
 
     def _check_doubts(self, batch: Batch) -> None:
-        """A row in doubt that was applied, and of which no other row is the twin, is found by the sweep."""
+        """A row in doubt that was applied, and like which there is no other, is found by the sweep."""
         for row in self._file(batch).rows:
             if (
-                self._said.get(batch.batch_id, {}).get(Decimal(row.amount) if not row.is_bad else Decimal(0))
+                self._reported.get(batch.batch_id, {}).get(
+                    Decimal(row.amount) if not row.is_bad else Decimal(0)
+                )
                 != "in_doubt"
             ):
                 continue
@@ -708,7 +722,7 @@ class Checker:
                 fail("doubts are cleared by evidence", f"line {row.line} of {batch.batch_id} was applied")
 
     def _is_listed_now(self, batch: Batch, amount: Decimal) -> bool:
-        """Whether a row's job, whose jobId is on record, has ended and tells what became of the row."""
+        """Whether a row's job, whose jobId is on record, has ended and lists the row."""
         for chunk in self.chunks(batch).values():
             job = self.model.jobs.get(chunk.job_id or 0)
             if job is None or (job.odd_until and self._scheduler.now < job.odd_until) or job.hides_lists:
@@ -730,12 +744,12 @@ class Checker:
         summary["jobs"] = [
             job for job in summary["jobs"] if job["chunk"] not in self._open_at_end[batch.batch_id]
         ]
-        texts[0] = json.dumps([_lasting(row) for row in csv.DictReader(io.StringIO(texts[0]))])
+        texts[0] = json.dumps([_without_changeable(row) for row in csv.DictReader(io.StringIO(texts[0]))])
         texts[2] = json.dumps(summary)
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _lasting(row: dict[str, str]) -> dict[str, str]:
+def _without_changeable(row: dict[str, str]) -> dict[str, str]:
     """What never changes of a row in the results: one in doubt may get a jobId, and a better reason."""
     return row if row["status"] != "in_doubt" else {**row, "jobId": "", "message": ""}
 
@@ -788,7 +802,7 @@ def _check_move(before: Chunk, chunk: Chunk, key: Key) -> None:
     if not is_same and chunk.state not in CHUNK_MOVES.get(before.state, ()):
         fail("state moves forward", f"chunk {key}: {before.state} → {chunk.state}")
     if _payload(before) != _payload(chunk):
-        fail("a plan is for ever", f"chunk {key} has another payload")
+        fail("a plan never changes", f"chunk {key} has another payload")
 
 
 def _payload(chunk: Chunk) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ TRIES_IN_FAULTS: Final = 5
 CLAIM_MAY_STAND_S: Final = 4_000.0
 
 Invoke = Callable[[str, Callable[[], Any], float, Callable[[bool, Any], None]], None]
-"""Runs a function once: its name, its body, its time limit, and who hears how it went."""
+"""Runs a function once: its name, its body, its time limit, and what is called with its result."""
 
 
 @dataclass
@@ -44,12 +44,12 @@ class Client:
                 return
             is_open = False
             if is_good:
-                self._heard(*result)
-                is_good = "being planned" not in result[0].refusal  # it is told to come again
-            chance = self.world.chance
-            is_lost = not chance.is_over and chance.random.random() < 0.3
+                self._check_answer(*result)
+                is_good = "being planned" not in result[0].refusal  # the answer says to try again
+            injector = self.world.injector
+            is_lost = not injector.is_over and injector.random.random() < 0.3
             if is_lost:
-                chance.note("answer of the API lost")
+                injector.record("answer of the API lost")
             if is_good and not is_lost:
                 self.is_answered = True
                 if self.body.is_key_used_again and self.body.key:
@@ -64,7 +64,7 @@ class Client:
         """Call the service as the function does."""
         api_submission = self.world.services.api_submission
         if worker := self.world.scheduler.current:
-            worker.posted = self.body.file
+            worker.posted_file = self.body.file
         rows = [
             {"customerId": row.customer, "amount": Decimal(row.amount), "reason": row.reason}
             for row in self.body.file.rows
@@ -73,7 +73,7 @@ class Client:
         return batch, None if batch.refusal else api_submission.only_job(batch)
 
     def _post_again(self) -> None:
-        scheduler, rng = self.world.scheduler, self.world.chance.random
+        scheduler, rng = self.world.scheduler, self.world.injector.random
         if self.tries < TRIES_IN_FAULTS:
             scheduler.after(rng.choice((0.0, 1.0, 30.0, 600.0)), self.post)
         elif self.tries < 2 * TRIES_IN_FAULTS:
@@ -83,7 +83,7 @@ class Client:
         else:
             fail("a body is answered", f"{self.body.file.key} was posted {self.tries} times")
 
-    def _heard(self, batch: Batch, job_id: int | None) -> None:
+    def _check_answer(self, batch: Batch, job_id: int | None) -> None:
         """Check that an answer is true."""
         checker = self.world.checker
         stored = checker.batches.get(batch.batch_id)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tests.fakes.memory import START
-from tests.simulation.chance import Answer, Chance, Fate, Fault, Rates
-from tests.simulation.model import Facts
+from tests.simulation.fault_injection import Answer, Fault, FaultInjector, JobBehavior, Rates
+from tests.simulation.model import Account
 from tests.simulation.scenario import File, InputRow, Scenario
 from tests.simulation.simulator import Result, run
 
@@ -37,8 +37,8 @@ CANARY_ROWS = tuple((f"cust-{number}", str(number)) for number in range(1, 6))
 
 
 @dataclass
-class Script(Chance):
-    """Luck that is decided beforehand: one kill at a numbered call, and the answers to the first requests."""
+class Script(FaultInjector):
+    """Faults by a script: one kill at a numbered call, and the answers to the first requests."""
 
     first_answers: tuple[Answer, ...] = ()
     killed_at: int = 0
@@ -49,7 +49,7 @@ class Script(Chance):
     def fault(self, port: str, is_write: bool, can_freeze: bool) -> Fault | None:
         """Kill at the call, and at no other."""
         if port == "clock":
-            return None  # nothing outside is asked
+            return None  # no call to anything outside
         self.calls += 1
         return self.kill if self.calls == self.killed_at else None
 
@@ -59,9 +59,9 @@ class Script(Chance):
         self.answers.append(self.first_answers[given] if given < len(self.first_answers) else Answer.ACCEPTED)
         return self.answers[-1]
 
-    def fate(self) -> Fate:
+    def behavior(self) -> JobBehavior:
         """Jobs do what they should."""
-        return Fate.GOOD
+        return JobBehavior.GOOD
 
 
 def run_case(answer_class: str, killed_at: int, kill: Fault) -> tuple[Result, int]:
@@ -89,7 +89,7 @@ def _scenario(answer_class: str) -> Scenario:
     refused = frozenset({"cust-2"}) if answer_class == REFUSED else frozenset()
     return Scenario(
         files=(File("inbox/small.csv", rows),),
-        facts=Facts(refused=refused, key_outages=outage),
+        account=Account(refused=refused, key_outages=outage),
         chunk_rows_max=2,
         canary_rows=int(has_canary),
         failure_percent_max=20 if has_canary else 100,

@@ -1,4 +1,4 @@
-"""What AWS and people do, at any moment: the queue, state machines, sweeps, approvals."""
+"""What AWS and people do: the queue, state machines, sweeps, approvals."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,10 +17,10 @@ from tests.fakes.memory import START
 from tests.simulation.checks import FINAL, fail
 from tests.simulation.clients import Client
 from tests.simulation.remade_files import read_new_rows
-from tests.simulation.reversals import Reversing
+from tests.simulation.reversals import Reverser
 from tests.simulation.scenario import File
 from tests.simulation.scheduler import Killed, Worker
-from tests.simulation.world import AwsError, Echo, SimulatedWorld
+from tests.simulation.world import AwsError, FalseConflict, SimulatedWorld
 
 VISIBILITY_S = 960.0
 RECEIVES_MAX = 5
@@ -82,13 +82,13 @@ class Environment:
         self.world = world
         self.services = world.services
         self.scheduler = world.scheduler
-        self.chance = world.chance
+        self.injector = world.injector
         self.executions: dict[str, Execution] = {}
         self.messages = 0
         self.is_settled = False
-        self.given_up: set[str] = set()
+        self.never_approved: set[str] = set()
         self._new_rows_dropped: set[str] = set()
-        self.reversing: Reversing | None = None
+        self.reverser: Reverser | None = None
         self.faults_end = START + timedelta(seconds=world.scenario.faults_end_s)
         world.hook_executions(self._start, self._is_running)
         self.services.intake.put = self._queue  # type: ignore[method-assign]
@@ -100,13 +100,13 @@ class Environment:
             self.scheduler.after(file.dropped_at_s, lambda file=file: self._drop(file))  # type: ignore[misc]
         self.scheduler.after(scenario.sweep_every_s, self._sweep)
         self.scheduler.after(scenario.faults_end_s, self._end_faults)
-        self._begin_rare_things()
+        self._schedule_special_events()
         if scenario.approval_above_rows or len(scenario.files) + len(self.world.life.bodies) > 1:
             self.scheduler.after(60.0, self._approve)
         if scenario.person_stops_at_s is not None:
             self.scheduler.after(scenario.person_stops_at_s, self._stop)
 
-    def _begin_rare_things(self) -> None:
+    def _schedule_special_events(self) -> None:
         """Schedule bodies from the API, and reversals, if the life has them."""
         life, checker = self.world.life, self.world.checker
         for body in life.bodies:
@@ -114,10 +114,10 @@ class Environment:
             self.scheduler.after(body.posted_at_s, client.post)
             checker.at_end.append(client.check)
         if life.has_reversals:
-            self.reversing = Reversing(self.world, self._invoke, self._drop, self._wait)
-            checker.on_created.append(self.reversing.created)
-            checker.on_applied.append(self.reversing.applied)
-            self.reversing.begin()
+            self.reverser = Reverser(self.world, self._invoke, self._drop, self._wait)
+            checker.on_created.append(self.reverser.created)
+            checker.on_applied.append(self.reverser.applied)
+            self.reverser.begin()
 
     def _wait(self, change: int) -> None:
         """Count what is still to be done by a person, so that the run does not end before it."""
@@ -125,18 +125,18 @@ class Environment:
 
     def reverse_last(self) -> None:
         """Let a person reverse batches once all doubt is cleared that can be."""
-        if self.reversing:
-            self.reversing.look()
+        if self.reverser:
+            self.reverser.reverse_batches()
 
     def _end_faults(self) -> None:
-        self.chance.is_over = True
+        self.injector.is_over = True
 
     # --- drops and their queue ----------------------------------------------------------------------------
 
     def _drop(self, file: File) -> None:
         stored = self.services.files.drop(file.key, file.text.encode(), dict(file.metadata))
         self.world.checker.files[(stored.key, stored.version_id)] = file
-        rng = self.chance.random
+        rng = self.injector.random
         if file.key.startswith("recurring/"):
             due = self.scheduler.now
             for _ in range(self.world.scenario.tick_times):
@@ -148,9 +148,9 @@ class Environment:
         def take() -> Any:
             return self.services.triggers.submit_object(stored.key, stored.version_id, is_copy=file.is_copy)
 
-        if not self.chance.happens("event lost"):
+        if not self.injector.happens("event lost"):
             self._send(take, rng.random() * 3)
-        if self.chance.happens("event delivered twice"):
+        if self.injector.happens("event delivered twice"):
             self._send(take, rng.choice((0.0, 2.0, 60.0, 4000.0)))
 
     def _queue(self, stored: StoredObject) -> None:
@@ -191,7 +191,7 @@ class Environment:
 
     def _is_running(self, name: str) -> bool:
         execution = self.executions.get(name)
-        if execution and self.chance.happens("execution not seen yet"):
+        if execution and self.injector.happens("execution not seen yet"):
             return False
         return execution is not None and execution.status == "RUNNING"
 
@@ -207,19 +207,19 @@ class Environment:
                 return
             finished = True
             if execution.status == "RUNNING" and execution.attempt == attempt:
-                self._go_on(execution, is_good, result)
+                self._advance(execution, is_good, result)
 
         self._invoke(step, lambda: self._step(step, execution.batch_id), task.time_limit_s, done)
         if not finished and not is_extra:  # it is frozen: the state machine does not wait for ever
             self.scheduler.after(task.time_limit_s, lambda: done(False, None))
-        if not is_extra and self.chance.hits(self.chance.rates.environment * 0.1):
+        if not is_extra and self.injector.hits(self.injector.rates.environment * 0.1):
             self.scheduler.after(
-                self.chance.random.choice((0.0, 3.0, 100.0)), lambda: self._again(step, execution)
+                self.injector.random.choice((0.0, 3.0, 100.0)), lambda: self._repeat_step(step, execution)
             )
 
-    def _again(self, step: str, execution: Execution) -> None:
+    def _repeat_step(self, step: str, execution: Execution) -> None:
         """Run a step a second time, as Lambda may do with asynchronous invocations."""
-        self.chance.happens("step run twice")
+        self.injector.happens("step run twice")
         self._invoke(step, lambda: self._step(step, execution.batch_id), 330, _ignore)
 
     def _step(self, step: str, batch_id: str) -> Any:
@@ -234,7 +234,7 @@ class Environment:
             case _:
                 return self.services.notifier.notify(batch_id)
 
-    def _go_on(self, execution: Execution, is_good: bool, result: Any) -> None:
+    def _advance(self, execution: Execution, is_good: bool, result: Any) -> None:
         execution.attempt += 1
         attempt = execution.attempt
         if not is_good:
@@ -262,8 +262,8 @@ class Environment:
             case _:
                 execution.status = "SUCCEEDED"
                 return
-        if self.chance.hits(self.chance.rates.environment * 0.05):
-            self.chance.happens("execution aborted")
+        if self.injector.hits(self.injector.rates.environment * 0.05):
+            self.injector.happens("execution aborted")
             execution.status = "ABORTED"
             return
         self.scheduler.after(delay_s, lambda: self._run(execution, attempt))
@@ -278,7 +278,7 @@ class Environment:
         execution.tries += 1
         if execution.tries > task.retries_max:
             execution.status = "FAILED"
-            if self.chance.happens("execution redriven"):
+            if self.injector.happens("execution redriven"):
                 execution.status, execution.tries = "RUNNING", 0
                 self.scheduler.after(600.0, lambda: self._run(execution, attempt))
             return
@@ -300,7 +300,7 @@ class Environment:
         """Sweep a day later without faults, and once more if something is left to do: by then everything is
         cleared that evidence can clear.
         """
-        self.chance.is_over = True
+        self.injector.is_over = True
         for is_first in (True, False):
             batches = self.world.checker.batches.values()
             if not is_first and not any(batch.is_open or batch.counts.in_doubt for batch in batches):
@@ -313,24 +313,24 @@ class Environment:
 
     def _check_settled(self) -> None:
         """Find out whether everything has ended, so that no more sweeps are needed."""
-        if not self.chance.is_over or self.messages:
+        if not self.injector.is_over or self.messages:
             return
         checker = self.world.checker
         taken = {(batch.source.key, batch.source.version_id) for batch in checker.batches.values()}
         is_ended = all(
             batch.status.value in batch.notifications_sent
             and not batch.report_run_id
-            and (batch.status.value in FINAL or self._is_given_up(batch))
-            and not checker.may_learn_more(batch)
+            and (batch.status.value in FINAL or self._is_never_approved(batch))
+            and not checker.may_still_settle(batch)
             for batch in checker.batches.values()
         )
         self.is_settled = is_ended and all(
             place in taken or not place[0].startswith("inbox/") for place in checker.files
         )
 
-    def _is_given_up(self, batch: Batch) -> bool:
+    def _is_never_approved(self, batch: Batch) -> bool:
         """Whether a batch waits for an approval that nobody will give."""
-        return batch.status == "awaiting_approval" and batch.batch_id in self.given_up
+        return batch.status == "awaiting_approval" and batch.batch_id in self.never_approved
 
     def _approve(self) -> None:
         """Let a person approve, from time to time, what awaits approval."""
@@ -338,20 +338,20 @@ class Environment:
             return
         for batch in list(self.world.checker.batches.values()):
             if batch.status == "awaiting_approval" and not self.world.scenario.person_approves:
-                self.given_up.add(batch.batch_id)
+                self.never_approved.add(batch.batch_id)
             elif batch.status == "awaiting_approval" and not self._drops_new_rows(batch):
                 self._invoke("batch_api", partial(self._approve_one, batch.batch_id), 30, _ignore)
-        self.scheduler.after(self.chance.random.choice((100.0, 3000.0)), self._approve)
+        self.scheduler.after(self.injector.random.choice((100.0, 3000.0)), self._approve)
 
     def _drops_new_rows(self, batch: Batch) -> bool:
         """Whether a person drops the rows of a held batch that are new, in place of approving it."""
         is_possible = batch.overlap is not None and batch.overlap.new_rows
-        if not is_possible or batch.batch_id in self._new_rows_dropped or self.chance.random.random() < 0.4:
+        if not is_possible or batch.batch_id in self._new_rows_dropped or self.injector.random.random() < 0.4:
             return False
         self._new_rows_dropped.add(batch.batch_id)
         name = f"results/{batch.batch_id}/new-rows.csv"
         new = read_new_rows(self.services.files.get(name).decode(), self.world.checker.file_of(batch))
-        self.world.checker.repeated_rows.check_new_rows(batch, new, is_calm=not self.chance.injected)
+        self.world.checker.repeated_rows.check_new_rows(batch, new, is_fault_free=not self.injector.injected)
         self._drop(new)
         return True
 
@@ -359,8 +359,8 @@ class Environment:
         try:
             self.services.administration.approve(batch_id, "a person", ApprovalRequest())
         except WrongState:
-            if self.chance.is_over:  # the file was changed: it can't be approved any more
-                self.given_up.add(batch_id)
+            if self.injector.is_over:  # the file was changed: it can't be approved any more
+                self.never_approved.add(batch_id)
 
     def _stop(self) -> None:
         """Let a person stop what is under way."""
@@ -380,7 +380,7 @@ class Environment:
             return
         for batch in list(self.world.checker.batches.values()):
             if batch.status == "needs_attention" and batch.counts.in_doubt:
-                for outcome, lines in self.world.checker.truth(batch).items():
+                for outcome, lines in self.world.checker.actual_outcomes(batch).items():
                     request = ResolveRequest.model_validate(
                         {"outcome": outcome, "lines": tuple(sorted(lines)), "note": "looked up"}
                     )
@@ -394,17 +394,17 @@ class Environment:
     def _invoke(
         self, name: str, body: Callable[[], Any], limit_s: float, done: Callable[[bool, Any], None]
     ) -> None:
-        """Run a function and report how it ended, unless it was killed; a twin run does not report."""
+        """Run a function and report how it ended, unless it was killed; a run at the same time does not."""
         self._run_function(name, body, limit_s, done)
         if self.world.life.has_two_stacks:
-            twin = partial(self._run_function, f"{name}'", body, limit_s, _ignore)
-            self.scheduler.after(self.chance.random.choice((0.0, 0.0, 0.1, 1.0)), twin)
+            second = partial(self._run_function, f"{name}'", body, limit_s, _ignore)
+            self.scheduler.after(self.injector.random.choice((0.0, 0.0, 0.1, 1.0)), second)
 
     def _run_function(
         self, name: str, body: Callable[[], Any], limit_s: float, done: Callable[[bool, Any], None]
     ) -> None:
-        # twins come in between each other in good weather too
-        can_freeze = self.world.life.has_two_stacks or self.chance.hits(self.chance.rates.interleaved)
+        # two runs at once interleave even without faults
+        can_freeze = self.world.life.has_two_stacks or self.injector.hits(self.injector.rates.interleaved)
         worker = Worker(name, can_freeze, self.scheduler.now + timedelta(seconds=limit_s))
         worker.skew = self.world.draw_skew()
 
@@ -412,7 +412,7 @@ class Environment:
             try:
                 result = body()
             except Killed:
-                if not worker.is_doomed:
+                if not worker.is_killed:
                     done(False, None)
             except Exception as error:
                 self._failed(name, error, done)
@@ -425,14 +425,18 @@ class Environment:
         """Check the error of an invocation: any that is not expected is a violation."""
         self._log(name, error)
         for cause in _causes(error):
-            echo = cause.__context__
-            if isinstance(cause, WrongState) and isinstance(echo, Echo) and echo.has_job:
+            false_conflict = cause.__context__
+            if (
+                isinstance(cause, WrongState)
+                and isinstance(false_conflict, FalseConflict)
+                and false_conflict.has_job
+            ):
                 fail("a jobId on record is no error", f"{name}: {cause}")
-            if isinstance(cause, ConfigurationError):  # there is a pause for it, and a look another time
+            if isinstance(cause, ConfigurationError):  # the batch pauses, and a later call tries again
                 fail("an unreadable secret breaks no step", f"{name}: {cause}")
             if not isinstance(cause, AdjustmentsError | AwsError):
-                fail("no error that nobody planned", f"{name}: {type(cause).__name__}: {cause}")
-        if self.world.checker.calm:
+                fail("no unexpected error", f"{name}: {type(cause).__name__}: {cause}")
+        if self.world.checker.is_fault_free:
             fail("no error without a cause", f"{name}: {error!r}")
         done(False, None)
 

@@ -1,4 +1,4 @@
-"""Rarer kinds of lives: each seed may have some, drawn apart from all its other luck.
+"""Rarer kinds of lives: each seed may have some, drawn apart from everything else.
 
 So a seed without any of them runs exactly as it would if they did not exist, and most seeds have none.
 """
@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from tests.fakes.memory import START
-from tests.simulation.chance import Chance, Fate, Fault, Rates
+from tests.simulation.fault_injection import Fault, FaultInjector, JobBehavior, Rates
 from tests.simulation.remade_files import remake
 from tests.simulation.scenario import File, Scenario
 
@@ -43,7 +43,7 @@ OUTAGES: Final = frozenset(
 )
 
 FaultOf = Callable[[str, bool, bool], Fault | None]
-"""What happens at a call, as ``Chance.fault`` says."""
+"""What happens at a call, as ``FaultInjector.fault`` says."""
 
 _TABLE_WRITES: Final = frozenset(
     {
@@ -67,7 +67,7 @@ class Outage:
     fault: Fault = Fault.ERROR_BEFORE
 
     def concerns(self, port: str, name: str) -> bool:
-        """Whether a call is one of those that it may strike."""
+        """Whether a call is one of those that may fail."""
         match self.kind:
             case Kind.BUCKET_UNAVAILABLE:
                 return port == "files"
@@ -107,7 +107,7 @@ class Life:
 
     @property
     def has_two_stacks(self) -> bool:
-        """Whether every invocation has a twin."""
+        """Whether every invocation runs twice at once."""
         return Kind.TWO_STACKS in self.kinds
 
     @property
@@ -115,17 +115,17 @@ class Life:
         """Whether clocks differ."""
         return Kind.CLOCK_SKEW in self.kinds
 
-    def fault_of(self, chance: Chance, now: Callable[[], datetime], port: str, name: str) -> FaultOf:
-        """What decides on the faults of a call: the run's luck, and before it the outages of this life."""
+    def fault_of(self, injector: FaultInjector, now: Callable[[], datetime], port: str, name: str) -> FaultOf:
+        """What decides on the faults of a call: the outages of this life, and then the faults of the run."""
         outages = [outage for outage in self.outages if outage.concerns(port, name)]
-        usual = chance.fault_of_sending if name == "adjust_balances" else chance.fault
+        usual = injector.fault_of_sending if name == "adjust_balances" else injector.fault
         if not outages:
             return usual
 
         def fault(port: str, is_write: bool, can_freeze: bool) -> Fault | None:
             for outage in outages:
-                if outage.start <= now() < outage.end and chance.random.random() < outage.share:
-                    chance.note(outage.kind)
+                if outage.start <= now() < outage.end and injector.random.random() < outage.share:
+                    injector.record(outage.kind)
                     return outage.fault
             return usual(port, is_write, can_freeze)
 
@@ -146,8 +146,10 @@ def rates_of(kinds: frozenset[Kind], rates: Rates) -> Rates:
     a jobId may be lost, its job has to end in the quiet time.
     """
     if kinds:
-        fates = tuple(Fate.SLOW if fate is Fate.CRAWLS else fate for fate in rates.fates)
-        rates = replace(rates, fates=fates)
+        behaviors = tuple(
+            JobBehavior.SLOW if behavior is JobBehavior.CRAWLS else behavior for behavior in rates.behaviors
+        )
+        rates = replace(rates, behaviors=behaviors)
     if Kind.TWO_STACKS not in kinds:
         return rates
     return replace(rates, interleaved=1.0, freeze=max(rates.freeze, 0.03))

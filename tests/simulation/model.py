@@ -1,4 +1,4 @@
-"""A model of Gameball: a ledger, jobs that take their time, and an API that can't be relied upon."""
+"""A model of Gameball: a ledger, jobs that take their time, and an unreliable API."""
 
 import heapq
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from adjustments.core.errors import (
     OutcomeUnknown,
 )
 from adjustments.gameball.port import Dialect
-from tests.simulation.chance import Answer, Chance, Fate, Poll
+from tests.simulation.fault_injection import Answer, FaultInjector, JobBehavior, Poll
 
 OUR_KEY = "secret-key-1"
 """What must not reach a log, even if Gameball should ever repeat it."""
 
 FOR_EVER = timedelta(days=30)
-PACES_S = {Fate.SLOW: (200, 600), Fate.CRAWLS: (4000, 9000)}
+PACES_S = {JobBehavior.SLOW: (200, 600), JobBehavior.CRAWLS: (4000, 9000)}
 """Seconds that a slow job takes for a row."""
 
 REFUSALS = ((400, 4000), (404, 4004), (412, 2000), (413, 3001), (415, 3002), (422, 3003))
@@ -31,8 +31,8 @@ REFUSALS = ((400, 4000), (404, 4004), (412, 2000), (413, 3001), (415, 3002), (42
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is true of the Gameball account in a run, in good weather as well."""
+class Account:
+    """How the Gameball account is in a run, with and without faults."""
 
     dialect: Dialect = Dialect.GUIDE
     unknown: frozenset[str] = frozenset()
@@ -93,15 +93,15 @@ class Observer(Protocol):
     def answered(self, batch_id: str, chunk_id: str, answer: str, error: GameballError | None) -> None:
         """A request was answered."""
 
-    def stopping(self, batch_id: str) -> None:
-        """A job of a batch is asked to stop."""
+    def stop_requested(self, batch_id: str) -> None:
+        """A stop of a batch's job was requested."""
 
     def applied(self, entry: Entry) -> None:
         """A line was added to the ledger."""
 
 
-class Waiting(Protocol):
-    """Time, as the caller of Gameball feels it."""
+class CallerClock(Protocol):
+    """The time of the caller of Gameball."""
 
     def now(self) -> datetime:
         """The time."""
@@ -112,12 +112,12 @@ class Waiting(Protocol):
 
 @dataclass
 class ModelGameball:
-    """Implements the port; see ``Answer`` and ``Fate`` for what it does to its callers."""
+    """Implements the port; see ``Answer`` and ``JobBehavior`` for what it does to its callers."""
 
-    chance: Chance
-    facts: Facts
+    injector: FaultInjector
+    account: Account
     observer: Observer
-    waiting: Waiting
+    clock: CallerClock
     ledger: list[Entry] = field(default_factory=list)
     jobs: dict[int, Job] = field(default_factory=dict)
     clock_skew: timedelta = timedelta(0)
@@ -129,61 +129,63 @@ class ModelGameball:
     def adjust_balances(self, body: bytes) -> int:
         """Take a request, or do something else with it."""
         batch_id, chunk_id = self.observer.sent_by()
-        answer = self.chance.answer()
+        answer = self.injector.answer()
         if answer is Answer.ACCEPTED and self._keys_are_refused():
             answer = Answer.UNAUTHORIZED
         error: GameballError | None = None
         job_id = 0
         try:
-            self.waiting.wait(0.2 * self.chance.random.random())
+            self.clock.wait(0.2 * self.injector.random.random())
             job_id = self._adjust(answer, batch_id, chunk_id, exact_json.read(body)["body"])
         except GameballError as raised:
             error = raised
         self.observer.answered(batch_id, chunk_id, "refused" if _refuses(error) else answer, error)
-        self.waiting.wait(20.0 if answer.is_slow else 0.3 * self.chance.random.random())
+        self.clock.wait(20.0 if answer.is_slow else 0.3 * self.injector.random.random())
         if error:
             raise error
         return job_id
 
     def job_status(self, dialect: Dialect, job_id: int) -> Mapping[str, Any]:
-        """Tell of a job, in the account's dialect only."""
-        poll = self.chance.poll()
-        self.waiting.wait(0.2 * self.chance.random.random())
+        """Return a job's status, in the account's dialect only."""
+        poll = self.injector.poll()
+        self.clock.wait(0.2 * self.injector.random.random())
         if poll is not Poll.ANSWERED:
-            return self._no_status(poll)
+            return self._fail_poll(poll)
         if self._keys_are_refused():
             raise GameballUnauthorized("Gameball answered 401", status=401, code=1000)
-        if dialect is not self.facts.dialect or job_id not in self.jobs:
+        if dialect is not self.account.dialect or job_id not in self.jobs:
             raise GameballRefused("Gameball answered 404", status=404, code=4004)
-        now = self.waiting.now()
+        now = self.clock.now()
         self.advance(now)
         job = self.jobs[job_id]
-        return _guide(job, now, self.chance) if dialect is Dialect.GUIDE else _openapi(job, now, self.chance)
+        return (
+            _guide(job, now, self.injector) if dialect is Dialect.GUIDE else _openapi(job, now, self.injector)
+        )
 
     def inquire_balances(self, body: bytes) -> int:
-        """Start a job that only tells balances."""
-        poll = self.chance.poll()
-        self.waiting.wait(0.1)
+        """Start a job that only reports balances."""
+        poll = self.injector.poll()
+        self.clock.wait(0.1)
         if poll is not Poll.ANSWERED:
-            self._no_status(poll)
+            self._fail_poll(poll)
         if self._keys_are_refused():
             raise GameballUnauthorized("Gameball answered 401", status=401, code=1000)
         customers = [row["customerId"] for row in exact_json.read(body)["body"]]
         rows = [
-            JobRow(customer, Decimal(0), "", customer not in self.facts.unknown) for customer in customers
+            JobRow(customer, Decimal(0), "", customer not in self.account.unknown) for customer in customers
         ]
-        now = self.waiting.now()
+        now = self.clock.now()
         balances = {customer: self.balance(customer) for customer in customers}
-        return self._keep(Job(0, "", "", rows, now, now + timedelta(seconds=5), balances=balances))
+        return self._add_job(Job(0, "", "", rows, now, now + timedelta(seconds=5), balances=balances))
 
     def stop_job(self, dialect: Dialect, job_id: int) -> None:
         """Stop a job: rows that were not reached never are."""
-        self.waiting.wait(0.1)
-        now = self.waiting.now()
+        self.clock.wait(0.1)
+        now = self.clock.now()
         self.advance(now)
         job = self.jobs.get(job_id)
         if job:
-            self.observer.stopping(job.batch_id)
+            self.observer.stop_requested(job.batch_id)
         if job and now < job.ends_at:
             job.ends_at, job.end_state = now, "stopped"
             self._due = [due for due in self._due if due[3] is not job]
@@ -197,26 +199,26 @@ class ModelGameball:
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:
         """A customer's lines of the ledger, newest first, in one page."""
-        poll = self.chance.poll()
-        self.waiting.wait(0.1)
+        poll = self.injector.poll()
+        self.clock.wait(0.1)
         if poll is not Poll.ANSWERED:
-            self._no_status(poll)
+            self._fail_poll(poll)
         if self._keys_are_refused():
             raise GameballUnauthorized("Gameball answered 401", status=401, code=1000)
-        self.advance(self.waiting.now())
+        self.advance(self.clock.now())
         mine = [
-            _listed_entry(number, entry, self.clock_skew, is_bare=self.chance.random.random() < 0.5)
+            _listed_entry(number, entry, self.clock_skew, is_bare=self.injector.random.random() < 0.5)
             for number, entry in reversed(list(enumerate(self.ledger)))
             if entry.customer == customer_id and (start_after is None or number < int(start_after))
         ]
-        page = mine[: self.facts.page_rows]
+        page = mine[: self.account.page_rows]
         return {"transactions": page, "count": len(page), "hasMore": len(mine) > len(page)}
 
     # --- what is behind it -------------------------------------------------------------------------------
 
     def balance(self, customer: str) -> Decimal:
         """What a customer has now."""
-        start = Decimal(0 if customer in self.facts.poor else 1_000_000)
+        start = Decimal(0 if customer in self.account.poor else 1_000_000)
         return start + sum((entry.amount for entry in self.ledger if entry.customer == customer), Decimal(0))
 
     def advance(self, now: datetime) -> None:
@@ -227,10 +229,10 @@ class ModelGameball:
 
     def refusal(self, customers: list[str]) -> str | None:
         """The customer for whom a whole request is refused, or another reason; None when it is taken."""
-        if len(customers) > self.facts.request_rows_max:
+        if len(customers) > self.account.request_rows_max:
             return "the request is too large"
         return next(
-            (f"customer {name} is not valid" for name in customers if name in self.facts.refused), None
+            (f"customer {name} is not valid" for name in customers if name in self.account.refused), None
         )
 
     def _adjust(self, answer: Answer, batch_id: str, chunk_id: str, rows: list[dict[str, Any]]) -> int:
@@ -238,7 +240,7 @@ class ModelGameball:
             case Answer.NO_CONNECTION:
                 raise GameballUnavailable("no connection to Gameball: nothing was sent")
             case Answer.THROTTLED:
-                pause = self.chance.random.choice((None, 2.0, 30.0))
+                pause = self.injector.random.choice((None, 2.0, 30.0))
                 raise GameballThrottled("Gameball answered 429", status=429, retry_after_s=pause)
             case Answer.BUSY:
                 raise GameballThrottled("Gameball answered 422", status=422, code=2001)
@@ -246,44 +248,44 @@ class ModelGameball:
                 raise GameballUnauthorized(f"Gameball answered 401: {OUR_KEY}", status=401, code=1000)
         why = self.refusal([row["customerId"] for row in rows])
         if why:
-            status, code = self.chance.random.choice(REFUSALS)
+            status, code = self.injector.random.choice(REFUSALS)
             raise GameballRefused(f"Gameball answered {status}: {why}", status=status, code=code)
-        job_id = self._take(answer, batch_id, chunk_id, rows) if answer.is_applied else 0
+        job_id = self._accept(answer, batch_id, chunk_id, rows) if answer.is_applied else 0
         if answer.is_unknown:
             raise OutcomeUnknown(f"{answer}", status=503 if "error" in answer else None)
         return job_id
 
-    def _take(self, answer: Answer, batch_id: str, chunk_id: str, rows: list[dict[str, Any]]) -> int:
-        rng = self.chance.random
-        starts_at = self.waiting.now() + timedelta(seconds=rng.choice((0, 1, 8)))
+    def _accept(self, answer: Answer, batch_id: str, chunk_id: str, rows: list[dict[str, Any]]) -> int:
+        rng = self.injector.random
+        starts_at = self.clock.now() + timedelta(seconds=rng.choice((0, 1, 8)))
         if answer.is_late:
             starts_at += timedelta(minutes=rng.choice((1, 4, 30, 120)))
-        fate = self._fate(answer)
-        pace_s = rng.choice(PACES_S.get(fate, (0, 0.5, 2)))
+        behavior = self._behavior(answer)
+        pace_s = rng.choice(PACES_S.get(behavior, (0, 0.5, 2)))
         taken = [JobRow(row["customerId"], Decimal(row["amount"]), row.get("reason", "")) for row in rows]
         ends_at = starts_at + timedelta(seconds=pace_s * len(taken) + 1)
         job = Job(0, batch_id, chunk_id, taken, starts_at, ends_at)
-        job_id = self._keep(job)
-        delays_s = _seal(job, fate, self.chance, pace_s)
+        job_id = self._add_job(job)
+        delays_s = _plan_processing(job, behavior, self.injector, pace_s)
         for index, delay_s in enumerate(delays_s):
             if delay_s is not None:
                 self._number += 1
                 heapq.heappush(self._due, (starts_at + timedelta(seconds=delay_s), self._number, index, job))
         return job_id
 
-    def _fate(self, answer: Answer) -> Fate:
+    def _behavior(self, answer: Answer) -> JobBehavior:
         """What becomes of a job; only one whose jobId gets on record may take longer than the quiet time."""
-        fate = self.chance.fate()
-        may_lose_job = answer is not Answer.ACCEPTED or self.chance.rates.may_lose_job
-        return Fate.SLOW if fate is Fate.CRAWLS and may_lose_job else fate
+        behavior = self.injector.behavior()
+        may_lose_job = answer is not Answer.ACCEPTED or self.injector.rates.may_lose_job
+        return JobBehavior.SLOW if behavior is JobBehavior.CRAWLS and may_lose_job else behavior
 
-    def _keep(self, job: Job) -> int:
+    def _add_job(self, job: Job) -> int:
         job.job_id = len(self.jobs) + 1
         self.jobs[job.job_id] = job
         return job.job_id
 
     def _process(self, job: Job, row: JobRow, at: datetime) -> None:
-        row.is_applied = row.customer not in self.facts.unknown and (
+        row.is_applied = row.customer not in self.account.unknown and (
             row.amount > 0 or self.balance(row.customer) + row.amount >= 0
         )
         if row.is_applied:
@@ -292,10 +294,10 @@ class ModelGameball:
             self.observer.applied(entry)
 
     def _keys_are_refused(self) -> bool:
-        now = self.waiting.now()
-        return any(start <= now < end for start, end in self.facts.key_outages)
+        now = self.clock.now()
+        return any(start <= now < end for start, end in self.account.key_outages)
 
-    def _no_status(self, poll: Poll) -> Mapping[str, Any]:
+    def _fail_poll(self, poll: Poll) -> Mapping[str, Any]:
         match poll:
             case Poll.NO_CONNECTION:
                 raise GameballUnavailable("no connection to Gameball: nothing was sent")
@@ -328,31 +330,33 @@ def _refuses(error: GameballError | None) -> bool:
     return isinstance(error, GameballRefused)
 
 
-def _seal(job: Job, fate: Fate, chance: Chance, pace_s: float) -> list[float | None]:
+def _plan_processing(
+    job: Job, behavior: JobBehavior, injector: FaultInjector, pace_s: float
+) -> list[float | None]:
     """Decide how a job will go; when each of its rows is processed, None for never."""
-    rng = chance.random
+    rng = injector.random
     count = len(job.rows)
     delays: list[float | None] = [pace_s * (index + 1) for index in range(count)]
     some = rng.sample(range(count), rng.randint(1, count))
     reached = rng.randrange(count)
-    match fate:
-        case Fate.FAILS_MIDWAY | Fate.STOPS_MIDWAY:
-            job.end_state = "failed" if fate is Fate.FAILS_MIDWAY else "stopped"
-            job.hides_lists = fate is Fate.STOPS_MIDWAY and rng.random() < 0.7
+    match behavior:
+        case JobBehavior.FAILS_MIDWAY | JobBehavior.STOPS_MIDWAY:
+            job.end_state = "failed" if behavior is JobBehavior.FAILS_MIDWAY else "stopped"
+            job.hides_lists = behavior is JobBehavior.STOPS_MIDWAY and rng.random() < 0.7
             delays = [delay if index < reached else None for index, delay in enumerate(delays)]
-        case Fate.UNLISTED_APPLIED | Fate.UNLISTED_NOT_APPLIED | Fate.UNLISTED_LATE:
+        case JobBehavior.UNLISTED_APPLIED | JobBehavior.UNLISTED_NOT_APPLIED | JobBehavior.UNLISTED_LATE:
             late_s = pace_s * count + rng.choice((30.0, 600.0, 7000.0))
-            instead = {Fate.UNLISTED_NOT_APPLIED: None, Fate.UNLISTED_LATE: late_s}
+            instead = {JobBehavior.UNLISTED_NOT_APPLIED: None, JobBehavior.UNLISTED_LATE: late_s}
             for row in (job.rows[index] for index in some):
                 row.is_listed = False
-            if fate in instead:
-                delays = [instead[fate] if index in some else delay for index, delay in enumerate(delays)]
-        case Fate.LISTED_TWICE:
+            if behavior in instead:
+                delays = [instead[behavior] if index in some else delay for index, delay in enumerate(delays)]
+        case JobBehavior.LISTED_TWICE:
             for row in (job.rows[index] for index in some):
                 row.is_listed_twice = True
-        case Fate.ODD_STATE | Fate.ODD_STATE_FOR_EVER:
+        case JobBehavior.ODD_STATE | JobBehavior.ODD_STATE_FOR_EVER:
             minutes = timedelta(minutes=rng.choice((1, 10, 60)))
-            job.odd_until = job.ends_at + (minutes if fate is Fate.ODD_STATE else FOR_EVER)
+            job.odd_until = job.ends_at + (minutes if behavior is JobBehavior.ODD_STATE else FOR_EVER)
     return delays
 
 
@@ -363,13 +367,13 @@ def _lists(job: Job, now: datetime) -> tuple[list[dict[str, Any]], list[dict[str
         if row.is_applied is None or not row.is_listed:
             continue
         name: str | int = int(row.customer) if row.customer.isdigit() else row.customer
-        told: dict[str, Any] = {"customerId": name}
+        listed: dict[str, Any] = {"customerId": name}
         if job.balances:
-            told["availablePointsBalance"] = job.balances[row.customer]
+            listed["availablePointsBalance"] = job.balances[row.customer]
         if row.is_applied or row.is_listed_twice:
-            good.append({**told, "message": "ok"})
+            good.append({**listed, "message": "ok"})
         if not row.is_applied or row.is_listed_twice:
-            bad.append({**told, "error" if len(bad) % 2 else "message": f"{row.customer} not found"})
+            bad.append({**listed, "error" if len(bad) % 2 else "message": f"{row.customer} not found"})
     return good, bad
 
 
@@ -383,9 +387,9 @@ def _state(job: Job, now: datetime, queued: str, running: str) -> str:
     return job.end_state
 
 
-def _guide(job: Job, now: datetime, chance: Chance) -> dict[str, Any]:
+def _guide(job: Job, now: datetime, injector: FaultInjector) -> dict[str, Any]:
     """The guide's dialect; counters are made up, as the documents' own are."""
-    rng = chance.random
+    rng = injector.random
     state = _state(job, now, "queued", "running")
     good, bad = _lists(job, now)
     is_hidden = state == "queued" or (job.hides_lists and state == "stopped")
@@ -400,9 +404,9 @@ def _guide(job: Job, now: datetime, chance: Chance) -> dict[str, Any]:
     return {"jobId": job.job_id, "status": state, **counters, "response": response}
 
 
-def _openapi(job: Job, now: datetime, chance: Chance) -> dict[str, Any]:
+def _openapi(job: Job, now: datetime, injector: FaultInjector) -> dict[str, Any]:
     """The published OpenAPI's dialect, which knows no stopped job."""
-    rng = chance.random
+    rng = injector.random
     state = _state(job, now, "pending", "processing").replace("stopped", "failed")
     good, bad = _lists(job, now)
     counters = {

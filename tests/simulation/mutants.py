@@ -1,6 +1,6 @@
 """Planted bugs: each is switched on alone in the real code, and the simulation has to catch it.
 
-``make simulate-mutants`` prints the table. A mutant that lives means that a check is missing.
+``make simulate-mutants`` prints the table. A mutant that is not caught means that a check is missing.
 """
 
 import copy
@@ -73,7 +73,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Catch:
-    """How a mutant was caught: by which check, and where; nothing when it lives."""
+    """How a mutant was caught: by which check, and where; nothing when it was not caught."""
 
     mutant: str
     check: str = ""
@@ -172,7 +172,7 @@ def _lose_row() -> Sequence[Patch]:
 
 
 @mutant("send outside the rate limiter")
-def _no_budget() -> Sequence[Patch]:
+def _no_slot() -> Sequence[Patch]:
     return [(sender, "wait_for_slot", lambda *_: True)]
 
 
@@ -185,7 +185,7 @@ def _send_lost() -> Sequence[Patch]:
     return [(Poller, "_mark_in_doubt", doubt)]
 
 
-@mutant("send although somebody has changed the batch")
+@mutant("send although another worker has changed the batch")
 def _lost_race() -> Sequence[Patch]:
     original = ChunkSender._begin
 
@@ -203,7 +203,7 @@ def _job_on_record() -> Sequence[Patch]:
     def keep(self: ChunkSender, batch: Batch, intent: Chunk, job_id: int) -> None:
         chunks = self.store.chunks(batch.batch_id, batch.plan_id)
         if any(chunk.job_id == job_id for chunk in chunks):
-            raise WrongState("somebody was quicker")
+            raise WrongState("another worker was quicker")
         original(self, batch, intent, job_id)
 
     return [(ChunkSender, "_record_late_job", keep)]
@@ -526,20 +526,20 @@ def _no_claim() -> Sequence[Patch]:
     return [(ReportWriter, "_claim", claim), (MemoryStore, "save_batch", save)]
 
 
-@mutant("tell a fact twice")
+@mutant("send a notification twice")
 def _tell_twice() -> Sequence[Patch]:
     original = Notifier.notify
 
     def notify(self: Notifier, batch_id: str) -> Batch:
         original(self, batch_id)
-        told = self.store.batch(batch_id)
-        self._send(told)
-        return told
+        batch = self.store.batch(batch_id)
+        self._send(batch)
+        return batch
 
     return [(Notifier, "notify", notify)]
 
 
-@mutant("tell nobody of an end that was missed")
+@mutant("notify nobody of an end that was missed")
 def _tell_nobody() -> Sequence[Patch]:
     return [(Batch, "is_open", property(lambda self: not self.status.is_final))]
 
@@ -602,7 +602,7 @@ def _late_job_alone() -> Sequence[Patch]:
     return [(reconciler._Run, "_rows_in_doubt", rows_in_doubt)]
 
 
-@mutant("ask for no job of a chunk that was found in part")
+@mutant("poll no job of a chunk that was found in part")
 def _partly_found() -> Sequence[Patch]:
     original = reconciler._may_job_list_more
 
@@ -627,9 +627,9 @@ def _absent_at_work() -> Sequence[Patch]:
 
 def _with(service: Service, name: str, value: object) -> Service:
     """A service like this one, but for one of its parts: others go on with the original."""
-    twin = copy.copy(service)
-    object.__setattr__(twin, name, value)  # services are frozen
-    return twin
+    changed = copy.copy(service)
+    object.__setattr__(changed, name, value)  # services are frozen
+    return changed
 
 
 class _SameName:
@@ -731,7 +731,7 @@ def hunt_elsewhere(chosen: Mutant, seeds_max: int = STRAY_SEEDS_MAX) -> Catch:
 
 
 def main() -> int:
-    """Print the table; 1 when a mutant lives."""
+    """Print the table; 1 when a mutant is not caught."""
     console = Console()
     table = Table("mutant", "caught by", "where", "seeds tried", title="planted bugs")
     elsewhere = Table("mutant", "of lives in which", "without those", "seeds", title="only they can catch it")
@@ -745,8 +745,8 @@ def main() -> int:
         rare = [number for number, mutant in enumerate(planted) if mutant.kind]
         for number, catch in zip(rare, pool.imap(_hunt_number_elsewhere, rare), strict=True):
             strays += bool(catch.check)
-            told = f"caught as well, {catch.where}" if catch.check else "not caught"
-            elsewhere.add_row(catch.mutant, planted[number].kind, told, str(catch.tried))
+            result = f"caught as well, {catch.where}" if catch.check else "not caught"
+            elsewhere.add_row(catch.mutant, planted[number].kind, result, str(catch.tried))
     console.print(elsewhere)
     console.print(f"{len(planted) - lives} of {len(planted)} caught")
     return int(lives + strays > 0)

@@ -71,7 +71,7 @@ def _unknown_reversal() -> Sequence[Patch]:
     return [(MemoryStore, "record_reversal", lambda *_: None)]
 
 
-@mutant("approve a batch as often as somebody says so", Kind.TWO_STACKS)
+@mutant("approve a batch as often as it is requested", Kind.TWO_STACKS)
 def _approve_again() -> Sequence[Patch]:
     original = BatchAdministration._approved
 
@@ -82,9 +82,9 @@ def _approve_again() -> Sequence[Patch]:
     return [(BatchAdministration, "_approved", approved)]
 
 
-@mutant("take the next free place for this moment", Kind.CLOCK_SKEW)
-def _no_place() -> Sequence[Patch]:
-    def take(self: TableRateLimiter, resource: Resource, now_us: int, horizon_us: int) -> int | None:
+@mutant("take the next free slot for this moment", Kind.CLOCK_SKEW)
+def _no_slot_wait() -> Sequence[Patch]:
+    def take(self: TableRateLimiter, resource: Resource, now_us: int, *_: int) -> int | None:
         return now_us
 
     return [(TableRateLimiter, "_take", take)]
@@ -121,8 +121,8 @@ def _break_for_keys() -> Sequence[Patch]:
     return [(job_client, "ConfigurationError", Never), (dry_run, "ConfigurationError", Never)]
 
 
-@mutant("tell nobody after a mail or an event has failed several times", Kind.TOPIC_FAILS)
-def _tell_no_more() -> Sequence[Patch]:
+@mutant("notify nobody after a mail or an event has failed several times", Kind.TOPIC_FAILS)
+def _notify_no_more() -> Sequence[Patch]:
     original = Notifier.notify
 
     def notify(self: Notifier, batch_id: str) -> Batch:

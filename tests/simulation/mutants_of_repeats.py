@@ -32,7 +32,7 @@ def _all_new() -> Sequence[Patch]:
     return [(EarlierRows, "has", lambda self, fingerprint: False)]
 
 
-@mutant("hold nothing, and only tell of it")
+@mutant("hold nothing, and only note it")
 def _no_hold() -> Sequence[Patch]:
     return [(overlap_guard, "is_overlap_held", lambda *_: False)]
 

@@ -12,7 +12,7 @@ from tests.unit.gameball.crowd import AtomicTable
 
 WINDOW_S: Final = 30.0
 NEAR_S: Final = 1e-5
-"""Places are whole microseconds, and clocks are read to the microsecond as well."""
+"""Slots are whole microseconds, and clocks are read to the microsecond as well."""
 
 
 class SkewedLimiter:
@@ -38,7 +38,7 @@ class SkewedLimiter:
     def take_slot(
         self, worker: Worker, resource: Resource, priority: Priority, within_s: float
     ) -> tuple[bool, float]:
-        """See ``RateLimiter``; each place that is given is checked."""
+        """See ``RateLimiter``; each slot that is granted is checked."""
         if worker.limiter is None:
             client = cast(Any, self._table)
             worker.limiter = TableRateLimiter(client, "table", self._clock, self._ids, self._limit)

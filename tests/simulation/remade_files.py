@@ -32,7 +32,7 @@ def remake(rng: random.Random, first: File) -> tuple[File, ...]:
 
 
 def _corrected(rng: random.Random, first: File) -> File:
-    """Bad rows are mended, and the whole file is dropped."""
+    """Bad rows are corrected, and the whole file is dropped."""
     rows = [
         InputRow(row.line, f"cust-9{row.line:02d}x", str(_FIRST_NEW_AMOUNT + row.line), row.reason, False)
         if row.is_bad

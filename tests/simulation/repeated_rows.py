@@ -78,15 +78,15 @@ class RepeatedRows:
         """How many rows a file has in common with all others."""
         return self._rows_of_others(batch, file).total()
 
-    def check_new_rows(self, batch: Batch, new: File, *, is_calm: bool) -> None:
+    def check_new_rows(self, batch: Batch, new: File, *, is_fault_free: bool) -> None:
         """What new-rows.csv leaves out has to be in other files, and it holds nothing else.
 
-        In bad weather a planner that came second may have written it with what it saw itself.
+        With faults, a planner that came second may have written it with what it saw itself.
         """
         file = self._file_of(batch)
         left_out = rows_of(file) - rows_of(new)
         expected = rows_of(file).total() - (batch.overlap.rows if batch.overlap else 0)
-        if is_calm and rows_of(new).total() != expected:
+        if is_fault_free and rows_of(new).total() != expected:
             raise Violation(
                 "new rows are all there", f"{batch.batch_id}: {expected}, not {rows_of(new).total()}"
             )

@@ -17,7 +17,7 @@ from tests.simulation.model import Entry
 from tests.simulation.scenario import File, InputRow
 from tests.simulation.world import SimulatedWorld
 
-LOOKS_AT_S: Final = (100.0, 2000.0, 8000.0, 20_000.0)
+REVERSES_AT_S: Final = (100.0, 2000.0, 8000.0, 20_000.0)
 """When the person looks for batches to reverse: some are being reconciled, some were reversed before."""
 
 FILES_MAX: Final = 6
@@ -25,7 +25,7 @@ FILES_MAX: Final = 6
 
 
 @dataclass
-class Reversing:
+class Reverser:
     """Requests reversals and drops them, some twice, and checks their effect."""
 
     world: SimulatedWorld
@@ -33,43 +33,45 @@ class Reversing:
     drop: Callable[[File], None]
     wait: Callable[[int], None]
     files: int = 0
-    _taken_back: Counter[tuple[str, str, Decimal]] = field(default_factory=Counter)
+    _reversed: Counter[tuple[str, str, Decimal]] = field(default_factory=Counter)
 
     def begin(self) -> None:
         """Schedule when the person looks for batches."""
-        for at_s in LOOKS_AT_S:
+        for at_s in REVERSES_AT_S:
             self.wait(+1)
-            self.world.scheduler.after(at_s * (0.5 + self.world.chance.random.random()), self._look_and_go)
+            self.world.scheduler.after(
+                at_s * (0.5 + self.world.injector.random.random()), self._reverse_and_end
+            )
 
-    def _look_and_go(self) -> None:
-        self.look()
+    def _reverse_and_end(self) -> None:
+        self.reverse_batches()
         self.wait(-1)
 
-    def look(self) -> None:
+    def reverse_batches(self) -> None:
         """Request a reversal."""
         for batch in list(self.world.checker.batches.values()):
             is_reversal = bool(self.world.checker.file_of(batch).reverses)
             if batch.status.value in FINAL and batch.counts.applied and not is_reversal:
-                self._ask(batch.batch_id)
+                self._request(batch.batch_id)
 
-    def _ask(self, batch_id: str) -> None:
+    def _request(self, batch_id: str) -> None:
         self.wait(+1)
 
-        def ask() -> Mapping[str, Any] | None:
-            with suppress(WrongState):  # it was reversed meanwhile: the person is told so
+        def request() -> Mapping[str, Any] | None:
+            with suppress(WrongState):  # it was reversed meanwhile: the person is answer so
                 return self.world.services.administration.reverse(batch_id)
             return None
 
-        def done(is_good: bool, told: Mapping[str, Any] | None) -> None:
-            if is_good and told is not None:
-                rng = self.world.chance.random
+        def done(is_good: bool, answer: Mapping[str, Any] | None) -> None:
+            if is_good and answer is not None:
+                rng = self.world.injector.random
                 for _ in range(rng.choice((1, 1, 2))):
                     self.wait(+1)
                     delay_s = rng.choice((0.0, 0.0, 3.0, 60.0, 6000.0))
-                    self.world.scheduler.after(delay_s, lambda: self._drop(batch_id, told["key"]))
+                    self.world.scheduler.after(delay_s, lambda: self._drop(batch_id, answer["key"]))
             self.wait(-1)
 
-        self.invoke("batch_api", ask, 30.0, done)
+        self.invoke("batch_api", request, 30.0, done)
 
     def _drop(self, batch_id: str, key: str) -> None:
         """Fetch the file by its link, as it is by now, and drop it."""
@@ -82,7 +84,7 @@ class Reversing:
             InputRow(line, customer, amount, reason, is_bad=False)
             for line, (customer, amount, reason) in enumerate(records[1:], start=2)
         )
-        self.world.chance.note("reversal dropped")
+        self.world.injector.record("reversal dropped")
         self.drop(File(f"inbox/reversal-{self.files}.csv", rows, reverses=batch_id))
 
     # --- checks -------------------------------------------------------------------------------------------
@@ -99,8 +101,8 @@ class Reversing:
         if not reverses:
             return
         taken = (reverses, entry.customer, -entry.amount)
-        self._taken_back[taken] += 1
-        if self._taken_back[taken] > 1:
+        self._reversed[taken] += 1
+        if self._reversed[taken] > 1:
             fail("a reversal is applied once", f"{entry.customer} {entry.amount} for {reverses}")
         if not checker.times_applied(reverses, -entry.amount):
             fail("only what was applied is taken back", f"{entry.customer} {entry.amount} for {reverses}")

@@ -1,4 +1,4 @@
-"""What is dropped in a run, by whom, and with which settings: all from the run's chance."""
+"""What is dropped in a run, by whom, and with which settings: all drawn from the run's seed."""
 
 import random
 from collections import Counter
@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from adjustments.gameball.port import Dialect
 from tests.fakes.memory import START
-from tests.simulation.model import Facts
+from tests.simulation.model import Account
 
 CUSTOMER_ROWS_MAX = 4
 """Rows of one customer in one file, in a simulated run: few, so that the limit is met."""
@@ -25,7 +25,7 @@ BAD_ROWS_COUNTED_FROM, BAD_ROWS_PERCENT_MAX = 25, 20
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """One row of a file; its amount is no other row's, so that the ledger tells them apart."""
+    """One row of a file; its amount is no other row's, so that the ledger distinguishes them."""
 
     line: int
     customer: str
@@ -58,7 +58,7 @@ class File:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The rows that may be sent, which tell two files of the same content."""
+        """The rows that may be sent, by which files of the same content are found."""
         return tuple(row.text for row in self.rows if not row.is_bad)
 
     @property
@@ -86,7 +86,7 @@ class Scenario:
     """One run: its files, its settings, and what is true of the account."""
 
     files: tuple[File, ...]
-    facts: Facts
+    account: Account
     chunk_rows_max: int
     canary_rows: int
     failure_percent_max: int
@@ -114,15 +114,15 @@ def make_scenario(rng: random.Random, has_faults: bool) -> Scenario:
         files = [_file(rng, "recurring/monthly.csv")]
     customers = sorted({row.customer for file in files for row in file.rows if row.customer})
     faults_end_s = rng.choice((120.0, 900.0, 5000.0, 15000.0)) if has_faults else 0.0
-    facts = _facts(rng, customers, faults_end_s)
+    account = _account(rng, customers, faults_end_s)
     return Scenario(
         files=tuple(files),
-        facts=facts,
+        account=account,
         chunk_rows_max=rng.randint(2, 8),
         canary_rows=rng.choice((0, 0, 1, 2, 3)),
         failure_percent_max=rng.choice((0, 20, 50, 100, 100, 100)),
         approval_above_rows=rng.choice((0, 0, 0, 0, 3)),
-        dialect_setting=None if rng.random() < 0.6 else facts.dialect,
+        dialect_setting=None if rng.random() < 0.6 else account.dialect,
         faults_end_s=faults_end_s,
         sweep_every_s=rng.choice((900.0, 1800.0, 3600.0)),
         person_approves=rng.random() < 0.85,
@@ -133,7 +133,7 @@ def make_scenario(rng: random.Random, has_faults: bool) -> Scenario:
     )
 
 
-def _facts(rng: random.Random, customers: list[str], faults_end_s: float) -> Facts:
+def _account(rng: random.Random, customers: list[str], faults_end_s: float) -> Account:
     def some(share: float) -> frozenset[str]:
         if rng.random() >= share:
             return frozenset()
@@ -145,7 +145,7 @@ def _facts(rng: random.Random, customers: list[str], faults_end_s: float) -> Fac
     if faults_end_s and rng.random() < 0.12:
         start = START + timedelta(seconds=rng.choice((0.0, 5.0, 100.0)))
         outages.append((start, start + timedelta(seconds=rng.choice((30.0, 900.0, faults_end_s)))))
-    return Facts(
+    return Account(
         dialect=rng.choice((Dialect.GUIDE, Dialect.GUIDE, Dialect.OPENAPI)),
         unknown=some(0.25),
         refused=some(0.15),

@@ -1,7 +1,7 @@
 """Runs many workers in turns: exactly one at a time, and always in the same order for the same seed.
 
 The services are plain synchronous code. A worker that may be interrupted runs on a stack of its own and
-hands the baton back at a port call; whoever holds the baton runs, so that no two ever run at once.
+hands control back at a port call, so that no two ever run at once.
 """
 
 import heapq
@@ -27,7 +27,7 @@ class Violation(BaseException):
 class Worker:
     """One invocation of a function.
 
-    One that works side by side with others has a worker for each thread, its ``crew``.
+    One that works side by side with others has a worker for each thread.
 
     ``can_freeze`` says whether it may be interrupted in the midst of a port call, ``killed_at`` when its
     Lambda may be killed, ``skew`` how far its clock is off. The rest is what the checks remember of it: its
@@ -40,21 +40,21 @@ class Worker:
         self.can_freeze = can_freeze
         self.killed_at = killed_at
         self.skew = timedelta(0)
-        self.is_doomed = False
+        self.is_killed = False
         self.is_late = False
         self.is_disturbed = False
         self.process = self
-        self.is_in_crew = False
+        self.is_thread = False
         self.in_call = False
         self.intent: tuple[str, str] | None = None
         self.token = ""
         self.request: tuple[str, str] = ("", "")
         self.slots = 0
-        self.looked: Any = None
-        self.read: Any = None
-        self.seen: tuple[Any, Sequence[Any]] = (None, ())
+        self.batch_read: Any = None
+        self.last_batch: Any = None
+        self.snapshot: tuple[Any, Sequence[Any]] = (None, ())
         self.limiter: Any = None
-        self.posted: Any = None
+        self.posted_file: Any = None
 
 
 class _Fiber:
@@ -70,12 +70,12 @@ class _Fiber:
         return bool(self._stack.dead)
 
     def go_on(self) -> None:
-        """Hand the baton over, and wait until it comes back."""
+        """Switch to the worker, and wait until it switches back."""
         self._left = self._stack.parent = getcurrent()
         self._stack.switch()
 
     def park(self) -> None:
-        """Hand the baton back; called from within."""
+        """Switch back; called from within the worker."""
         self._left.switch()
 
 
@@ -125,7 +125,7 @@ class Scheduler:
             self.current = None
             return
         self._frozen[worker] = _Fiber(guarded)
-        self._pass(worker)
+        self._resume(worker)
 
     def freeze(self, worker: Worker, seconds: float) -> None:
         """Let time pass for a worker: others run meanwhile, if it can be interrupted."""
@@ -133,24 +133,24 @@ class Scheduler:
             self.now += timedelta(seconds=seconds)
             return
         fiber = self._frozen[worker]
-        self.after(seconds, lambda: self._pass(worker))
+        self.after(seconds, lambda: self._resume(worker))
         fiber.park()
 
     def park(self, worker: Worker) -> None:
-        """Let a worker rest until somebody wakes it."""
+        """Let a worker rest until ``wake``."""
         self._frozen[worker].park()
 
     def wake(self, worker: Worker) -> None:
         """Let a worker go on that rests."""
-        self.after(0.0, lambda: self._pass(worker))
+        self.after(0.0, lambda: self._resume(worker))
 
-    def doom_all(self) -> None:
+    def kill_all(self) -> None:
         """Kill whatever is frozen, so that its stacks are given back."""
         for worker in list(self._frozen):
-            worker.is_doomed = True
-            self._pass(worker)
+            worker.is_killed = True
+            self._resume(worker)
 
-    def _pass(self, worker: Worker) -> None:
+    def _resume(self, worker: Worker) -> None:
         fiber = self._frozen.get(worker)
         if fiber is None:
             return

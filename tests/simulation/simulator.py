@@ -21,8 +21,8 @@ from adjustments.results import report_writer
 from adjustments.submission import chunk_builder, duplicates, planner, sender
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
-from tests.simulation.chance import PROFILES, Chance
 from tests.simulation.environment import STEP_SLACK, Environment
+from tests.simulation.fault_injection import PROFILES, FaultInjector
 from tests.simulation.lives import ORDINARY, Life, kinds_of, make_life, rates_of
 from tests.simulation.scenario import Scenario, make_scenario
 from tests.simulation.scheduler import Scheduler, Violation
@@ -59,32 +59,32 @@ def run_seed(seed: int) -> Result:
     rng = random.Random(seed)
     profile = rng.choice(list(PROFILES))
     kinds = kinds_of(seed)
-    chance = Chance(rng, rates_of(kinds, PROFILES[profile]))
-    scenario = make_scenario(rng, has_faults=profile != "calm" or bool(kinds))
+    injector = FaultInjector(rng, rates_of(kinds, PROFILES[profile]))
+    scenario = make_scenario(rng, has_faults=profile != "no faults" or bool(kinds))
     life, scenario = make_life(rng, kinds, scenario) if kinds else (ORDINARY, scenario)
-    return run(scenario, chance, seed, profile, life)
+    return run(scenario, injector, seed, profile, life)
 
 
 def run(
-    scenario: Scenario, chance: Chance, seed: int = 0, profile: str = "", life: Life = ORDINARY
+    scenario: Scenario, injector: FaultInjector, seed: int = 0, profile: str = "", life: Life = ORDINARY
 ) -> Result:
-    """Run one scenario with one kind of luck, and perhaps of a special kind."""
+    """Run one scenario with an injector of faults, and perhaps as a life of a rarer kind."""
     scheduler = Scheduler(START)
     with small_limits(scenario):
-        world = SimulatedWorld(scenario, chance, scheduler, life)
-        is_calm = profile == "calm" and not life.kinds
-        world.checker.calm = is_calm and scenario.person_stops_at_s is None
-        with _listening(world):
-            violation = _play(world, Environment(world))
+        world = SimulatedWorld(scenario, injector, scheduler, life)
+        is_fault_free = profile == "no faults" and not life.kinds
+        world.checker.is_fault_free = is_fault_free and scenario.person_stops_at_s is None
+        with _checking_logs(world):
+            violation = _run_to_end(world, Environment(world))
     # a run that a violation cut short has not come to its end, and says nothing of how batches end
     ended = () if violation else world.checker.batches.values()
     statuses = Counter(batch.status.value for batch in ended)
     kinds = tuple(sorted(life.kinds))
-    faults = Counter(chance.injected)
+    faults = Counter(injector.injected)
     return Result(seed, profile, len(world.trace), violation, faults, statuses, kinds, world.trace)
 
 
-def _play(world: SimulatedWorld, environment: Environment) -> Violation | None:
+def _run_to_end(world: SimulatedWorld, environment: Environment) -> Violation | None:
     try:
         environment.begin()
         while world.scheduler.run_next():
@@ -102,15 +102,15 @@ def _play(world: SimulatedWorld, environment: Environment) -> Violation | None:
     except Violation as violation:
         return violation
     finally:
-        world.scheduler.doom_all()
+        world.scheduler.kill_all()
     return None
 
 
 _EVERY_LINE = frozenset(logging.makeLogRecord({}).__dict__)
 
 
-class _Ear(logging.Handler):
-    """Hears every line of every log, and shows it to the checks."""
+class _LogChecker(logging.Handler):
+    """Passes every line of every log to the checks."""
 
     def __init__(self, world: SimulatedWorld) -> None:
         super().__init__()
@@ -125,21 +125,21 @@ class _Ear(logging.Handler):
 
 
 @contextmanager
-def _listening(world: SimulatedWorld) -> Iterator[None]:
-    """Listen to all that is logged. In one run of eight: making log lines takes longer than all the rest."""
-    if world.chance.random.randrange(8):
+def _checking_logs(world: SimulatedWorld) -> Iterator[None]:
+    """Check all that is logged. In one run of eight: making log lines takes longer than all the rest."""
+    if world.injector.random.randrange(8):
         with patch.object(logging.getLogger(event_log.__name__), "disabled", True):
             yield
         return
     root, ours = logging.getLogger(), logging.getLogger("adjustments")
-    ear, level = _Ear(world), ours.level
-    root.addHandler(ear)
+    handler, level = _LogChecker(world), ours.level
+    root.addHandler(handler)
     ours.setLevel(logging.DEBUG)
     try:
         with patch.object(logging, "_srcfile", None):  # where a line comes from costs most
             yield
     finally:
-        root.removeHandler(ear)
+        root.removeHandler(handler)
         ours.setLevel(level)
 
 
@@ -171,16 +171,16 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
 def describe(step: Step) -> str:
     """One line of a trace."""
     at, worker, port, name, args, fault = step
-    told = " ".join(_short(arg) for arg in args)
+    shown = " ".join(_short(arg) for arg in args)
     seconds = (at - START).total_seconds()
-    return f"{seconds:10.2f} {worker:12} {port}.{name} {told}{f'  ← {fault}' if fault else ''}"
+    return f"{seconds:10.2f} {worker:12} {port}.{name} {shown}{f'  ← {fault}' if fault else ''}"
 
 
 def _short(arg: object) -> str:
     match arg:
         case Batch():
-            said = f"{arg.stop_reason[:12]} {arg.pause_reason[:12]}"
-            return f"batch({arg.status} v{arg.version} x{arg.executions} {said})"
+            reasons = f"{arg.stop_reason[:12]} {arg.pause_reason[:12]}"
+            return f"batch({arg.status} v{arg.version} x{arg.executions} {reasons})"
         case Chunk():
             return f"chunk({arg.chunk_id} {arg.state} v{arg.version} {arg.token} job {arg.job_id})"
         case NextStep():

@@ -14,4 +14,4 @@ def test_every_crash_recovers(answer_class: str, record_property: Callable[[str,
         count += 1
         assert result.violation is None, f"{answer_class}, {kill} number {number}: {result.violation}"
     assert count > 100
-    record_property("told", f"crash matrix: {count} cases, first answer: {answer_class}")
+    record_property("summary", f"crash matrix: {count} cases, first answer: {answer_class}")

@@ -8,7 +8,7 @@ import pytest
 HERE = Path(__file__).parent
 
 CHECKS = (
-    "canaries", "chance", "checks", "clients", "lives", "many", "model", "ranges", "remade_files",
+    "canaries", "fault_injection", "checks", "clients", "lives", "many", "model", "ranges", "remade_files",
     "repeated_rows", "reversals", "scenario", "scheduler", "two_stacks",
 )  # fmt: skip
 """Modules that check the services, choose what happens, or play Gameball and its clients."""

@@ -11,15 +11,15 @@ class LookupsAreExclusive:
     def __init__(self, checker: Checker, scheduler: Scheduler) -> None:
         self._checker = checker
         self._scheduler = scheduler
-        self._looked: dict[str, list[Worker]] = {}
+        self._runs_of: dict[str, list[Worker]] = {}
 
-    def asked(self, customer_id: str) -> None:
+    def looked_up(self, customer_id: str) -> None:
         """Check a look-up of a customer that is about to be made."""
         worker = self._scheduler.current
         batch = self._only_batch(customer_id)
         if worker is None or batch is None:
             return
-        runs = self._looked.setdefault(batch.batch_id, [])
+        runs = self._runs_of.setdefault(batch.batch_id, [])
         if runs and runs[-1] is worker.process:
             return
         if worker.process in runs and not any(run.is_disturbed for run in (*runs, worker)):

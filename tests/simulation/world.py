@@ -12,8 +12,8 @@ from adjustments.core.errors import ConfigurationError, GameballUnavailable, Wro
 from adjustments.gameball.rate_limiter import Priority, Resource
 from tests.fakes import memory
 from tests.fakes.world import World
-from tests.simulation.chance import FREEZES_S, LATE_S, Chance, Fault
 from tests.simulation.checks import Checker
+from tests.simulation.fault_injection import FREEZES_S, LATE_S, Fault, FaultInjector
 from tests.simulation.lives import ORDINARY, SKEW_MAX, Life
 from tests.simulation.model import ModelGameball
 from tests.simulation.rate_limit import SkewedLimiter
@@ -55,7 +55,7 @@ class AwsError(Exception):
     """A call to AWS failed after all its retries."""
 
 
-class Echo(WrongState):
+class FalseConflict(WrongState):
     """A write took effect and was answered as if it had come too late."""
 
     def __init__(self, written: tuple[Any, ...]) -> None:
@@ -64,20 +64,20 @@ class Echo(WrongState):
 
 
 class SimulatedWorld:
-    """One world, with the faults that ``chance`` chooses."""
+    """One world, with the faults that ``injector`` chooses."""
 
     def __init__(
-        self, scenario: Scenario, chance: Chance, scheduler: Scheduler, life: Life = ORDINARY
+        self, scenario: Scenario, injector: FaultInjector, scheduler: Scheduler, life: Life = ORDINARY
     ) -> None:
         self.scenario = scenario
         self.life = life
-        self.chance = chance
+        self.injector = injector
         self.scheduler = scheduler
         self.trace: list[Step] = []
         self.began_at = scheduler.now
         self.checker = Checker(scenario, scheduler)
         self.checker.skew_max = SKEW_MAX if life.has_skew else timedelta(0)
-        self.gameball = ModelGameball(chance, scenario.facts, self.checker, self)
+        self.gameball = ModelGameball(injector, scenario.account, self.checker, self)
         self.gameball.clock_skew = self.draw_skew()
         self.checker.model = self.gameball
         self.services = World(
@@ -88,7 +88,7 @@ class SimulatedWorld:
             dialect=scenario.dialect_setting,
             adds_token=scenario.adds_token,
             quiet_minutes=QUIET_MINUTES,
-            parallel=self._in_any_order,
+            parallel=self._run_in_any_order,
         )
         services = self.services
         self.checker.read_file = services.files.get
@@ -113,7 +113,7 @@ class SimulatedWorld:
 
     def draw_skew(self) -> timedelta:
         """How far the clock of an invocation is off."""
-        return SKEW_MAX * self.chance.random.uniform(-1, 1) if self.life.has_skew else timedelta(0)
+        return SKEW_MAX * self.injector.random.uniform(-1, 1) if self.life.has_skew else timedelta(0)
 
     def wait(self, seconds: float) -> None:
         """Let the running worker wait."""
@@ -121,12 +121,12 @@ class SimulatedWorld:
         if worker is None:
             return
         self.scheduler.freeze(worker, seconds)
-        if worker.is_doomed:
+        if worker.is_killed:
             raise Killed
 
     def _skewed_limiter(self) -> SkewedLimiter:
         """Create a rate limiter with few slots, for functions whose clocks differ."""
-        limit = self.chance.random.choice((6, 30, 120))
+        limit = self.injector.random.choice((6, 30, 120))
         services = self.services
         differ_s = 2 * SKEW_MAX.total_seconds()
         return SkewedLimiter(
@@ -145,7 +145,7 @@ class SimulatedWorld:
             self._wrapped("clock", "now", self._now_of_worker if self.life.has_skew else self.now),
         )
         self._set(clock, "sleep", self.wait)
-        self._set(ids, "jitter", self.chance.random.random)
+        self._set(ids, "jitter", self.injector.random.random)
 
     def _hook_store(self) -> None:
         store, checker = self.services.store, self.checker
@@ -187,7 +187,7 @@ class SimulatedWorld:
             if name != "adjust_balances":
                 effect = partial(self._called, effect)
             if name == "transactions" and self.life.has_two_stacks:
-                effect = partial(self._asked, LookupsAreExclusive(self.checker, self.scheduler), effect)
+                effect = partial(self._looked_up, LookupsAreExclusive(self.checker, self.scheduler), effect)
             self._set(self.gameball, name, self._wrapped("gameball", name, effect))
         self._set(
             self.services.rate_limiter,
@@ -220,14 +220,14 @@ class SimulatedWorld:
         self, port: str, name: str, effect: Callable[..., Any], is_conditional: bool = False
     ) -> Callable[..., Any]:
         scheduler, note = self.scheduler, self.trace.append
-        fault_of = self.life.fault_of(self.chance, self.now, port, name)
+        fault_of = self.life.fault_of(self.injector, self.now, port, name)
         is_sending, is_ours = name == "adjust_balances", port != "gameball"
 
         def call(*args: Any, **named: Any) -> Any:
             worker = scheduler.current
             if worker is None or worker.in_call:
                 return effect(*args, **named)
-            if worker.is_doomed or worker.is_in_crew:
+            if worker.is_killed or worker.is_thread:
                 self._begin_call(worker)
             fault = fault_of(port, is_conditional, worker.can_freeze)
             note((scheduler.now, worker.name, port, name, args, fault))
@@ -235,7 +235,7 @@ class SimulatedWorld:
                 worker.request = self.checker.requested(*args)
             if fault:
                 self._before(worker, fault, name)
-                knew = worker.read, worker.looked, worker.seen
+                knew = worker.last_batch, worker.batch_read, worker.snapshot
             worker.in_call = is_ours
             try:
                 result = effect(*args, **named)
@@ -244,7 +244,7 @@ class SimulatedWorld:
             if fault is None:
                 return result
             if fault is Fault.ERROR_AFTER:  # the worker did not get the answer
-                worker.read, worker.looked, worker.seen = knew
+                worker.last_batch, worker.batch_read, worker.snapshot = knew
             return self._after(worker, fault, name, args, result)
 
         return call
@@ -270,10 +270,10 @@ class SimulatedWorld:
                 raise Killed
             case Fault.ERROR_AFTER:
                 raise AwsError(f"{name} failed")
-            case Fault.ECHO if name == "create_batch":
+            case Fault.FALSE_CONFLICT if name == "create_batch":
                 return False
-            case Fault.ECHO:
-                raise Echo(args)
+            case Fault.FALSE_CONFLICT:
+                raise FalseConflict(args)
             case Fault.FREEZE_AFTER:
                 self._freeze(worker)
             case Fault.LATE:
@@ -282,15 +282,15 @@ class SimulatedWorld:
 
     def _begin_call(self, worker: Worker) -> None:
         """Begin a call if the process still exists, perhaps after another of its threads has gone on."""
-        if worker.is_in_crew and self.chance.random.random() < OTHERS_GO_ON:
+        if worker.is_thread and self.injector.random.random() < OTHERS_GO_ON:
             self.scheduler.freeze(worker, 0.0)
-        if worker.is_doomed:
+        if worker.is_killed:
             raise Killed
 
     def _freeze(self, worker: Any, lengths_s: Sequence[float] = FREEZES_S) -> None:
-        self.scheduler.freeze(worker, self.chance.freeze_s(lengths_s))
+        self.scheduler.freeze(worker, self.injector.freeze_s(lengths_s))
         worker.is_late = self.scheduler.now >= worker.killed_at
-        if worker.is_doomed or (worker.is_late and self.chance.random.random() < 0.5):
+        if worker.is_killed or (worker.is_late and self.injector.random.random() < 0.5):
             raise Killed
 
     # --- effects that are observed ----------------------------------------------------------------------
@@ -310,7 +310,7 @@ class SimulatedWorld:
             self.checker.created(batch)
         worker = self.scheduler.current
         if worker and is_new:  # who writes a batch has seen it
-            worker.seen = (batch, self._all_chunks(batch.batch_id, batch.plan_id))
+            worker.snapshot = (batch, self._all_chunks(batch.batch_id, batch.plan_id))
         return is_new
 
     def _begun(self, effect: Callable[..., Any], *args: Any) -> None:
@@ -318,17 +318,17 @@ class SimulatedWorld:
             effect(*args)
         except WrongState:  # what the worker has read is out of date, and it knows
             if worker := self.scheduler.current:
-                worker.seen = (None, ())
+                worker.snapshot = (None, ())
             raise
 
     def _seen(self, name: str, effect: Callable[..., Any], *args: Any) -> Any:
         found = effect(*args)
         worker = self.scheduler.current
         if worker and name == "batch":
-            worker.looked = worker.read = found
-        elif worker and worker.looked and worker.looked.batch_id == args[0]:
+            worker.batch_read = worker.last_batch = found
+        elif worker and worker.batch_read and worker.batch_read.batch_id == args[0]:
             # a decision to send rests on a batch and the chunks of that batch read right after it
-            worker.seen, worker.looked = (worker.looked, self._all_chunks(*args[:2])), None
+            worker.snapshot, worker.batch_read = (worker.batch_read, self._all_chunks(*args[:2])), None
         return found
 
     def _kept_new(self, effect: Callable[..., bool], key: str, content: bytes, content_type: str) -> bool:
@@ -337,8 +337,8 @@ class SimulatedWorld:
             return False
         worker = self.scheduler.current
         stored, _ = self.services.files._find(key, None)
-        if worker and worker.posted:
-            self.checker.files[(key, stored.version_id)] = worker.posted
+        if worker and worker.posted_file:
+            self.checker.files[(key, stored.version_id)] = worker.posted_file
         return True
 
     def _called(self, effect: Callable[..., Any], *args: Any) -> Any:
@@ -346,14 +346,16 @@ class SimulatedWorld:
         return effect(*args)
 
     @staticmethod
-    def _asked(lookups: LookupsAreExclusive, effect: Callable[..., Any], customer_id: str, *args: Any) -> Any:
-        lookups.asked(customer_id)
+    def _looked_up(
+        lookups: LookupsAreExclusive, effect: Callable[..., Any], customer_id: str, *args: Any
+    ) -> Any:
+        lookups.looked_up(customer_id)
         return effect(customer_id, *args)
 
     def _indexed(self, effect: Callable[..., Any]) -> Iterator[Batch]:
         """Read an index, which is eventually consistent: it may show a batch as it was before."""
         found = list(effect())
-        if found and self.chance.happens("stale index"):
+        if found and self.injector.happens("stale index"):
             found = [self.checker.earlier.get(batch.batch_id, batch) for batch in found]
         return iter(found)
 
@@ -363,11 +365,11 @@ class SimulatedWorld:
             granted, wait_s = self._limiter.take_slot(worker, resource, priority, within_s)
             worker.slots += granted
             return granted, wait_s
-        if self.chance.random.random() < 0.05:
+        if self.injector.random.random() < 0.05:
             return False, 0.3
         if worker:
             worker.slots += 1
-        return True, 0.0 if self.chance.random.random() < 0.8 else 0.1
+        return True, 0.0 if self.injector.random.random() < 0.8 else 0.1
 
     @contextmanager
     def _writing(
@@ -380,13 +382,13 @@ class SimulatedWorld:
             point(key)
         point(key)
 
-    def _in_any_order(self, tasks: Sequence[Callable[[], None]]) -> None:
+    def _run_in_any_order(self, tasks: Sequence[Callable[[], None]]) -> None:
         """Run tasks in any order; one that fails does not stop the others."""
         order = list(tasks)
-        self.chance.random.shuffle(order)
+        self.injector.random.shuffle(order)
         worker = self.scheduler.current
         if worker and worker.can_freeze and len(order) > 1:
-            self._side_by_side(worker, order)
+            self._run_in_threads(worker, order)
             return
         errors = []
         for task in order:
@@ -397,16 +399,16 @@ class SimulatedWorld:
         if errors:
             raise errors[0]
 
-    def _side_by_side(self, worker: Worker, tasks: Sequence[Callable[[], None]]) -> None:
+    def _run_in_threads(self, worker: Worker, tasks: Sequence[Callable[[], None]]) -> None:
         """Run tasks in threads of one process: they interleave at any call, and a kill ends all of them."""
-        crew = _Crew(self, worker)
+        group = _ThreadGroup(self, worker)
         for task in tasks:
-            crew.add(task)
+            group.add(task)
         self.scheduler.park(worker)
-        if crew.is_killed or worker.is_doomed:
+        if group.is_killed or worker.is_killed:
             raise Killed
-        if crew.errors:
-            raise crew.errors[0]
+        if group.errors:
+            raise group.errors[0]
 
 
 class _TrueClock(memory.ManualClock):
@@ -420,7 +422,7 @@ class _TrueClock(memory.ManualClock):
         return self._scheduler.now
 
 
-class _Crew:
+class _ThreadGroup:
     """The threads of one process."""
 
     def __init__(self, world: SimulatedWorld, worker: Worker) -> None:
@@ -435,10 +437,14 @@ class _Crew:
         """Schedule a task for now."""
         worker, scheduler = self._worker, self._world.scheduler
         thread = Worker(f"{worker.name}/{len(self._threads) + 1}", True, worker.killed_at)
-        thread.is_in_crew = True
+        thread.is_thread = True
         thread.process = worker
         thread.skew = worker.skew
-        thread.read, thread.looked, thread.seen = worker.read, worker.looked, worker.seen
+        thread.last_batch, thread.batch_read, thread.snapshot = (
+            worker.last_batch,
+            worker.batch_read,
+            worker.snapshot,
+        )
         self._threads.append(thread)
         self._at_work += 1
         scheduler.after(0.0, partial(scheduler.run, thread, partial(self._run, task)))
@@ -459,7 +465,7 @@ class _Crew:
         """End all threads, as one of them was killed."""
         self.is_killed = True
         for thread in self._threads:
-            thread.is_doomed = True
+            thread.is_killed = True
             self._world.checker.disturbed(thread)
 
 

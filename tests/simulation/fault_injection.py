@@ -60,8 +60,8 @@ _UNKNOWN = _UNKNOWN_APPLIED | {
 }
 
 
-class Fate(StrEnum):
-    """What becomes of a job that Gameball took."""
+class JobBehavior(StrEnum):
+    """What Gameball does with a job that it accepted."""
 
     GOOD = "good"
     SLOW = "slow"
@@ -77,7 +77,7 @@ class Fate(StrEnum):
 
 
 class Poll(StrEnum):
-    """What Gameball does with a question about a job."""
+    """What Gameball does with a poll of a job."""
 
     ANSWERED = "answered"
     NO_CONNECTION = "no connection"
@@ -97,7 +97,7 @@ class Fault(StrEnum):
     ERROR_BEFORE = "call failed"
     ERROR_AFTER = "call failed after its effect"
     LATE = "frozen long after a request"
-    ECHO = "write took effect and said it was too late"
+    FALSE_CONFLICT = "write took effect and said it was too late"
     NO_SECRET = "secret is gone"
     SECRET_BUSY = "secret can't be read for now"
 
@@ -109,54 +109,54 @@ FREEZES_S = (0.5, 5.0, 40.0, 130.0, 400.0, 1000.0)
 """Lengths of freezes: within a lease, past it, past a function's time, past a redelivery."""
 
 
-_BAD_FATES = tuple(fate for fate in Fate if fate is not Fate.GOOD)
+_BAD_BEHAVIORS = tuple(behavior for behavior in JobBehavior if behavior is not JobBehavior.GOOD)
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
     """How often things go wrong, in calls of one.
 
-    ``late`` is how often a sender stands still before it takes Gameball's answer; ``fates`` are what may
-    become of a job, where ``fate`` strikes.
+    ``late`` is how often a sender is frozen before it takes Gameball's answer; ``behavior`` is how often a
+    job does something unusual, and ``behaviors`` are what it may do.
     """
 
     kill: float = 0.0
     freeze: float = 0.0
     error: float = 0.0
-    echo: float = 0.0
+    false_conflict: float = 0.0
     answer: float = 0.0
     poll: float = 0.0
-    fate: float = 0.0
+    behavior: float = 0.0
     environment: float = 0.0
     interleaved: float = 0.0
     late: float = 0.0
-    fates: tuple[Fate, ...] = _BAD_FATES
+    behaviors: tuple[JobBehavior, ...] = _BAD_BEHAVIORS
 
     @property
     def may_lose_job(self) -> bool:
         """Whether something may keep a jobId from its record: its job has to end in the quiet time."""
-        return bool(self.kill + self.freeze + self.error + self.echo + self.late)
+        return bool(self.kill + self.freeze + self.error + self.false_conflict + self.late)
 
 
 PROFILES = {
-    "calm": Rates(),
-    "gameball": Rates(answer=0.3, poll=0.15, fate=0.4),
-    "answers": Rates(answer=0.5, fate=0.1),
-    "jobs": Rates(fate=0.8, poll=0.2),
+    "no faults": Rates(),
+    "gameball": Rates(answer=0.3, poll=0.15, behavior=0.4),
+    "answers": Rates(answer=0.5, behavior=0.1),
+    "jobs": Rates(behavior=0.8, poll=0.2),
     "crashes": Rates(kill=0.03, environment=0.3),
     "freezes": Rates(freeze=0.05, interleaved=0.8, environment=0.4),
-    "aws": Rates(error=0.04, echo=0.1, environment=0.3),
-    "races": Rates(freeze=0.08, interleaved=1.0, environment=0.6, answer=0.2, fate=0.2),
-    "late": Rates(late=0.5, interleaved=1.0, fate=0.8, fates=(Fate.ODD_STATE_FOR_EVER,)),
-    "crawls": Rates(fate=0.7, fates=(Fate.CRAWLS,)),
-    "storm": Rates(0.015, 0.02, 0.015, 0.03, 0.25, 0.15, 0.3, 0.4, 0.6),
+    "aws": Rates(error=0.04, false_conflict=0.1, environment=0.3),
+    "races": Rates(freeze=0.08, interleaved=1.0, environment=0.6, answer=0.2, behavior=0.2),
+    "late": Rates(late=0.5, interleaved=1.0, behavior=0.8, behaviors=(JobBehavior.ODD_STATE_FOR_EVER,)),
+    "slow jobs": Rates(behavior=0.7, behaviors=(JobBehavior.CRAWLS,)),
+    "all at once": Rates(0.015, 0.02, 0.015, 0.03, 0.25, 0.15, 0.3, 0.4, 0.6),
 }
-"""Weathers; a run has one of them, so that each kind of fault also comes alone."""
+"""How often what goes wrong; a run has one of them, so that each kind of fault also comes alone."""
 
 
 @dataclass
-class Chance:
-    """All bad luck of a run.
+class FaultInjector:
+    """Chooses all faults of a run.
 
     Args:
         random: the run's only source of chance.
@@ -170,22 +170,22 @@ class Chance:
 
     def __post_init__(self) -> None:
         rates = self.rates
-        self._any_fault = rates.kill + rates.freeze + rates.error + rates.echo
+        self._any_fault = rates.kill + rates.freeze + rates.error + rates.false_conflict
 
     def hits(self, rate: float) -> bool:
         """Whether something with this rate happens now; nothing does once faults have stopped."""
         return bool(rate) and not self.is_over and self.random.random() < rate
 
     def happens(self, what: str) -> bool:
-        """Whether the environment plays a trick now."""
-        return self.hits(self.rates.environment) and self._noted(what)
+        """Whether something unusual happens in the environment now."""
+        return self.hits(self.rates.environment) and self._recorded(what)
 
-    def note(self, what: str) -> None:
+    def record(self, what: str) -> None:
         """Count something that went wrong."""
         self.injected[what] = self.injected.get(what, 0) + 1
 
-    def _noted(self, what: str) -> bool:
-        self.note(what)
+    def _recorded(self, what: str) -> bool:
+        self.record(what)
         return True
 
     def fault(self, port: str, is_write: bool, can_freeze: bool) -> Fault | None:
@@ -194,30 +194,30 @@ class Chance:
             return None
         rates = self.rates
         if (draw := draw - rates.kill) < 0:
-            return self._told(self.random.choice((Fault.KILL_BEFORE, Fault.KILL_AFTER)))
+            return self._injected(self.random.choice((Fault.KILL_BEFORE, Fault.KILL_AFTER)))
         if (draw := draw - rates.freeze) < 0:
             if not can_freeze:
                 return None
             freeze = self.random.choice((Fault.FREEZE_BEFORE, Fault.FREEZE_AFTER))
-            # nobody can tell the time faster than it passes
-            return self._told(Fault.FREEZE_BEFORE if port == "clock" else freeze)
+            # the clock can't be read faster than time passes
+            return self._injected(Fault.FREEZE_BEFORE if port == "clock" else freeze)
         if port in ("gameball", "clock"):
             return None
         if (draw := draw - rates.error) < 0:
-            return self._told(self.random.choice((Fault.ERROR_BEFORE, Fault.ERROR_AFTER)))
-        if is_write and draw < rates.echo:
-            return self._told(Fault.ECHO)
+            return self._injected(self.random.choice((Fault.ERROR_BEFORE, Fault.ERROR_AFTER)))
+        if is_write and draw < rates.false_conflict:
+            return self._injected(Fault.FALSE_CONFLICT)
         return None
 
-    def _told(self, fault: Fault) -> Fault:
-        self._noted(fault)
+    def _injected(self, fault: Fault) -> Fault:
+        self._recorded(fault)
         return fault
 
     def fault_of_sending(self, port: str, is_write: bool, can_freeze: bool) -> Fault | None:
         """What happens at a request of adjustments: now and then its sender takes the answer late."""
         fault = self.fault(port, is_write, can_freeze)
         if fault is None and can_freeze and self.hits(self.rates.late):
-            return self._told(Fault.LATE)
+            return self._injected(Fault.LATE)
         return fault
 
     def answer(self) -> Answer:
@@ -225,30 +225,34 @@ class Chance:
         if not self.hits(self.rates.answer):
             return Answer.ACCEPTED
         answer = self.random.choice(_BAD_ANSWERS)
-        self._noted(f"answer: {answer}")
+        self._recorded(f"answer: {answer}")
         return answer
 
     def poll(self) -> Poll:
-        """What becomes of the next question about a job."""
+        """What becomes of the next poll of a job."""
         if not self.hits(self.rates.poll):
             return Poll.ANSWERED
         poll = self.random.choice(_BAD_POLLS)
-        self._noted(f"poll: {poll}")
+        self._recorded(f"poll: {poll}")
         return poll
 
-    def fate(self) -> Fate:
+    def behavior(self) -> JobBehavior:
         """What becomes of the next job."""
-        if not self.hits(self.rates.fate):
-            return Fate.GOOD
-        fates = self.rates.fates
-        fate = self.random.choice(fates)
-        if fate is Fate.ODD_STATE_FOR_EVER and Fate.ODD_STATE in fates and self.random.random() < 0.7:
-            fate = Fate.ODD_STATE
-        self._noted(f"job: {fate}")
-        return fate
+        if not self.hits(self.rates.behavior):
+            return JobBehavior.GOOD
+        behaviors = self.rates.behaviors
+        behavior = self.random.choice(behaviors)
+        if (
+            behavior is JobBehavior.ODD_STATE_FOR_EVER
+            and JobBehavior.ODD_STATE in behaviors
+            and self.random.random() < 0.7
+        ):
+            behavior = JobBehavior.ODD_STATE
+        self._recorded(f"job: {behavior}")
+        return behavior
 
     def freeze_s(self, lengths_s: Sequence[float] = FREEZES_S) -> float:
-        """How long a worker stands still."""
+        """How long a worker is frozen."""
         return self.random.choice(lengths_s) * (0.5 + self.random.random())
 
 
