@@ -63,12 +63,20 @@ class ApiClient:
         }
         while left > 0:
             query = {**wanted, "limit": min(left, _PAGE_ROWS), "after": after}
-            page = self.get("/batches", {name: value for name, value in query.items() if value is not None})
+            page = self.page_of_batches(query)
             yield from page["batches"][:left]
             left -= len(page["batches"])
             after = page.get("next")
             if not after or not page["batches"]:
                 return
+
+    def page_of_batches(self, query: Mapping[str, object]) -> Json:
+        """Get one page of the list; its ``next`` is the following page's ``after``.
+
+        Args:
+            query: status, limit, after, since, until; None leaves one out.
+        """
+        return self.get("/batches", {name: value for name, value in query.items() if value is not None})
 
     def batch(self, batch_id: str) -> Json:
         """Get one batch; raises RequestRefused (404) where there is none."""
@@ -109,19 +117,34 @@ class ApiClient:
         """
         draft = target.with_name(f".{target.name}.part")
         try:
-            answer = self._http.request("GET", url, preload_content=False, retries=False)
-            if answer.status != 200:
-                raise ServiceError(f"{target.name} can't be downloaded: S3 answered {answer.status}")
             with draft.open("wb") as out:
-                for block in answer.stream(_BLOCK_BYTES):
-                    out.write(block)
-            answer.release_conn()
+                out.writelines(self.blocks(url, target.name))
             draft.replace(target)
-        except urllib3.exceptions.HTTPError as error:
-            raise ServiceError(f"{target.name} can't be downloaded: {error}") from None
         finally:
             draft.unlink(missing_ok=True)
         return target.stat().st_size
+
+    def blocks(self, url: str, name: str) -> Iterator[bytes]:
+        """Read the file behind a presigned link block by block.
+
+        Args:
+            url: the link.
+            name: the name of the file, for messages.
+
+        Raises:
+            ServiceError: it can't be downloaded, or breaks off.
+        """
+        try:
+            answer = self._http.request("GET", url, preload_content=False, retries=False)
+            try:
+                if answer.status != 200:
+                    raise ServiceError(f"{name} can't be downloaded: S3 answered {answer.status}")
+                yield from answer.stream(_BLOCK_BYTES)
+            finally:
+                # A reader that stops before the end leaves a connection that no other request can use.
+                answer.close()
+        except urllib3.exceptions.HTTPError as error:
+            raise ServiceError(f"{name} can't be downloaded: {error}") from None
 
     def _call(self, method: str, target: str, body: bytes, retries: urllib3.Retry | Literal[False]) -> Json:
         url = f"{self._stack.api_url}{target}"

@@ -1,7 +1,7 @@
 """One batch for people: its status, the outcomes of its rows, who decided what, and the next step."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adjustments.batches.records import Submitter
@@ -13,33 +13,72 @@ from cli.output import moment, number, outcomes, points, prediction, rows_text, 
 
 def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
     """Write one batch."""
+    head = [("batch", str(batch.get("batchId", ""))), ("status", status_of(batch))]
+    context.output.pairs([*head, *facts_of(batch), ("next", _next(context, batch))])
+
+
+def facts_of(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and values of what is known of a batch; a value that is not known (yet) is empty."""
     held_by, message = batch.get("heldBy") or [], str(batch.get("message") or "")
-    context.output.pairs(
-        [
-            ("batch", str(batch.get("batchId", ""))),
-            ("status", status_of(batch)),
-            ("why", message if message != "; ".join(held_by) else ""),
-            ("held by", "; ".join(held_by)),
-            ("file", str(batch.get("source", {}).get("key", ""))),
-            ("submitted by", _submitter_of(batch)),
-            ("progress", progress_line(batch)),
-            ("outcomes", outcomes(batch)),
-            ("predicted", prediction(batch)),
-            ("looked up", looked_up(batch)),
-            ("points", _points_of(batch)),
-            ("received", moment(batch.get("createdAt"))),
-            ("ended", moment(batch.get("finishedAt"))),
-            *_decisions(batch),
-            ("notes", "; ".join(batch.get("notes", []))),
-            ("next", _next(context, batch)),
-        ]
-    )
+    return [
+        ("why", message if message != "; ".join(held_by) else ""),
+        ("held by", "; ".join(held_by)),
+        ("file", str(batch.get("source", {}).get("key", ""))),
+        ("submitted by", _submitter_of(batch)),
+        ("progress", progress_line(batch)),
+        ("outcomes", outcomes(batch)),
+        ("predicted", prediction(batch)),
+        ("looked up", looked_up(batch)),
+        ("points", points_of(batch)),
+        ("received", moment(batch.get("createdAt"))),
+        ("ended", moment(batch.get("finishedAt"))),
+        *_decisions(batch),
+        ("notes", "; ".join(batch.get("notes", []))),
+    ]
 
 
 def _submitter_of(batch: Mapping[str, Any]) -> str:
     """Who submitted the batch, and how that is known; empty where it was not recorded."""
     told = batch.get("submittedBy")
     return submitter_text(Submitter.read(told)) if told else ""
+
+
+def approval_of(batch: Mapping[str, Any]) -> dict[str, Any]:
+    """What an approval names, so that it holds for the batch exactly as it was shown."""
+    shown = {
+        "sha256": batch.get("source", {}).get("sha256"),
+        "rows": batch.get("progress", {}).get("acceptedRows"),
+        "requested": batch.get("totals", {}).get("requested"),
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def cost_of_stop(batch: Mapping[str, Any], keep_jobs: bool) -> Iterator[str]:
+    """Say what stopping a batch means for its rows."""
+    progress = batch.get("progress") or {}
+    accepted, sent = progress.get("acceptedRows", 0), progress.get("sentRows", 0)
+    rows, jobs = progress.get("runningRows", 0), running_jobs(batch)
+    if not sent:
+        yield f"nothing was sent yet, and none of its {number(accepted)} rows will be"
+        return
+    yield f"sent: {number(sent)} of {number(accepted)} rows; what Gameball has applied stays applied"
+    if accepted > sent:
+        yield f"will not be sent: {number(accepted - sent)} rows"
+    if not jobs:
+        return
+    running = f"in running jobs ({number(jobs)}): {number(rows)} rows"
+    if keep_jobs:
+        yield f"{running}; these jobs finish and list the outcome of each row"
+        return
+    yield (
+        f"{running}; Gameball is asked to stop these jobs and may then list none of their rows, which stay "
+        "in doubt until they are looked up"
+    )
+
+
+def running_jobs(batch: Mapping[str, Any]) -> int:
+    """The number of jobs that run at Gameball."""
+    return int(((batch.get("progress") or {}).get("jobs") or {}).get("running", 0))
 
 
 def looked_up(batch: Mapping[str, Any]) -> str:
@@ -62,7 +101,7 @@ def looked_up(batch: Mapping[str, Any]) -> str:
     return f"{text}; again after {moment(again)}" if (again := state.get("nextRoundAt")) else text
 
 
-def _points_of(batch: Mapping[str, Any]) -> str:
+def points_of(batch: Mapping[str, Any]) -> str:
     """The sums requested and applied, as far as they are known."""
     totals = batch.get("totals", {})
     if not batch.get("counts", {}).get("rows"):

@@ -15,7 +15,7 @@ from cli.stack import DEFAULT_STACK, Stack, StackSelection
 EXAMPLE_ID: Final = "20261122-101500-spring-0f3c9a1b2d4e"
 """A batch id for help texts."""
 
-_BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 class CommandContext:
@@ -87,7 +87,7 @@ def confirm(context: CommandContext, question: str, is_sure: bool) -> None:
 
 def validate_batch_id(context: click.Context, parameter: click.Parameter, text: str) -> str:
     """Return a batch id; refuse what can't be one, such as an empty variable or a path."""
-    if not _BATCH_ID.fullmatch(text):
+    if not BATCH_ID.fullmatch(text):
         raise click.BadParameter(f"{text!r} is not a batch id; `adjust list` shows them")
     return text
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cli.api_client import plain_name
-from cli.batch_view import show_batch
+from cli.batch_view import approval_of, cost_of_stop, running_jobs, show_batch
 from cli.batch_watcher import AWAITING_APPROVAL, FINAL
 from cli.context import EXAMPLE_ID, CommandContext, batch_argument, confirm, examples, with_context
 from cli.errors import Exit
@@ -29,13 +29,7 @@ def approve(context: CommandContext, batch: str, yes: bool) -> int:
         if not context.output.is_json:
             show_batch(context, found)
         confirm(context, "Send these adjustments?", yes)
-    shown = {
-        "sha256": found.get("source", {}).get("sha256"),
-        "rows": found.get("progress", {}).get("acceptedRows"),
-        "requested": found.get("totals", {}).get("requested"),
-    }
-    known = {name: value for name, value in shown.items() if value is not None}
-    return _show_decision(context, context.api.decide(batch, "approve", known), "approved")
+    return _show_decision(context, context.api.decide(batch, "approve", approval_of(found)), "approved")
 
 
 @click.command(
@@ -71,28 +65,11 @@ def stop(context: CommandContext, batch: str, note: str, keep_jobs: bool, yes: b
 
 
 def _cost_of_stop(context: CommandContext, batch: Mapping[str, Any], keep_jobs: bool) -> Iterator[str]:
-    """Say what stopping a batch means for its rows."""
-    progress = batch.get("progress") or {}
-    accepted, sent = progress.get("acceptedRows", 0), progress.get("sentRows", 0)
-    rows, jobs = progress.get("runningRows", 0), (progress.get("jobs") or {}).get("running", 0)
-    if not sent:
-        yield f"nothing was sent yet, and none of its {number(accepted)} rows will be"
-        return
-    yield f"sent: {number(sent)} of {number(accepted)} rows; what Gameball has applied stays applied"
-    if accepted > sent:
-        yield f"will not be sent: {number(accepted - sent)} rows"
-    if not jobs:
-        return
-    running = f"in running jobs ({number(jobs)}): {number(rows)} rows"
-    if keep_jobs:
-        yield f"{running}; these jobs finish and list the outcome of each row"
-        return
-    yield (
-        f"{running}; Gameball is asked to stop these jobs and may then list none of their rows, which stay "
-        "in doubt until they are looked up"
-    )
-    keep = context.hint(f"stop {batch.get('batchId')} --keep-jobs")
-    yield f"to let running jobs finish: {keep}"
+    """Say what stopping a batch means for its rows, and how its running jobs could finish."""
+    yield from cost_of_stop(batch, keep_jobs)
+    if running_jobs(batch) and not keep_jobs:
+        keep = context.hint(f"stop {batch.get('batchId')} --keep-jobs")
+        yield f"to let running jobs finish: {keep}"
 
 
 @click.command(

@@ -9,6 +9,8 @@ CliError
 
 from enum import IntEnum
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 
 class Exit(IntEnum):
     """The exit codes (`adjust --help`)."""
@@ -49,3 +51,11 @@ class ServiceError(CliError):
 
 class AccessDenied(ServiceError):
     """The user's AWS identity is not allowed to do this; another attempt would not help."""
+
+
+def aws_message(error: ClientError | BotoCoreError) -> str:
+    """The message of an error of AWS."""
+    if isinstance(error, ClientError):
+        details = error.response.get("Error", {})
+        return f"AWS error {details.get('Code')}: {details.get('Message')}"
+    return str(error)

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from adjustments.core import __version__
 from cli import decision_commands, query_commands, submission_commands, transaction_command
-from cli.errors import CliError, Exit
+from cli.errors import CliError, Exit, aws_message
 from cli.output import clean
 
 _ABOUT = """Adjust customers' point balances at Gameball, in batches or one at a time.
@@ -80,11 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("aborted", Exit.DETACHED)
     except CliError as error:
         return _fail(str(error), error.code)
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        return _fail(f"AWS error {details.get('Code')}: {details.get('Message')}", Exit.SERVICE_ERROR)
-    except BotoCoreError as error:
-        return _fail(str(error), Exit.SERVICE_ERROR)
+    except (ClientError, BotoCoreError) as error:
+        return _fail(aws_message(error), Exit.SERVICE_ERROR)
     except BrokenPipeError:
         # The reader of the pipe has closed it; without this, Python reports an error when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,22 +1,15 @@
 """Commands that submit a file of adjustments and follow its batch."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import quote
 
 import click
 from rich.text import Text
 
-from adjustments.batches.files import UPLOADER
-from adjustments.core.ids import batch_id
 from cli.batch_view import show_batch
-from cli.batch_watcher import APPEARS_WITHIN_S, exit_code, watch_batch
+from cli.batch_watcher import exit_code, watch_batch
 from cli.context import EXAMPLE_ID, CommandContext, batch_argument, examples, with_context
-from cli.errors import Exit, ServiceError, UsageError
-
-INBOX: Final = "inbox/"
-FILE_SUFFIXES: Final = (".csv", ".csv.gz")
+from cli.errors import Exit, ServiceError
+from cli.file_upload import check_file_name, file_metadata, is_recent, upload_file
 
 
 @click.command(
@@ -57,36 +50,21 @@ def submit(
     would overdraw, are unknown to Gameball or could not be predicted. With --wait the exit code is then 0
     only if every row would be applied.
     """
-    if not file.name.lower().endswith(FILE_SUFFIXES):
-        raise UsageError(f"{file.name}: the file name must end in {' or '.join(FILE_SUFFIXES)}")
-    flags = {"dry-run": dry_run, "allow-duplicate": allow_duplicate}
-    metadata = {name: "true" for name, is_set in flags.items() if is_set}
-    metadata |= {name.replace("_", "-"): _ascii(text) for name, text in named.items() if text}
-    if context.stack.caller_identity:
-        metadata[UPLOADER] = _ascii(context.stack.caller_identity)
-    key, bucket, s3 = INBOX + file.name, context.stack.bucket, context.stack.s3
+    check_file_name(file.name)
+    metadata = file_metadata(dry_run=dry_run, allow_duplicate=allow_duplicate, **named)
     with file.open("rb") as body:
-        put = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata, ContentType="text/csv")
-    which: Any = {"VersionId": put["VersionId"]} if put.get("VersionId") else {}
-    head = s3.head_object(Bucket=bucket, Key=key, **which)
-    version = head.get("VersionId", put.get("VersionId", ""))
-    # Derived as the function derives it, so that the batch need not be searched for.
-    batch = batch_id(key, head["LastModified"], (bucket, key, version))
+        uploaded = upload_file(context.stack, file.name, body, metadata)
+    batch = uploaded.batch_id
     if not wait:
-        submitted = {"batchId": batch, "bucket": bucket, "key": key, "versionId": version, "dryRun": dry_run}
         if context.output.is_json:
-            context.output.data(submitted)
+            where = {"bucket": uploaded.bucket, "key": uploaded.key, "versionId": uploaded.version_id}
+            context.output.data({"batchId": batch, **where, "dryRun": dry_run})
         else:
             context.output.say("submitted as batch ", Text(batch, style="bold"))
             context.output.say(f"to watch it: {context.hint(f'watch {batch}')}")
         return Exit.OK
     context.output.say("submitted as batch ", Text(batch, style="bold"))
     return _watch(context, batch, is_new=True)
-
-
-def _ascii(text: str) -> str:
-    """Percent-encode what S3's metadata can't keep."""
-    return "".join(char if char.isascii() and char.isprintable() else quote(char) for char in text)
 
 
 @click.command(
@@ -97,16 +75,7 @@ def _ascii(text: str) -> str:
 @with_context
 def watch(context: CommandContext, batch: str) -> int:
     """Watch a batch until it has ended or waits for approval. Ctrl-C detaches; the batch continues."""
-    return _watch(context, batch, is_new=_is_recent(batch))
-
-
-def _is_recent(batch: str) -> bool:
-    """Whether a batch may not exist yet: its id contains the time (UTC) at which its file was uploaded."""
-    try:
-        uploaded_at = datetime.strptime(batch[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-    except ValueError:
-        return False
-    return datetime.now(UTC) - uploaded_at < timedelta(seconds=APPEARS_WITHIN_S)
+    return _watch(context, batch, is_new=is_recent(batch))
 
 
 def _watch(context: CommandContext, batch: str, *, is_new: bool) -> int:
