@@ -9,10 +9,13 @@ Bottom up::
     batch_watcher          watches one batch, with its progress
     context                the options that all commands share
     batch_view             one batch for people, and the next step
+    file_upload            puts a file into the inbox
     submission_commands    submit, watch
     query_commands         list, show, results
     decision_commands      approve, stop, resolve, reverse
     transaction_command    transact
+    console                the pages of `adjust console`, on the parts above
+    console_command        console
     main                   the whole command, and errors turned into messages
 """
 

@@ -9,7 +9,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from adjustments.core import __version__
-from cli import decision_commands, query_commands, submission_commands, transaction_command
+from cli import console_command, decision_commands, query_commands, submission_commands, transaction_command
 from cli.errors import CliError, Exit, aws_message
 from cli.output import clean
 
@@ -64,6 +64,7 @@ COMMANDS: Final = (
     decision_commands.resolve,
     decision_commands.reverse,
     transaction_command.transact,
+    console_command.console,
 )
 for command in COMMANDS:
     adjust.add_command(command)

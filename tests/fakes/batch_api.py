@@ -69,11 +69,23 @@ def serving() -> Iterator[FakeBatchApi]:
     server.server_close()
 
 
+class _Body:
+    """The body of an object, read block by block."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def iter_chunks(self, chunk_size: int) -> Iterator[bytes]:
+        for start in range(0, len(self._content), chunk_size):
+            yield self._content[start : start + chunk_size]
+
+
 class FakeBucket:
-    """The calls to S3 that submitting a file needs."""
+    """The calls to S3 that submitting a file needs, and the one that reads its version again."""
 
     def __init__(self) -> None:
         self.puts: list[dict[str, Any]] = []
+        self.stored: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
         self.modified_at = datetime(2026, 11, 22, 10, 15, tzinfo=UTC)
 
     def put_object(self, **fields: Any) -> dict[str, Any]:
@@ -83,12 +95,17 @@ class FakeBucket:
     def head_object(self, **fields: Any) -> dict[str, Any]:
         return {"LastModified": self.modified_at, "VersionId": fields["VersionId"]}
 
+    def get_object(self, **fields: Any) -> dict[str, Any]:
+        content, metadata = self.stored[fields["Key"], fields["VersionId"]]
+        return {"Body": _Body(content), "Metadata": metadata}
+
 
 class FakeStack:
     """A deployed stack whose API is the fake one."""
 
     def __init__(self, api_url: str) -> None:
         self.api_url = api_url
+        self.name = "gameball-adjustments-test"
         self.bucket = "bucket"
         self.region = "eu-central-1"
         self.caller_identity = "arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example"

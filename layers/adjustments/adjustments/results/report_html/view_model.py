@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from adjustments.batches.records import Outcome
+from adjustments.batches.states import Outcome
 from adjustments.core.decimals import exact_sum, exact_sum_of_many
 
 REASONS_MAX: Final = 1_000
