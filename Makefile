@@ -21,7 +21,7 @@ export AWS_DEFAULT_REGION ?= eu-central-1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down configure build deploy test test-fast test-e2e simulate simulate-mutants bench lint format lock wheel clean
+.PHONY: help setup demo up down configure build deploy test test-fast test-e2e simulate simulate-mutants screenshots bench lint format lock wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ test-fast: $(INSTALLED) ## only the tests that need no stack
 
 test-e2e: $(INSTALLED) ## only the tests against the deployed local stack
 	@$(BIN)/python -m pytest tests/e2e $(PYTEST_OPTIONS)
+
+screenshots: $(INSTALLED) ## take the pictures of the console for docs/operations.md anew
+	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.screenshots
 
 simulate: $(INSTALLED) ## run SEEDS=n simulated lives of batches from FIRST=m (default 10000 from 0), or SEED=n with its trace
 	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.simulation \

@@ -231,6 +231,7 @@ def _show(state: Mapping[str, Any]) -> None:
     print(f"  export AWS_ENDPOINT_URL={state.get('endpoint')} AWS_DEFAULT_REGION={state.get('region')}")
     print(f"  export AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}")
     print(f"  export AWS_CA_BUNDLE={state.get('caBundle')}")
+    print("To work with it in a browser, without a command line: .venv/bin/adjust console --local")
     print("make down stops it.")
 
 

@@ -104,6 +104,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
+            await send({"type": "websocket.close"})
             return
 
         async def send_with_headers(message: Message) -> None:

@@ -12,17 +12,20 @@ from cli.console.forms import Fields, line_numbers, text
 from cli.console.pages import page, status_text
 from cli.console.submission_pages import reversal_name, to_batch
 from cli.errors import RequestRefused, UsageError
+from cli.output import number
 
 
 def ask_to_approve(request: Request) -> Response:
     """Show a waiting batch, and ask."""
     batch = _batch_for(request, "approve")
     shown = approval_of(batch)
+    rows = ("rows to be sent", number(shown.get("rows")))
+    facts = [rows, *(fact for fact in facts_of(batch) if fact[0] != "progress")]
     return page(
         request,
         "approve.html",
         batch=batch,
-        facts=[(fact, value) for fact, value in facts_of(batch) if value],
+        facts=[(fact, value) for fact, value in facts if value],
         shown=exact_json.write(shown),
     )
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from adjustments.core.printable import visible
-from cli.batch_watcher import AWAITING_APPROVAL, FINAL, progress_line, rows_done
+from cli.batch_watcher import AWAITING_APPROVAL, FINAL, progress_line, rows_at_risk, rows_done
 from cli.output import moment, number, points, rows_text
 
 _FOLDER: Final = Path(__file__).resolve().parent
@@ -55,7 +55,9 @@ def status_text(batch: Mapping[str, Any]) -> str:
 
 
 def tone_of(batch: Mapping[str, Any]) -> str:
-    """The colour of a status, by the name of its style."""
+    """The style of a status; a dry run looks well only where every row would be applied."""
+    if batch.get("status") == "validated" and rows_at_risk(batch):
+        return "warn"
     return _TONES.get(str(batch.get("status", "")), "moving")
 
 

@@ -28,7 +28,7 @@ def serve(stack: Stack, port: int, ready: Callable[[str], None]) -> None:
         UsageError: the port is taken.
         ServiceError: there is no such stack.
     """
-    with _listening(port) as listener:
+    with listening(port) as listener:
         access = Access(listener.getsockname()[1])
         # The clients are made here once: several threads must not make them at the same time.
         _ = stack.api_url, stack.s3
@@ -48,7 +48,8 @@ def serve(stack: Stack, port: int, ready: Callable[[str], None]) -> None:
             uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listening(port: int) -> socket.socket:
+def listening(port: int) -> socket.socket:
+    """Listen on a port of loopback, 0 for any free one; raises UsageError where it is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

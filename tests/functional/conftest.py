@@ -1,13 +1,15 @@
-"""The stand-in for Gameball on a free port, and the real client that talks to it."""
+"""The stand-in for Gameball on a free port, and the real client that talks to it; and a browser."""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from adjustments.gameball.client import GameballClient
 from adjustments.gameball.credentials import Credentials
 from local.standin.server import StandIn
+from tests.fakes.browser import running_chromium
 
 API_KEY, SECRET_KEY = "standin-api-key", "standin-secret-key"
 
@@ -51,3 +53,12 @@ def keys() -> SettableCredentials:
 @pytest.fixture
 def client(gameball: StandIn, keys: SettableCredentials) -> GameballClient:
     return GameballClient(gameball.base_url, "v4.0", keys)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium."""
+    with running_chromium() as browser:
+        if browser is None:
+            pytest.skip("no Chromium is installed here; local/install_chromium.sh does it")
+        yield browser

@@ -60,6 +60,16 @@ def test_command_of_the_wheel_says_where_it_looked_for_a_stack(installed: Path):
     assert "Traceback" not in shown.stderr
 
 
+def test_wheel_brings_the_console_with_its_pages(installed: Path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from cli.console import app, pages, row_reasons; "
+        "print(row_reasons.RowsView.__module__, *(path.name for path in pages.STATIC.parent.rglob('*.*')))"
+    )
+    found = run(installed, code)
+    assert found.stderr == ""
+    assert {"base.html", "console.css", "htmx-2.0.11.min.js"} <= set(found.stdout.split())
+
+
 def test_wheel_holds_the_licence_and_no_code_of_the_functions(installed: Path):
     names = {path.relative_to(installed).as_posix() for path in installed.rglob("*")}
     assert any(name.endswith("licenses/LICENSE") for name in names)

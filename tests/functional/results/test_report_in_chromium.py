@@ -1,12 +1,10 @@
 """The report in a real browser: what people see of it, in every light and width, and that it asks nobody."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from adjustments.batches.records import Counts
 from adjustments.batches.states import BatchStatus
@@ -16,30 +14,8 @@ from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 from tests.unit.making import make_batch
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_OPTIONS = (
-    "--no-sandbox",  # tests run as root in containers
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 HOSTILE = '""><script>document.title="run"</script><img src=x onerror=alert(1)>'
 Scheme = Literal["light", "dark"]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The machine's Chromium: Playwright's own can't be downloaded everywhere."""
-    found = next((path for name in _NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(_NAMES)} is installed here; local/install_chromium.sh does it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=_OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The pages of `adjust console`, called as a browser calls them."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
@@ -8,10 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from cli import api_client
 from cli.console.access import Access
 from cli.console.app import make_app
+from cli.console.pages import STATIC
 from tests.fakes.batch_api import FakeBatchApi, FakeStack, serving
 from tests.unit.cli.test_commands import ID, NO_PREDICTION, batch
 
@@ -439,3 +442,17 @@ def test_troubles_of_a_part_come_as_one_line(browser: TestClient, api: FakeBatch
     trouble = browser.get(f"/batches/{ID}", headers={"hx-request": "true"})
     assert (trouble.status_code, trouble.headers["content-type"]) == (403, "text/plain; charset=utf-8")
     assert "not allowed" in trouble.text
+
+
+def test_htmx_is_the_file_that_was_published():
+    readme = (STATIC / "README.md").read_text()
+    for name in [path.name for path in STATIC.glob("htmx-*.js")]:
+        row = next(line for line in readme.splitlines() if f"`{name}`" in line)
+        assert hashlib.sha256((STATIC / name).read_bytes()).hexdigest() in row
+        assert f"/static/{name}" in (STATIC.parent / "templates/base.html").read_text()
+    assert len(list(STATIC.glob("htmx-*.js"))) == 1
+
+
+def test_a_connection_that_is_no_http_gets_nowhere(stranger: TestClient):
+    with pytest.raises(WebSocketDisconnect), stranger.websocket_connect("/"):
+        pass
