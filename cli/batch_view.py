@@ -13,8 +13,14 @@ from cli.output import moment, number, outcomes, points, prediction, rows_text, 
 
 def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
     """Write one batch."""
-    head = [("batch", str(batch.get("batchId", ""))), ("status", status_of(batch))]
-    context.output.pairs([*head, *facts_of(batch), ("next", _next(context, batch))])
+    context.output.pairs(
+        [
+            ("batch", str(batch.get("batchId", ""))),
+            ("status", status_of(batch)),
+            *facts_of(batch),
+            ("next", _next(context, batch)),
+        ]
+    )
 
 
 def facts_of(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
