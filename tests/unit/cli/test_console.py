@@ -158,7 +158,8 @@ def test_a_dropped_file_becomes_a_dry_run(browser: TestClient, api: FakeBatchApi
     assert sent.headers["location"].endswith("?done=dry-run")
     [put] = stack.s3.puts
     assert (put["Key"], put["Body"]) == ("inbox/spring.csv", b"a,1\n")
-    assert put["Metadata"] == {"dry-run": "true", "columns": "customerId=N%C3%BAmero", "encoding": "utf-8"}
+    options = {"dry-run": "true", "columns": "customerId=N%C3%BAmero", "encoding": "utf-8"}
+    assert put["Metadata"] == {**options, "submitted-by": stack.caller_identity}
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_the_very_file_of_a_dry_run_is_applied_once_however_often_the_form_is_se
     api.answer(f"GET /batches/{ID}", (200, dry_run()))
     stack.s3.stored["inbox/spring.csv", "v7"] = (
         b"Kunde,amount\na,1\n",
-        {"dry-run": "true", "columns": "customerId=Kunde", "allow-duplicate": "true"},
+        {"dry-run": "true", "columns": "customerId=Kunde", "submitted-by": "arn:bob"},
     )
     asked = browser.get(f"/batches/{ID}/apply")
     assert "+30 requested" in asked.text
@@ -226,7 +227,11 @@ def test_the_very_file_of_a_dry_run_is_applied_once_however_often_the_form_is_se
     assert (first.status_code, again.headers["location"]) == (303, first.headers["location"])
     [put] = stack.s3.puts
     assert (put["Key"], put["Body"]) == ("inbox/spring.csv", b"Kunde,amount\na,1\n")
-    assert put["Metadata"] == {"columns": "customerId=Kunde", "allow-duplicate": "true"}
+    assert put["Metadata"] == {
+        "columns": "customerId=Kunde",
+        "allow-duplicate": "true",
+        "submitted-by": stack.caller_identity,
+    }
 
 
 def test_rows_are_applied_again_only_where_that_is_said_now(
@@ -237,7 +242,7 @@ def test_rows_are_applied_again_only_where_that_is_said_now(
     fields = {"form": form_of(browser.get(f"/batches/{ID}/apply").text), "version": "v7"}
     assert browser.post(f"/batches/{ID}/apply", data=fields).status_code == 303
     [put] = stack.s3.puts
-    assert put["Metadata"] == {}
+    assert put["Metadata"] == {"submitted-by": stack.caller_identity}
 
 
 def test_an_application_that_broke_off_is_not_repeated_unasked(
@@ -380,7 +385,7 @@ def test_reversal_is_created_downloaded_and_checked(browser: TestClient, api: Fa
     assert browser.post(f"/batches/{ID}/reverse/dry-run").status_code == 303
     [put] = stack.s3.puts
     assert (put["Key"], put["Body"]) == (f"inbox/reversal-{ID}.csv", b"customerId,amount\na,-1\n")
-    assert put["Metadata"] == {"dry-run": "true"}
+    assert put["Metadata"] == {"dry-run": "true", "submitted-by": stack.caller_identity}
 
 
 @pytest.mark.parametrize(
