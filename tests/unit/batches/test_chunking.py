@@ -1,5 +1,6 @@
 """No customer twice in a chunk, every row in exactly one, a customer's rows in order by waves."""
 
+from array import array
 from collections import Counter, defaultdict
 from io import BytesIO
 
@@ -7,19 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adjustments.batches import row_index
 from adjustments.batches.payloads import PackedChunk, Packer, waves
-from adjustments.submission.duplicates import DuplicateFinder
+from adjustments.batches.row_index import FingerprintSorter, customer_digests
+from adjustments.submission.duplicates import DuplicateFinder, hashes_of
 
 
 def cut(customers: list[str], canary_rows: int = 0, most: int = 50) -> list[PackedChunk]:
     """Chunk rows that are named ``customer:number``."""
     occurrences = DuplicateFinder(BytesIO)
-    occurrences.add(customers)
+    occurrences.add(hashes_of(customers))
     packer = Packer(canary_rows)
     chunks = []
     for number, wave in enumerate(waves(len(customers), occurrences.repeats(most))):
         if wave:
-            chunks += packer.add(wave, [f"{customers[number]}:{number}".encode()])
+            chunks += packer.add(wave, [f"{customers[number]}:{number}"])
     occurrences.close()
     return [*chunks, *packer.rest()]
 
@@ -30,10 +33,10 @@ def test_every_row_is_in_one_chunk_and_order_is_kept(customers: list[str], canar
     chunks = sorted(cut(customers, canary_rows, most=50), key=lambda chunk: chunk.chunk_id)
     sent = defaultdict(list)
     for chunk in chunks:
-        names = [row.split(b":")[0] for row in chunk.rows]
+        names = [row.split(":")[0] for row in chunk.rows]
         assert len(set(names)) == len(names)
         for row in chunk.rows:
-            customer, number = row.decode().split(":")
+            customer, number = row.split(":")
             sent[customer].append(int(number))
     for customer, count in counts.items():
         wanted = [number for number, name in enumerate(customers) if name == customer]
@@ -79,14 +82,35 @@ def test_first_two_chunks_in_the_order_of_sending_are_no_larger_than_a_canary(na
 
 
 def test_waves_leave_out_a_customer_that_appears_too_often():
-    assert [chunk.rows for chunk in cut(["a", "b", "a", "a"], most=2)] == [[b"b:1"]]
+    assert [chunk.rows for chunk in cut(["a", "b", "a", "a"], most=2)] == [["b:1"]]
+
+
+@pytest.mark.parametrize("run_rows", [5, 1_000])
+@pytest.mark.parametrize("most", [0, 1_000])
+@given(st.lists(st.integers(0, 40), max_size=200))
+def test_duplicates_are_the_same_where_the_index_shows_who_may_repeat(
+    run_rows: int, most: int, numbers: list[int]
+):
+    customers = customer_digests(map(str, numbers))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_index, "_RUN_ROWS", run_rows)
+        sorter, every, some = FingerprintSorter(BytesIO), DuplicateFinder(BytesIO), DuplicateFinder(BytesIO)
+        for customer in customers:
+            sorter.add(array("Q", [customer]))
+            every.add(array("Q", [customer]))
+            some.add(array("Q", [customer]))
+        suspects = sorter.repeated_customers(most)
+    found = list(some.repeats(5, suspects))
+    assert found == list(every.repeats(5))
+    repeated = {number for number, times in Counter(numbers).items() if times > 1}
+    assert suspects is None if len(repeated) > most else len(suspects or ()) == len(repeated)
 
 
 @given(st.lists(st.integers(0, 40), max_size=400))
 def test_duplicates_are_found_on_scratch_as_in_memory(keys: list[int]):
     small, large = DuplicateFinder(BytesIO), DuplicateFinder(BytesIO)
     for key in keys:
-        small.add([str(key)])
-        large.add([str(key)])
+        small.add(hashes_of([str(key)]))
+        large.add(hashes_of([str(key)]))
         large._spill()
     assert list(small.repeats(5)) == list(large.repeats(5))

@@ -33,4 +33,4 @@ def test_empty_reason_is_left_out():
 
 @pytest.mark.parametrize("digits", ["0.1", "123456789012345", "-0.000001", "999999999.999999", "12.5"])
 def test_amount_is_sent_digit_by_digit(digits: str):
-    assert f'"amount":{digits}}}' in rows_json(["c"], [digits], [""])[0].decode()
+    assert f'"amount":{digits}}}' in rows_json(["c"], [digits], [""])[0]

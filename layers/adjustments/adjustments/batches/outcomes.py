@@ -33,7 +33,7 @@ def read_outcome(outcome: str, message: str) -> RowOutcome:
     return RowOutcome(Outcome(outcome), message)
 
 
-def settlement_of(rows: Sequence[bytes], outcomes: Sequence[RowOutcome]) -> Settlement:
+def settlement_of(rows: Sequence[str], outcomes: Sequence[RowOutcome]) -> Settlement:
     """Make the settlement of a chunk from its rows and their outcomes, in the same order."""
     return Settlement(
         outcomes,

@@ -19,47 +19,49 @@ from adjustments.core.decimals import plain
 from adjustments.core.ids import chunk_id
 from adjustments.core.limits import CANARIES_MAX, CHUNK_ROWS_MAX
 
-_HEAD, _SEPARATOR, _TAIL = b'{"body":[\n', b",\n", b"\n]}"
+_HEAD, _SEPARATOR, _TAIL = '{"body":[\n', ",\n", "\n]}"
 
 # With ReasonToken each reason ends with a token, so that a row can be found again at Gameball. Off by
 # default: customers may see the reason (docs/decisions.md).
 _REASON_TOKEN: Final = re.compile(r" ?\[#[0-9a-z]{10}\]$")
-_REASON_TOKEN_OF_ROW: Final = re.compile(rb' ?\[#[0-9a-z]{10}\]"\}$')
+_REASON_TOKEN_OF_ROW: Final = re.compile(r' ?\[#[0-9a-z]{10}\]"\}$')
 _BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 _quote = json.encoder.encode_basestring_ascii
 
 
-def rows_json(customer_ids: Iterable[str], amounts: Iterable[str], reasons: Sequence[str]) -> list[bytes]:
-    """Write adjustments as JSON, one each.
+def rows_json(customer_ids: Sequence[str], amounts: Iterable[str], reasons: Sequence[str]) -> list[str]:
+    """Write adjustments as JSON, one each; JSON is ASCII here.
 
     Args:
         customer_ids: the customers.
         amounts: the amounts, as text of JSON numbers.
         reasons: the reasons; an empty one is left out.
     """
-    # Most rows share few reasons, so each is quoted once; and all rows are encoded in one call.
+    # Most rows share few reasons, so each is quoted once; and most ids have nothing to escape.
     tails = {reason: f',"reason":{_quote(reason)}}}' if reason else "}" for reason in set(reasons)}
-    rows = [
-        f'{{"customerId":{_quote(customer_id)},"amount":{amount}{tails[reason]}'
+    ids = "".join(customer_ids)
+    if _quote(ids) != f'"{ids}"':
+        customer_ids = [_quote(customer_id)[1:-1] for customer_id in customer_ids]
+    return [
+        f'{{"customerId":"{customer_id}","amount":{amount}{tails[reason]}'
         for customer_id, amount, reason in zip(customer_ids, amounts, reasons, strict=True)
     ]
-    return "\n".join(rows).encode().split(b"\n") if rows else []
 
 
-def content_of(rows: Iterable[bytes]) -> bytes:
+def content_of(rows: Iterable[str]) -> bytes:
     """Join rows to the text that is hashed as a file's content."""
-    return b"\n".join([*rows, b""])
+    return "\n".join([*rows, ""]).encode()
 
 
-def body_of(rows: Iterable[bytes]) -> bytes:
+def body_of(rows: Iterable[str]) -> bytes:
     """Join rows to a request body."""
-    return _HEAD + _SEPARATOR.join(rows) + _TAIL
+    return f"{_HEAD}{_SEPARATOR.join(rows)}{_TAIL}".encode()
 
 
-def rows_of(body: bytes) -> list[bytes]:
-    """Split a request body into its rows, byte for byte."""
-    return body[len(_HEAD) : -len(_TAIL)].split(_SEPARATOR)
+def rows_of(body: bytes) -> list[str]:
+    """Split a request body into its rows, character for character."""
+    return body.decode()[len(_HEAD) : -len(_TAIL)].split(_SEPARATOR)
 
 
 def sha256_of(body: bytes) -> str:
@@ -67,15 +69,15 @@ def sha256_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def customers_and_amounts(rows: Sequence[bytes]) -> list[tuple[str, Decimal]]:
+def customers_and_amounts(rows: Sequence[str]) -> list[tuple[str, Decimal]]:
     """Parse the customer and the exact amount of each row."""
-    parsed = exact_json.read(b"[%b]" % b",".join(rows))
+    parsed = exact_json.read(f"[{','.join(rows)}]")
     return [(row["customerId"], Decimal(row["amount"])) for row in parsed]
 
 
-def read_rows(rows: Sequence[bytes]) -> list[tuple[str, str, str]]:
+def read_rows(rows: Sequence[str]) -> list[tuple[str, str, str]]:
     """Read back each row's customer, amount in canonical form, and reason."""
-    parsed = exact_json.read(b"[%b]" % b",".join(rows))
+    parsed = exact_json.read(f"[{','.join(rows)}]")
     return [(row["customerId"], plain(Decimal(row["amount"])), row.get("reason", "")) for row in parsed]
 
 
@@ -95,9 +97,9 @@ def with_reason_token(reason: str, batch_id: str, row: int) -> str:
     return f"{reason} [#{token}]".lstrip()
 
 
-def without_reason_token(row: bytes) -> bytes:
+def without_reason_token(row: str) -> str:
     """Take the token off a row as it stands in a body."""
-    return _REASON_TOKEN_OF_ROW.sub(b'"}', row)
+    return _REASON_TOKEN_OF_ROW.sub('"}', row)
 
 
 def has_reason_token(reason: str) -> bool:
@@ -110,7 +112,7 @@ class PackedChunk(NamedTuple):
 
     chunk_id: str
     wave: int
-    rows: list[bytes]
+    rows: list[str]
 
 
 class Packer:
@@ -123,10 +125,10 @@ class Packer:
 
     def __init__(self, canary_rows: int) -> None:
         self._canary_rows = canary_rows
-        self._open: dict[int, list[bytes]] = {}
+        self._open: dict[int, list[str]] = {}
         self._numbers: dict[int, int] = {}
 
-    def add(self, wave: int, rows: Iterable[bytes]) -> list[PackedChunk]:
+    def add(self, wave: int, rows: Iterable[str]) -> list[PackedChunk]:
         """Add the next rows of a wave; returns the chunks that got full."""
         waiting = self._open.setdefault(wave, [])
         waiting += rows
@@ -146,7 +148,7 @@ class Packer:
             return min(self._canary_rows, CHUNK_ROWS_MAX)
         return CHUNK_ROWS_MAX
 
-    def _close(self, wave: int, rows: list[bytes]) -> PackedChunk:
+    def _close(self, wave: int, rows: list[str]) -> PackedChunk:
         number = self._numbers[wave] = self._numbers.get(wave, 0) + 1
         return PackedChunk(chunk_id(wave, number), wave, rows)
 

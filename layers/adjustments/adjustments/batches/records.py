@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, lru_cache
-from typing import Any, NamedTuple, Self, cast
+from functools import cache, lru_cache, partial
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from adjustments.batches.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, Outcome
@@ -75,6 +75,15 @@ class StoredModel(BaseModel):
         if unknown := changes.keys() - type(self).model_fields.keys():
             raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
         return self.model_copy(update=changes)
+
+
+Record = TypeVar("Record", bound=StoredModel)
+
+
+@cache
+def _default(model: type[Record]) -> Record:
+    """The record with all defaults: one for all, made at its first use, which builds its validator."""
+    return model()
 
 
 class Submitter(StoredModel):
@@ -292,14 +301,14 @@ class Batch(StoredModel):
     deadline_at: datetime
     finished_at: datetime | None = None
     notes: tuple[str, ...] = ()
-    counts: Counts = Counts()
+    counts: Counts = Field(default_factory=partial(_default, Counts))
     prediction: Prediction | None = None
     total: str = "0"
     absolute_total: str = "0"
     applied_total: str = "0"
     chunks: int = 0
     waves: int = 0
-    checkpoint: Checkpoint = Checkpoint()
+    checkpoint: Checkpoint = Field(default_factory=partial(_default, Checkpoint))
     row_parts: int = 0
     has_canary: bool = False
     canary_note: str = ""
@@ -320,10 +329,10 @@ class Batch(StoredModel):
     notifications_sent: tuple[str, ...] = ()
     notifying_since: datetime | None = None
     resolutions: tuple[Resolution, ...] = ()
-    reconciliation: Reconciliation = Reconciliation()
+    reconciliation: Reconciliation = Field(default_factory=partial(_default, Reconciliation))
     report_run_id: str = ""
     report_started_at: datetime | None = None
-    csv_dialect: CsvDialect = CsvDialect()
+    csv_dialect: CsvDialect = Field(default_factory=partial(_default, CsvDialect))
     overlap: Overlap | None = None
     supersedes: str = ""
     duplicate_of: str = ""
@@ -415,7 +424,7 @@ class Chunk(StoredModel):
     stop_requested: bool = False
     error: str = ""
     outcomes_key: str = ""
-    counts: Counts = Counts()
+    counts: Counts = Field(default_factory=partial(_default, Counts))
     applied_total: str = "0"
 
     @property

@@ -9,8 +9,11 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
 from hashlib import blake2b
+from itertools import compress, islice
+from operator import eq, xor
 from typing import BinaryIO, Final
 
 from adjustments.batches.files import Files, ObjectWriter
@@ -23,19 +26,14 @@ INLINE_ROWS_MAX: Final = 256
 
 _ROW_BITS: Final = 64 - CUSTOMER_BITS
 _ROW_MASK: Final = (1 << _ROW_BITS) - 1
-_PERSON: Final = b"adjustments row1"
-"""The form of the fingerprints: another one makes other values, and never wrong matches. It is no secret, as
-the rows themselves lie beside the index.
-"""
 
+_BYTES: Final = 8
 _TAILS_MAX: Final = 1 << 16
 _RUN_ROWS: Final = 1 << 16
-_READ_BYTES: Final = 1 << 18
 PARTITIONS: Final = 256
 _PARTITION_SHIFT: Final = 64 - 8
 END: Final = 1 << 64
 
-Fingerprints = "array[int]"
 Scratch = Callable[[], BinaryIO]
 """Opens an empty scratch file for binary reading and writing, which vanishes when it is closed."""
 
@@ -44,46 +42,55 @@ class Fingerprinter:
     """Makes fingerprints of rows; what it keeps of amounts and reasons is bounded."""
 
     def __init__(self) -> None:
-        self._tails: dict[tuple[str, str], int] = {}
+        self._amounts = _Tails(b"amount")
+        self._reasons = _Tails(b"reason")
 
     def fingerprints(
-        self, customer_ids: Iterable[str], amounts: Iterable[str], reasons: Iterable[str]
-    ) -> list[int]:
+        self, customers: "array[int]", amounts: Iterable[str], reasons: Iterable[str]
+    ) -> "array[int]":
         """The fingerprints of rows, in their order.
 
         Args:
-            customer_ids: whom each row is for.
+            customers: the digests of those whom the rows are for (``customer_digests``).
             amounts: the amounts in canonical form, so that equal numbers are equal text.
             reasons: the reasons as they stand in the file.
         """
-        customers = array("Q", b"".join(map(_digest, customer_ids)))
-        if sys.byteorder == "little":
-            customers.byteswap()
-        known = self._tails.get
-        return [
-            customer ^ (self._tail(row) if (tail := known(row)) is None else tail)
-            for customer, row in zip(customers, zip(amounts, reasons, strict=True), strict=True)
-        ]
+        tails = map(self._amounts.__getitem__, amounts), map(self._reasons.__getitem__, reasons)
+        return array("Q", _xor(customers.tobytes(), *map(b"".join, tails)))
 
-    def _tail(self, row: tuple[str, str]) -> int:
-        """What amount and reason add to a customer's fingerprint."""
-        if len(self._tails) == _TAILS_MAX:
-            self._tails.clear()
-        tail = self._tails[row] = _hash("\0".join(row)) & _ROW_MASK
+
+def customer_digests(customer_ids: Iterable[str]) -> "array[int]":
+    """64-bit digests of customers; a row's fingerprint begins with the first bits of its customer's."""
+    whole = [blake2b(customer_id.encode()).digest() for customer_id in customer_ids]
+    digests = array("Q", b"".join(whole))[:: blake2b.MAX_DIGEST_SIZE // _BYTES]
+    if sys.byteorder == "little":
+        digests.byteswap()
+    return digests
+
+
+class _Tails(dict[str, bytes]):
+    """What a column's texts add to the fingerprints of customers."""
+
+    def __init__(self, column: bytes) -> None:
+        super().__init__()
+        self._column = column
+
+    def __missing__(self, text: str) -> bytes:
+        if len(self) == _TAILS_MAX:
+            self.clear()
+        digest = blake2b(text.encode(), digest_size=_BYTES, person=self._column).digest()
+        tail = self[text] = (int.from_bytes(digest) & _ROW_MASK).to_bytes(_BYTES, sys.byteorder)
         return tail
 
 
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=8, person=_PERSON).digest()
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(_digest(text))
+def _xor(first: bytes, *others: bytes) -> bytes:
+    """Combine texts of one length: as numbers, which takes one operation for all their rows."""
+    return reduce(xor, map(int.from_bytes, others), int.from_bytes(first)).to_bytes(len(first))
 
 
 def customer_range(customer_id: str) -> tuple[int, int]:
     """Between which values, the first included, all fingerprints of a customer lie."""
-    low = _hash(customer_id) >> _ROW_BITS << _ROW_BITS
+    low = customer_digests([customer_id])[0] >> _ROW_BITS << _ROW_BITS
     return low, low + (1 << _ROW_BITS)
 
 
@@ -96,15 +103,15 @@ class FingerprintSorter:
 
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
-        self._held: list[int] = []
+        self._held = array("Q")
         self._bounds: list[list[int]] = []
         self._file: BinaryIO | None = None
         self._removed = Counter[int]()
         self.rows = 0
 
-    def add(self, fingerprints: Sequence[int]) -> None:
+    def add(self, fingerprints: "array[int]") -> None:
         """Add fingerprints in any order."""
-        self._held += fingerprints
+        self._held.extend(fingerprints)
         self.rows += len(fingerprints)
         if len(self._held) >= _RUN_ROWS:
             self._spill()
@@ -121,19 +128,45 @@ class FingerprintSorter:
         for part in self._sorted_parts():
             yield array("Q", _without(part, removed)) if removed else part
 
+    def repeated_customers(self, most: int) -> set[int] | None:
+        """The first bits of customers that several rows have; None where there are more than so many.
+
+        Different customers may share them by chance.
+        """
+        found: set[int] = set()
+        for part in self.parts():
+            customers = [fingerprint >> _ROW_BITS for fingerprint in part]
+            found.update(compress(customers, map(eq, customers, islice(customers, 1, None))))
+            if len(found) > most:
+                return None
+        return found
+
     def _sorted_parts(self) -> Iterator["array[int]"]:
         if self._file is None:
             yield array("Q", sorted(self._held))
             return
         if self._held:
             self._spill()
+        if len(self._bounds) > 1:
+            self._merge(self._file)
         for part in range(PARTITIONS):
-            yield array("Q", sorted(self._partition(self._file, part)))
+            yield self._partition(self._file, part)
+
+    def _merge(self, runs: BinaryIO) -> None:
+        """Make one sorted run of all."""
+        self._file = self._scratch()
+        bounds = [0]
+        for part in range(PARTITIONS):
+            merged = array("Q", sorted(self._partition(runs, part)))
+            self._file.write(merged)
+            bounds.append(bounds[-1] + len(merged))
+        self._bounds = [bounds]
+        runs.close()
 
     def clear(self) -> None:
         """Begin anew."""
         self.close()
-        self._held, self._bounds, self._file, self.rows = [], [], None, 0
+        self._held, self._bounds, self._file, self.rows = array("Q"), [], None, 0
         self._removed.clear()
 
     def close(self) -> None:
@@ -149,8 +182,8 @@ class FingerprintSorter:
         bounds = [bisect_left(run, part << _PARTITION_SHIFT) for part in range(PARTITIONS)]
         self._bounds.append([start + bound for bound in (*bounds, len(run))])
         self._file.seek(0, 2)
-        self._file.write(run.tobytes())
-        self._held = []
+        self._file.write(run)
+        self._held = array("Q")
 
     def _partition(self, file: BinaryIO, part: int) -> "array[int]":
         found = array("Q")

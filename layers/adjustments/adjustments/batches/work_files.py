@@ -12,10 +12,9 @@ from adjustments.batches.records import Rejection, Row
 REPEAT: Final = Struct("<II")
 """The format of (row, wave) pairs of repeated customers."""
 
-CELL_END: Final = "\x1f"
 RECORD_END: Final = "\x1e"
 COLUMN_END: Final = "\x1d"
-"""ASCII's unit, record and group separators. Text joined with them can be split again: a row that contains a
+"""ASCII's record and group separators. Text joined with them can be split again: a row that contains a
 control character is rejected.
 """
 
@@ -23,14 +22,15 @@ control character is rejected.
 class ValidatedRows(NamedTuple):
     """The validated rows of one block of a file: accepted rows by column, and the rejections.
 
-    Most blocks have only valid rows, which are validated and written several times faster by column.
+    ``cells`` are the columns of the input, as they stood there. Most blocks have only valid rows, which are
+    validated and written several times faster by column.
     """
 
     lines: Sequence[int]
     customer_ids: Sequence[str]
     amounts: Sequence[str]
     reasons: Sequence[str]
-    cells: Sequence[list[str]]
+    cells: Sequence[Sequence[str]]
     rejections: Sequence[Rejection]
 
     @classmethod
@@ -43,11 +43,12 @@ class ValidatedRows(NamedTuple):
             elif result is not None:
                 rejections.append(result)
         lines, ids, amounts, reasons, cells = zip(*rows, strict=True) if rows else ((),) * len(Row._fields)
-        return cls(lines, ids, amounts, reasons, cells, rejections)
+        return cls(lines, ids, amounts, reasons, list(zip(*cells, strict=True)), rejections)
 
     def in_order(self) -> list[Row | Rejection]:
         """Rows and rejections in the order of the file."""
-        rows = map(Row, self.lines, self.customer_ids, self.amounts, self.reasons, self.cells)
+        cells = map(list, zip(*self.cells, strict=True))
+        rows = map(Row, self.lines, self.customer_ids, self.amounts, self.reasons, cells)
         return sorted([*rows, *self.rejections], key=itemgetter(0))
 
 
@@ -68,14 +69,20 @@ class PlannedRow(NamedTuple):
 
 def write_rows_part(header: Sequence[str], part: ValidatedRows) -> bytes:
     """Write a part of the input: the file's header and the part's rejections as JSON, then the columns of its
-    adjustments.
+    adjustments: customers, amounts, reasons, and those of the input that differ from them.
 
     No cell of an accepted row contains a separator, so nothing has to be escaped.
     """
-    head_fields = {"header": header, "lines": list(_runs(part.lines)), "rejections": part.rejections}
+    columns = [part.customer_ids, part.amounts, part.reasons]
+    columns += [column for column in part.cells if column not in columns]
+    head_fields = {
+        "header": header,
+        "lines": list(_runs(part.lines)),
+        "cells": list(map(columns.index, part.cells)),
+        "rejections": part.rejections,
+    }
     head = json.dumps(head_fields, ensure_ascii=False)
-    adjustments = part.customer_ids, part.amounts, part.reasons, map(CELL_END.join, part.cells)
-    return COLUMN_END.join([head, *map(RECORD_END.join, adjustments)]).encode()
+    return COLUMN_END.join([head, *map(RECORD_END.join, columns)]).encode()
 
 
 def read_rows(part: bytes) -> list[PlannedRow]:
@@ -83,10 +90,11 @@ def read_rows(part: bytes) -> list[PlannedRow]:
     head, *columns = part.decode().split(COLUMN_END)
     head_fields = json.loads(head)
     lines = list(chain.from_iterable(starmap(range, head_fields["lines"])))
-    adjustments = [column.split(RECORD_END) for column in columns] if lines else [[]] * len(columns)
+    values = [column.split(RECORD_END) for column in columns] if lines else [[]] * len(columns)
+    cells = zip(*[values[place] for place in head_fields["cells"]], strict=True)
     rows = [
-        PlannedRow(line, customer_id, amount, reason, cells.split(CELL_END), "")
-        for line, customer_id, amount, reason, cells in zip(lines, *adjustments, strict=True)
+        PlannedRow(line, customer_id, amount, reason, list(own), "")
+        for line, customer_id, amount, reason, own in zip(lines, *values[:3], cells, strict=True)
     ]
     for line, customer_id, amount, reason, cells, problem, *_, message in head_fields["rejections"]:
         rows.append(PlannedRow(line, customer_id, amount, reason, cells, message, problem))

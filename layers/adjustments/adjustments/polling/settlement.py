@@ -28,7 +28,7 @@ UNLISTED: Final = f"Gameball finished the job {_LOOK_UP}"
 UNLISTED_AS_STOPPED: Final = f"Gameball stopped the job {_LOOK_UP}"
 
 
-def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
+def settle(rows: Sequence[str], job: JobStatus) -> Settlement:
     """Settle the rows of an ended job by customer: listed ones are applied or failed, others in doubt."""
     found = [job.rows.get(customer) for customer, _ in customers_and_amounts(rows)]
     unlisted = RowOutcome(Outcome.IN_DOUBT, UNLISTED_AS_STOPPED if job.state == "stopped" else UNLISTED)
@@ -36,7 +36,7 @@ def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
     return settlement_of(rows, outcomes)
 
 
-def settle_doubts(rows: Sequence[bytes], known: Sequence[RowOutcome], job: JobStatus) -> Settlement:
+def settle_doubts(rows: Sequence[str], known: Sequence[RowOutcome], job: JobStatus) -> Settlement:
     """Settle the rows in doubt that an ended job lists; other rows keep their outcomes."""
     listed = settle(rows, job).rows
     pairs = zip(known, listed, strict=True)
@@ -51,7 +51,7 @@ class ChunkSettler:
     files: Files
     ids: Ids
 
-    def rows(self, chunk: Chunk) -> list[bytes]:
+    def rows(self, chunk: Chunk) -> list[str]:
         """Read the rows of a chunk, as they were sent."""
         return rows_of(self.files.get(chunk.payload_key))[chunk.first : chunk.last]
 

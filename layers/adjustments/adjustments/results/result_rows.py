@@ -12,7 +12,7 @@ from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import customers_and_amounts, rows_of, waves
 from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
-from adjustments.batches.row_index import Fingerprinter, FingerprintSorter, write_index
+from adjustments.batches.row_index import Fingerprinter, FingerprintSorter, customer_digests, write_index
 from adjustments.batches.states import ChunkState
 from adjustments.batches.work_files import REPEAT, PlannedRow, WorkKeys, read_header, read_rows
 from adjustments.core.errors import NotFound
@@ -172,9 +172,8 @@ class UnappliedRows:
         for result in rows:
             row = result.row
             if result.outcome in (Outcome.FAILED, Outcome.NOT_SUBMITTED):
-                self._sorter.add(
-                    self._fingerprinter.fingerprints([row.customer_id], [row.amount], [row.reason])
-                )
+                customers = customer_digests([row.customer_id])
+                self._sorter.add(self._fingerprinter.fingerprints(customers, [row.amount], [row.reason]))
             yield result
 
     def write_index(self, batch: Batch, files: Files) -> str:

@@ -28,14 +28,14 @@ from adjustments.batches.payloads import (
     without_reason_token,
 )
 from adjustments.batches.records import Rejection
-from adjustments.batches.row_index import Fingerprinter
+from adjustments.batches.row_index import Fingerprinter, customer_digests
 from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, write_rows_part
 from adjustments.core.decimals import exact_sum, exact_sum_of_many
 from adjustments.core.ids import chunk_id
 from adjustments.core.limits import CUSTOMER_ROWS_MAX, ROWS_MAX
 from adjustments.submission.csv.problems import RowProblem
 from adjustments.submission.csv.reader import CsvReader
-from adjustments.submission.duplicates import DuplicateFinder, Scratch
+from adjustments.submission.duplicates import DuplicateFinder, Scratch, hashes_of
 from adjustments.submission.guards import BadRows, LookAlikes, check_row_count
 from adjustments.submission.plan import IndexedRows, PlannedChunk, PlanRules
 
@@ -45,6 +45,12 @@ PART_BYTES: Final = 192 * 1024
 TOTAL_ROW_FROM: Final = 10
 TOTAL_ROW_LABELLED_FROM: Final = 3
 """Rows above the last one from which it is a total row if it is their sum; and if its id is a label, too."""
+
+SUSPECTS_MAX: Final = 1 << 16
+"""Customers who may repeat, up to which only their rows are looked at."""
+
+_AMOUNTS_MAX: Final = 10_000
+"""Different amounts that are counted before they are added up."""
 
 _FIRST: Final = chunk_id(1, 1)
 
@@ -59,37 +65,55 @@ class Totals:
     rows: int = 0
     rejected: int = 0
     parts: int = 0
-    amount: Decimal = Decimal(0)
-    absolute: Decimal = Decimal(0)
     digest: Any = field(default_factory=hashlib.sha256)
     bad_rows: BadRows = field(default_factory=BadRows)
+    _amount: Decimal = Decimal(0)
+    _absolute: Decimal = Decimal(0)
+    _times: Counter[str] = field(default_factory=Counter)
 
     @property
     def accepted(self) -> int:
         """Rows that would be sent."""
         return self.rows - self.rejected
 
-    def add(self, amounts: Sequence[str], rows: Sequence[bytes]) -> None:
+    @property
+    def amount(self) -> Decimal:
+        """The sum of the amounts."""
+        self._add_up()
+        return self._amount
+
+    @property
+    def absolute(self) -> Decimal:
+        """The sum of the amounts without their signs."""
+        self._add_up()
+        return self._absolute
+
+    def add(self, amounts: Sequence[str], rows: Sequence[str]) -> None:
         """Add accepted rows.
 
         Args:
             amounts: their amounts.
             rows: the same rows as JSON, for the hash of the content.
         """
-        times = Counter(amounts)  # the same few amounts stand in most rows: each is parsed once
-        total = exact_sum_of_many(times)
-        deducted = exact_sum_of_many({amount: n for amount, n in times.items() if amount.startswith("-")})
-        self.amount = exact_sum([self.amount, total])
-        self.absolute = exact_sum([self.absolute, total, -deducted, -deducted])
+        self._times.update(amounts)  # the same few amounts stand in most rows: each is parsed once
+        if len(self._times) > _AMOUNTS_MAX:
+            self._add_up()
         self.digest.update(content_of(rows))
 
-    def reject(self, rows: Sequence[bytes]) -> None:
+    def reject(self, rows: Sequence[str]) -> None:
         """Count rows that were added as rejected after all."""
         amounts = [amount for _, amount in customers_and_amounts(rows)]
         self.rejected += len(amounts)
         self.bad_rows.add_too_frequent(len(amounts))
-        self.amount -= exact_sum(amounts)
-        self.absolute -= exact_sum(map(abs, amounts))
+        self._amount -= exact_sum(amounts)
+        self._absolute -= exact_sum(map(abs, amounts))
+
+    def _add_up(self) -> None:
+        total = exact_sum_of_many(self._times)
+        deducted = exact_sum_of_many({one: n for one, n in self._times.items() if one.startswith("-")})
+        self._amount = exact_sum([self._amount, total])
+        self._absolute = exact_sum([self._absolute, total, -deducted, -deducted])
+        self._times.clear()
 
 
 class BuiltChunks(NamedTuple):
@@ -152,7 +176,9 @@ class ChunkBuilder:
         try:
             with self._files.put_many() as put:
                 segments = self._cut(duplicates, put)
-            repeats = duplicates.repeats(CUSTOMER_ROWS_MAX)
+            repeats = duplicates.repeats(
+                CUSTOMER_ROWS_MAX, self._indexed.sorter.repeated_customers(SUSPECTS_MAX)
+            )
             first = next(repeats, None)
             chunks = segments
             if first:
@@ -177,10 +203,10 @@ class ChunkBuilder:
             rows = rows_json(part.customer_ids, part.amounts, part.reasons)
             self._keep_rows(part, put)
             self.totals.add(part.amounts, rows)
-            duplicates.add(part.customer_ids)
             self.look_alikes.add(part.customer_ids)
-            fingerprints = fingerprinter.fingerprints(part.customer_ids, part.amounts, part.reasons)
-            self._indexed.sorter.add(fingerprints)
+            customers = customer_digests(part.customer_ids)
+            duplicates.add(customers)
+            self._indexed.sorter.add(fingerprinter.fingerprints(customers, part.amounts, part.reasons))
             if self._rules.adds_token:
                 rows = rows_json(part.customer_ids, part.amounts, self._with_tokens(part))
             segments += self._write(packer.add(1, rows), self._keys.segment, put)
@@ -220,12 +246,12 @@ class ChunkBuilder:
                 by_wave = _rows_by_wave(rows_of(self._files.get(segment.key)), wave_of_row)
                 self._reject(by_wave.pop(0, []))
                 for wave, wave_rows in by_wave.items():
-                    repeated.add(self._without_tokens(wave_rows))
+                    repeated.add(hashes_of(self._without_tokens(wave_rows)))
                     chunks += self._write(packer.add(wave, wave_rows), self._keys.chunk, put)
         chunks += self._write(packer.rest(), self._keys.chunk, put)
         return sorted(chunks)
 
-    def _without_tokens(self, rows: list[bytes]) -> list[bytes]:
+    def _without_tokens(self, rows: list[str]) -> list[str]:
         return list(map(without_reason_token, rows)) if self._rules.adds_token else rows
 
     def _compare_ids(self, segments: list[PlannedChunk]) -> None:
@@ -233,14 +259,16 @@ class ChunkBuilder:
             rows = rows_of(self._files.get(segment.key))
             self.look_alikes.compare(customer for customer, _ in customers_and_amounts(rows))
 
-    def _reject(self, rows: list[bytes]) -> None:
+    def _reject(self, rows: list[str]) -> None:
         """Take rows for rejected that were added before: their customer is in the file too often."""
         self.totals.reject(rows)
         customers, amounts, reasons = (
             zip(*read_rows(self._without_tokens(rows)), strict=True) if rows else ((),) * 3
         )
         self._indexed.rejected_customers.update(customers)
-        self._indexed.sorter.remove(Fingerprinter().fingerprints(customers, amounts, reasons))
+        self._indexed.sorter.remove(
+            Fingerprinter().fingerprints(customer_digests(customers), amounts, reasons)
+        )
 
     def _write(
         self, packed_chunks: Iterable[PackedChunk], key_of: Callable[[str], str], put: Put
@@ -278,7 +306,7 @@ def without_total_row(part: ValidatedRows, above: Totals) -> ValidatedRows:
         customer_id=customer_id,
         amount=amount,
         reason=part.reasons[-1],
-        cells=part.cells[-1],
+        cells=[column[-1] for column in part.cells],
         problem=RowProblem.TOTAL_ROW,
         column="",
         text=amount,
@@ -290,7 +318,7 @@ def without_total_row(part: ValidatedRows, above: Totals) -> ValidatedRows:
         part.customer_ids[:-1],
         part.amounts[:-1],
         part.reasons[:-1],
-        part.cells[:-1],
+        [column[:-1] for column in part.cells],
         [*part.rejections, total],
     )
 
@@ -306,8 +334,8 @@ def _with_last(parts: Iterable[ValidatedRows]) -> Iterator[tuple[ValidatedRows, 
         yield held, True
 
 
-def _rows_by_wave(rows: list[bytes], wave_of_row: Iterator[int]) -> dict[int, list[bytes]]:
-    by_wave: dict[int, list[bytes]] = {}
+def _rows_by_wave(rows: list[str], wave_of_row: Iterator[int]) -> dict[int, list[str]]:
+    by_wave: dict[int, list[str]] = {}
     for wave, row in zip(islice(wave_of_row, len(rows)), rows, strict=True):
         by_wave.setdefault(wave, []).append(row)
     return by_wave

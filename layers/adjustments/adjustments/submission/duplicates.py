@@ -1,25 +1,26 @@
 """Finds the customers that are in a file more than once, in memory that does not grow with the file.
 
-Keys are kept as 64-bit hashes on a scratch file, in partitions by hash, so that all rows of a key are read
-together, with few others. Two customers whose hashes collide count as one: that costs one of them a
-later wave, and never puts a customer twice into a chunk. Python's own hash differs from process to process;
-nothing of it leaves this one.
+Keys are 64-bit hashes on a scratch file, in the order of the rows. The sorted index of the rows
+(batches/row_index.py) shows which few customers may repeat: only their rows are divided into partitions by
+hash, so that all rows of a key are read together. Where many may repeat, all rows are. Two customers whose
+hashes collide count as one: that costs one of them a later wave, and puts no customer twice into a chunk.
 """
 
 import heapq
 from array import array
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import accumulate, starmap
 from struct import Struct
 from typing import BinaryIO, Final, NamedTuple
+
+from adjustments.batches.row_index import CUSTOMER_BITS
 
 _REPEAT: Final = Struct("<II")
 _PARTITIONS: Final = 256
 _RUN_ROWS: Final = 1 << 16
 _READ_ENTRIES: Final = 4_096
-_ENTRY: Final = 2
-"""Integers kept of a row: its key's hash, and its number."""
+_NOT_CUSTOMER: Final = 64 - CUSTOMER_BITS
 
 Scratch = Callable[[], BinaryIO]
 """Opens an empty scratch file for binary reading and writing, which vanishes when it is closed."""
@@ -32,6 +33,11 @@ class _Run(NamedTuple):
     ends: "array[int]"
 
 
+def hashes_of(texts: Iterable[str]) -> "array[int]":
+    """Hash texts as Python does, which differs from process to process: nothing of it may leave this one."""
+    return array("q", map(hash, texts))
+
+
 class DuplicateFinder:
     """Finds rows whose key an earlier row has.
 
@@ -41,30 +47,36 @@ class DuplicateFinder:
 
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
-        self._held = _empty_partitions()
-        self._runs: list[_Run] = []
-        self._rows = self._spilled = 0
+        self._keys = array("Q")
+        self._file: BinaryIO | None = None
         self._files: list[BinaryIO] = []
 
-    def add(self, keys: Sequence[Hashable]) -> None:
-        """Add the keys of the next rows; rows count from 0 in the order in which they are added."""
-        held, partitions = self._held, _PARTITIONS
-        for row, key in enumerate(map(hash, keys), self._rows):
-            held[key % partitions] += key, row
-        self._rows += len(keys)
-        if self._rows - self._spilled >= _RUN_ROWS:
+    def add(self, keys: "array[int]") -> None:
+        """Add the keys of the next rows; rows count from 0 in the order in which they are added.
+
+        Args:
+            keys: 64 bits for each row.
+        """
+        self._keys.frombytes(keys.tobytes())
+        if len(self._keys) >= _RUN_ROWS:
             self._spill()
 
-    def repeats(self, rows_max: int) -> Iterator[tuple[int, int]]:
+    def repeats(self, rows_max: int, suspects: Set[int] | None = None) -> Iterator[tuple[int, int]]:
         """Yield (row, n) in the order of the rows, for each row that is not its key's first.
 
-        A key that appears more than ``rows_max`` times yields all its rows, its first too, with n = 0.
+        Args:
+            rows_max: a key that appears more often yields all its rows, its first too, with n = 0.
+            suspects: the first ``CUSTOMER_BITS`` bits of all keys that may repeat; None if not known.
         """
-        if not self._runs and all(_are_different(entries[::_ENTRY]) for entries in self._held):
+        if not self._file and _are_different(self._keys):
             return iter(())
-        self._spill()
-        partitions = (_of_partition(self._partition(part), rows_max) for part in range(_PARTITIONS))
-        return heapq.merge(*[self._kept(pairs) for pairs in partitions if pairs])
+        partitions = _Partitions(self._opened())
+        row = 0
+        for keys in self._blocks():
+            partitions.add(enumerate(keys, row), suspects)
+            row += len(keys)
+        pairs_of_all = (_of_partition(entries, rows_max) for entries in partitions.entries())
+        return heapq.merge(*[self._kept(pairs) for pairs in pairs_of_all if pairs])
 
     def close(self) -> None:
         """Close the scratch files, which deletes them."""
@@ -72,37 +84,76 @@ class DuplicateFinder:
             file.close()
         self._files = []
 
-    def _spill(self) -> None:
-        """Put the rows that are held on scratch, one partition behind the other."""
-        if not self._files:
-            self._files.append(self._scratch())
-        file = self._files[0]
-        self._runs.append(_Run(file.tell(), array("I", accumulate(map(len, self._held)))))
-        for entries in self._held:
-            file.write(array("q", entries))
-        self._held = _empty_partitions()
-        self._spilled = self._rows
+    def _opened(self) -> BinaryIO:
+        self._files.append(self._scratch())
+        return self._files[-1]
 
-    def _partition(self, part: int) -> "array[int]":
-        """The entries of one partition in all runs: a hash, its row, and so on, in the order of the rows."""
-        entries = array("q")
-        file = self._files[0]
-        for at, ends in self._runs:
-            start = ends[part - 1] if part else 0
-            file.seek(at + entries.itemsize * start)
-            entries.frombytes(file.read(entries.itemsize * (ends[part] - start)))
-        return entries
+    def _spill(self) -> None:
+        """Put the keys that are held on scratch."""
+        if self._file is None:
+            self._file = self._opened()
+        self._file.write(self._keys)
+        self._keys = array("Q")
+
+    def _blocks(self) -> Iterator["array[int]"]:
+        if self._file:
+            self._file.seek(0)
+            while block := self._file.read(self._keys.itemsize * _RUN_ROWS):
+                yield array("Q", block)
+        yield self._keys
 
     def _kept(self, pairs: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """Hold pairs packed, on scratch where there are many: those of all partitions are held at once."""
         packed = b"".join(starmap(_REPEAT.pack, pairs))
         if len(pairs) <= _READ_ENTRIES:
             return _REPEAT.iter_unpack(packed)
-        file = self._scratch()
-        self._files.append(file)
+        file = self._opened()
         file.write(packed)
         file.seek(0)
         return _stored(file)
+
+
+class _Partitions:
+    """Rows by their key, so that all rows of a key are together, with few others.
+
+    Args:
+        file: a scratch file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._held = _empty_partitions()
+        self._held_rows = 0
+        self._runs: list[_Run] = []
+
+    def add(self, rows: Iterable[tuple[int, int]], suspects: Set[int] | None) -> None:
+        """Add the next rows with their keys; those that begin as none of the suspects are left out."""
+        if suspects is not None:
+            rows = [(row, key) for row, key in rows if key >> _NOT_CUSTOMER in suspects]
+        held, partitions = self._held, _PARTITIONS
+        for row, key in rows:
+            held[key % partitions] += key, row
+            self._held_rows += 1
+        if self._held_rows >= _RUN_ROWS:
+            self._spill()
+
+    def entries(self) -> Iterator["array[int]"]:
+        """The entries of each partition: a hash, its row, and so on, in the order of the rows."""
+        self._spill()
+        for part in range(_PARTITIONS):
+            entries = array("Q")
+            for at, ends in self._runs:
+                start = ends[part - 1] if part else 0
+                self._file.seek(at + entries.itemsize * start)
+                entries.frombytes(self._file.read(entries.itemsize * (ends[part] - start)))
+            yield entries
+
+    def _spill(self) -> None:
+        """Put the rows that are held on scratch, one partition behind the other."""
+        self._runs.append(_Run(self._file.tell(), array("I", accumulate(map(len, self._held)))))
+        for entries in self._held:
+            self._file.write(array("Q", entries))
+        self._held, self._held_rows = _empty_partitions(), 0
 
 
 def _empty_partitions() -> list[list[int]]:
@@ -114,7 +165,7 @@ def _are_different(hashes: Sequence[int]) -> bool:
 
 
 def _of_partition(entries: "array[int]", rows_max: int) -> list[tuple[int, int]]:
-    hashes, rows = entries[::_ENTRY], entries[1::_ENTRY]
+    hashes, rows = entries[::2], entries[1::2]
     if _are_different(hashes):
         return []
     totals = Counter(hashes)

@@ -15,6 +15,7 @@ from adjustments.batches.row_index import (
     Fingerprinter,
     FingerprintSorter,
     IndexReader,
+    customer_digests,
     write_index,
 )
 from adjustments.batches.states import BatchStatus
@@ -302,7 +303,9 @@ class _NewRows:
         accepted = (row for row in read_rows(part) if not row.rejection_message)
         rows = [row for row in accepted if row.customer_id not in self._rejected_customers]
         fingerprints = fingerprinter.fingerprints(
-            [row.customer_id for row in rows], [row.amount for row in rows], [row.reason for row in rows]
+            customer_digests(row.customer_id for row in rows),
+            [row.amount for row in rows],
+            [row.reason for row in rows],
         )
         return [row for row, one in zip(rows, fingerprints, strict=True) if not earlier.has(one)]
 

@@ -191,9 +191,7 @@ class ChunkSender:
         self._request(batch, intent, rows, body, permit)
         return True
 
-    def _request(
-        self, batch: Batch, intent: Chunk, rows: Sequence[bytes], body: bytes, permit: Permit
-    ) -> None:
+    def _request(self, batch: Batch, intent: Chunk, rows: Sequence[str], body: bytes, permit: Permit) -> None:
         if lease_is_over(intent, self.clock.now() + CLOCK_SKEW):
             return  # frozen since the intent: another worker may have declared the chunk in doubt
         try:
@@ -234,7 +232,7 @@ class ChunkSender:
             )
         self.store.save_chunk(batch, stored.moved(ChunkState.SUBMITTED, job_id=job_id))
 
-    def _follow_up(self, batch: Batch, intent: Chunk, rows: Sequence[bytes], error: GameballError) -> None:
+    def _follow_up(self, batch: Batch, intent: Chunk, rows: Sequence[str], error: GameballError) -> None:
         facts, message = error_facts(error), storable_text(error.message)
         match retry_policy.follow_up(error):
             case FollowUp.TRY_LATER:
@@ -262,7 +260,7 @@ class ChunkSender:
         self.store.save_chunk(batch, planned)
 
 
-def _halves(whole: Chunk, rows: Sequence[bytes]) -> tuple[Chunk, Chunk]:
+def _halves(whole: Chunk, rows: Sequence[str]) -> tuple[Chunk, Chunk]:
     """Split a refused chunk in two; repeated, this finds the row that Gameball refuses."""
     middle = len(rows) // 2
     parts = ((0, middle), (middle, len(rows)))

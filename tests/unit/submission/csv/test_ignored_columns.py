@@ -17,7 +17,7 @@ def code_for(name: str, *blocks: Sequence[str]) -> str:
     columns = IgnoredColumns([(0, name)])
     for values in blocks:
         rows = [[value] for value in values]
-        columns.add(ValidatedRows(range(len(rows)), [], [], [], rows, []))
+        columns.add(ValidatedRows(range(len(rows)), [], [], [], list(zip(*rows, strict=True)), []))
     try:
         columns.check()
     except FileRefused as refused:
@@ -109,7 +109,7 @@ def test_other_headings_carry_none(name: str):
 
 def test_sign_is_named_before_what_else_is_wrong():
     columns = IgnoredColumns([(0, "email"), (1, "type")])
-    columns.add(ValidatedRows([2], [], [], [], [["a@x.com", "Deduct"]], []))
+    columns.add(ValidatedRows([2], [], [], [], [["a@x.com"], ["Deduct"]], []))
     with pytest.raises(
         FileRefused, match='column "type" says which rows add and which deduct \\("Deduct"\\)'
     ):

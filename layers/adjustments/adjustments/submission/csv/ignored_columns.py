@@ -49,7 +49,7 @@ class IgnoredColumns:
         for column in self._columns:
             if not column.is_settled:
                 index = column.index
-                column.add({cells[index] for cells in part.cells})
+                column.add(set(part.cells[index]) if part.lines else set())
                 column.add({bad.cells[index] for bad in part.rejections if len(bad.cells) > index})
 
     def check(self) -> None:

@@ -22,7 +22,6 @@ the limit here is lower than its default, and if somebody lowers it, the slow pa
 """
 
 import csv
-import io
 import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
@@ -52,7 +51,8 @@ class RecordBlock(NamedTuple):
     """The records of one block, and the line on which each starts.
 
     ``plain``: all quotes are well-formed, and no cell has a control character, an escaped formula, a mark of
-    fix-me.csv, or a character that could not be read. ``texts``: the records as they stand in the file.
+    fix-me.csv, or a character that could not be read. ``texts``: the records as they stand in the file,
+    without their line ends.
     """
 
     lines: Sequence[int]
@@ -195,7 +195,7 @@ class _BlockParser:
         if not text:
             return 0
         _check_line(self._line)
-        lines = io.StringIO(text, newline="").readlines()
+        lines = _lines_of(text)
         records = self._one_per_line(lines)
         if records is not None:
             numbers = range(self._line, self._line + len(lines))
@@ -205,7 +205,7 @@ class _BlockParser:
         return (yield from self._parse_carefully(text, final=final))
 
     def _one_per_line(self, lines: list[str]) -> list[list[str]] | None:
-        if max(map(len, lines)) > limits.ROW_CHARS_MAX:
+        if max(map(len, lines)) + len("\r\n") > limits.ROW_CHARS_MAX:  # perhaps with its end
             return None
         try:
             records = list(csv.reader(lines, delimiter=self._delimiter, strict=True, skipinitialspace=True))
@@ -228,7 +228,7 @@ class _BlockParser:
                 cells, end, bad = found
                 numbers.append(self._line)
                 records.append(cells)
-                texts.append(text[position:end])
+                texts.append(text[position:end].rstrip("\r\n"))
                 if bad:
                     bad_quotes.add(self._line)
                 self._line += line_ends(text[position:end])
@@ -300,6 +300,13 @@ def row_too_long(line: int) -> FileRefused:
         f"line {line}: the row is longer than {limits.ROW_CHARS_MAX:,} characters, so this is not a file of "
         "adjustments; check the line ends and the export, and drop the file again",
     )
+
+
+def _lines_of(text: str) -> list[str]:
+    """The physical lines of a text, without their ends."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.removesuffix("\n").split("\n")
 
 
 def _check_line(line: int) -> None:

@@ -45,7 +45,7 @@ _BEGINS_ID: Final = r"[!$-&)-;>-Z\]-_a-~]"
 
 _CLEAN_ID: Final = (
     rf"(?!{_MAY_BE_NO_ID}|{SCIENTIFIC}{_END})"
-    rf"{_BEGINS_ID}(?:[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 2}}}[!-~])?"
+    rf"{_BEGINS_ID}[ -~]{{0,{limits.CUSTOMER_ID_CHARS_MAX - 1}}}+(?<! )"
 )
 _CLEAN_REASON: Final = (
     rf"(?![{SUSPECT_BEGINNINGS}]|(?:{MACHINE_WORDS_PATTERN}){_END})"
@@ -133,15 +133,15 @@ class RowValidator:
         columns = list(zip(*records, strict=True))
         ids, amounts = columns[layout.customer_id], columns[layout.amount]
         reasons = (
-            [""] * len(records) if layout.reason is None else list(map(str.strip, columns[layout.reason]))
+            ("",) * len(records) if layout.reason is None else tuple(map(str.strip, columns[layout.reason]))
         )
-        different_reasons = set(reasons)  # few reasons stand in most rows
+        different_reasons = set(reasons)  # few reasons stand in most rows, and few amounts
         if (
             self._clean_id.match_all(ids)
-            and self._clean_amount.match_all(amounts)
+            and self._clean_amount.match_all(list(set(amounts)))
             and self._clean_reason.match_all(list(different_reasons))
         ):
-            return ValidatedRows(lines, ids, amounts, reasons, records, [])
+            return ValidatedRows(lines, ids, amounts, reasons, columns, [])
         clean_id, clean_amount = self._clean_id.matches, self._clean_amount.matches
         clean_reasons = set(filter(self._clean_reason.matches, different_reasons))
         return ValidatedRows.of(
