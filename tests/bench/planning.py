@@ -35,6 +35,7 @@ STAGES: Final = {
     "submission/csv/row_validator.py": "validate rows",
     "batches/payloads.py": "write bodies",
     "batches/work_files.py": "keep the input rows",
+    "batches/row_index.py": "index the rows",
     "submission/duplicates.py": "find repeated customers",
 }
 """What the planner does in which module."""

@@ -164,7 +164,7 @@ def _keep_parent() -> Sequence[Patch]:
 def _lose_row() -> Sequence[Patch]:
     original = sender._halves
 
-    def halves(whole: Chunk, rows: Sequence[bytes]) -> Sequence[Chunk]:
+    def halves(whole: Chunk, rows: Sequence[str]) -> Sequence[Chunk]:
         left, right = original(whole, rows)
         return left, right.replaced(first=min(right.first + 1, right.last))
 
@@ -404,7 +404,7 @@ def _stale_poll() -> Sequence[Patch]:
 def _trust_completed() -> Sequence[Patch]:
     original = settlement.settle
 
-    def settle(rows: Sequence[bytes], job: JobStatus) -> Settlement:
+    def settle(rows: Sequence[str], job: JobStatus) -> Settlement:
         found = original(rows, job).rows
         if job.state != "completed":
             return settlement_of(rows, found)
