@@ -96,11 +96,11 @@ simulate-mutants: $(INSTALLED) ## plant bugs one by one, and show which check of
 bench: $(INSTALLED) ## measure against rivals and write docs/benchmarks.md (PARTS="planning cold" for some parts)
 	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.bench $(PARTS)
 
-lint: $(INSTALLED) $(CHECKOV_INSTALLED) ## ruff, mypy in strict mode, cfn-lint (policies too), sam validate, checkov
+lint: $(INSTALLED) $(CHECKOV_INSTALLED) ## ruff, mypy in strict mode, cfn-lint (all regions, policies too), sam validate, checkov
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/mypy $(CODE)
-	@$(BIN)/cfn-lint --include-checks I3510 -- template.yaml
+	@$(BIN)/cfn-lint --include-checks I3510 --regions ALL_REGIONS -- template.yaml
 	@$(BIN)/python -m local.sam
 	@$(CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --skip-download --quiet --compact
 

@@ -18,6 +18,7 @@ PARTS: Final = (
     "growth",
     "warm",
     "cost",
+    "idle_cost",
     "scale",
     "cold",
     "limit",
