@@ -16,6 +16,7 @@ Bottom up::
     transaction_command    transact
     console                the pages of `adjust console`, on the parts above
     console_command        console
+    doctor_command         doctor
     main                   the whole command, and errors turned into messages
 """
 

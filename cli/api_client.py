@@ -105,6 +105,14 @@ class ApiClient:
         """
         return self._call("POST", path, exact_json.write(fields).encode(), False)
 
+    def time_there(self, address: str) -> str:
+        """The time of the service behind an address, as its answer tells it; empty where it does not."""
+        try:
+            answer = self._http.request("GET", f"{address}/health", retries=False, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise ServiceError(f"the API can't be reached: {type(error).__name__}") from None
+        return str(answer.headers.get("date", ""))
+
     def download(self, url: str, target: Path) -> int:
         """Download the file behind a presigned link; a download that fails leaves no part of it.
 

@@ -9,7 +9,14 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from adjustments.core import __version__
-from cli import console_command, decision_commands, query_commands, submission_commands, transaction_command
+from cli import (
+    console_command,
+    decision_commands,
+    doctor_command,
+    query_commands,
+    submission_commands,
+    transaction_command,
+)
 from cli.errors import CliError, Exit, aws_message
 from cli.output import clean
 
@@ -22,7 +29,8 @@ _CODES = """\b
 Exit codes:
   0    success; with --wait or watch: every row was applied, or would be (dry run)
   1    with --wait or watch: the batch ended otherwise or waits for approval;
-       in a dry run: rows were rejected, would fail or could not be predicted
+       in a dry run: rows were rejected, would fail or could not be predicted;
+       of doctor: there is a problem
   2    usage error
   3    refused by the API: unknown batch, wrong state or invalid value
   4    AWS, the network or the API failed
@@ -64,6 +72,7 @@ COMMANDS: Final = (
     decision_commands.resolve,
     decision_commands.reverse,
     transaction_command.transact,
+    doctor_command.doctor,
     console_command.console,
 )
 for command in COMMANDS:

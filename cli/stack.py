@@ -105,18 +105,28 @@ class Stack:
         """The stack's region."""
         return str(self.session.region_name)
 
-    @cached_property
+    @property
     def outputs(self) -> Mapping[str, str]:
         """The outputs of the stack; raises ServiceError where there is no such stack."""
+        outputs = self._described.get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+    @property
+    def status(self) -> str:
+        """The status of the stack in CloudFormation; raises ServiceError where there is no such stack."""
+        return str(self._described["StackStatus"])
+
+    @cached_property
+    def _described(self) -> Mapping[str, Any]:
         try:
-            found = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
+            found: Mapping[str, Any] = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
                 raise ServiceError(
                     f"there is no stack {self.name} in {self.region}: check --stack, --region and --profile"
                 ) from None
             raise
-        return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+        return found
 
     def output(self, name: str) -> str:
         """One output; raises ServiceError where the stack is another application's."""

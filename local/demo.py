@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -46,7 +47,7 @@ def main() -> int:
     """Run the demo.
 
     Returns:
-        0 if the ledger agrees with every row of the results, else 1.
+        0 if the ledger agrees with every row of the results and the stack is well, else 1.
     """
     console = Console(highlight=False)
     started = time.monotonic()
@@ -56,12 +57,13 @@ def main() -> int:
     )
     with LocalStack.running(settings) as stack:
         try:
-            findings = Demo(stack, console, RESULTS).run()
+            demo = Demo(stack, console, RESULTS)
+            findings, is_well = demo.run(), demo.check_health()
         except Exception:
             _keep_logs(stack, console)
             raise
     _print_comparison(console, findings, time.monotonic() - started)
-    return 0 if findings.agrees else 1
+    return 0 if findings.agrees and is_well else 1
 
 
 class Demo:
@@ -87,6 +89,19 @@ class Demo:
         self._show_batches(batches, results)
         inputs = {batch["batchId"]: drop.rows for batch, drop in zip(batches, drops, strict=True)}
         return ledger_check.compare(results, inputs, added, self._stack.standin.audit())
+
+    def check_health(self) -> bool:
+        """Show what `adjust doctor` says of the stack; whether it finds no problem."""
+        self._console.print("adjust doctor:")
+        done = subprocess.run(
+            [environment.TOOLS / "adjust", "doctor"],
+            env=self._stack.command_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self._console.print(f"{done.stdout}{done.stderr}", markup=False, soft_wrap=True)
+        return done.returncode == 0
 
     def _say(self, step: str) -> None:
         self._console.print(f"[dim]·[/] {step}", soft_wrap=True)

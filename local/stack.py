@@ -13,7 +13,7 @@ from local import environment
 from local.aws import ApiAnswer, Aws
 from local.certificate import make_certificate
 from local.emulator import scale_waits, start_emulator
-from local.environment import REGION
+from local.environment import ACCESS_KEY, REGION, SECRET_KEY
 from local.processes import SupervisedProcess, exit_on_sigterm, ignore_stop_signals
 from local.sam import Sam, deployment_settings
 from local.standin_client import STANDIN_KEYS, Keys, StandInClient, start_standin
@@ -155,6 +155,19 @@ class LocalStack:
     ) -> ApiAnswer:
         """Call the API of the application, with a signature of AWS_IAM."""
         return self.aws.call_api(self.outputs["ApiUrl"], method, path, body, headers, is_signed=is_signed)
+
+    def command_environment(self, keys: tuple[str, str] = (ACCESS_KEY, SECRET_KEY)) -> dict[str, str]:
+        """The environment in which `adjust` uses this stack, with the keys of who types it."""
+        return {
+            "PATH": environment.search_path(),
+            "HOME": str(self.folder),
+            "AWS_ENDPOINT_URL": self.aws.endpoint,
+            "AWS_DEFAULT_REGION": self.aws.region,
+            "AWS_ACCESS_KEY_ID": keys[0],
+            "AWS_SECRET_ACCESS_KEY": keys[1],
+            "AWS_CA_BUNDLE": str(self.aws.ca_bundle),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
 
     def scale_waits(self, factor: float) -> None:
         """Scale the waits of state machines (0.1: a tenth), from the next wait on."""

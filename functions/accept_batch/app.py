@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from adjustments import bootstrap
 from adjustments.aws import http_api, metrics
 from adjustments.aws.function_log import function_logger
+from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
 from adjustments.core import limits
 from adjustments.core.errors import RequestRefused, RowsRepeated
@@ -49,6 +50,7 @@ def read_idempotency_key() -> str | None:
     return key
 
 
+@answers_health_checks
 @logger.inject_lambda_context(clear_state=True)
 @function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from adjustments.administration import service
 from adjustments.administration.service import ApprovalRequest, PageRequest, StopRequest
 from adjustments.aws import http_api
 from adjustments.aws.function_log import function_logger
+from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
 from adjustments.core.validation import validate
 from adjustments.reconciliation.resolution import ResolveRequest
@@ -31,6 +32,12 @@ def list_batches() -> Mapping[str, Any]:
 def show_batch(batch_id: str) -> Mapping[str, Any]:
     """Show one batch with its jobs."""
     return administration_of(batch_id).show(batch_id)
+
+
+@app.get("/health")
+def check_health() -> Mapping[str, Any]:
+    """Check whether the stack is well, and say what to do where it is not; changes nothing."""
+    return bootstrap.application().health.check()
 
 
 @app.post("/batches/<batch_id>/approve")
@@ -73,6 +80,7 @@ def administration_of(batch_id: str) -> service.BatchAdministration:
     return bootstrap.application().administration
 
 
+@answers_health_checks
 @logger.inject_lambda_context(clear_state=True)
 @function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from adjustments import bootstrap, ports
 from adjustments.aws import http_api
 from adjustments.aws.function_log import FunctionFailed, function_logger, refusal_facts
+from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import error_metrics, function_metrics
 from adjustments.manual_transactions.event_consumer import Message
 from adjustments.manual_transactions.ledger import CallerContext
@@ -71,6 +72,7 @@ def append_log_keys(transaction: ManualTransaction, context: CallerContext) -> N
     logger.append_keys(**log_keys(transaction, context.caller, settings.stack.name, masks))
 
 
+@answers_health_checks
 @logger.inject_lambda_context(clear_state=True)
 @function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> Any:

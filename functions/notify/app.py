@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from adjustments import bootstrap
 from adjustments.aws.event_models import read_batch_id
 from adjustments.aws.function_log import function_logger, log_failures
+from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 logger = function_logger()
 
 
+@answers_health_checks
 @logger.inject_lambda_context(clear_state=True)
 @function_metrics.log_metrics(capture_cold_start_metric=True)
 @log_failures(logger)

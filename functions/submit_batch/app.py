@@ -11,6 +11,7 @@ from adjustments import bootstrap
 from adjustments.aws import metrics
 from adjustments.aws.event_models import RecurringTick, read_trigger
 from adjustments.aws.function_log import FunctionFailed, failure_facts, function_logger
+from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
 from adjustments.batches.records import Batch
 from adjustments.core.errors import RequestRefused
@@ -54,6 +55,7 @@ def submit_batches(message: str) -> Iterator[Batch]:
         yield batch
 
 
+@answers_health_checks
 @logger.inject_lambda_context(clear_state=True)
 @function_metrics.log_metrics(capture_cold_start_metric=True)
 def handler(event: dict[str, Any], context: "LambdaContext") -> Any:

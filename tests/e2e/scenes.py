@@ -75,8 +75,8 @@ class Scenes:
             "ManualTransaction": (self.add_one, self.refuse_one, self.request_one, self.request_in_vain),
             "AcceptBatch": (self.accept, self.accept_and_hold),
             "BatchApi": (
-                self.list_batches, self.show, self.approve, self.approve_recurring, self.approve_accepted,
-                self.approve_removed, self.stop, self.resolve, self.reverse,
+                self.health, self.list_batches, self.show, self.approve, self.approve_recurring,
+                self.approve_accepted, self.approve_removed, self.stop, self.resolve, self.reverse,
             ),
             "Sweep": (self.sweep_stalled, self.sweep_doubt, self.sweep_missed),
         }  # fmt: skip
@@ -114,7 +114,7 @@ class Scenes:
         )
 
     def _switch_sweep(self, state: Any) -> None:
-        name = f"{self._stack.name}-sweep"
+        name = self._stack.physical_id("SweepTick")
         found = self._aws.scheduler.get_schedule(Name=name)
         kept: Any = {key: found[key] for key in ("ScheduleExpression", "FlexibleTimeWindow", "Target")}
         self._aws.scheduler.update_schedule(Name=name, State=state, **kept)
@@ -229,6 +229,10 @@ class Scenes:
 
     def accept_and_hold(self) -> Act:
         return lambda: self._accept(HELD_ABOVE_ROWS + 1)[1]
+
+    def health(self) -> Act:
+        """What stands still meanwhile is a problem, too; here only what the role may not see counts."""
+        return self._check_health
 
     def list_batches(self) -> Act:
         return lambda: self._api("GET", "/batches")
@@ -361,6 +365,12 @@ class Scenes:
     def _api(self, method: str, path: str, body: object = None, expected: int = 200) -> str:
         answer, troubles = self._call("BatchApi", _request(method, path, body), {"call refused"})
         return troubles or ("" if answer["statusCode"] == expected else _told(answer))
+
+    def _check_health(self) -> str:
+        answer, troubles = self._call("BatchApi", _request("GET", "/health"))
+        checks = json.loads(answer["body"])["checks"]
+        unseen = [c["message"] for c in checks if "not answer" in c["message"] or "can't be" in c["message"]]
+        return troubles or "\n".join(unseen)
 
     def _follow_links(self, batch_id: str) -> str:
         answer, troubles = self._call("BatchApi", _request("GET", f"/batches/{batch_id}"))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import subprocess
 from collections.abc import Sequence
 from decimal import Decimal
@@ -34,16 +33,7 @@ class Terminal:
         self, stack: LocalStack, folder: Path, keys: tuple[str, str] = (ACCESS_KEY, SECRET_KEY)
     ) -> None:
         self.folder = folder
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "AWS_ENDPOINT_URL": stack.aws.endpoint,
-            "AWS_DEFAULT_REGION": stack.aws.region,
-            "AWS_ACCESS_KEY_ID": keys[0],
-            "AWS_SECRET_ACCESS_KEY": keys[1],
-            "AWS_CA_BUNDLE": str(stack.aws.ca_bundle),
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        self._environment = {**stack.command_environment(keys), "HOME": str(folder)}
 
     def type(self, *arguments: str) -> Done:
         """Run `adjust` with arguments, and hand back what it printed and its exit code."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import boto3
 
+from adjustments.core import __version__
+
 Answer = tuple[int, Any]
 
 
@@ -106,6 +108,8 @@ class FakeStack:
     def __init__(self, api_url: str) -> None:
         self.api_url = api_url
         self.name = "gameball-adjustments-test"
+        self.status = "UPDATE_COMPLETE"
+        self.outputs = {"Version": __version__}
         self.bucket = "bucket"
         self.region = "eu-central-1"
         self.caller_identity = "arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example"

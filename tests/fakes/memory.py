@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any, BinaryIO
 
+from adjustments.aws.health import describe_runtime
 from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
@@ -426,6 +427,34 @@ class MemoryCredentials:
             raise ConfigurationError("there is no secret")
         self._kept = read_credentials("in memory", self.text)
         return self._kept
+
+
+class MemoryStackParts:
+    """A stack that is well, until a test says otherwise; a part whose answer is an error raises it."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.runtime: dict[str, str] = describe_runtime()
+
+    def ask(self, function: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._found(function, self.runtime)
+        return found
+
+    def subscriptions(self, topic: str) -> tuple[int, int]:
+        confirmed, pending = self._found(topic, (1, 0))
+        return confirmed, pending
+
+    def is_schedule_on(self, schedule: str) -> bool:
+        return bool(self._found(schedule, True))
+
+    def messages(self, queue: str) -> int:
+        return int(self._found(queue, 0))
+
+    def _found(self, part: str, otherwise: Any) -> Any:
+        answer = self.answers.get(part, otherwise)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 class MemoryNotifications:

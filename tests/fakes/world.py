@@ -1,9 +1,11 @@
 """The application on in-memory ports, with a Gameball that the test passes in."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from adjustments.administration.health import StackParts
 from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch
@@ -12,6 +14,7 @@ from adjustments.bootstrap import Application
 from adjustments.core.runtime import Clock, Ids, Parallel
 from adjustments.core.settings import Settings
 from adjustments.gameball.circuit_breaker import CircuitBreaker
+from adjustments.gameball.credentials import CredentialSource
 from adjustments.gameball.port import Dialect, Gameball
 from adjustments.gameball.rate_limiter import RateLimiter
 from adjustments.manual_transactions.event_consumer import EventBus, FailureQueue
@@ -25,6 +28,7 @@ from tests.fakes import memory
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger
 
 LOCATION = ResultsLocation("memory", "eu-central-1")
+KEYS = '{"apiKey": "key-of-a-test", "secretKey": "secret-of-a-test"}'
 
 ENVIRONMENT: Mapping[str, str] = {
     "STACK_NAME": "test",
@@ -45,6 +49,19 @@ ENVIRONMENT: Mapping[str, str] = {
     "MASK_CUSTOMER_IDS": "true",
     "MAX_MANUAL_AMOUNT": "1000000",
     "RECEIVES_MAX": "3",
+    "SECRET_ID": "secret",
+    "GAMEBALL_BASE_URL": "https://api.gameball.co",
+    "GAMEBALL_API_VERSION": "v4.0",
+    "REQUESTS_PER_30_SECONDS": "350",
+    "CHECKED_RESOURCES": json.dumps(
+        {
+            "functions": {"Notify": "notify", "Sweep": "sweep"},
+            "topics": {"TopicArn": "topic"},
+            "schedules": {"SweepTick": "sweep-tick"},
+            "queues": {"IntakeQueue": "intake"},
+            "failureQueues": {"IntakeFailureQueue": "intake-failures"},
+        }
+    ),
 }
 """What the template would set."""
 
@@ -66,6 +83,8 @@ class FakePorts:
     event_bus: EventBus = field(default_factory=memory.MemoryNotifications)
     intake: IntakeQueue = field(default_factory=memory.MemoryIntakeQueue)
     failures: FailureQueue = field(default_factory=MemoryFailures)
+    credentials: CredentialSource = field(default_factory=lambda: memory.MemoryCredentials(KEYS))
+    stack_parts: StackParts = field(default_factory=memory.MemoryStackParts)
     parallel: Parallel = memory.one_by_one
     scratch: Scratch = memory.scratch
     location: ResultsLocation = LOCATION
@@ -103,6 +122,8 @@ class World(Application):
         self.executions = memory.MemoryExecutions()
         self.notifications = memory.MemoryNotifications()
         self.intake = memory.MemoryIntakeQueue()
+        self.stack_parts = memory.MemoryStackParts()
+        self.credentials = memory.MemoryCredentials(KEYS)
         settings = {
             "CANARY_ROWS": canary_rows,
             "MAX_FAILURE_PERCENT": failure_percent_max,
@@ -125,6 +146,8 @@ class World(Application):
             rate_limiter=self.rate_limiter,
             executions=self.executions,
             intake=self.intake,
+            stack_parts=self.stack_parts,
+            credentials=self.credentials,
             notifications=self.notifications,
             event_bus=self.notifications,
             ledger=MemoryLedger(self.clock),

@@ -11,6 +11,7 @@ from tests.template.loading import properties
 
 ROUTED = {
     "BatchApi": {
+        ("GET", "/health"): "check_health",
         ("GET", "/batches"): "list_batches",
         ("GET", "/batches/{batchId}"): "show_batch",
         ("POST", "/batches/{batchId}/approve"): "approve_batch",

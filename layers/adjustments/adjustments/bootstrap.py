@@ -8,6 +8,7 @@ A caller waits while an API function starts. So what most of their first calls d
 is built: polling, reports, reconciliation, administration and the sweep.
 """
 
+import logging
 import os
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
+from adjustments.aws.health import describe_runtime, is_old
 from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.core.runtime import Clock
 from adjustments.core.settings import Settings
@@ -33,6 +35,7 @@ from adjustments.submission.sender import BatchStarter, ChunkSender
 from adjustments.submission.triggers import SubmissionTriggers
 
 if TYPE_CHECKING:
+    from adjustments.administration.health import HealthCheck
     from adjustments.administration.service import BatchAdministration
     from adjustments.administration.sweeper import Sweeper
     from adjustments.batches.records import Batch
@@ -291,6 +294,23 @@ class Application:
         return self.resolver.resolve(batch_id, by, request)
 
     @cached_property
+    def health(self) -> "HealthCheck":
+        """Checks whether the stack is well."""
+        from adjustments.administration.health import HealthCheck
+
+        ports = self.ports
+        return HealthCheck(
+            parts=ports.stack_parts,
+            gameball=ports.gameball,
+            credentials=ports.credentials,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+            parallel=ports.parallel,
+            resources=self.settings.health.resources,
+            base_url=self.settings.gameball.base_url,
+        )
+
+    @cached_property
     def sweeper(self) -> "Sweeper":
         """Resumes stalled batches, queues missed files, reconciles rows in doubt."""
         from adjustments.administration.sweeper import Sweeper
@@ -344,7 +364,16 @@ def application(config: Config = BACKGROUND) -> Application:
     if _installed is None:
         settings, meter = Settings(os.environ), Meter(function_metrics)
         _installed = Application(settings, AwsPorts(settings, config, meter), meter)
+        _log_start()
     return _installed
+
+
+def _log_start() -> None:
+    """Log what runs here, once per start: Lambda's runtime brings its own boto3, and renews it."""
+    runtime = describe_runtime()
+    level = logging.WARNING if is_old(runtime["botocore"]) else logging.INFO
+    facts = {name: runtime[name] for name in ("python", "boto3", "botocore")}
+    logging.getLogger(__name__).log(level, "function started", extra=facts)
 
 
 def install(made: Application | None) -> None:

@@ -2,12 +2,13 @@
 
 import tempfile
 from functools import cached_property
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 
 import boto3
 from botocore.config import Config
 
 from adjustments.aws.bucket import BucketFiles
+from adjustments.aws.health import AwsStackParts
 from adjustments.aws.messaging import (
     BusNotifications,
     SqsFailureQueue,
@@ -23,7 +24,7 @@ from adjustments.core.runtime import Clock, Ids, Parallel, RandomIds, SystemCloc
 from adjustments.core.settings import Settings
 from adjustments.gameball.circuit_breaker import CircuitBreaker, TableCircuitBreaker
 from adjustments.gameball.client import GameballClient
-from adjustments.gameball.credentials import SecretCredentials
+from adjustments.gameball.credentials import CredentialSource, SecretCredentials
 from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import MeasuredRateLimiter, RateLimiter, TableRateLimiter
 from adjustments.manual_transactions.event_consumer import EventBus, FailureQueue
@@ -33,6 +34,9 @@ from adjustments.results.notifications import Notifications
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.sender import Executions
 from adjustments.submission.triggers import IntakeQueue
+
+if TYPE_CHECKING:
+    from adjustments.administration.health import StackParts
 
 BACKGROUND: Final = Config(
     connect_timeout=3,
@@ -54,6 +58,17 @@ _S3: Final = Config(
 """For links: in older regions boto3 would sign them in version 2, which new buckets refuse, and for a host
 that S3 redirects.
 """
+
+
+_HEALTH: Final = Config(
+    connect_timeout=2,
+    read_timeout=14,
+    retries={"mode": "standard", "total_max_attempts": 1},
+    max_pool_connections=16,
+)
+"""For calls of a health check, which has 28 s: a cold start fits in, a second try would not."""
+
+_HEALTH_SERVICES: Final = ("lambda", "sns", "scheduler", "sqs")
 
 
 class Ports(Protocol):
@@ -91,6 +106,10 @@ class Ports(Protocol):
     def failures(self) -> FailureQueue: ...
     @property
     def event_bus(self) -> EventBus: ...
+    @property
+    def credentials(self) -> CredentialSource: ...
+    @property
+    def stack_parts(self) -> "StackParts": ...
 
 
 class AwsPorts:
@@ -133,10 +152,14 @@ class AwsPorts:
     def gameball(self) -> GameballClient:
         """Gameball, with the keys of the secret."""
         settings = self._settings.gameball
-        credentials = SecretCredentials(self._client("secretsmanager"), settings.secret_id)
         return GameballClient(
-            settings.base_url, settings.api_version, credentials, observe=self._meter.observe_call
+            settings.base_url, settings.api_version, self.credentials, observe=self._meter.observe_call
         )
+
+    @cached_property
+    def credentials(self) -> SecretCredentials:
+        """The keys of Gameball, from the secret."""
+        return SecretCredentials(self._client("secretsmanager"), self._settings.gameball.secret_id)
 
     @cached_property
     def rate_limiter(self) -> MeasuredRateLimiter:
@@ -193,6 +216,13 @@ class AwsPorts:
     def event_bus(self) -> BusNotifications:
         """The event bus alone."""
         return BusNotifications(self._client("events"), self._settings.event_bus.name)
+
+    @cached_property
+    def stack_parts(self) -> AwsStackParts:
+        """What a health check looks at. Its clients are made here, since making them is not thread-safe."""
+        clients = (self._session.client(cast(Any, service), config=_HEALTH) for service in _HEALTH_SERVICES)
+        functions, sns, scheduler, sqs = clients
+        return AwsStackParts(functions=functions, sns=sns, scheduler=scheduler, sqs=sqs)
 
     @cached_property
     def _dynamodb(self) -> Any:

@@ -169,6 +169,7 @@ class BucketFiles:
             for future in pending:
                 future.result()
 
+    # Conditional writes need botocore 1.35.69 (``limits.BOTOCORE_MIN``).
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """See ``Files``."""
         try:

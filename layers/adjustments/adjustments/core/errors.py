@@ -16,6 +16,7 @@
     │   └── StillInProgress        another call with this transactionId has not ended
     ├── ConfigurationError         the secret is missing or malformed
     │   └── SettingRefused         a setting is missing or malformed
+    ├── PartUnavailable            a part of the stack did not answer a health check
     ├── TableUnavailable           an intent can't be written; nothing was sent
     └── GameballError              a call to Gameball did not succeed
         ├── GameballRefused        understood and refused; nothing was applied
@@ -99,6 +100,10 @@ class ConfigurationError(AdjustmentsError):
 
 class SettingRefused(ConfigurationError):
     """A setting (environment variable) of this function is missing or malformed; the message names it."""
+
+
+class PartUnavailable(AdjustmentsError):
+    """A part of the stack did not answer a health check; the message says why."""
 
 
 class TableUnavailable(AdjustmentsError):

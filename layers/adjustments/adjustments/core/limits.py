@@ -9,6 +9,12 @@ CHUNK_ROWS_MAX: Final = 1_000
 WINDOW_S: Final = 30.0
 """Seconds of the longer window of the rate limit (Gameball API, "Rate Limits")."""
 
+# --- AWS ----------------------------------------------------------------------------------------------------
+BOTOCORE_MIN: Final = (1, 35, 69)
+"""The first botocore, of November 2024, whose PutObject and CompleteMultipartUpload know IfMatch (its own
+model of S3). Lambda's runtimes bring a newer one; what is older refuses the call, and nothing is written.
+"""
+
 # --- Sending (chosen) ---------------------------------------------------------------------------------------
 CANARIES_MAX: Final = 2
 """Chunks of CanaryRows rows at the beginning of a batch. The second is sent alone as well where too few

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, ValidationError
 
 from adjustments.core.errors import SettingRefused
 
@@ -150,6 +150,24 @@ class ReconciliationSettings(_Group):
     quiet_minutes: Count = Field(alias="QUIET_MINUTES")
 
 
+class CheckedResources(BaseModel):
+    """The parts of the stack that a health check looks at: by their names, what AWS calls each of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True, defer_build=True)
+
+    functions: Mapping[str, str]
+    topics: Mapping[str, str]
+    schedules: Mapping[str, str]
+    queues: Mapping[str, str]
+    failure_queues: Mapping[str, str] = Field(alias="failureQueues")
+
+
+class HealthSettings(_Group):
+    """What a health check looks at."""
+
+    resources: Json[CheckedResources] = Field(alias="CHECKED_RESOURCES")
+
+
 class ManualTransactionSettings(_Group):
     """Settings of manual transactions only; ``amount_max`` is 0 for no limit."""
 
@@ -234,3 +252,8 @@ class Settings:
     def manual_transactions(self) -> ManualTransactionSettings:
         """See ``ManualTransactionSettings``."""
         return ManualTransactionSettings.read(self._environment)
+
+    @cached_property
+    def health(self) -> HealthSettings:
+        """See ``HealthSettings``."""
+        return HealthSettings.read(self._environment)

@@ -1,5 +1,6 @@
 """The two keys of the Gameball account, read from Secrets Manager; no log, error or answer shows them."""
 
+import hashlib
 import json
 import re
 import threading
@@ -12,6 +13,8 @@ from adjustments.core.errors import AdjustmentsError, ConfigurationError, Gameba
 
 CACHE_S: Final = 300
 """Seconds for which the keys are cached; refused ones are read again at once."""
+
+FINGERPRINT_CHARS: Final = 8
 
 _VISIBLE: Final = r"[!-~]+"
 _OPERATOR_CODES: Final = frozenset(
@@ -34,6 +37,10 @@ class Credentials:
 
     def __repr__(self) -> str:
         return "Credentials()"
+
+    def fingerprint(self) -> str:
+        """Return the beginning of the SHA-256 of the API key, which tells accounts apart and not the key."""
+        return hashlib.sha256(self.api_key.encode()).hexdigest()[:FINGERPRINT_CHARS]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Credentials):
