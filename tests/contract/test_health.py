@@ -9,8 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from adjustments.administration.health import StackParts
-from adjustments.aws.health import AwsStackParts, describe_runtime
+from adjustments.aws.health import AwsStackParts, StackParts, describe_runtime
 from adjustments.core.errors import PartUnavailable
 from local.aws import Aws
 from tests.contract.test_step_functions import TRUST

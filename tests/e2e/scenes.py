@@ -369,7 +369,7 @@ class Scenes:
     def _check_health(self) -> str:
         answer, troubles = self._call("BatchApi", _request("GET", "/health"))
         checks = json.loads(answer["body"])["checks"]
-        unseen = [c["message"] for c in checks if "not answer" in c["message"] or "can't be" in c["message"]]
+        unseen = [found["message"] for found in checks if "not authorized" in found["message"]]
         return troubles or "\n".join(unseen)
 
     def _follow_links(self, batch_id: str) -> str:

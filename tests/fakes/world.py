@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from adjustments.administration.health import StackParts
+from adjustments.aws.health import StackParts
 from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch

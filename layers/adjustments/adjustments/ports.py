@@ -2,13 +2,13 @@
 
 import tempfile
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
+from typing import Any, BinaryIO, Final, Protocol, cast
 
 import boto3
 from botocore.config import Config
 
 from adjustments.aws.bucket import BucketFiles
-from adjustments.aws.health import AwsStackParts
+from adjustments.aws.health import AwsStackParts, StackParts
 from adjustments.aws.messaging import (
     BusNotifications,
     SqsFailureQueue,
@@ -35,9 +35,6 @@ from adjustments.submission.duplicates import Scratch
 from adjustments.submission.sender import Executions
 from adjustments.submission.triggers import IntakeQueue
 
-if TYPE_CHECKING:
-    from adjustments.administration.health import StackParts
-
 BACKGROUND: Final = Config(
     connect_timeout=3,
     read_timeout=20,
@@ -62,7 +59,7 @@ that S3 redirects.
 
 _HEALTH: Final = Config(
     connect_timeout=2,
-    read_timeout=14,
+    read_timeout=18,
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=16,
 )
@@ -109,7 +106,7 @@ class Ports(Protocol):
     @property
     def credentials(self) -> CredentialSource: ...
     @property
-    def stack_parts(self) -> "StackParts": ...
+    def stack_parts(self) -> StackParts: ...
 
 
 class AwsPorts:

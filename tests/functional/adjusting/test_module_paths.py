@@ -22,9 +22,9 @@ PACKAGE = ROOT / "layers/adjustments/adjustments"
 DOCUMENT = ROOT / "docs/architecture.md"
 
 BESIDE = re.compile(
-    r"core/|(bootstrap|ports)\.py|aws/(event_log|function_log|metrics)\.py|results/report_html/"
+    r"core/|(bootstrap|ports)\.py|aws/(event_log|function_log|health|metrics)\.py|results/report_html/"
 )
-"""What stands beside the paths: what every module uses, logs and metrics, and the report page."""
+"""What stands beside the paths: what every module uses, logs, metrics, health checks, and the report page."""
 
 world = test_handlers.world  # the fixtures
 desk = test_manual.desk

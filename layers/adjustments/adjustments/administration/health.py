@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from adjustments.aws.health import describe_runtime, is_old
+from adjustments.aws.health import StackParts, describe_runtime, is_old
 from adjustments.core import __version__
 from adjustments.core.errors import (
     AdjustmentsError,
@@ -59,26 +59,6 @@ class Finding:
     status: Status
     message: str
     advice: str = ""
-
-
-class StackParts(Protocol):
-    """Looks at parts of the stack, and changes nothing.
-
-    Raises:
-        PartUnavailable: the part can't be looked at, or did not answer.
-    """
-
-    def ask(self, function: str) -> Mapping[str, Any]:
-        """Let a function answer a health check with its versions."""
-
-    def subscriptions(self, topic: str) -> tuple[int, int]:
-        """Count the subscriptions of a topic: those that are confirmed, and those that are not."""
-
-    def is_schedule_on(self, schedule: str) -> bool:
-        """Whether a schedule is enabled."""
-
-    def messages(self, queue: str) -> int:
-        """Count the messages that wait in a queue."""
 
 
 @dataclass(frozen=True, kw_only=True)

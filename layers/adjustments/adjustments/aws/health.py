@@ -4,11 +4,11 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import boto3
 import botocore
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from adjustments.core import __version__
 from adjustments.core.errors import PartUnavailable
@@ -53,6 +53,26 @@ def answers_health_checks(handler: Handler) -> Handler:
         return describe_runtime() if event == HEALTH_CHECK else handler(event, context)
 
     return answer
+
+
+class StackParts(Protocol):
+    """Looks at parts of the stack, and changes nothing.
+
+    Raises:
+        PartUnavailable: the part can't be looked at, or did not answer.
+    """
+
+    def ask(self, function: str) -> Mapping[str, Any]:
+        """Let a function answer a health check with its versions."""
+
+    def subscriptions(self, topic: str) -> tuple[int, int]:
+        """Count the subscriptions of a topic: those that are confirmed, and those that are not."""
+
+    def is_schedule_on(self, schedule: str) -> bool:
+        """Whether a schedule is enabled."""
+
+    def messages(self, queue: str) -> int:
+        """Count the messages that wait in a queue."""
 
 
 class AwsStackParts:
@@ -104,5 +124,7 @@ def _asked(call: Callable[..., Any], **arguments: Any) -> Any:
     except ClientError as error:
         details = error.response.get("Error", {})
         raise PartUnavailable(f"{details.get('Code')}: {details.get('Message')}") from None
+    except ReadTimeoutError:
+        raise PartUnavailable("no answer in time") from None
     except BotoCoreError as error:
         raise PartUnavailable(str(error)) from None

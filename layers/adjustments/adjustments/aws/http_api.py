@@ -70,7 +70,9 @@ _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
 RETRY_AFTER_S: Final = 5
 IN_PROGRESS_RETRY_AFTER_S: Final = 2
 
-_BASE_PATH: Final = re.compile(r"^/(?!batch|transactions)[^/]+(?=/(?:batch|batches|transactions)(?:/|$))")
+_BASE_PATH: Final = re.compile(
+    r"^/(?!batch|transactions|health)[^/]+(?=/(?:batch|batches|transactions|health)(?:/|$))"
+)
 """The base path that a custom domain may add (Powertools, "Custom Domain API Mappings")."""
 
 _JSON: Final = "application/json"
