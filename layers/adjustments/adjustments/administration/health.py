@@ -198,7 +198,8 @@ class HealthCheck:
         if not waiting:
             return Finding(check, Status.OK, "empty")
         if is_failure:
-            advice = 'look into them and send them back: docs/runbook.md, "Failure queue not empty"'
+            section = name.replace("FailureQueue", " failure queue not empty")
+            advice = f'look into them and send them back: docs/runbook.md, "{section}"'
             return Finding(check, Status.PROBLEM, f"{waiting} failed", advice)
         return Finding(
             check, Status.NOTE, f"{waiting} waiting", "check again in a minute: it should get fewer"
