@@ -12,7 +12,7 @@ from rich.text import Text
 
 from adjustments.core import __version__
 from cli.context import CommandContext, examples, with_context
-from cli.errors import AccessDenied, CliError, Exit
+from cli.errors import AccessDenied, CliError, Exit, aws_message
 from cli.stack import Stack
 
 OK: Final = "ok"
@@ -64,7 +64,8 @@ def diagnose(context: CommandContext) -> Iterator[Finding]:
         status, deployed = stack.status, stack.outputs.get("Version", "")
         address = stack.api_url
     except (CliError, ClientError, BotoCoreError) as error:
-        yield Finding("stack", PROBLEM, _words(error), "check --stack, --region, --profile and credentials")
+        words = str(error) if isinstance(error, CliError) else aws_message(error)
+        yield Finding("stack", PROBLEM, words, "check --stack, --region, --profile and credentials")
         return
     yield _of_stack(stack, status)
     yield _of_version(deployed)
@@ -131,10 +132,3 @@ def _show(context: CommandContext, findings: list[Finding]) -> None:
 
 def _problems_text(problems: int) -> str:
     return f"{problems} problem" if problems == 1 else f"{problems} problems"
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        details = error.response.get("Error", {})
-        return f"AWS error {details.get('Code')}: {details.get('Message')}"
-    return str(error)

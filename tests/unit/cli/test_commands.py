@@ -661,6 +661,6 @@ def test_help_lists_exit_codes_and_commands_in_the_order_of_use(
     listed = [line.split()[0] for line in told.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert listed == [
         "submit", "watch", "list", "show", "results", "approve", "stop", "resolve", "reverse", "transact",
-        "console",
+        "doctor", "console",
     ]  # fmt: skip
     assert not [line for line in told.splitlines() if line.startswith("  ") and "..." in line]

@@ -35,7 +35,7 @@ def test_all_is_well(api: FakeBatchApi, capsys: pytest.CaptureFixture[str]) -> N
     is_well(api)
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "ok      stack            gameball-adjustments-dev in eu-central-1: UPDATE_COMPLETE"
+    assert lines[0] == "ok      stack            gameball-adjustments-test in eu-central-1: UPDATE_COMPLETE"
     assert lines[1] == f"ok      version          deployed {__version__}, this command {__version__}"
     assert lines[2].startswith("ok      clock            ")
     assert lines[3:] == ["ok      function Notify  answers: version 1", "all is well"]
