@@ -4,6 +4,7 @@ The local stack builds into another folder, for the interpreter and the processo
 """
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from local import environment
 from local.build_check import Platform, check_build, find_interpreter
 from local.sam import CONFIG_ENV, environment_without_aws, remove_bytecode
+
+_REMOTE: Final = re.compile(
+    r"(?:https://(?:[^@/]+@)?|ssh://git@|git@)(?P<host>github\.com|gitlab\.com)[:/](?P<repository>[\w./-]+?)(?:\.git)?/?"
+)
 
 BUILD_FOLDER: Final = environment.ROOT / ".aws-sam"
 BUILT: Final = BUILD_FOLDER / "build"
@@ -60,6 +65,35 @@ def read_parameters(settings: Mapping[str, Any]) -> dict[str, str]:
     return {name: value.removeprefix('"').removesuffix('"') for name, _, value in pairs}
 
 
+def find_runbook_url(remote: str) -> str | None:
+    """The address under which people open the runbook, from the git remote; None for unknown hosts.
+
+    Args:
+        remote: such as ``git@github.com:OWNER/REPO.git`` or ``https://gitlab.com/OWNER/REPO.git``.
+    """
+    found = _REMOTE.fullmatch(remote.strip())
+    if not found:
+        return None
+    host, repository = found["host"], found["repository"]
+    folder = "-/blob" if host == "gitlab.com" else "blob"
+    return f"https://{host}/{repository}/{folder}/HEAD/docs/runbook.md"
+
+
+def read_remote() -> str:
+    """The address of the git remote `origin`; empty where there is none."""
+    command = ["git", "-C", str(environment.ROOT), "remote", "get-url", "origin"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:  # no git
+        return ""
+
+
+def with_runbook_url(parameters: Mapping[str, str], remote: str) -> dict[str, str]:
+    """The parameters, and where alarms link to if they don't say it and the git remote tells."""
+    found = find_runbook_url(remote)
+    return ({"RunbookUrl": found} if found else {}) | dict(parameters)
+
+
 def read_platform(parameters: Mapping[str, str]) -> Platform:
     """What the functions are to run on: the environment's parameters, else the template's defaults."""
     declared = yaml_parse(environment.TEMPLATE.read_text())["Parameters"]
@@ -91,9 +125,7 @@ def build(config_env: str, options: Sequence[str]) -> None:
         )
     click.echo(f"building for {target}")
     remove_bytecode()
-    overrides = [f'{name}="{value}"' for name, value in parameters.items()]
-    command = [*sam_command("build", config_env), *options]
-    _run([*command, *(["--parameter-overrides", *overrides] if overrides else [])])
+    _run([*sam_command("build", config_env), *options, *_overrides(parameters)])
     if interpreter is not None:
         compiling = ["-m", "compileall", "-q", "-j0", "--invalidation-mode", "checked-hash"]
         _run([interpreter, *compiling, str(BUILT)])
@@ -141,8 +173,18 @@ def refuse_other_builds(options: Sequence[str]) -> None:
 
 def deploy(config_env: str, options: Sequence[str]) -> None:
     """Deploy what was built with `sam deploy`, which may ask; raises DeploymentError where it fails."""
+    parameters = with_runbook_url(
+        read_parameters(read_settings(environment.SAM_CONFIG, config_env)), read_remote()
+    )
+    click.echo(f"alarms link to {parameters.get('RunbookUrl', 'docs/runbook.md, as RunbookUrl is not set')}")
     command = [*sam_command("deploy", config_env), "--template-file", str(BUILT / "template.yaml")]
-    _run([*command, *options], os.environ | {"SAM_CLI_TELEMETRY": "0"})
+    _run([*command, *_overrides(parameters), *options], os.environ | {"SAM_CLI_TELEMETRY": "0"})
+
+
+def _overrides(parameters: Mapping[str, str]) -> list[str]:
+    """The option of SAM that replaces the parameters of samconfig.toml as a whole; none for none."""
+    pairs = [f'{name}="{value}"' for name, value in parameters.items()]
+    return ["--parameter-overrides", *pairs] if pairs else []
 
 
 def _run(command: Sequence[str], env: Mapping[str, str] | None = None) -> None:

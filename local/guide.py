@@ -1,7 +1,6 @@
 """`make configure`: asks what matters before the first deployment, and writes it to samconfig.toml."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import tomlkit
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local import environment
-from local.deployment import read_parameters, read_settings
+from local.deployment import read_parameters, read_remote, read_settings, with_runbook_url
 
 REGION: Final = "region"
 """The one answer that is no parameter of the template."""
@@ -21,11 +20,6 @@ REGION: Final = "region"
 
 NOBODY: Final = "-"
 """How to answer with nothing, where Enter takes an earlier answer."""
-
-
-_REMOTE: Final = re.compile(
-    r"(?:https://(?:[^@/]+@)?|ssh://git@|git@)(?P<host>github\.com|gitlab\.com)[:/](?P<repository>[\w./-]+?)(?:\.git)?/?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,8 @@ QUESTIONS: Final = (
     Question(
         "AlertEmail",
         "Who gets a mail when a batch ends, waits for approval or needs attention. AWS asks this address to "
-        "confirm. A mailing list is best. - is for nobody, and then nobody hears that a batch waits.",
+        "confirm. A mailing list is best. Alarms go there, too, unless OnCallEmail is set. "
+        "- is for nobody, and then nobody hears that a batch waits.",
     ),
     Question(
         "ApprovalAboveRows",
@@ -97,39 +92,10 @@ def _declared(name: str) -> dict[str, Any]:
     return declared
 
 
-def find_runbook_url(remote: str) -> str | None:
-    """The address under which people open the runbook, from the git remote; None for unknown hosts.
-
-    Args:
-        remote: such as ``git@github.com:OWNER/REPO.git`` or ``https://gitlab.com/OWNER/REPO.git``.
-    """
-    found = _REMOTE.fullmatch(remote.strip())
-    if not found:
-        return None
-    host, repository = found["host"], found["repository"]
-    folder = "-/blob" if host == "gitlab.com" else "blob"
-    return f"https://{host}/{repository}/{folder}/HEAD/docs/runbook.md"
-
-
-def read_remote() -> str:
-    """The address of the git remote `origin`; empty where there is none."""
-    command = ["git", "-C", str(environment.ROOT), "remote", "get-url", "origin"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except OSError:  # no git
-        return ""
-
-
-def configure(config: Path, config_env: str, ask: Ask, runbook_url: str | None = None) -> None:
+def configure(config: Path, config_env: str, ask: Ask) -> None:
     """Ask each question, and write the answers to an environment of samconfig.toml.
 
     Everything else in the file stays as it is, comments too. An answer that was given before is the default.
-
-    Args:
-        config: samconfig.toml.
-        config_env: its environment.
-        ask: asks one question.
-        runbook_url: what alarms link to, where the file does not say it.
     """
     settings = read_settings(config, config_env)
     known = {REGION: str(settings.get(REGION, "eu-central-1")), **read_parameters(settings)}
@@ -140,8 +106,7 @@ def configure(config: Path, config_env: str, ask: Ask, runbook_url: str | None =
     document = tomlkit.parse(config.read_text())
     table: Any = document[config_env]["deploy"]["parameters"]
     table[REGION] = answers.pop(REGION)
-    found = {"RunbookUrl": runbook_url} if runbook_url else {}
-    together = found | read_parameters(settings) | answers
+    together = read_parameters(settings) | answers
     pairs = tomlkit.array().multiline(True)
     pairs.extend(f"{name}={value}" for name, value in together.items())
     table["parameter_overrides"] = pairs
@@ -168,8 +133,10 @@ def _default(name: str) -> str:
 def main(config_env: str) -> None:
     """Ask what matters before the first deployment."""
     click.echo(f"Six questions about {config_env}; Enter takes the answer in brackets.")
-    configure(environment.SAM_CONFIG, config_env, ask_at_terminal, find_runbook_url(read_remote()))
-    parameters = read_parameters(read_settings(environment.SAM_CONFIG, config_env))
+    configure(environment.SAM_CONFIG, config_env, ask_at_terminal)
+    parameters = with_runbook_url(
+        read_parameters(read_settings(environment.SAM_CONFIG, config_env)), read_remote()
+    )
     click.echo(f"\nWritten to samconfig.toml. Next: make deploy ENV={config_env}")
     click.echo(f"Alarms go to {_show_alarm_address(parameters)} and link to {_show_runbook(parameters)}.")
     click.echo("All other parameters have safe defaults: docs/deployment.md.")

@@ -1,20 +1,24 @@
 """What is deployed to AWS is read from samconfig.toml, and built apart from the local stack."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import click
 import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local import environment
 from local.build_check import Platform
 from local.deployment import (
     BUILD_FOLDER,
+    find_runbook_url,
     read_parameters,
     read_platform,
     read_settings,
     refuse_other_builds,
     sam_command,
+    with_runbook_url,
 )
 from local.sam import environment_without_aws
 from local.stack import StackSettings
@@ -77,3 +81,32 @@ def test_sam_reads_the_settings_also_where_the_template_lies_in_the_build_folder
         check=False,
     )
     assert "Unable to locate credentials" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("remote", "url"),
+    [
+        ("git@github.com:acme/points.git", "https://github.com/acme/points/blob/HEAD/docs/runbook.md"),
+        ("https://github.com/acme/points", "https://github.com/acme/points/blob/HEAD/docs/runbook.md"),
+        ("https://token@github.com/acme/points.git\n", "https://github.com/acme/points/blob/HEAD/docs/runbook.md"),
+        ("ssh://git@gitlab.com/acme/a/points.git", "https://gitlab.com/acme/a/points/-/blob/HEAD/docs/runbook.md"),
+        ("https://git.example.com/acme/points.git", None),
+        ("/srv/points", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_alarms_link_to_the_runbook_where_the_repository_is(remote: str, url: str | None):
+    assert find_runbook_url(remote) == url
+    pattern = yaml_parse(environment.TEMPLATE.read_text())["Parameters"]["RunbookUrl"]["AllowedPattern"]
+    assert url is None or re.fullmatch(pattern, url)
+
+
+def test_an_address_of_the_runbook_that_somebody_chose_stays():
+    remote = "git@github.com:acme/points.git"
+    chosen = {"RunbookUrl": "https://wiki.example"}
+    assert with_runbook_url(chosen, remote) == chosen
+    assert with_runbook_url({"Stage": "dev"}, remote) == {
+        "Stage": "dev",
+        "RunbookUrl": "https://github.com/acme/points/blob/HEAD/docs/runbook.md",
+    }
+    assert with_runbook_url({"Stage": "dev"}, "/srv/points") == {"Stage": "dev"}

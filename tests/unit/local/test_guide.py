@@ -1,15 +1,13 @@
 """Before the first deployment six questions are asked, with safe answers, and nothing else is changed."""
 
-import re
 import tomllib
 from pathlib import Path
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local import environment
 from local.deployment import read_parameters, read_settings
-from local.guide import QUESTIONS, REGION, Question, configure, find_problem, find_runbook_url
+from local.guide import QUESTIONS, REGION, Question, configure, find_problem
 
 
 @pytest.fixture
@@ -58,33 +56,6 @@ def test_answers_are_written_beside_what_was_there(config: Path):
     }
     comments = [line for line in environment.SAM_CONFIG.read_text().splitlines() if line.startswith("#")]
     assert [line for line in config.read_text().splitlines() if line.startswith("#")] == comments
-
-
-@pytest.mark.parametrize(
-    ("remote", "url"),
-    [
-        ("git@github.com:acme/points.git", "https://github.com/acme/points/blob/HEAD/docs/runbook.md"),
-        ("https://github.com/acme/points", "https://github.com/acme/points/blob/HEAD/docs/runbook.md"),
-        ("https://token@github.com/acme/points.git\n", "https://github.com/acme/points/blob/HEAD/docs/runbook.md"),
-        ("ssh://git@gitlab.com/acme/a/points.git", "https://gitlab.com/acme/a/points/-/blob/HEAD/docs/runbook.md"),
-        ("https://git.example.com/acme/points.git", None),
-        ("/srv/points", None),
-        ("", None),
-    ],
-)  # fmt: skip
-def test_alarms_link_to_the_runbook_where_the_repository_is(remote: str, url: str | None):
-    assert find_runbook_url(remote) == url
-    pattern = yaml_parse(environment.TEMPLATE.read_text())["Parameters"]["RunbookUrl"]["AllowedPattern"]
-    assert url is None or re.fullmatch(pattern, url)
-
-
-def test_an_address_of_the_runbook_that_somebody_chose_stays(config: Path):
-    for url in ("https://github.com/acme/points/blob/HEAD/docs/runbook.md", "https://other.example"):
-        configure(config, "prod", Answers(), url)
-    chosen = read_parameters(read_settings(config, "prod"))["RunbookUrl"]
-    assert chosen == "https://github.com/acme/points/blob/HEAD/docs/runbook.md"
-    configure(config, "dev", Answers(), None)
-    assert "RunbookUrl" not in read_parameters(read_settings(config, "dev"))
 
 
 def test_earlier_answers_are_the_defaults_of_the_next_time(config: Path):
