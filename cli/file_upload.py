@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from adjustments.batches.files import UPLOADER
 from adjustments.core.ids import batch_id
 from cli.batch_watcher import APPEARS_WITHIN_S
-from cli.errors import UsageError
+from cli.errors import ServiceError, UsageError, aws_message
 from cli.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 INBOX: Final = "inbox/"
 FILE_SUFFIXES: Final = (".csv", ".csv.gz")
@@ -56,12 +61,31 @@ def upload_file(stack: Stack, name: str, body: IO[bytes], metadata: Mapping[str,
         name: the file's name, without a folder.
         body: its content.
         metadata: what ``file_metadata`` returns.
+
+    Raises:
+        ServiceError: rows that may be applied again were uploaded, and it is not known whether they arrived.
     """
-    key, bucket, s3 = INBOX + name, stack.bucket, stack.s3
     said = {name: text for name, text in metadata.items() if name != UPLOADER}
     if stack.caller_identity:
         said[UPLOADER] = _ascii(stack.caller_identity)
-    put = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=said, ContentType="text/csv")
+    if ALLOW_DUPLICATE not in said:
+        return _put(stack, stack.s3, name, body, said)
+    # Each version is a batch. Where an attempt took effect unnoticed, that of the next one is refused as
+    # its duplicate, but not where rows may be applied again.
+    try:
+        return _put(stack, stack.s3_without_retries, name, body, said)
+    except (BotoCoreError, ClientError) as error:
+        raise ServiceError(
+            f"{aws_message(error)}. The file may be in the inbox all the same: look at `adjust list` before "
+            "you submit it again"
+        ) from None
+
+
+def _put(
+    stack: Stack, s3: "S3Client", name: str, body: IO[bytes], metadata: Mapping[str, str]
+) -> UploadedFile:
+    key, bucket = INBOX + name, stack.bucket
+    put = s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata, ContentType="text/csv")
     which: Any = {"VersionId": put["VersionId"]} if put.get("VersionId") else {}
     head = s3.head_object(Bucket=bucket, Key=key, **which)
     version = head.get("VersionId", put.get("VersionId", ""))

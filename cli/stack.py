@@ -34,6 +34,7 @@ _CONFIG: Final = Config(
     # An endpoint on this machine has no host name for each bucket.
     s3={"addressing_style": "auto"},
 )
+_CONFIG_ONCE: Final = _CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,12 @@ class Stack:
         return client
 
     @cached_property
+    def s3_without_retries(self) -> "S3Client":
+        """An S3 client that makes each call once: a call that broke off may have taken effect."""
+        client: S3Client = self._client("s3", _CONFIG_ONCE)
+        return client
+
+    @cached_property
     def caller_identity(self) -> str:
         """The IAM identity (ARN) of these credentials, as AWS tells it; empty where it can't be asked.
 
@@ -179,7 +186,7 @@ class Stack:
     def _cloudformation(self) -> Any:
         return self._client("cloudformation")
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, config: Config = _CONFIG) -> Any:
         return self.session.client(  # type: ignore[call-overload]
-            service, endpoint_url=self._endpoint, config=_CONFIG, verify=self.ca_bundle
+            service, endpoint_url=self._endpoint, config=config, verify=self.ca_bundle
         )

@@ -23,6 +23,9 @@ REPORT: Final = "report.html"
 _REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 """The report has its styles in itself, and runs nothing."""
 
+_SHOWN_ABOVE: Final = frozenset({"progress", "outcomes", "predicted", "held by", "why"})
+"""Facts that the page does not repeat among the details."""
+
 _CONTENT_TYPES: Final = {
     "csv": "text/csv",
     "json": "application/json",
@@ -109,7 +112,7 @@ def show_batch(request: Request) -> Response:
         request,
         "batch.html",
         batch=batch,
-        facts=[(fact, value) for fact, value in facts_of(batch) if value],
+        facts=[(fact, value) for fact, value in facts_of(batch) if value and fact not in _SHOWN_ABOVE],
         outcomes=OUTCOMES,
         predictions=PREDICTIONS,
         actions=actions_of(batch),

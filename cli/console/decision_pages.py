@@ -46,9 +46,10 @@ def approve(request: Request, fields: Fields) -> Response:
 def ask_to_stop(request: Request) -> Response:
     """Say what stopping a batch means for its rows, and ask."""
     batch = _batch_for(request, "stop")
-    costs = list(cost_of_stop(batch, keep_jobs=False))
-    keeping = list(cost_of_stop(batch, keep_jobs=True)) if running_jobs(batch) else []
-    return page(request, "stop.html", batch=batch, costs=costs, keeping=keeping)
+    costs, keeping = (list(cost_of_stop(batch, keep_jobs)) for keep_jobs in (False, True))
+    # The last line says what becomes of running jobs, which is for the operator to choose.
+    jobs_choice = (costs.pop(), keeping[-1]) if running_jobs(batch) else ()
+    return page(request, "stop.html", batch=batch, costs=costs, jobs_choice=jobs_choice)
 
 
 def stop(request: Request, fields: Fields) -> Response:

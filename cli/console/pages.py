@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from adjustments.core.printable import visible
+from adjustments.results.formats import points as sum_text
 from cli.batch_watcher import AWAITING_APPROVAL, FINAL, progress_line, rows_at_risk, rows_done
 from cli.output import moment, number, points, rows_text
 
@@ -100,6 +101,7 @@ def _environment() -> Environment:
         "rows_text": rows_text,
         "share_done": share_done,
         "status_text": status_text,
+        "sum_text": sum_text,
         "tone": tone_of,
     }
     environment.globals["navigation"] = NAVIGATION

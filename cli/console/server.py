@@ -31,7 +31,7 @@ def serve(stack: Stack, port: int, ready: Callable[[str], None]) -> None:
     with listening(port) as listener:
         access = Access(listener.getsockname()[1])
         # The clients are made here once: several threads must not make them at the same time.
-        _ = stack.api_url, stack.s3, stack.caller_identity
+        _ = stack.api_url, stack.s3, stack.s3_without_retries, stack.caller_identity
         config = uvicorn.Config(
             make_app(stack, access),
             access_log=False,  # its lines would have the token

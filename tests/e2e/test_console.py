@@ -88,7 +88,7 @@ def test_a_dropped_file_is_checked_applied_and_approved(
     assert standin.audit()["applied"] == []
 
     page.get_by_role("link", name="Apply this file").click()
-    page.get_by_role("button", name=re.compile("^Apply 4 rows to")).click()
+    page.get_by_role("button", name=re.compile("^Apply this file to")).click()
     wait_for_status(page, "awaiting approval")
     assert standin.audit()["applied"] == []
 

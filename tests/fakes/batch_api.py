@@ -114,5 +114,5 @@ class FakeStack:
         self.region = "eu-central-1"
         self.caller_identity = "arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example"
         self.ca_bundle: str | None = None
-        self.s3 = FakeBucket()
+        self.s3 = self.s3_without_retries = FakeBucket()
         self.session = boto3.Session("test", "test", region_name=self.region)
