@@ -12,10 +12,11 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
-from adjustments.aws import bucket, table
+from adjustments.aws import bucket, table, table_access
 from adjustments.aws.event_models import STEP_MARGIN
 from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.unapproved import Unapproved
 from adjustments.bootstrap import Application
 from adjustments.core import exact_json
 from adjustments.core.errors import NotFound
@@ -64,14 +65,18 @@ class CountingStore(memory.MemoryStore):
         item = table.batch_item(batch)
         self._wrote(item, indexes=1 + ("open" in item))
 
-    def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
+    def create_batch(
+        self, batch: Batch, chunks: Sequence[Chunk] = (), unapproved: Unapproved | None = None
+    ) -> bool:
         before = self.write_units
         self._wrote_batch(batch)
-        if chunks:  # in one transaction
+        if chunks or unapproved:  # in one transaction
             self.write_units += self.write_units - before
+        if unapproved:
+            self._wrote_twice(table_access.to_item({}, unapproved))
         for chunk in chunks:
             self._wrote_twice(table.chunk_item(batch.batch_id, batch.plan_id, chunk))
-        return super().create_batch(batch, chunks)
+        return super().create_batch(batch, chunks, unapproved)
 
     def claim_content(
         self, sha256: str, batch_id: str, now: datetime, until: datetime, replaces: str = ""

@@ -2,8 +2,10 @@
 
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import boto3
@@ -17,6 +19,7 @@ from adjustments.aws.table_access import TRANSACTION_ITEMS_MAX, TRANSACTION_TRIE
 from adjustments.batches.records import Batch, Chunk, Counts, Source
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.batches.store import ALL_BATCHES, UNTOUCHED_MAX, BatchFilter, BatchStore, IndexEntry
+from adjustments.batches.unapproved import Entry, Unapproved
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import chunk_id, half_ids
 from adjustments.core.runtime import RandomIds, SystemClock
@@ -26,6 +29,7 @@ from tests.records import anything
 DAY = timedelta(days=1)
 PLAN = "plan1"
 EXAMPLES_MAX = 40
+SUMS = Unapproved(version=1, entries=(Entry(at=START, rows=2, total="12.5"),))
 
 
 @pytest.fixture
@@ -96,6 +100,56 @@ def test_batch_is_created_once(store: BatchStore):
     assert store.create_batch(a_batch(notes=("first",)))
     assert not store.create_batch(a_batch(notes=("second",)))
     assert store.batch("b1").notes == ("first",)
+
+
+def test_batch_is_counted_in_the_write_that_creates_it(store: BatchStore):
+    assert store.unapproved() == Unapproved()
+    assert store.create_batch(a_batch(), [a_chunk()], SUMS)
+    assert store.unapproved() == SUMS
+    more = SUMS.with_batch(START + DAY / 2, 3, Decimal("0.5"))
+    assert store.create_batch(a_batch("b2"), (), more)
+    assert store.unapproved() == more
+    assert store.unapproved().sums(START + DAY / 2) == (5, Decimal(13))
+
+
+def test_batch_that_exists_is_not_counted_again(store: BatchStore):
+    assert store.create_batch(a_batch(), (), SUMS)
+    assert not store.create_batch(a_batch(), (), SUMS.with_batch(START, 2, Decimal(1)))
+    assert store.unapproved() == SUMS
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_nothing_is_stored_where_the_counted_batches_are_not_those_that_were_read(
+    store: BatchStore, version: int
+):
+    assert store.create_batch(a_batch(), (), SUMS)
+    stale = SUMS.replaced(version=version, entries=())
+    assert not store.create_batch(a_batch("b2"), [a_chunk()], stale)
+    assert store.unapproved() == SUMS
+    with pytest.raises(NotFound):
+        store.batch("b2")
+    assert store.chunks("b2", PLAN) == []
+
+
+def test_most_chunks_and_the_counted_batches_fit_one_write(store: BatchStore):
+    chunks = [a_chunk(chunk_id(1, number)) for number in range(1, UNTOUCHED_MAX + 1)]
+    assert store.create_batch(a_batch(), chunks, SUMS)
+    assert len(store.chunks("b1", PLAN)) == UNTOUCHED_MAX
+
+
+def test_of_many_planners_at_once_all_are_counted(store: BatchStore):
+    def plan(number: int) -> None:
+        for _ in range(100):
+            counted = store.unapproved().with_batch(START, 1, Decimal(number))
+            if store.create_batch(a_batch(f"b{number}"), (), counted):
+                return
+        raise AssertionError(f"planner {number} never got its turn")
+
+    side_by_side = 1 if isinstance(store, MemoryStore) else 8  # the fake is for one thread
+    with ThreadPoolExecutor(side_by_side) as pool:
+        list(pool.map(plan, range(1, 9)))
+    assert store.unapproved().version == 8
+    assert store.unapproved().sums(START) == (8, Decimal(36))
 
 
 def test_unknown_batch_is_not_found(store: BatchStore):

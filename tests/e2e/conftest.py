@@ -38,7 +38,9 @@ def running_stack() -> Iterator[LocalStack]:
 
 @pytest.fixture
 def stack(running_stack: LocalStack) -> LocalStack:
-    """The stack, with a stand-in that has forgotten all customers, jobs and faults."""
+    """The stack, with a stand-in that has forgotten all customers, jobs and faults; no batch counts yet."""
+    counted = {"pk": {"S": "unapproved"}, "sk": {"S": "unapproved"}}
+    running_stack.aws.dynamodb.delete_item(TableName=running_stack.outputs["TableName"], Key=counted)
     running_stack.standin.reset()
     running_stack.standin.change_settings({"job_delay_s": float(_JOB_DELAY_S)})
     running_stack.scale_waits(_WAIT_SCALE)

@@ -15,6 +15,8 @@ from tests.e2e.test_command import Terminal
 APPROVAL_ABOVE_TOTAL = 1_000_000
 """As the stack of these tests has it (e2e/conftest.py)."""
 
+HALF = APPROVAL_ABOVE_TOTAL // 2 + 1
+
 Keys = tuple[str, str]
 
 
@@ -89,3 +91,16 @@ def test_caller_of_the_api_is_proven_and_can_not_approve_the_body(ada: Operator,
     status, refused = ada.post(path, {})
     assert (status, "you submitted it" in refused["message"]) == (409, True)
     assert ben.post(path, {})[0] == 200
+
+
+@pytest.mark.usefixtures("customers")
+def test_small_files_wait_once_they_are_a_large_one_together(
+    ada: Operator, ben: Operator, batches: BatchClient
+) -> None:
+    first, second = ada.submit(player_01=HALF), ada.submit(player_02=HALF)
+    assert (first["status"], second["status"]) == ("completed", "awaiting_approval")
+    assert "together with the batches of the last 24 hours" in second["heldBy"][0]
+    assert ben.submit(player_03=HALF - 3)["status"] == "completed", "there is room for it"
+    assert ben.post(f"/batches/{second['batchId']}/approve", {})[0] == 200
+    assert batches.wait_until_ended(second["batchId"])["status"] == "completed"
+    assert ben.submit(player_04=1)["status"] == "completed", "what was approved does not count"

@@ -13,6 +13,7 @@ from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObj
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchFilter, IndexEntry
+from adjustments.batches.unapproved import Unapproved
 from adjustments.core.errors import ConfigurationError, FileUnreadable, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.circuit_breaker import PROBE_EVERY, Permit, Scope
@@ -63,6 +64,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._batches: dict[str, Batch] = {}
+        self._unapproved = Unapproved()
         self._facts: dict[str, datetime | None] = {}
         self._senders: dict[date, dict[str, None]] = {}
         self._reversals: dict[str, str] = {}
@@ -71,9 +73,18 @@ class MemoryStore:
         self._contents: dict[str, tuple[str, int]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
 
-    def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
+    def unapproved(self) -> Unapproved:
+        return self._unapproved
+
+    def create_batch(
+        self, batch: Batch, chunks: Sequence[Chunk] = (), unapproved: Unapproved | None = None
+    ) -> bool:
         if batch.batch_id in self._batches:
             return False
+        if unapproved:
+            if unapproved.version != self._unapproved.version + 1:
+                return False
+            self._unapproved = unapproved
         if chunks:
             self._chunks[(batch.batch_id, batch.plan_id)] = {chunk.chunk_id: chunk for chunk in chunks}
         self._batches[batch.batch_id] = batch

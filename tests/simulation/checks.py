@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from adjustments.batches.records import Batch, Chunk
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballError
+from tests.simulation.approvals import Approvals
 from tests.simulation.canaries import CANARIES_MAX, Canaries, canaries_of
 from tests.simulation.fault_injection import Answer
 from tests.simulation.model import Entry, ModelGameball
@@ -86,6 +87,7 @@ class Checker:
         self._statuses: dict[str, set[str]] = {}
         self._contents: dict[str, list[str]] = {}
         self.repeated_rows = RepeatedRows(self.batches, self._file, self.files)
+        self._approvals = Approvals(scenario.approval_above_rows, self.repeated_rows)
 
     # --- what is written ---------------------------------------------------------------------------------
 
@@ -475,10 +477,8 @@ class Checker:
                 fail("rows go in the order of the file", f"{customer} of {batch.batch_id}: {by_wave}")
 
     def _check_guards(self, batch: Batch, file: File) -> None:
-        limit = self._scenario.approval_above_rows
-        is_held = bool(limit) and not file.is_dry_run and len(accepted(file)) > limit
-        is_held = self.repeated_rows.is_held(batch, file) or is_held
-        if (batch.status == "awaiting_approval") != is_held or batch.dry_run != file.is_dry_run:
+        is_needed = self._approvals.is_needed(batch, file)
+        if (batch.status == "awaiting_approval") != is_needed or batch.dry_run != file.is_dry_run:
             fail("guards hold", f"{batch.batch_id} is {batch.status}, dry run: {batch.dry_run}")
         is_named = file.is_named or "recurring" in file.key
         if not (file.is_dry_run or is_repetition(file) or is_named):

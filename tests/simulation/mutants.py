@@ -379,7 +379,12 @@ def _no_rejections() -> Sequence[Patch]:
 
 @mutant("ignore approval")
 def _no_guards() -> Sequence[Patch]:
-    return [(planner, "approval_reasons", lambda *_: ())]
+    return [(planner, name, lambda *_: ()) for name in ("approval_reasons", "sum_reasons")]
+
+
+@mutant("look at each file alone")
+def _no_sums() -> Sequence[Patch]:
+    return [(planner, "sum_reasons", lambda *_: ())]
 
 
 @mutant("send a dry run")

@@ -63,16 +63,19 @@ class RepeatedRows:
         """Whether a batch says that it waits for its rows; they must be rows of other files, and enough."""
         if batch.overlap is None or batch.overlap.new_rows is None:
             return False
-        is_missed = (batch.source.key, batch.source.version_id) in self.missed
-        if is_repetition(file) and not is_missed:
+        if is_repetition(file) and not self.is_missed(batch):
             raise Violation("named repetitions are not held", batch.batch_id)
         if batch.overlap.rows > self._rows_of_others(batch, file).total():
             raise Violation(
                 "a hold is true", f"{batch.batch_id}: {batch.overlap.rows} rows are in no other file"
             )
-        if not _is_enough(batch.overlap.rows, rows_of(file).total()):
+        if not is_enough(batch.overlap.rows, rows_of(file).total()):
             raise Violation("a hold is true", f"{batch.batch_id} waits for {batch.overlap.rows} rows")
         return True
+
+    def is_missed(self, batch: Batch) -> bool:
+        """Whether the sweep found the object of a batch, and perhaps planned it without its permission."""
+        return (batch.source.key, batch.source.version_id) in self.missed
 
     def in_common(self, batch: Batch, file: File) -> int:
         """How many rows a file has in common with all others."""
@@ -117,7 +120,7 @@ class RepeatedRows:
             batch.overlap and batch.overlap.new_rows is not None and batch.approved_by
         ):
             return True
-        return batch.overlap is not None and not _is_enough(batch.overlap.rows, rows_of(file).total())
+        return batch.overlap is not None and not is_enough(batch.overlap.rows, rows_of(file).total())
 
     def _rows_of_others(self, batch: Batch, file: File) -> Counter[Row]:
         """What a file has in common with all others together; each drop of a file counts."""
@@ -133,5 +136,5 @@ class RepeatedRows:
         return own & others
 
 
-def _is_enough(overlap: int, rows: int) -> bool:
+def is_enough(overlap: int, rows: int) -> bool:
     return overlap >= HELD_FROM_ROWS or overlap * 100 >= HELD_FROM_PERCENT * rows

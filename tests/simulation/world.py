@@ -8,6 +8,7 @@ from typing import Any
 
 from adjustments.batches.files import ObjectWriter
 from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.unapproved import Unapproved
 from adjustments.core.errors import ConfigurationError, GameballUnavailable, WrongState
 from adjustments.gameball.rate_limiter import Priority, Resource
 from tests.fakes import memory
@@ -37,6 +38,7 @@ STORE = (
     "registered_rows",
     "remainder_of",
     "reversed_batch",
+    "unapproved",
     "claim_notification",
     "record_notification",
     "record_sending",
@@ -302,8 +304,14 @@ class SimulatedWorld:
         effect(*args)
         watcher(*args)
 
-    def _created(self, effect: Callable[..., Any], batch: Batch, chunks: Sequence[Chunk] = ()) -> Any:
-        is_new = effect(batch, chunks)
+    def _created(
+        self,
+        effect: Callable[..., Any],
+        batch: Batch,
+        chunks: Sequence[Chunk] = (),
+        unapproved: Unapproved | None = None,
+    ) -> Any:
+        is_new = effect(batch, chunks, unapproved)
         if is_new:
             if chunks:
                 self.checker.added_chunks(batch.batch_id, batch.plan_id, chunks)

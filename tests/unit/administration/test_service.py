@@ -259,7 +259,7 @@ def test_rows_of_a_reversal_that_are_being_planned_are_waited_for():
 
 def test_reversal_that_applied_nothing_does_not_count_as_one():
     gameball = MemoryGameball()
-    world = World(gameball, approval_above_rows=2)
+    world = World(gameball, approval_above_rows=8)
     first = world.run(world.drop("customerId,amount\na,1\nb,2\n"))
     text = world.files.get(world.administration.reverse(first.batch_id)["key"]).decode()
     gameball.unknown_customers = {"a", "b"}
@@ -397,10 +397,10 @@ def test_reversal_that_is_killed_while_it_is_recorded_leaves_no_unrecorded_file(
 def kill_before_the_batch_is_created(world: World) -> None:
     create = world.store.create_batch
 
-    def die(batch: Batch, chunks: Any = ()) -> bool:
+    def die(*_: Any) -> bool:
         raise KeyboardInterrupt
 
-    world.store.create_batch = die  # type: ignore[method-assign]
+    world.store.create_batch = die  # type: ignore[method-assign, assignment]
     with pytest.raises(KeyboardInterrupt):
         world.api_submission.accept(BODY, None)
     world.store.create_batch = create  # type: ignore[method-assign]

@@ -11,6 +11,7 @@
 ``sending#<day>``        ``<batchId>``                  that the batch sent something on that day (UTC)
 ``rows#<month>``         ``<batchId>``                  where the index of the batch's rows is
 ``remainder#<sha256>``   ``remainder``                  which held batch has this content for its new rows
+``unapproved``           ``unapproved``                 batches of the last 24 hours without an approval
 ``slots#<resource>``     ``slots``                      ``nextUs``: the next free slot, in microseconds
 ``circuit#gameball``     ``circuit``                    while keys are refused: when the next probe is due
 ``manual#<sha256>``      ``manual``                     a manual transaction (the idempotency ledger)
@@ -31,6 +32,7 @@ from adjustments.aws.table_access import (
     Item,
     TableAccess,
     from_item,
+    is_passing,
     next_version_condition,
     text_item,
     to_item,
@@ -39,6 +41,7 @@ from adjustments.aws.table_claims import TableClaims, sending_item
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchFilter
+from adjustments.batches.unapproved import Unapproved
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
 
@@ -51,6 +54,7 @@ PAGE_CHUNKS: Final = 128
 _FIRST_ID, _END_OF_IDS = "0", "a"
 """Ids of batches begin with a digit, so all of them sort between these."""
 
+_UNAPPROVED: Final = text_item(pk="unapproved", sk="unapproved")
 _IF_NEW: Final[Item] = {"ConditionExpression": IS_NEW}
 _ALWAYS: Final[Item] = {}
 
@@ -68,16 +72,31 @@ class TableBatchStore(TableClaims):
     def __init__(self, client: "DynamoDBClient", table: str, clock: Clock, ids: Ids) -> None:
         self._table = TableAccess(client, table, clock, ids)
 
-    def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
+    def unapproved(self) -> Unapproved:
         """See ``BatchStore``."""
-        chunk_puts = [(chunk_item(batch.batch_id, batch.plan_id, chunk), _ALWAYS) for chunk in chunks]
+        item = self._table.get(_UNAPPROVED)
+        return Unapproved.read(from_item(item)) if item else Unapproved()
+
+    def create_batch(
+        self, batch: Batch, chunks: Sequence[Chunk] = (), unapproved: Unapproved | None = None
+    ) -> bool:
+        """See ``BatchStore``."""
+        puts = [(batch_item(batch), _IF_NEW)]
+        if unapproved:
+            item = to_item(_UNAPPROVED, unapproved)
+            puts.append((item, next_version_condition(item) if unapproved.version > 1 else _IF_NEW))
+        puts += [(chunk_item(batch.batch_id, batch.plan_id, chunk), _ALWAYS) for chunk in chunks]
         try:
-            if chunks:
-                self._table.put_together((batch_item(batch), _IF_NEW), *chunk_puts)
+            if len(puts) > 1:
+                self._table.put_together(*puts)
             else:
                 self._table.put(batch_item(batch), **_IF_NEW)
         except (WrongState, self._table.client.exceptions.ConditionalCheckFailedException):
             return False
+        except self._table.client.exceptions.TransactionCanceledException as cancelled:
+            if unapproved and is_passing(cancelled):  # others write the same item
+                return False
+            raise
         return True
 
     def batch(self, batch_id: str) -> Batch:

@@ -101,7 +101,7 @@ class TableAccess:
             try:
                 self.client.transact_write_items(TransactItems=writes)
             except self.client.exceptions.TransactionCanceledException as cancelled:
-                if tries == TRANSACTION_TRIES or not _reasons(cancelled) <= _PASSING_REASONS:
+                if tries == TRANSACTION_TRIES or not is_passing(cancelled):
                     raise
             else:
                 return
@@ -164,6 +164,11 @@ def from_item(item: Item) -> dict[str, Any]:
 
 def _changed_meanwhile(item: Item) -> WrongState:
     return WrongState(f"{item['pk']['S']} {item['sk']['S']} was changed meanwhile")
+
+
+def is_passing(cancelled: Any) -> bool:
+    """Whether a transaction was cancelled for reasons that pass by themselves."""
+    return _reasons(cancelled) <= _PASSING_REASONS
 
 
 def _reasons(cancelled: Any) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, Protocol
 from adjustments.batches.next_step import advance_checkpoint
 from adjustments.batches.records import Batch, Checkpoint, Chunk
 from adjustments.batches.states import BatchStatus
+from adjustments.batches.unapproved import Unapproved
 from adjustments.core.errors import WrongState
 from adjustments.core.limits import ERROR_CHARS_MAX
 from adjustments.core.printable import storable
@@ -54,11 +55,22 @@ ALL_BATCHES: Final = BatchFilter()
 class BatchStore(Protocol):
     """Stores batches and chunks. Writes are conditional, so that the second of two writers gets an error."""
 
-    def create_batch(self, batch: Batch, chunks: Sequence[Chunk] = ()) -> bool:
+    def unapproved(self) -> Unapproved:
+        """Read the batches of the last 24 hours that went out without an approval."""
+
+    def create_batch(
+        self, batch: Batch, chunks: Sequence[Chunk] = (), unapproved: Unapproved | None = None
+    ) -> bool:
         """Store a new batch, and chunks of its plan with it, all or nothing.
 
+        Args:
+            batch: the batch.
+            chunks: chunks of its plan.
+            unapproved: the next version of ``unapproved()``, with this batch in it; None where it is no part
+                of that.
+
         Returns:
-            False where a batch of this id exists; then nothing is stored.
+            False where a batch of this id exists, or ``unapproved`` was changed meanwhile: nothing is stored.
         """
 
     def claim_content(

@@ -107,6 +107,22 @@ def approval_reasons(accepted_rows: int, absolute_total: Decimal, rules: PlanRul
         yield f"amounts of {plain(absolute_total)} in all are more than ApprovalAboveTotal ({limit})"
 
 
+def sum_reasons(rows: int, total: Decimal, rules: PlanRules) -> Iterator[str]:
+    """Say why a batch has to be approved that earlier ones lift above a limit.
+
+    Args:
+        rows: rows of the batch, and of those of the last 24 hours that nobody approved.
+        total: the sum of their amounts' magnitudes.
+        rules: the limits above which approval is needed.
+    """
+    together = "together with the batches of the last 24 hours that nobody approved"
+    if rules.approval_above_rows and rows > rules.approval_above_rows:
+        yield f"{rows} rows, {together}, are more than ApprovalAboveRows ({rules.approval_above_rows})"
+    if rules.approval_above_total and total > rules.approval_above_total:
+        limit = plain(rules.approval_above_total)
+        yield f"amounts of {plain(total)} in all, {together}, are more than ApprovalAboveTotal ({limit})"
+
+
 class LookAlikes:
     """Finds customer ids that look alike in one file: whoever checks the file takes them for one customer.
 

@@ -73,12 +73,14 @@ class Claim(NamedTuple):
     """The result of a claim.
 
     ``reverses`` is the id of the batch that the file reverses, ``refusal`` says why the file is refused;
-    ``duplicate_of`` is the batch that has the same rows; each is empty where that is not so.
+    ``duplicate_of`` is the batch for whose rows that is so, and ``repeats`` the one whose rows may be applied
+    again; each is empty where that is not so.
     """
 
     reverses: str = ""
     refusal: str = ""
     duplicate_of: str = ""
+    repeats: str = ""
 
 
 def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> Claim:
@@ -104,7 +106,7 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
     earlier = _claim_rows(sha256, drop.batch_id, store, now)
     # With allow-duplicate the content is claimed all the same, so that the next file is refused.
     if earlier is None or drop.allows_duplicate:
-        return Claim()
+        return Claim(repeats=earlier or "")
     return Claim(refusal=_refusal(drop, earlier, store), duplicate_of=earlier)
 
 
@@ -249,11 +251,13 @@ def _judge(
     said = describe(found, accepted)
     is_held = is_overlap_held(found.rows, accepted, rules.hold_overlap_percent)
     if batch.dry_run:
-        if is_held and not drop.is_repetition and not batch.reverses:
+        waits = not drop.is_repetition or (drop.is_held_repetition and rules.needs_approval)
+        if is_held and waits and not batch.reverses:
             said += ": a real run waits for approval"
         return batch.replaced(notes=(*batch.notes, said))
     if drop.is_repetition or batch.reverses or not is_held:
-        return batch.replaced(notes=(*batch.notes, f"{said}: they are applied again"))
+        told = batch.replaced(notes=(*batch.notes, f"{said}: they are applied again"))
+        return hold_repetition(told, said, drop, rules) if is_held else told
     if drop.is_body:
         refusal = f"{said}: nothing of this body was sent. {LET_BODY_THROUGH}"
         return batch.replaced(refusal=refusal, duplicate_of=found.batches[0].batch_id)
@@ -265,6 +269,14 @@ def _judge(
     return batch.replaced(
         status=BatchStatus.AWAITING_APPROVAL, held_by=(*batch.held_by, why), overlap=overlap
     )
+
+
+def hold_repetition(batch: Batch, said: str, drop: Drop, rules: PlanRules) -> Batch:
+    """Hold a batch whose rows are applied again by its own permission, where batches need approvals."""
+    if batch.reverses or not (drop.is_held_repetition and rules.needs_approval):
+        return batch
+    why = f"allow-duplicate: {said}; approve to apply them again"
+    return batch.replaced(status=BatchStatus.AWAITING_APPROVAL, held_by=(*batch.held_by, why))
 
 
 class _Written(NamedTuple):

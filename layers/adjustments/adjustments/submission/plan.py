@@ -36,6 +36,11 @@ class PlanRules:
     adds_token: bool = False
     default_encoding: str = ""
 
+    @property
+    def needs_approval(self) -> bool:
+        """Whether anything waits for an approval by its size."""
+        return bool(self.approval_above_rows or self.approval_above_total)
+
 
 class Drop(NamedTuple):
     """One file to plan: an object's version, and the id of the batch that it always becomes.
@@ -74,6 +79,15 @@ class Drop(NamedTuple):
     def is_repetition(self) -> bool:
         """Whether its rows are meant to be applied again: told, and never held."""
         return self.is_named or self.allows_duplicate
+
+    @property
+    def is_held_repetition(self) -> bool:
+        """Whether its repetition, meant as it is, needs an approval where there are any.
+
+        It is named so by ``allow-duplicate`` alone, which whoever drops the file may write; what has a name
+        of its own repeats earlier rows by its nature.
+        """
+        return self.allows_duplicate and not self.is_named
 
     @property
     def is_dry_run(self) -> bool:

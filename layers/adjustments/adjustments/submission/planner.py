@@ -5,30 +5,32 @@ What a run that was killed or came second has written lies under its own ``plan_
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from itertools import islice
 from typing import Final, TypeVar
 
 from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
-from adjustments.batches.records import Batch, Counts, Source
+from adjustments.batches.records import Batch, Chunk, Counts, Source
 from adjustments.batches.row_index import FingerprintSorter
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, Snapshot
+from adjustments.batches.unapproved import Unapproved
 from adjustments.batches.work_files import ValidatedRows
-from adjustments.core.decimals import plain
-from adjustments.core.errors import FileRefused, FileUnreadable, NotFound
+from adjustments.core.decimals import exact_sum, plain
+from adjustments.core.errors import FileRefused, FileUnreadable, NotFound, WrongState
 from adjustments.core.printable import shown
 from adjustments.core.runtime import Clock, Ids
 from adjustments.submission import chunk_builder
 from adjustments.submission.chunk_builder import BuiltChunks, ChunkBuilder, Totals
 from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions, options_of
 from adjustments.submission.duplicates import Scratch
-from adjustments.submission.guards import LookAlikes, approval_reasons
-from adjustments.submission.overlap_guard import GuardPorts, claim_content, guard_overlap
+from adjustments.submission.guards import LookAlikes, approval_reasons, sum_reasons
+from adjustments.submission.overlap_guard import GuardPorts, claim_content, guard_overlap, hold_repetition
 from adjustments.submission.plan import Drop, IndexedRows, PlannedChunks, PlanRules
 
 DEADLINE: Final = timedelta(hours=6)
@@ -57,6 +59,11 @@ DELETED_MESSAGE: Final = (
 
 READINGS_MAX: Final = 2
 """How often a file is read again: for its encoding, and for decimal commas."""
+
+CREATE_TRIES_MAX: Final = 20
+"""Tries to create a batch while others change the sums that it is judged by; some ten seconds."""
+
+CREATE_PAUSE_S: Final = 0.05
 
 _DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
@@ -94,23 +101,28 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
         if not batch.refusal:
             batch = _guarded(blank, batch, drop, indexed, ports)
             chunks = PlannedChunks() if batch.refusal else chunks
-        return _create(batch, chunks, ports)
+        return _create(batch, chunks, drop, ports)
     except FileRefused as refused:
-        return _create(blank.replaced(refusal=refused.message), PlannedChunks(), ports)
+        return _create(blank.replaced(refusal=refused.message), PlannedChunks(), drop, ports)
     finally:
         indexed.sorter.close()
 
 
 def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -> Batch:
     """Look whether the same content, or some of its rows, were accepted before."""
+    repeats = ""
     if not batch.dry_run:
         claim = claim_content(drop, batch.source.sha256, ports.store, ports.clock.now())
         if claim.refusal:
             known = {"source": batch.source, "csv_dialect": batch.csv_dialect}
             return blank.replaced(refusal=claim.refusal, duplicate_of=claim.duplicate_of, **known)
-        batch = batch.replaced(reverses=claim.reverses)
+        batch, repeats = batch.replaced(reverses=claim.reverses), claim.repeats
     guard_ports = GuardPorts(ports.files, ports.store, ports.clock)
+    held_before = batch.held_by
     batch = guard_overlap(batch, drop, indexed, ports.rules, guard_ports)
+    if repeats and batch.held_by == held_before:  # all its rows are those of another batch, however many
+        said = f"the same rows were accepted before, as batch {repeats}"
+        batch = hold_repetition(batch, said, drop, ports.rules)
     if not batch.refusal:
         return batch
     return blank.replaced(
@@ -222,16 +234,41 @@ def _blank(drop: Drop, ports: PlannerPorts) -> Batch:
     )
 
 
-def _create(batch: Batch, chunks: PlannedChunks, ports: PlannerPorts) -> Snapshot:
+def _create(batch: Batch, chunks: PlannedChunks, drop: Drop, ports: PlannerPorts) -> Snapshot:
     """Create a batch, unless another run has done so by now; few chunks go into the same write."""
     first = list(islice(chunks, UNTOUCHED_MAX))
+    together = first
     if batch.chunks > len(first):
         ports.store.add_chunks(batch.batch_id, batch.plan_id, chunks)
-        is_new = ports.store.create_batch(batch)
-    else:
-        is_new = ports.store.create_batch(batch, first)
-    if not is_new:
-        return Snapshot(ports.store.batch(batch.batch_id))
+        together = []
+    for tries in range(1, CREATE_TRIES_MAX + 1):
+        counted, unapproved = _count(batch, drop, ports)
+        if ports.store.create_batch(counted, together, unapproved):
+            return _created(counted, first, chunks.first_body)
+        with suppress(NotFound):
+            return Snapshot(ports.store.batch(batch.batch_id))
+        ports.clock.sleep(CREATE_PAUSE_S * (tries + ports.ids.jitter()))
+    raise WrongState("many batches are being submitted at this moment: submit this one again")
+
+
+def _count(batch: Batch, drop: Drop, ports: PlannerPorts) -> tuple[Batch, Unapproved | None]:
+    """Count a batch that needs no approval among those of the last 24 hours; hold it if they are too many.
+
+    A tick of the schedule counts from the time when it was due, so that the same file may come every day.
+    """
+    is_counted = batch.status is BatchStatus.PLANNED and batch.accepted_rows
+    if batch.dry_run or batch.refusal or not (is_counted and ports.rules.needs_approval):
+        return batch, None
+    unapproved, at = ports.store.unapproved(), drop.due_at or batch.created_at
+    rows, total = unapproved.sums(at)
+    own = Decimal(batch.absolute_total)
+    reasons = sum_reasons(rows + batch.accepted_rows, exact_sum([total, own]), ports.rules)
+    if held_by := tuple(reasons):
+        return batch.replaced(status=BatchStatus.AWAITING_APPROVAL, held_by=held_by), None
+    return batch, unapproved.with_batch(at, batch.accepted_rows, own)
+
+
+def _created(batch: Batch, first: Sequence[Chunk], first_body: bytes) -> Snapshot:
     log_event(
         "batch planned",
         batch,
@@ -242,7 +279,7 @@ def _create(batch: Batch, chunks: PlannedChunks, ports: PlannerPorts) -> Snapsho
         status=batch.status.value,
         refused=bool(batch.refusal),
     )
-    return Snapshot(batch, first, chunks.first_body)
+    return Snapshot(batch, first, first_body)
 
 
 @contextmanager
