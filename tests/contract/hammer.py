@@ -1,7 +1,7 @@
-"""A process that takes places in the rate limiter as fast as it gets them, and prints them.
+"""A process that takes slots in the rate limiter as fast as it gets them, and prints them.
 
 ``python -m tests.contract.hammer <endpoint> <table> <callers> <seconds>`` prints one line of JSON: the times
-of the places in µs, and how often was asked for them.
+of the slots in µs, and how many requests that took.
 """
 
 import json
@@ -19,40 +19,40 @@ LIMIT = 350
 
 
 class NotedClock:
-    """The machine's clock, which notes what it told last; one for each thread."""
+    """The machine's clock, which notes what was read last; one for each thread."""
 
     def __init__(self) -> None:
-        self.told = datetime.now(UTC)
+        self.last_read = datetime.now(UTC)
 
     def now(self) -> datetime:
-        self.told = datetime.now(UTC)
-        return self.told
+        self.last_read = datetime.now(UTC)
+        return self.last_read
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
 
 class Caller:
-    """Takes places until its time is up."""
+    """Takes slots until its time is up."""
 
     def __init__(self, aws: Aws, table: str) -> None:
         self._clock = NotedClock()
         self._rate_limiter = TableRateLimiter(aws.dynamodb, table, self._clock, RandomIds(), LIMIT)
-        self.places_us: list[int] = []
-        self.asked = 0
+        self.slots_us: list[int] = []
+        self.requests = 0
 
     def run(self, until: datetime) -> None:
         while (left_s := (until - datetime.now(UTC)).total_seconds()) > 0:
-            self.asked += 1
+            self.requests += 1
             granted, wait_s = self._rate_limiter.take_slot(Resource.OTHERS, Priority.BULK, left_s)
-            if granted and wait_s > 0:  # of a place that is here already, the time is not known exactly
-                place = self._clock.told + timedelta(seconds=wait_s)
-                self.places_us.append(round(place.timestamp() * 1_000_000))
+            if granted and wait_s > 0:  # of a slot that is here already, the time is not known exactly
+                slot = self._clock.last_read + timedelta(seconds=wait_s)
+                self.slots_us.append(round(slot.timestamp() * 1_000_000))
             time.sleep(min(wait_s, left_s))
 
 
 def hammer(aws: Aws, table: str, callers: int, seconds: float) -> tuple[list[int], int]:
-    """Let some threads take places for some seconds."""
+    """Let some threads take slots for some seconds."""
     until = datetime.now(UTC) + timedelta(seconds=seconds)
     each = [Caller(aws, table) for _ in range(callers)]
     threads = [threading.Thread(target=caller.run, args=(until,)) for caller in each]
@@ -60,7 +60,7 @@ def hammer(aws: Aws, table: str, callers: int, seconds: float) -> tuple[list[int
         thread.start()
     for thread in threads:
         thread.join()
-    return [place for caller in each for place in caller.places_us], sum(caller.asked for caller in each)
+    return [slot for caller in each for slot in caller.slots_us], sum(caller.requests for caller in each)
 
 
 if __name__ == "__main__":

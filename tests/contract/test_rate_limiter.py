@@ -239,15 +239,15 @@ def test_slots_of_threads_and_processes_are_a_gap_apart(aws: Aws, make_table: Ca
     command = [sys.executable, "-m", "tests.contract.hammer", aws.endpoint, table, str(CALLERS), str(SECONDS)]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "adjustments")])}
     others = [subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=env) for _ in range(PROCESSES)]
-    places, asked = hammer(aws, table, CALLERS, SECONDS)
+    slots, requests = hammer(aws, table, CALLERS, SECONDS)
     for other in others:
-        told, _ = other.communicate(timeout=60)
+        printed, _ = other.communicate(timeout=60)
         assert other.returncode == 0
-        more, more_asked = json.loads(told)
-        places += more
-        asked += more_asked
-    places.sort()
-    gaps = [later - earlier for earlier, later in pairwise(places)]
-    assert len(places) > CALLERS  # how many fit is the machine's business, and proven with a clock of its own
+        more, more_requests = json.loads(printed)
+        slots += more
+        requests += more_requests
+    slots.sort()
+    gaps = [later - earlier for earlier, later in pairwise(slots)]
+    assert len(slots) > CALLERS  # how many fit is the machine's business, and proven with a clock of its own
     assert min(gaps) >= 85_714  # the noted times are rounded to a microsecond
-    assert asked <= 3 * len(places)
+    assert requests <= 3 * len(slots)

@@ -107,8 +107,8 @@ class MemoryTransactions(NoBatches):
     listed: Mapping[str, Any] = field(default_factory=dict)
     """What answers and lists say instead of the truth."""
     takes_ids_twice: int = 0
-    looks: int = 0
-    lag_looks: int = 0
+    lookups: int = 0
+    lag_lookups: int = 0
     page_rows: int = 200
 
     def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
@@ -144,11 +144,11 @@ class MemoryTransactions(NoBatches):
     def transactions(
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:
-        self.looks += 1
+        self.lookups += 1
         step = self.lists.pop(0) if self.lists else None
         if step is not None:
             raise step
-        if self.looks <= self.lag_looks:
+        if self.lookups <= self.lag_lookups:
             return {"transactions": [], "count": 0, "hasMore": False}
         after = int(start_after or 0)
         mine = [entry for entry in self.stored if entry["customerId"] == customer_id]
@@ -161,7 +161,7 @@ class MemoryTransactions(NoBatches):
 class MemoryFailures:
     """See ``FailureQueue``."""
 
-    kept: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    messages: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
 
     def put(self, text: str, attributes: Mapping[str, str]) -> None:
-        self.kept.append((text, attributes))
+        self.messages.append((text, attributes))

@@ -173,33 +173,33 @@ class MemoryStore:
         return iter([batch for batch in found if batch.status is BatchStatus.NEEDS_ATTENTION])
 
     def add_chunks(self, batch_id: str, plan_id: str, chunks: Iterable[Chunk]) -> None:
-        kept = self._chunks.setdefault((batch_id, plan_id), {})
-        kept.update((chunk.chunk_id, chunk) for chunk in chunks)
+        stored_chunks = self._chunks.setdefault((batch_id, plan_id), {})
+        stored_chunks.update((chunk.chunk_id, chunk) for chunk in chunks)
 
     def chunks(self, batch_id: str, plan_id: str) -> list[Chunk]:
-        kept = self._chunks.get((batch_id, plan_id), {})
-        return [kept[name] for name in sorted(kept)]
+        stored_chunks = self._chunks.get((batch_id, plan_id), {})
+        return [stored_chunks[name] for name in sorted(stored_chunks)]
 
     def chunks_after(self, batch_id: str, plan_id: str, after: str, untouched_max: int) -> list[Chunk]:
         found: list[Chunk] = []
-        kept = self._chunks.get((batch_id, plan_id), {})
-        for name in sorted(name for name in kept if name > after):
-            found.append(kept[name])
-            untouched_max -= kept[name].is_untouched
+        stored_chunks = self._chunks.get((batch_id, plan_id), {})
+        for name in sorted(name for name in stored_chunks if name > after):
+            found.append(stored_chunks[name])
+            untouched_max -= stored_chunks[name].is_untouched
             if not untouched_max:
                 break
         return found
 
     def save_chunk(self, batch: Batch, chunk: Chunk) -> None:
-        kept = self._chunks.setdefault((batch.batch_id, batch.plan_id), {})
-        stored = kept.get(chunk.chunk_id)
+        stored_chunks = self._chunks.setdefault((batch.batch_id, batch.plan_id), {})
+        stored = stored_chunks.get(chunk.chunk_id)
         if stored is None or stored.version != chunk.version - 1:
             raise WrongState(f"chunk {chunk.chunk_id} was changed meanwhile")
-        kept[chunk.chunk_id] = chunk
+        stored_chunks[chunk.chunk_id] = chunk
 
     def split_chunk(self, batch: Batch, whole: Chunk, halves: Sequence[Chunk]) -> None:
-        kept = self._chunks.get((batch.batch_id, batch.plan_id), {})
-        if any(half.chunk_id in kept for half in halves):
+        stored_chunks = self._chunks.get((batch.batch_id, batch.plan_id), {})
+        if any(half.chunk_id in stored_chunks for half in halves):
             raise WrongState(f"chunk {whole.chunk_id} was split before")
         self.save_chunk(batch, whole)
         self.add_chunks(batch.batch_id, batch.plan_id, halves)
@@ -322,19 +322,19 @@ class GrantingRateLimiter:
     """A rate limiter that grants every slot at once, and records what was requested."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Resource, Priority]] = []
+        self.requested: list[tuple[Resource, Priority]] = []
 
     def take_slot(self, resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
-        self.asked.append((resource, priority))
+        self.requested.append((resource, priority))
         return True, 0.0
 
     def take_block(self, resource: Resource, slots_max: int) -> Block:
-        self.asked.append((resource, Priority.BULK))
+        self.requested.append((resource, Priority.BULK))
         return Block(slots_max, 0.0, 0.0)
 
 
 class FailingRateLimiter(GrantingRateLimiter):
-    """A rate limiter that can't be reached; ``fails`` has an entry for each slot asked for."""
+    """A rate limiter that can't be reached; ``fails`` has an entry for each slot requested."""
 
     def __init__(self, *fails: bool) -> None:
         super().__init__()

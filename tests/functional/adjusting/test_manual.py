@@ -385,9 +385,9 @@ def test_a_table_out_of_reach_is_told_with_the_time_to_wait_and_comes_again_from
     assert (status, headers["retry-after"], "sent nothing" in body["message"]) == (503, "5", True)
     event = {"detail-type": REQUESTED, "detail": BODY}
     assert len(desk.take(event, receives=2)) == 1
-    assert (desk.failures.kept, desk.applied, desk.requests) == ([], [], 0)
+    assert (desk.failures.messages, desk.applied, desk.requests) == ([], [], 0)
     assert desk.take(event, receives=3) == []
-    [(_, attributes)] = desk.failures.kept
+    [(_, attributes)] = desk.failures.messages
     assert (attributes["status"], attributes["outcome"]) == ("503", "unknown")
 
 
@@ -593,7 +593,7 @@ def test_a_refusal_is_told_to_the_sender_and_not_kept(desk: Desk, body: Any, rea
     assert (kind, told["outcome"]) == ("Manual Transaction Refused", "not_applied")
     assert reason in told["message"]
     assert 400 <= told["error"] < 500
-    assert (desk.failures.kept, desk.applied) == ([], [])
+    assert (desk.failures.messages, desk.applied) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -616,9 +616,9 @@ def test_a_refusal_that_no_sender_can_mend_is_kept_for_us(
     [(kind, told)] = desk.bus.events
     assert (kind == "Manual Transaction Refused", told["outcome"]) == (is_senders, "not_applied")
     if is_senders:
-        assert desk.failures.kept == []
+        assert desk.failures.messages == []
     else:
-        [(kept, attributes)] = desk.failures.kept
+        [(kept, attributes)] = desk.failures.messages
         assert (kind, kept) == ("Manual Transaction Failed", event)
         assert (attributes["reason"], attributes["outcome"]) == (told["message"], "not_applied")
 
@@ -651,7 +651,7 @@ def test_an_id_that_is_unclear_comes_again(desk: Desk, monkeypatch: pytest.Monke
     with monkeypatch.context() as late:
         late.setattr(desk.client, "transactions", lambda *_: {"transactions": []})
         assert len(desk.take(event)) == 1
-    assert (desk.failures.kept, desk.bus.events) == ([], [])
+    assert (desk.failures.messages, desk.bus.events) == ([], [])
     assert desk.take(event) == []
     assert desk.applied == [("t1", 5)]
 
@@ -660,9 +660,9 @@ def test_what_may_pass_comes_again_and_the_last_time_is_kept_with_its_reason(des
     control(desk.gameball, "settings", {"secret_key": "rotated-secret"})
     event = {"detail-type": REQUESTED, "detail": BODY}
     assert desk.take(event, receives=2) == [{"itemIdentifier": "059f36b4-87a3-44ab-83d2-661975830a7d"}]
-    assert (desk.failures.kept, desk.bus.events) == ([], [])
+    assert (desk.failures.messages, desk.bus.events) == ([], [])
     assert desk.take(event, receives=3) == []
-    [(_, attributes)] = desk.failures.kept
+    [(_, attributes)] = desk.failures.messages
     assert (attributes["status"], attributes["outcome"]) == ("502", "unknown")
 
 

@@ -159,11 +159,11 @@ def test_event_on_the_bus_is_the_seeds_body_or_nothing(desk: Desk, detail: Any):
     assert desk.take({"detail-type": DETAIL_TYPE, "source": "evil", "detail": detail}) == []
     assert (desk.requests, desk.applied) == (0, [])
     assert [(kind, told["error"]) for kind, told in desk.bus.events] == [("Manual Transaction Refused", 400)]
-    assert desk.failures.kept == []
+    assert desk.failures.messages == []
 
 
 def test_event_of_s3_on_the_bus_is_no_request(desk: Desk):
     assert desk.take(json.loads(created("inbox/f.csv")["Records"][0]["body"])) == []
     assert desk.requests == 0
     assert [kind for kind, _ in desk.bus.events] == ["Manual Transaction Refused"]
-    assert desk.failures.kept == []
+    assert desk.failures.messages == []

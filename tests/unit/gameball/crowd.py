@@ -47,23 +47,23 @@ class AtomicTable:
         ConditionalCheckFailedException = ConditionFailed
 
     def __init__(self, between: Callable[[], None]) -> None:
-        self.places_us: list[int] = []
+        self.slots_us: list[int] = []
         self.writes = 0
         self._items: dict[str, int] = {}
         self._between = between
 
-    def update_item(self, **asked: Any) -> Mapping[str, Any]:
+    def update_item(self, **request: Any) -> Mapping[str, Any]:
         self._between()
         self.writes += 1
-        key = asked["Key"]["pk"]["S"]
-        values = {name: int(value["N"]) for name, value in asked["ExpressionAttributeValues"].items()}
+        key = request["Key"]["pk"]["S"]
+        values = {name: int(value["N"]) for name, value in request["ExpressionAttributeValues"].items()}
         before = self._items.get(key)
         item = None if before is None else {"nextUs": {"N": str(before)}}
-        if not _holds(asked["ConditionExpression"], before, values):
+        if not _holds(request["ConditionExpression"], before, values):
             raise ConditionFailed(item)
-        after, place = _changed(asked["UpdateExpression"], before, values)
+        after, slot = _changed(request["UpdateExpression"], before, values)
         self._items[key] = after
-        self.places_us.append(place)
+        self.slots_us.append(slot)
         return {"Attributes": item or {}}
 
 
@@ -78,7 +78,7 @@ def _holds(condition: str, stored: int | None, values: Mapping[str, int]) -> boo
 
 
 def _changed(change: str, stored: int | None, values: Mapping[str, int]) -> tuple[int, int]:
-    """The new value, and the place that was taken by it."""
+    """The new value, and the slot that was taken by it."""
     match re.findall(r"\S+", change):
         case ["SET", "nextUs", "=", value]:
             return values[value], values[":now"]
@@ -117,7 +117,7 @@ class Chances:
 
 @dataclass(slots=True)
 class Caller:
-    """One worker: takes a place, waits for it, calls, and begins anew."""
+    """One worker: takes a slot, waits for it, calls, and begins anew."""
 
     name: str
     priority: Priority
@@ -126,7 +126,7 @@ class Caller:
     rest_s: float = 0.0
     starts_s: float = 0.0
     ends_s: float = FOREVER
-    asked: int = 0
+    requests: int = 0
     sent_s: list[float] = field(default_factory=list)
     waited_s: list[float] = field(default_factory=list)
     wants_since_s: float = 0.0
@@ -185,7 +185,7 @@ class Crowd:
         self._ask(caller)
 
     def _ask(self, caller: Caller) -> None:
-        caller.asked += 1
+        caller.requests += 1
         self._count_call()
         if caller.takes_blocks:
             self._ask_for_block(caller)
@@ -228,11 +228,11 @@ class Crowd:
 
     # --- what came of it --------------------------------------------------------------------------------
 
-    def places_s(self) -> list[float]:
-        """The places that were given out, in the time of those who took them; in order."""
+    def slots_s(self) -> list[float]:
+        """The slots that were given out, in the time of those who took them; in order."""
         if self._in_memory:
             return self.sent_s()
-        return [place / 1e6 for place in sorted(self.table.places_us)]
+        return [slot / 1e6 for slot in sorted(self.table.slots_us)]
 
     def sent_s(self, of: Sequence[Caller] | None = None) -> list[float]:
         """When calls were made, in order."""
@@ -240,7 +240,7 @@ class Crowd:
 
     def asks_per_grant(self) -> float:
         """How often the table is asked for each call."""
-        return sum(c.asked for c in self.callers) / sum(len(c.sent_s) for c in self.callers)
+        return sum(c.requests for c in self.callers) / sum(len(c.sent_s) for c in self.callers)
 
 
 def most_within(sent_s: Sequence[float], window_s: float) -> int:

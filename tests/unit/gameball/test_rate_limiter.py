@@ -43,8 +43,8 @@ def batches(crowd: Crowd, number: int, workers: int, **how: float) -> list[list[
     ]
 
 
-def places_from_start(crowd: Crowd) -> list[float]:
-    return [place_s - START.timestamp() for place_s in crowd.places_s()]
+def slots_from_start(crowd: Crowd) -> list[float]:
+    return [slot_s - START.timestamp() for slot_s in crowd.slots_s()]
 
 
 # --- exact ------------------------------------------------------------------------------------------------
@@ -72,11 +72,11 @@ def test_rate_limiter_keeps_every_window_within_the_limit(
     for priority, call_s, rest_s, starts_s, ends_s in callers:
         crowd.join("any", priority, call_s=call_s, rest_s=rest_s, starts_s=starts_s, ends_s=ends_s)
     crowd.run(75)
-    places_s = crowd.places_s()
-    assert most_within(places_s, 30 - NEAR_S) <= limit
-    assert most_within(places_s, 1 - NEAR_S) <= A_SECOND
-    assert all(later - earlier >= 30 / limit - NEAR_S for earlier, later in pairwise(places_s))
-    assert len(crowd.sent_s()) <= len(places_s)
+    slots_s = crowd.slots_s()
+    assert most_within(slots_s, 30 - NEAR_S) <= limit
+    assert most_within(slots_s, 1 - NEAR_S) <= A_SECOND
+    assert all(later - earlier >= 30 / limit - NEAR_S for earlier, later in pairwise(slots_s))
+    assert len(crowd.sent_s()) <= len(slots_s)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -87,9 +87,9 @@ def test_rate_limiter_gives_simultaneous_callers_one_slot_each(seed: int):
             moment_s, skew_s = starts_s + crowd.rng.uniform(0, 0.02), crowd.rng.uniform(-0.05, 0.05)
             crowd.join("any", Priority.BULK, skew_s=skew_s, starts_s=moment_s, ends_s=starts_s + 0.1)
     crowd.run(60)
-    places_s = crowd.places_s()
-    assert len(places_s) == 36
-    assert all(later - earlier >= GAP_S - NEAR_S for earlier, later in pairwise(places_s))
+    slots_s = crowd.slots_s()
+    assert len(slots_s) == 36
+    assert all(later - earlier >= GAP_S - NEAR_S for earlier, later in pairwise(slots_s))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -97,7 +97,7 @@ def test_calls_are_made_at_their_slots_or_when_the_table_has_answered(seed: int)
     crowd = Crowd(seed, LIMIT)
     batches(crowd, 4, WORKERS)
     crowd.run(60)
-    late_s = [sent - place for sent, place in zip(crowd.sent_s(), places_from_start(crowd), strict=False)]
+    late_s = [sent - slot for sent, slot in zip(crowd.sent_s(), slots_from_start(crowd), strict=False)]
     assert min(late_s) >= -NEAR_S
     assert max(late_s) < 0.1
     assert most_within(crowd.sent_s(), 30) <= LIMIT + 1
@@ -207,7 +207,7 @@ def test_rate_limiter_callers_wait_before_they_try_again():
     batches(crowd, 20, WORKERS)
     crowd.run(60)
     for caller in crowd.callers:
-        assert caller.asked <= len(caller.sent_s) + 60 / 1.5 + 2
+        assert caller.requests <= len(caller.sent_s) + 60 / 1.5 + 2
 
 
 @pytest.mark.parametrize("rest_s", [0.2, 5.0, 60.0])

@@ -70,7 +70,7 @@ class Desk:
 def test_first_call_is_answered_in_the_seeds_form():
     desk = Desk()
     assert desk.add() == (ANSWER, False)
-    assert desk.rate_limiter.asked == [(Resource.TRANSACTIONS, Priority.PROMPT)]
+    assert desk.rate_limiter.requested == [(Resource.TRANSACTIONS, Priority.PROMPT)]
     assert desk.ledger.callers == {"t": "arn:me"}
 
 
@@ -176,7 +176,7 @@ def test_an_id_of_somebody_else_is_refused_on_a_first_try_however_alike():
         with pytest.raises(IdTaken, match="applied nothing"):
             desk.add()
     assert desk.applied == [5]
-    assert desk.gameball.looks == 0
+    assert desk.gameball.lookups == 0
 
 
 @pytest.mark.parametrize("other", [{"points": 6}, {"points": -5}])
@@ -191,7 +191,7 @@ def test_an_id_of_somebody_else_is_refused_after_an_unknown_outcome_too(other: d
 def test_an_id_that_gameball_has_and_the_list_does_not_show_is_unclear_and_asked_for_again():
     """The list may come late, or the id may be another customer's: "nothing was applied" might be wrong."""
     desk = Desk((UNKNOWN,))
-    desk.gameball.lag_looks = 3
+    desk.gameball.lag_lookups = 3
     with pytest.raises(IdUnclear):
         desk.add()
     with pytest.raises(IdTaken):
@@ -246,7 +246,7 @@ def test_a_refusal_after_an_unknown_outcome_is_checked_against_a_list_that_comes
     refusal: GameballRefused,
 ):
     desk = Desk((UNKNOWN,), refusal)
-    desk.gameball.lag_looks = 1
+    desk.gameball.lag_lookups = 1
     assert desk.add()[0]["points"] == 5
 
 
@@ -254,13 +254,13 @@ def test_an_answer_that_names_another_transaction_is_no_answer_of_ours():
     desk = Desk()
     desk.gameball.answered = {"transactionId": "another"}
     assert desk.add()[0]["transactionId"] == "t"
-    assert (len(desk.gameball.sent), desk.gameball.looks) == (2, 1)
+    assert (len(desk.gameball.sent), desk.gameball.lookups) == (2, 1)
     assert desk.applied == [5]
 
 
 def test_a_list_that_comes_late_is_read_once_more():
     desk = Desk((UNKNOWN,))
-    desk.gameball.lag_looks = 1
+    desk.gameball.lag_lookups = 1
     assert desk.add()[0]["points"] == 5
 
 
@@ -271,7 +271,7 @@ def test_the_list_is_read_page_by_page():
         desk.gameball.apply({**BODY, "transactionId": f"other-{number}"})
     desk.gameball.script = [(UNKNOWN,)]
     assert desk.add()[0]["gameballTransactionId"] == 6
-    assert desk.gameball.looks == 3
+    assert desk.gameball.lookups == 3
 
 
 @pytest.mark.parametrize("refusal", [refused(9008), refused(9003), refused(7000, 404), refused(None, 400)])
@@ -395,7 +395,7 @@ def test_in_doubt_and_without_a_slot_the_outcome_stays_unknown():
 
     def once(resource: Resource, priority: Priority, within_s: float) -> tuple[bool, float]:
         granted = asked(resource, priority, within_s)
-        return granted if len(desk.rate_limiter.asked) == 1 else (False, 60.0)
+        return granted if len(desk.rate_limiter.requested) == 1 else (False, 60.0)
 
     desk.rate_limiter.take_slot = once  # type: ignore[method-assign]
     with pytest.raises(OutcomeUnknown):

@@ -53,7 +53,7 @@ def test_dry_run_inquires_once_a_chunk_within_the_rate_limit():
     world.run(world.drop(f"customerId,amount\n{rows}", dry_run="true"))
     assert gameball.inquiries == 2
     assert isinstance(world.rate_limiter, GrantingRateLimiter)
-    assert len(world.rate_limiter.asked) >= 4
+    assert len(world.rate_limiter.requested) >= 4
 
 
 def test_only_rows_to_fix_are_in_the_fix_me_file():

@@ -17,7 +17,7 @@ from tests.fakes.world import World
 THREE = "customerId,amount\na,1\nb,2\nc,3\n"
 
 
-def test_same_event_twice_makes_one_batch_and_one_request():
+def test_submit_object_twice_makes_one_batch_and_one_request():
     gameball = MemoryGameball()
     world = World(gameball)
     world.files.drop("inbox/f.csv", THREE.encode())
@@ -28,7 +28,7 @@ def test_same_event_twice_makes_one_batch_and_one_request():
     assert (len(gameball.requests), len(world.executions.started)) == (1, 1)
 
 
-def test_event_that_comes_after_the_end_changes_nothing():
+def test_submit_object_after_the_end_of_its_batch_changes_nothing():
     gameball = MemoryGameball()
     world = World(gameball)
     batch = world.run(world.drop(THREE))
@@ -42,14 +42,14 @@ def test_new_version_of_an_object_is_a_new_batch():
 
 
 @pytest.mark.parametrize("key", ["inbox/readme.txt", "inbox/", "results/x/results.csv", "work/a.csv"])
-def test_only_csvs_in_the_inbox_are_taken(key: str):
+def test_submit_object_takes_only_csv_files_in_the_inbox(key: str):
     world = World(MemoryGameball())
     world.files.drop(key, THREE.encode())
     assert world.triggers.submit_object(key, None) is None
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "empty"),
         ("hello\n", "customerId"),
@@ -57,13 +57,13 @@ def test_only_csvs_in_the_inbox_are_taken(key: str):
         ("customerId,amount\n" + "a,x\n" * 30, "30 of 30 rows are bad"),
     ],
 )
-def test_file_that_is_refused_is_a_batch_that_says_why(text: str, told: str):
+def test_file_that_is_refused_is_a_batch_that_says_why(text: str, message: str):
     gameball = MemoryGameball()
     world = World(gameball)
     ended = world.run(world.drop(text))
     summary = json.loads(world.result(ended, "summary.json"))
     assert ended.status is BatchStatus.REJECTED
-    assert told in summary["message"]
+    assert message in summary["message"]
     assert gameball.requests == []
     assert world.result(ended, "results.csv").splitlines()[:1] == [
         "line,customerId,amount,reason,status,message,jobId"
@@ -135,7 +135,7 @@ def test_file_that_takes_too_long_is_refused_before_the_function_is_killed(minut
     assert ("more than 12 minutes" in batch.refusal) == is_refused
 
 
-def test_slow_recurring_file_takes_its_turn_once_and_leaves_the_others_theirs():
+def test_submit_recurring_plans_a_slow_file_once_and_the_others_in_time():
     world = World(MemoryGameball())
     slow(world, 12)
     for name in ("a", "b"):
@@ -176,7 +176,7 @@ def test_guards_hold_what_is_above_them(rows: int, total: int, status: BatchStat
     assert (len(gameball.requests), len(world.notifications.mails)) == ((0, 1) if held else (1, 0))
 
 
-def test_each_tick_makes_a_new_batch_of_each_file_and_the_same_tick_does_not():
+def test_submit_recurring_makes_a_batch_of_each_file_once_a_tick():
     gameball = MemoryGameball()
     world = World(gameball)
     world.files.drop("recurring/a.csv", THREE.encode())
@@ -190,7 +190,7 @@ def test_each_tick_makes_a_new_batch_of_each_file_and_the_same_tick_does_not():
     assert len(gameball.requests) == 4
 
 
-def test_recurring_file_that_fails_keeps_no_other_from_being_taken():
+def test_submit_recurring_submits_the_other_files_where_one_fails():
     world = World(MemoryGameball())
     for name in "abc":
         world.files.drop(f"recurring/{name}.csv", THREE.encode())
@@ -202,10 +202,10 @@ def test_recurring_file_that_fails_keeps_no_other_from_being_taken():
         return open_(key, version_id)
 
     world.files.open = deny  # type: ignore[method-assign]
-    taken: list[str] = []
+    submitted: list[str] = []
     with pytest.raises(ExceptionGroup):
-        taken.extend(batch.source.key for batch in world.triggers.submit_recurring(START))
-    assert taken == ["recurring/a.csv", "recurring/c.csv"]
+        submitted.extend(batch.source.key for batch in world.triggers.submit_recurring(START))
+    assert submitted == ["recurring/a.csv", "recurring/c.csv"]
 
 
 def test_what_was_just_written_is_sent_without_being_read_again(monkeypatch: pytest.MonkeyPatch):
@@ -265,7 +265,7 @@ def test_same_rows_under_another_name_are_refused_naming_the_earlier_batch():
         (0, {"allow_duplicate": "no"}, 1),
     ],
 )
-def test_same_rows_are_accepted_again_after_30_days_or_when_asked_for(
+def test_same_rows_are_accepted_again_after_30_days_or_where_allowed(
     days: int, metadata: dict[str, str], requests: int
 ):
     gameball = MemoryGameball()
@@ -277,7 +277,7 @@ def test_same_rows_are_accepted_again_after_30_days_or_when_asked_for(
 
 
 @pytest.mark.parametrize("is_first_stopped", [False, True])
-def test_same_rows_that_were_accepted_when_asked_for_are_refused_the_next_time(is_first_stopped: bool):
+def test_same_rows_that_were_allowed_once_are_refused_the_next_time(is_first_stopped: bool):
     gameball = MemoryGameball()
     world = World(gameball, approval_above_rows=2)
     if is_first_stopped:  # nothing of it was applied, so that its claim holds nobody up
@@ -298,7 +298,7 @@ def test_dry_run_and_refused_file_claim_no_content():
     assert world.run(world.drop(THREE, name="b.csv")).status is BatchStatus.COMPLETED
 
 
-def test_file_that_was_killed_after_claiming_its_content_is_taken_again():
+def test_submit_object_plans_again_after_a_kill_behind_the_claim_of_its_content():
     world = World(MemoryGameball())
     create = world.store.create_batch
     world.store.create_batch = lambda *_: (_ for _ in ()).throw(RuntimeError("killed"))  # type: ignore[method-assign]
@@ -310,7 +310,7 @@ def test_file_that_was_killed_after_claiming_its_content_is_taken_again():
     assert not again.refusal
 
 
-def test_tick_that_comes_hours_late_is_told_once_and_submits_nothing():
+def test_submit_recurring_notifies_once_of_a_tick_hours_late_and_submits_nothing():
     gameball = MemoryGameball()
     world = World(gameball)
     world.files.drop("recurring/a.csv", THREE.encode())
