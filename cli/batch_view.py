@@ -45,8 +45,8 @@ def facts_of(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _submitter_of(batch: Mapping[str, Any]) -> str:
     """Who submitted the batch, and how that is known; empty where it was not recorded."""
-    told = batch.get("submittedBy")
-    return submitter_text(Submitter.read(told)) if told else ""
+    submitter = batch.get("submittedBy")
+    return submitter_text(Submitter.read(submitter)) if submitter else ""
 
 
 def approval_of(batch: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def cost_of_stop(batch: Mapping[str, Any], keep_jobs: bool) -> Iterator[str]:
         yield f"{running}; these jobs finish and list the outcome of each row"
         return
     yield (
-        f"{running}; Gameball is asked to stop these jobs and may then list none of their rows, which stay "
-        "in doubt until they are looked up"
+        f"{running}; a stop of these jobs is requested, and Gameball may then list none of their rows, which "
+        "stay in doubt until they are looked up"
     )
 
 

@@ -49,8 +49,8 @@ class StackSelection:
     def as_options(self) -> str:
         """The same selection as options of a command line."""
         named = {"--stack": self.stack, "--profile": self.profile, "--region": self.region}
-        told = [f" {name} {shlex.quote(value)}" for name, value in named.items() if value]
-        return "".join([*told, *([" --local"] if self.is_local else [])])
+        options = [f" {name} {shlex.quote(value)}" for name, value in named.items() if value]
+        return "".join([*options, *([" --local"] if self.is_local else [])])
 
 
 class Stack:
@@ -157,7 +157,7 @@ class Stack:
 
     @cached_property
     def caller_identity(self) -> str:
-        """The IAM identity (ARN) of these credentials, as AWS tells it; empty where it can't be asked.
+        """The IAM identity (ARN) of these credentials, as AWS reports it; empty where that fails.
 
         GetCallerIdentity needs no permission (AWS Security Token Service API Reference).
         """

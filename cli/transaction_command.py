@@ -71,10 +71,10 @@ def transact(
 
 
 def own_name(stack: Stack) -> str:
-    """The name of the caller's IAM user or session; raises UsageError where AWS does not tell it."""
+    """The name of the caller's IAM user or session; raises UsageError where AWS does not report it."""
     identity = stack.caller_identity
     if not identity:
-        raise UsageError("AWS does not tell who you are: give --username")
+        raise UsageError("AWS does not report who you are: give --username")
     return identity.rpartition("/")[2].rpartition(":")[2]
 
 

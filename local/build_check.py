@@ -103,10 +103,10 @@ def find_interpreter(runtime: str, search_path: str) -> str | None:
 def _runs(program: Path, runtime: str) -> bool:
     """Whether it is that Python. A shim of pyenv runs nothing where its version is not chosen."""
     try:
-        told = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
+        printed = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
     except OSError:
         return False
-    return told.stdout.startswith(f"Python {runtime.removeprefix('python')}.")
+    return printed.stdout.startswith(f"Python {runtime.removeprefix('python')}.")
 
 
 def check_build(
@@ -142,10 +142,10 @@ def check_build(
 def _check_wheels(built: Path, target: Platform) -> Iterator[str]:
     tags = target.tags()
     for path in sorted(built.rglob("*.dist-info/WHEEL")):
-        told = [str(tag) for tag in HeaderParser().parsestr(path.read_text()).get_all("Tag", [])]
-        if not any(tags & parse_tag(tag) for tag in told):
+        supported = [str(tag) for tag in HeaderParser().parsestr(path.read_text()).get_all("Tag", [])]
+        if not any(tags & parse_tag(tag) for tag in supported):
             package = path.parent.name.removesuffix(".dist-info")
-            yield f"{package}: built for {', '.join(told)}; {target} can't load it"
+            yield f"{package}: built for {', '.join(supported)}; {target} can't load it"
 
 
 def _check_binaries(built: Path, target: Platform) -> Iterator[str]:

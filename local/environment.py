@@ -18,7 +18,7 @@ TOOLS = Path(sys.prefix) / "bin"
 
 REGION: Final = "eu-central-1"
 """Also in samconfig.toml; the functions get it from MiniStack."""
-# The root account's, as MiniStack is told at its start; these are not secret.
+# The root account's, which MiniStack gets at its start; these are not secret.
 ACCESS_KEY: Final = "test"
 SECRET_KEY: Final = "test"  # noqa: S105
 

@@ -36,7 +36,7 @@ QUESTIONS: Final = (
         "AlertEmail",
         "Who gets a mail when a batch ends, waits for approval or needs attention. AWS asks this address to "
         "confirm. A mailing list is best. Alarms go there, too, unless OnCallEmail is set. "
-        "- is for nobody, and then nobody hears that a batch waits.",
+        "Enter - for none; then nobody is notified that a batch waits.",
     ),
     Question(
         "ApprovalAboveRows",

@@ -153,7 +153,7 @@ def _quiet_app_folder(build_folder: Path) -> Path:
 
 
 def remove_bytecode() -> None:
-    """Remove bytecode that tests left, which SAM takes for changed sources and builds from scratch."""
+    """Remove bytecode that tests left, for which SAM would build everything anew."""
     for folder in ("functions", "layers"):
         for bytecode in (environment.ROOT / folder).rglob("__pycache__"):
             shutil.rmtree(bytecode, ignore_errors=True)

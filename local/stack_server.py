@@ -14,7 +14,7 @@ from local.standin_client import STANDIN_KEYS, Keys
 
 
 class _ServedStack:
-    """A local stack as the server sees it."""
+    """A local stack, as the server reports it."""
 
     def __init__(self, stack: LocalStack) -> None:
         self._stack = stack

@@ -64,10 +64,10 @@ def process_start(pid: int) -> str:
         except OSError:
             return ""
         return f"{boot}/{started}"
-    asked = subprocess.run(
+    listed = subprocess.run(
         ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return asked.stdout.strip().replace(" ", "-")
+    return listed.stdout.strip().replace(" ", "-")
 
 
 def kill_group(group: int) -> None:

@@ -99,7 +99,7 @@ class BatchAdministration:
 
     Args:
         resolve_rows: settles rows in doubt; see ``Resolver.resolve``.
-        approver_may_be_uploader: whether somebody may approve a batch that they submitted themselves.
+        approver_may_be_uploader: whether people may approve a batch that they submitted themselves.
     """
 
     store: BatchStore
@@ -237,7 +237,7 @@ class BatchAdministration:
 
 
 def _own_batch(submitter: Submitter) -> str:
-    """Say why somebody can't approve a batch."""
+    """Say why a person can't approve a batch."""
     known = "you submitted it" if submitter.identity else "its file says that you uploaded it"
     return f"not approved: {known}, so another person has to approve it (parameter ApproverMayBeUploader)"
 

@@ -102,7 +102,7 @@ class Sweeper:
         return True
 
     def _is_young(self, batch: Batch) -> bool:
-        """Whether its submission may still be at work, and will start the state machine itself."""
+        """Whether its submission may still be running, and will start the state machine itself."""
         return not batch.executions and self.clock.now() < batch.created_at + INTAKE_TIME_MAX
 
     def _is_being_reported(self, batch: Batch) -> bool:

@@ -107,9 +107,9 @@ class BucketFiles:
         """
         match _code_of(error):
             case "InvalidObjectState":
-                told: Any = {**error.response["Error"], **error.response}
+                fields: Any = {**error.response["Error"], **error.response}
                 return _ARCHIVED_MESSAGE.format(
-                    told.get("StorageClass") or told.get("AccessTier") or "unknown"
+                    fields.get("StorageClass") or fields.get("AccessTier") or "unknown"
                 )
             case "InvalidRequest":
                 return _CUSTOMER_KEY_MESSAGE

@@ -90,11 +90,11 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
 
 
 def _submitter(details: Mapping[str, Any]) -> Submitter:
-    """What an event of S3 tells of who stored the object; of the event of the sweep, nothing is known."""
-    told = {name: details.get(name) for name in ("requester", "source-ip-address", "request-id")}
+    """What an event of S3 says about who stored the object; of the event of the sweep, nothing is known."""
+    named = {name: details.get(name) for name in ("requester", "source-ip-address", "request-id")}
     account, source_ip, request_id = (
         storable(text, limits.MANUAL_TEXT_CHARS_MAX) if isinstance(text, str) else ""
-        for text in told.values()
+        for text in named.values()
     )
     return Submitter(trigger="drop", account=account, source_ip=source_ip, request_id=request_id)
 

@@ -54,7 +54,7 @@ _STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
 
 _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
     GameballUnauthorized: "Gameball refuses the keys or the account that this service is set up with; "
-    "its operator is told: try again later, with the same transactionId where there is one",
+    "its operator is notified: try again later, with the same transactionId where there is one",
     GameballUnavailable: "Gameball can't be reached; nothing was applied: try again later",
     GameballThrottled: "Gameball is busy; nothing was applied: try again later",
     ConfigurationError: "this service is not set up: its secret is missing or malformed; tell its operator",

@@ -98,7 +98,7 @@ def sweep_metrics(
     """Metrics of a sweep: batches in progress by status, batches past their deadline, rows in doubt.
 
     A metric costs for each hour in which it is written, so zeros are left out: but for the rows in doubt,
-    whose alarm keeps ringing until it is told that there are none.
+    whose alarm keeps ringing until the metric says that there are none.
     """
     numbers = Counter({"SweepRan": 1, "RowsInDoubtOpen": 0})
     for batch in in_progress:

@@ -58,7 +58,7 @@ def shared_outcome(batch: Batch, chunk: Chunk) -> RowOutcome:
             return RowOutcome(Outcome.FAILED, chunk.error)
         case _:
             return RowOutcome(
-                Outcome.IN_DOUBT, chunk.error or "sent, and no answer tells whether it was applied"
+                Outcome.IN_DOUBT, chunk.error or "sent, and no answer says whether it was applied"
             )
 
 

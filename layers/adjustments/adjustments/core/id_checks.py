@@ -38,5 +38,5 @@ def scientific_fault(text: str) -> str:
 
 
 def blanks_fault(text: str) -> str:
-    """Blanks around an id, which nobody sees; files are read without them."""
+    """Blanks around an id, which people overlook; files are read without them."""
     return "has blanks before or after it; remove them" if text != text.strip() else ""

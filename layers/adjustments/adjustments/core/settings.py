@@ -139,7 +139,7 @@ class PlanningSettings(_Group):
 
 
 class ApprovalSettings(_Group):
-    """Whether somebody may approve a batch that they submitted themselves."""
+    """Whether people may approve a batch that they submitted themselves."""
 
     approver_may_be_uploader: bool = Field(alias="APPROVER_MAY_BE_UPLOADER")
 

@@ -42,7 +42,7 @@ _NOT_FOUND: Final = 404
 
 
 class FollowUp(StrEnum):
-    """What becomes of a chunk whose request did not bring a jobId."""
+    """The next state of a chunk whose request did not return a jobId."""
 
     TRY_LATER = "try_later"
     PAUSE_BATCH = "pause_batch"
@@ -51,7 +51,7 @@ class FollowUp(StrEnum):
 
 
 def follow_up(error: GameballError) -> FollowUp:
-    """Decide what becomes of a chunk, by the class of the error alone; unforeseen errors leave doubt."""
+    """Decide the next state of a chunk, by the class of the error alone; unforeseen errors leave doubt."""
     match error:
         case GameballUnavailable() | GameballThrottled():
             return FollowUp.TRY_LATER

@@ -113,7 +113,7 @@ class GameballCall:
             except TableUnavailable:
                 if last_error is None:
                     raise
-                raise self._out_of_time(last_error) from None  # what is known is what the last request said
+                raise self._out_of_time(last_error) from None  # the last request's error says what is known
             except GameballError as error:
                 last_error = error
                 if not retry_policy.may_retry(error, has_time):
@@ -179,11 +179,11 @@ class GameballCall:
         if self.transaction.transaction_time is None:
             # Gameball chose the time, again and again: it was not applied, and may well be in a while.
             return GameballThrottled(refusal.message, **facts)
-        told = (
+        message = (
             f"{refusal.gameball_message or 'Transaction time already exists'}: "
             "the customer has another transaction of this very transactionTime; send another time, or none"
         )
-        return GameballRefused(refusal.message, **facts, gameball_message=told)
+        return GameballRefused(refusal.message, **facts, gameball_message=message)
 
     def _find_entry(self, refusal: GameballRefused) -> Mapping[str, Any] | None:
         """Find the transaction in the customer's list, which is searched twice: it may lag behind."""

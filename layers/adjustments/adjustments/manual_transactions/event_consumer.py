@@ -62,8 +62,8 @@ def _read_due_time(text: object) -> datetime:
     try:
         return read_instant(text if isinstance(text, str) else "")
     except PydanticCustomError:
-        told = "must be the UTC instant at which the schedule was due"
-        raise PydanticCustomError("no_due_time", told) from None
+        problem = "must be the UTC instant at which the schedule was due"
+        raise PydanticCustomError("no_due_time", problem) from None
 
 
 class RequestedEvent(BaseModel):
@@ -200,7 +200,7 @@ class FailureQueue(Protocol):
 
 
 class EventBus(Protocol):
-    """Where machines hear of outcomes."""
+    """Where programs receive outcomes."""
 
     def announce(self, detail_type: str, detail: Mapping[str, Any]) -> None:
         """Put an event."""
@@ -267,22 +267,22 @@ class EventConsumer:
                 raise
             # What may pass did not, up to the last try: an earlier one may have been applied.
             outcome = "not_applied" if is_final else "unknown"
-            told = {**_describe(error), "outcome": outcome}
+            failure = {**_describe(error), "outcome": outcome}
             is_refused = is_senders_fault(error)
             if not is_refused:
-                self._keep(message, told, context.request_id)
-            detail = {**_names(fields), **told, "requestedBy": origin.fields}
+                self._keep(message, failure, context.request_id)
+            detail = {**_names(fields), **failure, "requestedBy": origin.fields}
             self.bus.announce(REFUSED if is_refused else FAILED, detail)
             return error
         self.bus.announce(SETTLED, {**_settled(added, transaction), "requestedBy": origin.fields})
         return None
 
-    def _keep(self, message: Message, told: Mapping[str, Any], request_id: str) -> None:
-        reason = "".join(char if char.isprintable() else "?" for char in str(told["message"]))
+    def _keep(self, message: Message, failure: Mapping[str, Any], request_id: str) -> None:
+        reason = "".join(char if char.isprintable() else "?" for char in str(failure["message"]))
         attributes = {
             "reason": reason[:_REASON_CHARS_MAX],
-            "status": str(told["error"]),
-            "outcome": str(told["outcome"]),
+            "status": str(failure["error"]),
+            "outcome": str(failure["outcome"]),
             "requestId": request_id,
             "failedAt": self.clock.now().isoformat(),
         }

@@ -9,7 +9,7 @@
 ====================  ==========  =========================================================================
 
 An attempt that ended in an error, or whose function died, may have been applied by Gameball. Its item stays,
-open for the same body only, and the next attempt is told that it begins in doubt. An attempt reopens or
+open for the same body only, and the next attempt begins in doubt. An attempt reopens or
 removes only the item that it began itself, which ``attemptId`` says: another call may have taken over when
 its time was up, and boto3 may repeat a write after that.
 """
@@ -226,7 +226,7 @@ def _judge_stored(stored: dict[str, Any], attempt: Attempt) -> Attempt | Complet
     if stored.get("status") != {"S": _COMPLETED}:
         raise StillInProgress("transactionId: a call with it is in progress; repeat this one after a moment")
     answer = stored.get("answer", {}).get("S")
-    # An answer that another version kept in a form of its own: Gameball is asked for it again.
+    # An answer that another version kept in a form of its own: it is fetched from Gameball again.
     return Completed(answer) if _is_object(answer) else _in_doubt(attempt)
 
 

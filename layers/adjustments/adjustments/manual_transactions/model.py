@@ -46,7 +46,7 @@ def _check_content(text: str) -> str:
 
 
 def _check_id(text: str) -> str:
-    """Refuse what nobody sees in an id, as files do."""
+    """Refuse invisible characters in an id, as files do."""
     if fault := invisible_fault(text) or blanks_fault(text):
         raise _problem(fault)
     return text

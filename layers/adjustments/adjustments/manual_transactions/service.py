@@ -54,7 +54,7 @@ class ManualTransactionService:
         """Apply a transaction, or find that it is applied.
 
         Raises:
-            IdTaken: the transactionId belongs to another transaction, of ours or of somebody else's.
+            IdTaken: the transactionId belongs to another transaction, of ours or of another program's.
             IdUnclear: Gameball has it, and does not show for which transaction.
             StillInProgress: another call with it has not ended.
             TableUnavailable: the ledger or the rate limiter could not be written; nothing was sent.
@@ -97,5 +97,5 @@ class ManualTransactionService:
 
 
 def _proves_not_applied(error: Exception) -> bool:
-    """An error that nobody foresaw proves nothing."""
+    """An unforeseen error proves nothing."""
     return isinstance(error, AdjustmentsError) and not isinstance(error, OutcomeUnknown)

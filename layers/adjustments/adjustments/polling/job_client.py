@@ -86,7 +86,7 @@ def _collect(rows: dict[str, RowResult], outcome: Outcome, row: ListedRow) -> No
 
 
 def dialects_to_try(setting: Dialect | None, detected: str) -> list[Dialect]:
-    """List the dialects in which a job may be asked for.
+    """List the dialects to try for a job.
 
     Args:
         setting: the dialect that the account is set up with (GameballStatusDialect), None for auto.

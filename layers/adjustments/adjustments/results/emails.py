@@ -137,8 +137,8 @@ def _next_steps(batch: Batch, location: ResultsLocation) -> Iterator[str]:
         yield _CORRECT_ROWS.format(file=visible(file_name(batch.source.key)))
     elif batch.status is BatchStatus.VALIDATED:
         has_findings = batch.prediction and _has_findings(batch, batch.prediction)
-        told = _CORRECT_FIRST if has_findings else _APPLY
-        yield told.format(file=visible(file_name(batch.source.key)), rows=rows_of(batch.counts.rows))
+        advice = _CORRECT_FIRST if has_findings else _APPLY
+        yield advice.format(file=visible(file_name(batch.source.key)), rows=rows_of(batch.counts.rows))
     elif step := _NEXT_STEPS.get(batch.status):
         yield step.format(batch=batch.batch_id)
     if batch.status.is_final or batch.overlap_holds:

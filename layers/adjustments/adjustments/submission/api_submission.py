@@ -71,8 +71,8 @@ class AdjustmentsBody(BaseModel):
         rows = fields.get("body")
         is_known = fields.keys() <= {"body", "allowDuplicate"}
         if not is_known or not isinstance(rows, list) or not rows:
-            told = 'the body must be {"body": [{"customerId", "amount", "reason"?}, …], "allowDuplicate"?}'
-            raise PydanticCustomError("form", "{told}", {"told": told})
+            problem = 'the body must be {"body": [{"customerId", "amount", "reason"?}, …], "allowDuplicate"?}'
+            raise PydanticCustomError("form", "{problem}", {"problem": problem})
         return fields
 
 

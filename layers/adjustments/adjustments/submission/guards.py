@@ -41,7 +41,7 @@ def check_row_count(rows: int) -> None:
 
 
 class BadRows:
-    """The bad rows of a file: how many of each kind, and what is said of the first ones."""
+    """The bad rows of a file: how many of each kind, and the messages of the first ones."""
 
     def __init__(self) -> None:
         self.by_problem: Counter[str] = Counter()
@@ -71,11 +71,11 @@ class BadRows:
         kinds = ", ".join(
             f"{times:,} {problem.replace('_', ' ')}" for problem, times in self.by_problem.most_common()
         )
-        told = f"The first: {'; '.join(self.first_messages)}. " if self.first_messages else ""
+        examples = f"The first: {'; '.join(self.first_messages)}. " if self.first_messages else ""
         return (
             f"{bad} of {rows} rows are bad, more than {BAD_ROWS_PERCENT_MAX} %: the file was probably "
-            f"exported wrongly, and nothing of it was sent. By kind: {kinds}. {told}fix-me.csv lists all bad "
-            "rows. Correct them in the file itself, and drop the whole file again"
+            f"exported wrongly, and nothing of it was sent. By kind: {kinds}. {examples}fix-me.csv lists all "
+            "bad rows. Correct them in the file itself, and drop the whole file again"
         )
 
 
@@ -180,7 +180,7 @@ def plain_form(customer_id: str) -> str:
 
 
 def _visible(customer_id: str) -> str:
-    """The id as a message shows it, with what nobody sees named."""
+    """The id as a message shows it, with invisible characters named."""
     named = "".join(
         code_point(char) if unicodedata.combining(char) or char in "\u00a0\u2007\u202f" else char
         for char in shown(customer_id)

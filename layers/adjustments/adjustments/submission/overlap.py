@@ -177,10 +177,10 @@ def describe(found: Found, rows: int) -> str:
     groups: dict[str, list[str]] = {}
     only_one = len(found.batches) == 1
     for batch in found.batches:
-        told = f"batch {batch.batch_id} on {batch.planned_at:%Y-%m-%d}" + (
+        named = f"batch {batch.batch_id} on {batch.planned_at:%Y-%m-%d}" + (
             "" if only_one else f" ({batch.rows})"
         )
-        groups.setdefault(_verb(batch.status), []).append(told)
+        groups.setdefault(_verb(batch.status), []).append(named)
     where = ", ".join(f"{verb} {', '.join(names)}" for verb, names in groups.items())
     return f"{found.rows} of {_rows(rows)} ({share(found.rows, rows)}) {where}"
 

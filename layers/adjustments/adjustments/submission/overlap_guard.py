@@ -95,7 +95,7 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
         now: the time from which the claim counts.
     """
     if reverses := store.reversed_batch(sha256):
-        # The same rows may have been dropped before the reversal was made, when nobody knew it for one.
+        # The same rows may have been dropped before the reversal was made, when it was not known to be one.
         holder = _claim_rows(sha256, drop.batch_id, store, now) or drop.batch_id
         if holder != drop.batch_id and not _exists(holder, store):
             return Claim(reverses, _IN_PLANNING.format(holder, "file"))
@@ -182,7 +182,7 @@ def guard_overlap(
         ports: the outside world.
 
     Returns:
-        The batch with what is to be said of earlier rows; held or refused where the rules say so.
+        The batch with a note on earlier rows; held or refused where the rules say so.
     """
     entry = _keep_index(batch, indexed.sorter, ports.files)
     if not batch.dry_run:
@@ -248,23 +248,23 @@ def _judge(
     batch: Batch, found: Found, drop: Drop, rejected_customers: Set[str], rules: PlanRules, ports: GuardPorts
 ) -> Batch:
     accepted = batch.accepted_rows
-    said = describe(found, accepted)
+    note = describe(found, accepted)
     is_held = is_overlap_held(found.rows, accepted, rules.hold_overlap_percent)
     if batch.dry_run:
         waits = not drop.is_repetition or (drop.is_held_repetition and rules.needs_approval)
         if is_held and waits and not batch.reverses:
-            said += ": a real run waits for approval"
-        return batch.replaced(notes=(*batch.notes, said))
+            note += ": a real run waits for approval"
+        return batch.replaced(notes=(*batch.notes, note))
     if drop.is_repetition or batch.reverses or not is_held:
-        told = batch.replaced(notes=(*batch.notes, f"{said}: they are applied again"))
-        return hold_repetition(told, said, drop, rules) if is_held else told
+        noted = batch.replaced(notes=(*batch.notes, f"{note}: they are applied again"))
+        return hold_repetition(noted, note, drop, rules) if is_held else noted
     if drop.is_body:
-        refusal = f"{said}: nothing of this body was sent. {LET_BODY_THROUGH}"
+        refusal = f"{note}: nothing of this body was sent. {LET_BODY_THROUGH}"
         return batch.replaced(refusal=refusal, duplicate_of=found.batches[0].batch_id)
     new_rows = _NewRows(batch, rejected_customers, ports.files).write(EarlierRows(found.fingerprints))
     if new_rows.rows:
         ports.store.record_remainder(new_rows.sha256, batch.batch_id)
-    why = f"{said}; {new_rows_advice(new_rows.rows)}"
+    why = f"{note}; {new_rows_advice(new_rows.rows)}"
     overlap = Overlap(rows=found.rows, new_rows=new_rows.rows, batches=found.batches)
     return batch.replaced(
         status=BatchStatus.AWAITING_APPROVAL, held_by=(*batch.held_by, why), overlap=overlap

@@ -66,7 +66,7 @@ class Drop(NamedTuple):
     def allows_duplicate(self) -> bool:
         """Whether the same rows may be accepted again (object metadata ``allow-duplicate: true``).
 
-        That is said of one object's version: a copy takes it over as metadata, and not as a permission.
+        That holds for one object's version: a copy takes it over as metadata, and not as a permission.
         """
         return self.allows_again or (_is_true(self.stored, "allow-duplicate") and not self.is_copy)
 
@@ -77,7 +77,7 @@ class Drop(NamedTuple):
 
     @property
     def is_repetition(self) -> bool:
-        """Whether its rows are meant to be applied again: told, and never held."""
+        """Whether its rows are meant to be applied again: noted, and never held."""
         return self.is_named or self.allows_duplicate
 
     @property

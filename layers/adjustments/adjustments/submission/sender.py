@@ -175,7 +175,7 @@ class ChunkSender:
             return False
         if not wait_for_slot(self.rate_limiter, self.clock, Resource.OTHERS, Priority.BULK, until):
             return False
-        if stop_check.is_stopped():  # asked last, since the wait for a slot may take seconds
+        if stop_check.is_stopped():  # checked last, since the wait for a slot may take seconds
             return False
         intent = chunk.moved(
             ChunkState.SUBMITTING,

@@ -71,7 +71,7 @@ class SubmissionTriggers:
             created_at: when the object was created, as the event says; with it, a version that was deleted
                 meanwhile becomes a refused batch.
             is_copy: whether it is a copy of another object, or may be one.
-            submitter: what the event tells of who stored it.
+            submitter: what the event says about who stored it.
 
         Returns:
             The batch; None if the key is not that of a CSV file.

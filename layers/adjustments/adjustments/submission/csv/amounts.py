@@ -4,12 +4,12 @@ Read: digits 0 to 9 with an optional sign and an optional decimal point (``5``, 
 ``12.50``), and in a semicolon file also a decimal comma with one or two decimals (``12,5``, ``12,50``).
 
 Written: no plus, no leading zeros, a digit before the point, no trailing zeros after it, no ``-0``. So
-equal numbers have equal text, and a hash of the rows sees through formatting. Limits are counted on the
+equal numbers have equal text, and a hash of the rows does not depend on formatting. Limits are counted on the
 canonical text. No float is involved anywhere.
 
 Dangerous: ``1.250`` is one thousand two hundred and fifty where decimals have a comma, and one and a quarter
 elsewhere. It is rejected rather than guessed in a semicolon file, and in any other file of which a row has a
-decimal comma. Advice never settles it either: ``(1.250)`` or ``1.250 €`` is told with both readings.
+decimal comma. Advice never settles it either: ``(1.250)`` or ``1.250 €`` is refused with both readings.
 """
 
 import re

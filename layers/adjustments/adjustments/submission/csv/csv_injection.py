@@ -9,7 +9,7 @@ it gets one more and loses just that one: the round trip is exact for every stri
 are never touched.
 
 One exception: a plain negative number of at most 15 digits stays plain; as a formula it is its own value.
-A number with a plus does not, because a spreadsheet drops the plus, and ``+20100…`` is somebody's id.
+A number with a plus does not, because a spreadsheet drops the plus, and ``+20100…`` is a customer's id.
 
 A spreadsheet may split a file at another character than the file's own delimiter: a German Excel splits
 ``c1,5,"gift;=1+1"`` at the semicolon, heeds no quotes in the middle of a cell, and runs ``=1+1``. So what

@@ -7,8 +7,8 @@ last one (tapes and some uploaders pad with them). Anything else after the end r
 a file that ends too early: either means that rows may be missing.
 
 The encoding is that of the byte-order mark (UTF-8, UTF-16, UTF-32), or else the one that the metadata names,
-or else UTF-8. Bytes that do not fit another encoding refuse the file: the mark or a person said what it is.
-Bytes that are not valid UTF-8 come out as lone surrogates. What becomes of them is never guessed, because
+or else UTF-8. Bytes that do not fit another encoding refuse the file: the mark or a person named it.
+Bytes that are not valid UTF-8 come out as lone surrogates. Their encoding is never guessed, because
 ids and texts that customers read depend on it. UTF-8 is certain once a file has a character of several bytes
 in it: in other encodings such bytes hardly ever come together by chance. A byte that is not UTF-8 then
 rejects its row. A file without any such character has either ASCII alone, where nothing depends on the
@@ -69,7 +69,7 @@ _MARKS: Final = (
 _DOS_END: Final = "\x1a"
 _DOS_TAIL: Final = _DOS_END + " \t\r\n"
 _DOS_TAIL_CHARS_MAX: Final = 256
-"""Characters at the end that are looked at: DOS and its kin filled a block of 128 with Ctrl-Z."""
+"""Characters at the end that are looked at: DOS and similar systems filled a block of 128 with Ctrl-Z."""
 
 _EXPORT_AS_CSV: Final = 'open it there, choose "Save as", type "CSV UTF-8", and drop that file'
 _NO_TEXT: Final = (
@@ -171,7 +171,7 @@ def likely_readings(data: bytes) -> list[tuple[str, list[str]]]:
 
 
 def _is_words(text: str) -> bool:
-    """Whether a reading could be what somebody wrote: letters, and the signs that stand beside them."""
+    """Whether a person may have written a reading: letters, and the signs that stand beside them."""
     return all(char.isascii() or char.isalpha() or char in "€£–—‘’“”„«»…·°ºª¡¿،؛؟№" for char in text)  # noqa: RUF001
 
 

@@ -154,7 +154,7 @@ class _Candidate(NamedTuple):
 
 
 def separator_line(text: str) -> tuple[str, int] | None:
-    """The delimiter that a first line ``sep=;`` asks for, and where the text goes on."""
+    """The delimiter that a first line ``sep=;`` names, and where the text goes on."""
     found = re.match(_SEPARATOR_LINE, text)
     return (found[1], found.end()) if found else None
 

@@ -38,7 +38,7 @@ class IgnoredColumns:
     """Looks at the columns of one file that would be ignored.
 
     Args:
-        columns: index and heading of each column that nobody has allowed to be ignored.
+        columns: index and heading of each column that may not be ignored.
     """
 
     def __init__(self, columns: Iterable[tuple[int, str]]) -> None:

@@ -9,7 +9,7 @@ The grammar, which is what spreadsheets write and what people edit by hand:
   dropped; so are spaces before an unquoted field. A quote inside an unquoted field is an ordinary
   character (``5" disc``).
 - Text after a closing quote (``"a"b``) makes the row bad, when the fault stays within one line and that
-  line's quotes are even. Otherwise nobody can say where the row ends, and a row swallowed by a quote
+  line's quotes are even. Otherwise it is unknown where the row ends, and a row swallowed by a quote
   would be a row lost: the file is refused, naming the line where the quote opens.
 - A record has at most ``ROW_CHARS_MAX`` characters as it stands in the file. A longer one refuses the
   file rather than the row: it is not a row of a balance file, and it could not be given back whole in
@@ -18,7 +18,7 @@ The grammar, which is what spreadsheets write and what people edit by hand:
 The csv module's reader parses every block in which each line is one record. A block in which it fails, or
 which has line ends within quotes, is parsed by ``read_record``, slower and with exact positions; a property
 test holds the two together. csv's ``field_size_limit`` is global to the process, so nothing depends on it:
-the limit here is lower than its default, and if somebody lowers it, the slow path takes over.
+the limit here is lower than its default, and if it is lowered, the slow path takes over.
 """
 
 import csv
@@ -268,7 +268,7 @@ class _BlockParser:
         return line.split(self._delimiter), end, True
 
     def too_long(self, text: str, start: int) -> FileRefused:
-        """Why a record is refused, told from as much of it as it may have, never from where a block ended."""
+        """Why a record is refused, from as much of it as it may have, never from where a block ended."""
         part = text[start : start + limits.ROW_CHARS_MAX + 1]
         try:
             read_record(part, 0, self._delimiter, self._field)

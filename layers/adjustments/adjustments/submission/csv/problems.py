@@ -34,7 +34,7 @@ class RowProblem(StrEnum):
     REASON_MACHINE_WORD = "reason_machine_word"
     REASON_IN_QUOTES = "reason_in_quotes"
     CUSTOMER_TOO_OFTEN = "customer_too_often"
-    """Never said here: only the planner sees the whole file."""
+    """Never found by the reader: only the planner knows the whole file."""
 
 
 MISSING_CELL: Final = "(missing)"

@@ -109,7 +109,7 @@ class InputRowsWriter:
             cells = [BADLY_QUOTED_ROW + self._delimiter.join(cells), *[""] * (self._fields - 1)]
         missing = [MISSING_CELL] * (self._fields - len(cells))
         errors = [error] if self._has_errors else []
-        # In a good row such a word stood in quotes, which make it text; in a bad one nobody knows.
+        # In a good row such a word stood in quotes, which make it text; in a bad one that is not known.
         is_quoted = not row.problem and any(is_machine_word(cell.strip()) for cell in cells)
         record = [self._csv.escape(cell) for cell in (*cells, *missing, *errors)]
         self._csv.write(record, is_quoted=is_quoted)
