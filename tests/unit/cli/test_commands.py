@@ -482,7 +482,7 @@ def under_way(sent: int, running: int, jobs: int) -> dict[str, Any]:
          ["doubt", "--keep"]),
         (under_way(2100, 2000, 2), [],
          ["sent: 2,100 of 5,000 rows; what Gameball has applied stays applied",
-          "will not be sent: 2,900 rows", "in running jobs (2): 2,000 rows; a stop of these jobs is requested",
+          "will not be sent: 2,900 rows", "in running jobs (2): 2,000 rows; a stop of these jobs is",
           "in doubt until they are looked up", f"adjust stop {ID} --keep-jobs"], []),
         (under_way(5000, 2000, 1), [], ["in running jobs (1): 2,000 rows"], ["will not be sent"]),
         (under_way(2100, 2000, 2), ["--keep-jobs"], ["2,000 rows; these jobs finish"], ["doubt", "asked"]),
