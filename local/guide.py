@@ -40,11 +40,13 @@ QUESTIONS: Final = (
     ),
     Question(
         "ApprovalAboveRows",
-        "A batch with more rows waits until an operator approves it; uploaders can't. 0 turns this off.",
+        "A batch with more rows, alone or with the unapproved ones of 24 hours, waits until an operator "
+        "approves it; uploaders can't. 0 turns this off.",
     ),
     Question(
         "ApprovalAboveTotal",
-        "A batch whose amounts, without signs, add up to more waits for approval. 0 turns this off.",
+        "A batch whose amounts, without signs, add up to more, alone or with the unapproved ones of 24 "
+        "hours, waits for approval. 0 turns this off.",
     ),
     Question(
         "MaxAbsoluteAmount",

@@ -1,0 +1,117 @@
+"""Insiders through the real functions: they are named, approve nothing of their own, and cut up no file."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adjustments import bootstrap
+from adjustments.gameball.client import GameballClient
+from local.standin.server import StandIn
+from tests.fakes.gateway import proxy_event
+from tests.fakes.world import World
+from tests.functional.adjusting.test_client import applied, control
+from tests.functional.adjusting.test_handlers import call, message
+
+ADA = "arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example"
+BEN = "arn:aws:iam::111122223333:user/ben"
+LIMIT = 4
+
+
+@pytest.fixture
+def world(client: GameballClient, gameball: StandIn) -> Iterator[World]:
+    """The functions' application, in which more than four rows wait for an approval."""
+    files = ("f0", "f1", "f2", "f3", "twice")
+    names = [f"{name}-{number}" for name in files for number in range(2)]
+    control(gameball, "customers", {"customers": [{"customerId": name, "balance": 0} for name in names]})
+    built = World(client, approval_above_rows=LIMIT)
+    bootstrap.install(built)
+    yield built
+    bootstrap.install(None)
+
+
+def drop(world: World, name: str, rows: int, **metadata: str) -> dict[str, Any]:
+    """Drop a file, deliver S3's event of it, and show its batch."""
+    text = "".join(f"{name}-{number},1\n" for number in range(rows))
+    named = {word.replace("_", "-"): value for word, value in metadata.items()}
+    stored = world.files.drop(f"inbox/{name}.csv", f"customerId,amount\n{text}".encode(), named)
+    detail = {
+        "bucket": {"name": "memory"},
+        "object": {"key": stored.key, "version-id": stored.version_id},
+        "requester": "111122223333",
+        "source-ip-address": "203.0.113.9",
+        "request-id": "N4N7GDK58NMKJ12R",
+        "reason": "PutObject",
+    }
+    call("submit_batch", message(source="aws.s3", **{"detail-type": "Object Created", "detail": detail}))
+    return next(batch for batch in listed() if batch["source"]["key"] == stored.key)
+
+
+def listed() -> list[dict[str, Any]]:
+    batches: list[dict[str, Any]] = ask("GET", "/batches")[1]["batches"]
+    return batches
+
+
+def ask(method: str, path: str, body: Any = None, caller: str = ADA) -> tuple[int, dict[str, Any]]:
+    """Call the API as somebody."""
+    event = proxy_event(method, path, None if body is None else json.dumps(body))
+    event["requestContext"]["identity"]["userArn"] = caller
+    function = "accept_batch" if path.startswith("/batch/") else "batch_api"
+    answer = call(function, event)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def approve(batch: dict[str, Any], caller: str) -> tuple[int, str]:
+    status, answer = ask("POST", f"/batches/{batch['batchId']}/approve", {}, caller)
+    return status, str(answer.get("message", ""))
+
+
+def test_event_of_s3_and_the_claim_of_the_file_are_on_record(world: World) -> None:
+    batch = drop(world, "f", 1, submitted_by=ADA)
+    assert batch["submittedBy"] == {
+        "trigger": "drop", "identity": "", "claimedIdentity": ADA, "account": "111122223333",
+        "sourceIp": "203.0.113.9", "requestId": "N4N7GDK58NMKJ12R",
+    }  # fmt: skip
+
+
+def test_many_small_files_do_not_slip_under_the_limit(world: World, gameball: StandIn) -> None:
+    statuses = [drop(world, f"f{number}", 2)["status"] for number in range(4)]
+    assert [status == "awaiting_approval" for status in statuses] == [False, False, True, True]
+    assert applied(gameball) == LIMIT
+
+
+def test_files_and_bodies_are_added_up_together(world: World) -> None:
+    drop(world, "file", 3)
+    body = {"body": [{"customerId": name, "amount": 1} for name in ("x", "y")]}
+    status, answer = ask("POST", "/batch/balance-adjustment", body)
+    [batch] = [one for one in listed() if one["batchId"] == answer["batchId"]]
+    assert (status, batch["status"]) == (202, "awaiting_approval")
+
+
+def test_poster_of_a_body_can_not_approve_it(world: World, gameball: StandIn) -> None:
+    body = {"body": [{"customerId": f"c{number}", "amount": 1} for number in range(LIMIT + 1)]}
+    batch = ask("POST", "/batch/balance-adjustment", body)[1]
+    status, told = approve(batch, ADA)
+    assert (status, "you submitted it" in told) == (409, True)
+    assert applied(gameball) == 0
+    assert approve(batch, BEN)[0] == 200
+
+
+def test_uploader_named_by_a_file_can_not_approve_it(world: World, gameball: StandIn) -> None:
+    batch = drop(world, "large", LIMIT + 1, submitted_by=ADA)
+    status, told = approve(batch, ADA)
+    assert (status, "its file says that you uploaded it" in told) == (409, True)
+    assert applied(gameball) == 0
+    assert approve(batch, BEN)[0] == 200
+
+
+def test_permission_for_duplicates_applies_nothing_without_an_approval(
+    world: World, gameball: StandIn
+) -> None:
+    drop(world, "twice", 2)
+    assert applied(gameball) == 2
+    again = drop(world, "twice", 2, allow_duplicate="true", submitted_by=ADA)
+    assert (again["status"], applied(gameball)) == ("awaiting_approval", 2)
+    assert approve(again, ADA)[0] == 409
+    assert approve(again, BEN)[0] == 200
