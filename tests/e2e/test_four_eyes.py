@@ -65,7 +65,7 @@ def test_uploader_of_a_file_is_named_and_can_not_approve_it(
     assert held["status"] == "awaiting_approval"
     told = held["submittedBy"]
     assert (told["trigger"], told["identity"], told["claimedIdentity"]) == ("drop", "", ada.identity)
-    assert f"{ada.identity}, as the file's metadata claims" in " ".join(
+    assert f"{ada.identity} (claimed by the file's metadata, not proven)" in " ".join(
         ada.terminal.type("show", name).stdout.split()
     )
 

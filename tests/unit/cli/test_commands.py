@@ -93,10 +93,11 @@ SUBMITTER = {"identity": "", "claimedIdentity": "", "account": "", "sourceIp": "
         ({"trigger": "api", "identity": "arn:ada"}, "arn:ada, by the API"),
         (
             {"trigger": "drop", "claimedIdentity": "arn:ada", "account": "1111", "sourceIp": "203.0.113.9"},
-            "arn:ada, as the file's metadata claims; S3 saw AWS account 1111, address 203.0.113.9",
+            "arn:ada (claimed by the file's metadata, not proven); "
+            "S3 saw AWS account 1111, address 203.0.113.9",
         ),
-        ({"trigger": "drop"}, "nobody is named as the uploader"),
-        ({"trigger": "schedule"}, "the recurring schedule; nobody is named as the uploader"),
+        ({"trigger": "drop"}, "not named"),
+        ({"trigger": "schedule"}, "the recurring schedule; the file's uploader: not named"),
     ],
 )
 def test_show_says_who_submitted_a_batch_and_how_that_is_known(

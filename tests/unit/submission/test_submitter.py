@@ -15,6 +15,7 @@ from tests.fakes.memory import START
 from tests.fakes.world import World
 
 ADA = "arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example"
+CLAIMED = "(claimed by the file's metadata, not proven)"
 BEN = "arn:aws:iam::111122223333:user/ben"
 ROWS = "customerId,amount\na,1\nb,2\n"
 BODY = {"body": [{"customerId": "a", "amount": 1}, {"customerId": "b", "amount": 2}]}
@@ -106,7 +107,7 @@ def test_summary_api_event_mail_and_report_say_who_submitted_the_batch():
     [(_, event)] = world.notifications.events
     assert event["submittedBy"] == told
     [(_, mail)] = world.notifications.mails
-    who = f"{ADA}, as the file's metadata claims; S3 saw AWS account 111122223333, address 203.0.113.9"
+    who = f"{ADA} {CLAIMED}; S3 saw AWS account 111122223333, address 203.0.113.9"
     assert f"Submitted by: {who}" in mail.splitlines()
     report = world.result(batch, "report.html")
     assert "Submitted by " in report
@@ -126,7 +127,7 @@ def test_claim_can_forge_no_line_of_a_mail_and_no_markup_of_the_report():
     world = World(MemoryGameball())
     batch = world.run(dropped(world, submitted_by="<b>ada</b>\nApproved by: ben\u202e"))
     [(_, mail)] = world.notifications.mails
-    assert "Submitted by: <b>ada</b><U+000A>Approved by: ben<U+202E>, as the file's metadata claims" in mail
+    assert f"Submitted by: <b>ada</b><U+000A>Approved by: ben<U+202E> {CLAIMED}" in mail
     assert "<b>ada" not in world.result(batch, "report.html")
 
 
@@ -170,7 +171,6 @@ def test_who_submitted_is_told_with_how_it_is_known():
     drop = Submitter(trigger="drop", claimed_identity=ADA)
     tick = Submitter(trigger="schedule", claimed_identity=ADA)
     assert submitter_text(Submitter(trigger="api", identity=ADA)) == f"{ADA}, by the API"
-    assert submitter_text(drop) == f"{ADA}, as the file's metadata claims"
-    assert submitter_text(tick) == (
-        f"the recurring schedule; {ADA} uploaded the file, as its metadata claims"
-    )
+    assert submitter_text(drop) == f"{ADA} {CLAIMED}"
+    assert submitter_text(tick) == f"the recurring schedule; the file's uploader: {ADA} {CLAIMED}"
+    assert submitter_text(Submitter(trigger="drop")) == "not named"

@@ -8,7 +8,8 @@ from adjustments.core.decimals import plain
 from adjustments.core.printable import visible
 
 _MINUTE_S = 60
-_NO_UPLOADER = "nobody is named as the uploader"
+_NO_UPLOADER = "not named"
+_CLAIMED = "(claimed by the file's metadata, not proven)"
 
 
 def rows_of(rows: int) -> str:
@@ -30,17 +31,18 @@ def points(amount: Decimal | str) -> str:
 
 def submitter_text(submitter: Submitter) -> str:
     """Who submitted a batch, and how that is known."""
-    claim = visible(submitter.claimed_identity)
+    claim = (
+        f"{visible(submitter.claimed_identity)} {_CLAIMED}" if submitter.claimed_identity else _NO_UPLOADER
+    )
     match submitter.trigger:
         case "api":
             return f"{visible(submitter.identity) or 'a caller without a name'}, by the API"
         case "schedule":
-            uploader = f"{claim} uploaded the file, as its metadata claims" if claim else _NO_UPLOADER
-            return f"the recurring schedule; {uploader}"
+            return f"the recurring schedule; the file's uploader: {claim}"
     seen = [f"AWS account {visible(submitter.account)}"] if submitter.account else []
     seen += [f"address {visible(submitter.source_ip)}"] if submitter.source_ip else []
     origin = f"; S3 saw {', '.join(seen)}" if seen else ""
-    return (f"{claim}, as the file's metadata claims" if claim else _NO_UPLOADER) + origin
+    return claim + origin
 
 
 def percent(part: int, whole: int) -> str:
