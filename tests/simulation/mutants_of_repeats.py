@@ -39,10 +39,10 @@ def _no_hold() -> Sequence[Patch]:
 
 @mutant("take a batch that has ended for one that has applied nothing")
 def _ended_is_nothing() -> Sequence[Patch]:
-    look = OverlapSearch._look
+    read_status = OverlapSearch._read_status
 
     def forget(self: OverlapSearch, earlier: object) -> None:
-        look(self, earlier)  # type: ignore[arg-type]
+        read_status(self, earlier)  # type: ignore[arg-type]
         earlier.counts &= earlier.status not in ("completed", "completed_with_errors")  # type: ignore[attr-defined]
 
-    return [(OverlapSearch, "_look", forget)]
+    return [(OverlapSearch, "_read_status", forget)]

@@ -117,7 +117,7 @@ class TableLedger:
             replaced = self._put_intent(attempt, transaction, context)
         except self._client.exceptions.ConditionalCheckFailedException as failed:
             response: Any = failed.response
-            return _judge_stored(response["Item"], attempt)
+            return _read_stored(response["Item"], attempt)
         except (ClientError, BotoCoreError) as error:
             _logger.warning("intent not written: %s", type(error).__name__)
             raise TableUnavailable("the intent could not be written: nothing was sent") from None
@@ -216,7 +216,7 @@ class TableLedger:
         return int(self._clock.now().timestamp() * 1_000)
 
 
-def _judge_stored(stored: dict[str, Any], attempt: Attempt) -> Attempt | Completed:
+def _read_stored(stored: dict[str, Any], attempt: Attempt) -> Attempt | Completed:
     """Say what an item means that keeps an attempt from beginning."""
     if stored.get("attemptId") == {"S": attempt.attempt_id}:
         # Our own write: its answer was lost and boto3 repeated it. What lay there before is not known.

@@ -134,7 +134,7 @@ class OverlapSearch:
     ) -> None:
         """Add what an earlier batch has of these rows, without what it surely did not apply."""
         if not earlier.is_known:
-            self._look(earlier)
+            self._read_status(earlier)
         if not earlier.counts:
             return
         if earlier.unapplied:
@@ -145,7 +145,7 @@ class OverlapSearch:
             earlier.rows += min(times, own[fingerprint])
             common[fingerprint] = common.get(fingerprint, 0) + times
 
-    def _look(self, earlier: _Earlier) -> None:
+    def _read_status(self, earlier: _Earlier) -> None:
         """Find out how an earlier batch stands, as soon as it matters."""
         earlier.is_known = True
         try:

@@ -129,7 +129,7 @@ def _claim_rows(sha256: str, batch_id: str, store: BatchStore, now: datetime) ->
         return None
     if not _exists(earlier, store):  # only a claim of the last hour still stands
         return store.claim_content(sha256, batch_id, until - PLANNING_MAX, until)
-    if not _left_no_trace(earlier, store):
+    if not _applied_nothing(earlier, store):
         return earlier
     return store.claim_content(sha256, batch_id, now, until, replaces=earlier)
 
@@ -140,7 +140,7 @@ def _claim_reversal(reverses: str, batch_id: str, store: BatchStore) -> str | No
     earlier = reversed_batch.reversed_by
     if earlier == batch_id:
         return None
-    if earlier and not _left_no_trace(earlier, store):
+    if earlier and not _applied_nothing(earlier, store):
         return earlier
     store.save_batch(reversed_batch.changed(reversed_by=batch_id))
     return None
@@ -154,7 +154,7 @@ def _exists(batch_id: str, store: BatchStore) -> bool:
     return True
 
 
-def _left_no_trace(batch_id: str, store: BatchStore) -> bool:
+def _applied_nothing(batch_id: str, store: BatchStore) -> bool:
     try:
         return store.batch(batch_id).changed_no_balance
     except NotFound:
@@ -187,7 +187,7 @@ def guard_overlap(
     entry = _keep_index(batch, indexed.sorter, ports.files)
     if not batch.dry_run:
         ports.store.register_rows(entry)  # before the others are read: of two at once, one sees the other
-    instead_of = _instead_of(batch, ports.store)
+    instead_of = _superseded_batch(batch, ports.store)
     search = OverlapSearch(
         batch_id=batch.batch_id,
         files=ports.files,
@@ -200,7 +200,7 @@ def guard_overlap(
     if not found.rows:
         return batch
     batch = batch.replaced(overlap=Overlap(rows=found.rows, batches=found.batches))
-    return _judge(batch, found, drop, indexed.rejected_customers, rules, ports)
+    return _hold_or_refuse(batch, found, drop, indexed.rejected_customers, rules, ports)
 
 
 def _keep_index(batch: Batch, sorter: FingerprintSorter, files: Files) -> IndexEntry:
@@ -218,7 +218,7 @@ def _own_index(entry: IndexEntry, files: Files) -> IndexReader:
     return IndexReader.of_object(files, entry.key) if entry.key else IndexReader([entry.fingerprints])
 
 
-def _instead_of(batch: Batch, store: BatchStore) -> str:
+def _superseded_batch(batch: Batch, store: BatchStore) -> str:
     """The held batch whose new rows these are, stopped by now; empty where there is none that waits.
 
     A dry run stops nothing.
@@ -244,7 +244,7 @@ def _stopped_instead(held: Batch, batch_id: str) -> Batch:
     return held.moved(BatchStatus.SUBMITTING, stop_reason=reason)
 
 
-def _judge(
+def _hold_or_refuse(
     batch: Batch, found: Found, drop: Drop, rejected_customers: Set[str], rules: PlanRules, ports: GuardPorts
 ) -> Batch:
     accepted = batch.accepted_rows
