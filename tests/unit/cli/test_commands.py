@@ -93,8 +93,10 @@ SUBMITTER = {"identity": "", "claimedIdentity": "", "account": "", "sourceIp": "
         ({"trigger": "api", "identity": "arn:ada"}, "arn:ada, by the API"),
         (
             {"trigger": "drop", "claimedIdentity": "arn:ada", "account": "1111", "sourceIp": "203.0.113.9"},
-            "arn:ada (claimed by the file's metadata, not proven); "
-            "S3 saw AWS account 1111, address 203.0.113.9",
+            (
+                "arn:ada (claimed by the file's metadata, not proven); "
+                "S3 saw AWS account 1111, address 203.0.113.9"
+            ),
         ),
         ({"trigger": "drop"}, "not named"),
         ({"trigger": "schedule"}, "the recurring schedule; the file's uploader: not named"),
