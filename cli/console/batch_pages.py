@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from cli.batch_view import facts_of
 from cli.batch_watcher import AWAITING_APPROVAL, FINAL, rows_at_risk
 from cli.console.access import HEADERS
+from cli.console.forms import UPLOAD_BYTES_MAX
 from cli.console.pages import is_ended, is_moving, page
 from cli.console.services import Services
 from cli.context import BATCH_ID
@@ -91,6 +92,7 @@ def show_list(request: Request) -> Response:
         outcomes=OUTCOMES,
         predictions=PREDICTIONS,
         is_moving_any=bool(moving),
+        upload_bytes_max=UPLOAD_BYTES_MAX,
         statuses=STATUSES,
         status=status,
         after=after,

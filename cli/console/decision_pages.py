@@ -64,7 +64,7 @@ def stop(request: Request, fields: Fields) -> Response:
 
 def ask_to_resolve(request: Request) -> Response:
     """Show how many rows are in doubt, and ask what became of them."""
-    return page(request, "resolve.html", batch=_batch_for(request, "resolve"), given={})
+    return page(request, "resolve.html", batch=_batch_for(request, "resolve"))
 
 
 def resolve(request: Request, fields: Fields) -> Response:

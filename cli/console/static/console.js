@@ -40,10 +40,21 @@
     showTrouble("What is shown may be out of date: the console does not answer. Is `adjust console` still running?");
   });
 
-  // A form is sent once.
+  // A form is sent once, and a file that is too large not at all: the answer to it would get lost.
+  const refusalOf = (file) => {
+    const max = Number(document.getElementById("file").dataset.bytesMax);
+    if (!/\.csv(\.gz)?$/i.test(file.name)) {
+      return `${file.name}: the file name must end in .csv or .csv.gz. In a spreadsheet, save it as "CSV UTF-8".`;
+    }
+    return file.size > max ? `${file.name} is larger than ${max >> 20} MiB: use adjust submit.` : "";
+  };
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post") return;
+    const files = form.id === "drop" ? document.getElementById("file").files : [];
+    const refusal = files.length ? refusalOf(files[0]) : "";
+    showTrouble(refusal);
+    if (refusal) { event.preventDefault(); return; }
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "yes";
     form.setAttribute("aria-busy", "true");
@@ -72,11 +83,6 @@
     event.preventDefault();
     const files = event.dataTransfer.files;
     if (files.length !== 1) { showTrouble("Drop one file at a time: each is a batch of its own."); return; }
-    if (!/\.csv(\.gz)?$/i.test(files[0].name)) {
-      showTrouble(`${files[0].name}: the file name must end in .csv or .csv.gz. In a spreadsheet, save it as "CSV UTF-8".`);
-      return;
-    }
-    showTrouble("");
     input.files = files;
     form.requestSubmit();
   });
