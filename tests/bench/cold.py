@@ -80,10 +80,11 @@ AWAITED: Final = frozenset({"manual_transaction", "accept_batch", "batch_api"})
 """The functions of the API: somebody waits for their start."""
 
 _NAMING_CLIENTS: Final = """
+import sys
 import boto3
 make = boto3.Session.client
 def name(session, service, *args, **kwargs):
-    print(service)
+    print(service, file=sys.stderr)  # the function logs to the other one
     return make(session, service, *args, **kwargs)
 boto3.Session.client = name
 """
@@ -210,7 +211,7 @@ def first_call_of(name: str) -> str:
 
 def rival_of(name: str) -> Start:
     """The rival with the clients of AWS that a function makes at its first call."""
-    clients = start(_NAMING_CLIENTS + first_call_of(name))[1].stdout.split()
+    clients = start(_NAMING_CLIENTS + first_call_of(name))[1].stderr.split()
     return Start(RIVAL, " ".join(sorted(set(clients))))
 
 
