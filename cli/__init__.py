@@ -4,7 +4,9 @@ Bottom up::
 
     errors                 the errors, and the exit code of each
     stack                  the deployed stack: outputs and clients
+    api_answers            what the API's answers must look like
     api_client             signed calls of the stack's API
+    downloads              result files, all or none
     output                 tables and lines for people, JSON for programs
     batch_watcher          watches one batch, with its progress
     context                the options that all commands share

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adjustments.batches.records import Submitter
+from adjustments.core.printable import visible
 from adjustments.results.formats import submitter_text
 from cli.batch_watcher import FINAL, progress_line, rows_at_risk
 from cli.context import CommandContext
@@ -25,11 +26,11 @@ def show_batch(context: CommandContext, batch: Mapping[str, Any]) -> None:
 
 def facts_of(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Names and values of what is known of a batch; a value that is not known (yet) is empty."""
-    held_by, message = batch.get("heldBy") or [], str(batch.get("message") or "")
+    message, held_by = visible(batch.get("message", "")), visible("; ".join(batch.get("heldBy", [])))
     return [
-        ("why", message if message != "; ".join(held_by) else ""),
-        ("held by", "; ".join(held_by)),
-        ("file", str(batch.get("source", {}).get("key", ""))),
+        ("why", message if message != held_by else ""),
+        ("held by", held_by),
+        ("file", visible(batch.get("source", {}).get("key", ""))),
         ("submitted by", _submitter_of(batch)),
         ("progress", progress_line(batch)),
         ("outcomes", outcomes(batch)),
@@ -39,7 +40,7 @@ def facts_of(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("received", moment(batch.get("createdAt"))),
         ("ended", moment(batch.get("finishedAt"))),
         *_decisions(batch),
-        ("notes", "; ".join(batch.get("notes", []))),
+        ("notes", visible("; ".join(batch.get("notes", [])))),
     ]
 
 
@@ -126,12 +127,12 @@ def points_applied(batch: Mapping[str, Any]) -> str:
 def _decisions(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Who approved, stopped, resolved or reversed the batch."""
     resolutions = [
-        f"{number(done.get('rows'))} rows by {done.get('by')} on {moment(done.get('at'))}: {done.get('note')}"
+        visible(f"{number(done['rows'])} rows by {done['by']} on {moment(done['at'])}: {done['note']}")
         for done in batch.get("resolutions") or []
     ]
     return [
-        ("approved", str(batch.get("approvedBy") or "")),
-        ("stopped", str(batch.get("stoppedBy") or "")),
+        ("approved", visible(batch.get("approvedBy") or "")),
+        ("stopped", visible(batch.get("stoppedBy") or "")),
         ("resolved", "\n".join(resolutions)),
         ("reverses", str(batch.get("reverses") or "")),
         ("reversed", f"by {by}" if (by := batch.get("reversedBy")) else ""),
@@ -162,7 +163,7 @@ def _next(context: CommandContext, batch: Mapping[str, Any]) -> str:
 
 def _next_of_unsent(context: CommandContext, batch: Mapping[str, Any]) -> str:
     """Which file to submit after a dry run, or after its rows were refused: always the whole one."""
-    name = str(batch.get("source", {}).get("key", "")).rpartition("/")[2]
+    name = visible(batch.get("source", {}).get("key", "")).rpartition("/")[2]
     submit_it = context.hint(f"submit {shlex.quote(name)} --wait")
     rows = rows_text(batch.get("counts", {}).get("rows", 0))
     whole = f"{submit_it}\nit holds all {rows}, and nothing of it was sent"

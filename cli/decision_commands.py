@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from cli.api_client import plain_name
 from cli.batch_view import approval_of, cost_of_stop, running_jobs, show_batch
 from cli.batch_watcher import AWAITING_APPROVAL, FINAL
 from cli.context import EXAMPLE_ID, CommandContext, batch_argument, confirm, examples, with_context
-from cli.errors import Exit
+from cli.downloads import download_one
+from cli.errors import Exit, UsageError
 from cli.output import number, points, rows_text, status_of
 
 
@@ -107,17 +107,19 @@ def resolve(
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder [default: .]."
 )
+@click.option("--overwrite", is_flag=True, help="Replace a reversal file that is there already.")
 @with_context
-def reverse(context: CommandContext, batch: str, to: Path) -> int:
+def reverse(context: CommandContext, batch: str, to: Path, overwrite: bool) -> int:
     """Create a reversal file: the applied rows of a batch with the opposite sign.
 
     The file is downloaded, not sent: check it, and submit it yourself. A batch can be reversed once. Expiry
     dates are not restored, and points that were spent meanwhile can't be deducted.
     """
-    made = context.api.decide(batch, "reversal", {})
-    to.mkdir(parents=True, exist_ok=True)
-    target = to / f"reversal-{plain_name(batch)}.csv"
-    context.api.download(str(made.get("url")), target)
+    target = to / f"reversal-{batch}.csv"
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} is there already: name another folder with --to, or add --overwrite")
+    made = context.api.reverse(batch)
+    download_one(context.api, made["url"], f"results/{batch}/reversal.csv", target)
     if context.output.is_json:
         context.output.data(
             {"file": str(target), **{name: made.get(name) for name in ("rows", "total", "key")}}

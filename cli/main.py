@@ -1,5 +1,6 @@
 """Entry point of `adjust`: the help of the command, and errors turned into a message and an exit code."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from adjustments.core import __version__
+from adjustments.core.printable import visible
 from cli import (
     console_command,
     decision_commands,
@@ -18,7 +20,7 @@ from cli import (
     transaction_command,
 )
 from cli.errors import CliError, Exit, aws_message
-from cli.output import clean
+from cli.output import lines
 
 _ABOUT = """Adjust customers' point balances at Gameball, in batches or one at a time.
 
@@ -84,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(adjust.main(arguments, prog_name="adjust", standalone_mode=False) or Exit.OK)
     except click.ClickException as error:
-        error.show()
+        told = io.StringIO()
+        error.show(told)  # usage and message; they may name a file
+        click.echo(lines(told.getvalue().rstrip("\n")).plain, err=True)
         return Exit.USAGE_ERROR
     except click.exceptions.Abort:
         return _fail("aborted", Exit.DETACHED)
@@ -101,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: Exit) -> int:
-    click.echo(f"adjust: {clean(message).plain}", err=True)
+    click.echo(f"adjust: {visible(message)}", err=True)
     return code
 
 

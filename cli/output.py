@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adjustments.core import exact_json
+from adjustments.core.printable import visible
 
 _UNBOUND: Final = 10_000
 """Width in columns where the output is no terminal, so that lines are not broken."""
@@ -59,11 +60,11 @@ class Output:
     def say(self, *parts: str | Text) -> None:
         """Write a line for people; with ``is_json``, to standard error."""
         console = self.errors if self.is_json else self.console
-        console.print(Text.assemble(*map(clean, parts)), soft_wrap=True)
+        console.print(Text.assemble(*map(one_line, parts)), soft_wrap=True)
 
     def warn(self, line: str) -> None:
         """Write a line to standard error."""
-        self.errors.print(clean(line), soft_wrap=True)
+        self.errors.print(one_line(line), soft_wrap=True)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], spare: Sequence[str] = ()
@@ -86,13 +87,17 @@ class Output:
         self._print(table)
 
     def pairs(self, pairs: Sequence[tuple[str, str | Text]]) -> None:
-        """Write names and values; those without a value are left out."""
+        """Write names and values; those without a value are left out.
+
+        Args:
+            pairs: a value may have several lines of its own; text from outside in it must be ``visible``.
+        """
         table = Table.grid(padding=(0, 2), pad_edge=False)
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in pairs:
             if value:
-                table.add_row(name, clean(value))
+                table.add_row(name, lines(value))
         self._print(table)
 
     @property
@@ -122,7 +127,7 @@ def _table(
     for position in positions:
         table.add_column(columns[position], overflow="fold", no_wrap=not position)
     for row in rows:
-        table.add_row(*(clean(row[position]) for position in positions))
+        table.add_row(*(one_line(row[position]) for position in positions))
     return table
 
 
@@ -131,19 +136,20 @@ def _console(file: Any) -> Console:
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
 
 
-def clean(text: str | Text) -> Text:
-    """Remove control characters, which a terminal would interpret."""
-    if isinstance(text, Text):
-        return text
-    return Text(
-        "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
-    )
+def one_line(text: str | Text) -> Text:
+    """Text for one line of a terminal, which would interpret control characters: they are named."""
+    return text if isinstance(text, Text) else Text(visible(text))
+
+
+def lines(text: str | Text) -> Text:
+    """Text of several lines of our own; all other control characters are named."""
+    return text if isinstance(text, Text) else Text("\n".join(map(visible, text.split("\n"))))
 
 
 def status_of(batch: Mapping[str, Any]) -> Text:
     """The status of a batch, in colour."""
     status = str(batch.get("status", ""))
-    return Text(clean(status).plain.replace("_", " "), style=STYLES.get(status, ""))
+    return Text(visible(status).replace("_", " "), style=STYLES.get(status, ""))
 
 
 def number(value: object) -> str:
@@ -167,7 +173,7 @@ def moment(text: object) -> str:
     """A time from the API in the local time zone."""
     try:
         return f"{datetime.fromisoformat(str(text)).astimezone():%Y-%m-%d %H:%M:%S}"
-    except ValueError:
+    except (ValueError, OverflowError):
         return ""
 
 

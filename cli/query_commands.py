@@ -10,16 +10,19 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from cli.api_client import plain_name
 from cli.batch_view import points_applied, show_batch
 from cli.batch_watcher import AWAITING_APPROVAL, FINAL
 from cli.context import EXAMPLE_ID, CommandContext, batch_argument, examples, with_context
-from cli.errors import Exit, RequestRefused
+from cli.downloads import download_all
+from cli.errors import Exit, RequestRefused, ServiceError
 from cli.output import OUTCOMES, moment, number, outcomes, prediction, status_of
 
 _MOMENT: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"])
 
 _CSV_COUNTS: Final = ("rows", *OUTCOMES)
+
+FILES: Final = ("results.csv", "fix-me.csv", "summary.json", "report.html", "new-rows.csv")
+"""The files that are downloaded; other names in an answer are left alone."""
 
 STATUSES: Final = ("planned", AWAITING_APPROVAL, "submitting", "polling", *sorted(FINAL))
 
@@ -132,20 +135,30 @@ def show(context: CommandContext, batch: str) -> int:
 )
 @batch_argument
 @click.option(
-    "--to", type=click.Path(file_okay=False, path_type=Path), help="Folder for the files [default: ./BATCH]."
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="New folder for the files [default: ./BATCH].",
 )
+@click.option("--overwrite", is_flag=True, help="Replace result files that are in the folder already.")
 @with_context
-def results(context: CommandContext, batch: str, to: Path | None) -> int:
-    """Download a batch's result files; open report.html in a browser."""
+def results(context: CommandContext, batch: str, to: Path | None, overwrite: bool) -> int:
+    """Download a batch's result files into a new folder; open report.html in a browser.
+
+    All files come, or none. Nothing that is there already is replaced without --overwrite.
+    """
+    folder = to or Path(batch)
     found = context.api.batch(batch)
     links = found.get("links") or {}
     if not links:
         raise RequestRefused(
             f"the batch is {found.get('status')}; results are available once it has ended", 409
         )
-    folder = to or Path(plain_name(batch))
-    folder.mkdir(parents=True, exist_ok=True)
-    sizes = {name: context.api.download(url, folder / plain_name(name)) for name, url in links.items()}
+    known = {name: url for name, url in links.items() if name in FILES}
+    for name in links.keys() - known.keys():
+        context.output.warn(f"left out: {name[:80]}, which is no result file that this command knows")
+    if not known:
+        raise ServiceError("the API's answer links to no result file")
+    sizes = download_all(context.api, batch, known, folder, overwrite=overwrite)
     if context.output.is_json:
         context.output.data({"folder": str(folder), "files": sizes})
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import boto3
 from botocore.config import Config
@@ -176,6 +176,11 @@ class Stack:
         api_id = (parts.hostname or "").split(".", 1)[0]
         return f"{self._cloudformation.meta.endpoint_url}/restapis/{api_id}{parts.path}/_user_request_"
 
+    def is_link_to(self, url: str, key: str) -> bool:
+        """Whether a link leads to an object of this stack's bucket, and nowhere else."""
+        endpoint = self._cloudformation.meta.endpoint_url if self._is_emulated else None
+        return leads_to(url, key, bucket=self.bucket, region=self.region, endpoint=endpoint)
+
     @property
     def _is_emulated(self) -> bool:
         """Whether the configuration names another endpoint than AWS (AWS_ENDPOINT_URL)."""
@@ -190,3 +195,34 @@ class Stack:
         return self.session.client(  # type: ignore[call-overload]
             service, endpoint_url=self._endpoint, config=config, verify=self.ca_bundle
         )
+
+
+def leads_to(url: str, key: str, *, bucket: str, region: str, endpoint: str | None) -> bool:
+    """Whether a link leads to an object of a bucket, in one of the forms that S3 has for its address.
+
+    Args:
+        url: the link.
+        key: the object's key.
+        bucket: the bucket's name.
+        region: its region.
+        endpoint: the emulator's address; None for AWS.
+    """
+    try:
+        link, port = urlsplit(url), urlsplit(url).port
+    except ValueError:
+        return False
+    paths = {"": f"/{bucket}/{quote(key)}", f"{bucket}.": f"/{quote(key)}"}
+    if endpoint:
+        expected = urlsplit(endpoint)
+        hosts = {expected.hostname or ""}
+        is_same = (link.scheme, port) == (expected.scheme, expected.port)
+    else:
+        hosts = {f"s3{place}{_AWS_HOST}{cn}" for place in (f".{region}", "") for cn in ("", ".cn")}
+        is_same = link.scheme == "https" and port in (None, 443)
+    if not is_same or link.username is not None or link.password is not None:
+        return False
+    return any(
+        link.hostname == f"{before}{host}" and link.path == path
+        for before, path in paths.items()
+        for host in hosts
+    )

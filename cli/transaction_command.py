@@ -57,7 +57,7 @@ def transact(
     }
     try:
         body = {field: value for field, value in fields.items() if value is not None}
-        answer = context.api.post("/transactions/manual", body)
+        answer = context.api.transact(body)
     except ServiceError as error:
         raise ServiceError(f"{error}. Rerun the command with --id {name}: it is not applied twice") from None
     if context.output.is_json:

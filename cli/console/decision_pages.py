@@ -94,9 +94,10 @@ def ask_to_reverse(request: Request) -> Response:
 def reverse(request: Request, fields: Fields) -> Response:
     """Create the reversal file, and show what is in it; nothing is sent."""
     services, batch_id = services_of(request), batch_id_of(request)
-    made = services.api.decide(batch_id, "reversal", {})
+    made = services.api.reverse(batch_id)
     name = reversal_name(batch_id)
-    services.reversal_links[name] = str(made.get("url"))
+    services.api.check_link(made["url"], f"results/{batch_id}/reversal.csv")
+    services.reversal_links[name] = made["url"]
     return page(request, "reversal.html", batch_id=batch_id, made=made, name=name)
 
 

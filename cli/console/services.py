@@ -100,13 +100,16 @@ class Services:
 
         Raises:
             RequestRefused: there is no such file (yet).
+            ServiceError: the link leads anywhere else.
         """
         links = batch.get("links") or {}
         if name not in links:
             raise RequestRefused(
                 f"there is no file {name}: result files are available once the batch has ended", 404
             )
-        return str(links[name])
+        url = str(links[name])
+        self.api.check_link(url, f"results/{batch.get('batchId')}/{name}")
+        return url
 
     def reasons(self, batch: Json) -> RowReasons:
         """The rows of an ended batch by reason; read again only when the batch has changed."""

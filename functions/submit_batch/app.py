@@ -1,7 +1,6 @@
 """Submits what comes through the intake queue: files in the inbox, and ticks of the recurring schedule."""
 
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -9,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adjustments import bootstrap
 from adjustments.aws import metrics
-from adjustments.aws.event_models import RecurringTick, read_trigger
+from adjustments.aws.event_models import RecurringFile, RecurringTick, read_trigger
 from adjustments.aws.function_log import FunctionFailed, failure_facts, function_logger
 from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
@@ -26,7 +25,7 @@ processor = BatchProcessor(event_type=EventType.SQS)
 def submit(record: SQSRecord) -> None:
     """Submit what a message names; one that fails is retried, and ends in the failure queue."""
     try:
-        for batch in submit_batches(record.body):
+        if batch := submit_batch(record.body):
             bootstrap.application().meter.count(metrics.step_metrics(batch))
             status = batch.status.value
             logger.info("batch submitted", batch_id=batch.batch_id, status=status, chunks=batch.chunks)
@@ -35,24 +34,28 @@ def submit(record: SQSRecord) -> None:
         raise FunctionFailed(type(error).__name__) from None  # Lambda logs the message of what is raised
 
 
-def submit_batches(message: str) -> Iterator[Batch]:
-    """Submit the file of an object in the inbox, or the recurring files of a tick."""
+def submit_batch(message: str) -> Batch | None:
+    """Submit the file that a message names; of a tick, queue its files, each as a message of its own."""
     app = bootstrap.application()
-    trigger = read_trigger(json.loads(message))
-    if isinstance(trigger, RecurringTick):
-        yield from app.triggers.submit_recurring(trigger.due_time)
-        return
-    if trigger.bucket != app.settings.bucket.name:
-        raise RequestRefused("foreign_bucket", "the event is about another bucket than that of this stack")
-    batch = app.triggers.submit_object(
-        trigger.key,
-        trigger.version_id,
-        trigger.created_at,
-        is_copy=trigger.is_copy,
-        submitter=trigger.submitter,
-    )
-    if batch:
-        yield batch
+    match read_trigger(json.loads(message)):
+        case RecurringFile(key=key, due_time=due_at):
+            return app.recurring_files.submit(key, due_at)
+        case RecurringTick(due_time=due_at):
+            files = app.recurring_files.queue(due_at)
+            logger.info("tick queued", due_time=due_at.isoformat(), files=files)
+            return None
+        case trigger if trigger.bucket != app.settings.bucket.name:
+            raise RequestRefused(
+                "foreign_bucket", "the event is about another bucket than that of this stack"
+            )
+        case trigger:
+            return app.triggers.submit_object(
+                trigger.key,
+                trigger.version_id,
+                trigger.created_at,
+                is_copy=trigger.is_copy,
+                submitter=trigger.submitter,
+            )
 
 
 @answers_health_checks

@@ -69,7 +69,7 @@ class Scenes:
         self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
             "SubmitBatch": (
                 self.drop, self.drop_of_version, self.drop_of_repeats, self.drop_of_known_rows,
-                self.drop_archived, self.tick, self.tick_of_decimal_commas, self.late_tick,
+                self.drop_archived, self.tick, self.recurring_file, self.late_tick,
             ),
             "PollJobs": (self.poll, self.poll_dry_run),
             "SubmitMore": (self.submit_more, self.submit_more_and_collect),
@@ -95,6 +95,7 @@ class Scenes:
         machines.update_state_machine(stateMachineArn=machine, definition=json.dumps(_STANDSTILL))
         events.disable_rule(Name=self._stack.physical_id("InboxRule"))
         self._switch_sweep("DISABLED")
+        self._switch_intake(is_on=False)
         before = {name: self._variables(name) for name in ("SubmitBatch", "AcceptBatch")}
         try:
             for name, variables in before.items():
@@ -104,9 +105,17 @@ class Scenes:
             for name, variables in before.items():
                 self.restart(name, variables)
             self._forget()
+            self._aws.sqs.purge_queue(QueueUrl=self._stack.physical_id("IntakeQueue"))
+            self._switch_intake(is_on=True)
             self._switch_sweep("ENABLED")
             events.enable_rule(Name=self._stack.physical_id("InboxRule"))
             machines.update_state_machine(stateMachineArn=machine, definition=definition)
+
+    def _switch_intake(self, *, is_on: bool) -> None:
+        """Let the function take messages from the intake queue by itself, or not."""
+        self._aws.functions.update_event_source_mapping(
+            UUID=self._stack.physical_id("SubmitBatchDrops"), Enabled=is_on
+        )
 
     def restart(self, function: str, variables: Mapping[str, str] | None = None) -> None:
         """Make the next call of a function a cold start, with other environment variables if given."""
@@ -155,10 +164,10 @@ class Scenes:
         self._put("recurring/")
         return lambda: self._take(_tick(datetime.now(UTC)))
 
-    def tick_of_decimal_commas(self) -> Act:
+    def recurring_file(self) -> Act:
         """The file has a decimal comma, so that the same version is read a second time."""
-        self._put("recurring/", bad_row='c,"1,5",')
-        return lambda: self._take(_tick(datetime.now(UTC)))
+        key, _ = self._put("recurring/", bad_row='c,"1,5",')
+        return lambda: self._take(_recurring(key))
 
     def late_tick(self) -> Act:
         """The tick is too late: people are notified, which needs the topic."""
@@ -252,7 +261,7 @@ class Scenes:
     def approve_recurring(self) -> Act:
         self._clear("recurring/")
         key, _ = self._put("recurring/", rows=HELD_ABOVE_ROWS + 1)
-        self._must(self._take(_tick(datetime.now(UTC))))
+        self._must(self._take(_recurring(key)))
         batch_id = self._batch_of(key)
         self._clear("inbox/")
         return lambda: self._api("POST", f"/batches/{batch_id}/approve")
@@ -299,10 +308,7 @@ class Scenes:
         return lambda: self._sweep("reconciled", batch_id)
 
     def sweep_missed(self) -> Act:
-        """A file without a batch, an hour later: the function's own code, in its role, at a later time.
-
-        The function that takes it from the queue holds it, for it is large.
-        """
+        """A file without a batch, an hour later: the function's own code, in its role, at a later time."""
         self._forget()
         key, _ = self._put("inbox/", rows=HELD_ABOVE_ROWS + 1)
         return lambda: self._sweep_later(key)
@@ -627,6 +633,10 @@ def _created(bucket: str, key: str, version: str | None = None) -> dict[str, Any
 
 def _tick(due_at: datetime) -> dict[str, Any]:
     return {"dueTime": due_at.isoformat()}
+
+
+def _recurring(key: str) -> dict[str, Any]:
+    return {**_tick(datetime.now(UTC)), "key": key}
 
 
 def _records(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 
 from adjustments.core import __version__
+from cli.stack import leads_to
 
 Answer = tuple[int, Any]
 
@@ -23,11 +24,19 @@ class FakeBatchApi:
         self.url = f"http://127.0.0.1:{port}/live"
         self.calls: list[tuple[str, str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.lengths: dict[str, str] = {}
+        """What the answer to a call says of its length, where that is not true; empty for nothing."""
+        self.encodings: dict[str, str] = {}
+        """What the answer to a call says of its encoding."""
         self._answers: dict[str, list[Answer]] = defaultdict(list)
 
     def answer(self, call: str, *answers: Answer) -> None:
         """Set the answers to a call; bytes are sent as they are, anything else as JSON."""
         self._answers[call] = list(answers)
+
+    def link(self, batch_id: str, name: str) -> str:
+        """A link to a result file in the bucket; what it leads to is an answer as well."""
+        return f"{self.url.removesuffix('/live')}/bucket/results/{batch_id}/{name}"
 
     def handle(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         path = target.removeprefix("/live")
@@ -58,7 +67,11 @@ def serving() -> Iterator[FakeBatchApi]:
             request = self.rfile.read(int(self.headers.get("content-length") or 0))
             status, answer = api.handle(method, self.path, request, dict(self.headers.items()))
             self.send_response(status)
-            self.send_header("content-length", str(len(answer)))
+            call = f"{self.command} {self.path.removeprefix('/live')}"
+            if length := api.lengths.get(call, str(len(answer))):
+                self.send_header("content-length", length)
+            if call in api.encodings:
+                self.send_header("content-encoding", api.encodings[call])
             self.end_headers()
             self.wfile.write(answer)
 
@@ -110,9 +123,13 @@ class FakeStack:
         self.name = "gameball-adjustments-test"
         self.status = "UPDATE_COMPLETE"
         self.outputs = {"Version": __version__}
+        self.endpoint: str | None = api_url.removesuffix("/live")
         self.bucket = "bucket"
         self.region = "eu-central-1"
         self.caller_identity = "arn:aws:sts::111122223333:assumed-role/Operations/ada@shop.example"
         self.ca_bundle: str | None = None
         self.s3 = self.s3_without_retries = FakeBucket()
         self.session = boto3.Session("test", "test", region_name=self.region)
+
+    def is_link_to(self, url: str, key: str) -> bool:
+        return leads_to(url, key, bucket=self.bucket, region=self.region, endpoint=self.endpoint)

@@ -85,9 +85,15 @@ def make_batch(name: str, status: str, rows: int, key: str = "", **values: Any) 
 def add_batches(api: FakeBatchApi) -> None:
     """Batches as people meet them on a busy day."""
     dry_run, results = _dry_run_results()
-    api.answer("GET /results", (200, results))
     ended = {"finished": f"{DAY}T10:16:10.000Z"}
-    links = dict.fromkeys(("report.html", "results.csv", "fix-me.csv", "summary.json"), f"{api.url}/results")
+
+    def links(name: str) -> dict[str, str]:
+        found = {}
+        for file in ("report.html", "results.csv", "fix-me.csv", "summary.json"):
+            found[file] = api.link(batch_id(name), file)
+            api.answer(f"GET /bucket/results/{batch_id(name)}/{file}", (200, results))
+        return found
+
     moving = {
         "settledRows": 1_200,
         "acceptedRows": 3_000,
@@ -105,17 +111,17 @@ def add_batches(api: FakeBatchApi) -> None:
             heldBy=["48,000 rows are more than ApprovalAboveRows (10,000)"],
             message="48,000 rows are more than ApprovalAboveRows (10,000)",
         ),
-        make_batch("spring", "validated", 26, dryRun=True, links=links, **dry_run, **ended),
+        make_batch("spring", "validated", 26, dryRun=True, links=links("spring"), **dry_run, **ended),
         make_batch(
             "goodwill",
             "needs_attention",
             12,
             counts={"applied": 9, "inDoubt": 3},
             applied_total=450,
-            links=links,
+            links=links("goodwill"),
             **ended,
         ),
-        make_batch("easter", "completed", 2_600, counts={"applied": 2_600}, links=links, **ended),
+        make_batch("easter", "completed", 2_600, counts={"applied": 2_600}, links=links("easter"), **ended),
         make_batch(
             "loyalty",
             "rejected",

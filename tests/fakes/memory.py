@@ -305,9 +305,13 @@ class MemoryIntakeQueue:
 
     def __init__(self) -> None:
         self.objects: list[StoredObject] = []
+        self.recurring: list[tuple[str, datetime]] = []
 
     def put(self, stored: StoredObject) -> None:
         self.objects.append(stored)
+
+    def put_recurring(self, key: str, due_at: datetime) -> None:
+        self.recurring.append((key, due_at))
 
 
 class _Out:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from adjustments.aws.health import StackParts
 from adjustments.aws.metrics import Meter, function_metrics
@@ -188,6 +188,13 @@ class World(Application):
         taken = [
             self.triggers.submit_object(o.key, o.version_id, o.modified_at, is_copy=True) for o in objects
         ]
+        return [batch for batch in taken if batch]
+
+    def tick(self, due_at: datetime | None = None) -> list[Batch]:
+        """Let the recurring schedule be due, and deliver what that queues; the batches that come of it."""
+        self.recurring_files.queue(due_at or self.clock.now())
+        queued, self.intake.recurring = self.intake.recurring, []
+        taken = [self.recurring_files.submit(key, due) for key, due in queued]
         return [batch for batch in taken if batch]
 
     def sweep(self) -> dict[str, list[str]]:

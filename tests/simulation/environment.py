@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -92,6 +92,7 @@ class Environment:
         self.faults_end = START + timedelta(seconds=world.scenario.faults_end_s)
         world.hook_executions(self._start, self._is_running)
         self.services.intake.put = self._queue  # type: ignore[method-assign]
+        self.services.intake.put_recurring = self._queue_recurring  # type: ignore[method-assign]
 
     def begin(self) -> None:
         """Schedule everything that does not follow from something else."""
@@ -140,9 +141,7 @@ class Environment:
         if file.key.startswith("recurring/"):
             due = self.scheduler.now
             for _ in range(self.world.scenario.tick_times):
-                self._send(
-                    lambda: list(self.services.triggers.submit_recurring(due)), rng.choice((0.0, 1.0, 300.0))
-                )
+                self._send(lambda: self.services.recurring_files.queue(due), rng.choice((0.0, 1.0, 300.0)))
             return
 
         def take() -> Any:
@@ -165,6 +164,10 @@ class Environment:
             ),
             1.0,
         )
+
+    def _queue_recurring(self, key: str, due_at: datetime) -> None:
+        """Queue a file of a tick."""
+        self._send(lambda: self.services.recurring_files.submit(key, due_at), 1.0)
 
     def _send(self, take: Callable[[], Any], delay_s: float) -> None:
         """Put a message on the queue: it is delivered until it is processed, five times at most."""

@@ -31,6 +31,7 @@ from adjustments.results.notifications import Notifier
 from adjustments.submission.api_submission import ApiSubmission
 from adjustments.submission.plan import PlanRules
 from adjustments.submission.planner import PlannerPorts
+from adjustments.submission.recurring_files import RecurringFiles
 from adjustments.submission.sender import BatchStarter, ChunkSender
 from adjustments.submission.triggers import SubmissionTriggers
 
@@ -72,7 +73,7 @@ class Application:
 
     @cached_property
     def triggers(self) -> SubmissionTriggers:
-        """Submits dropped files and recurring ones."""
+        """Submits dropped files."""
         ports, settings = self.ports, self.settings.planning
         rules = PlanRules(
             amount_max=settings.amount_max,
@@ -97,6 +98,17 @@ class Application:
             planner_ports=planner_ports,
             starter=self.starter,
             notify=self.notifier.notify,
+        )
+
+    @cached_property
+    def recurring_files(self) -> RecurringFiles:
+        """Queues and submits the recurring files of a tick."""
+        ports = self.ports
+        return RecurringFiles(
+            files=ports.files,
+            store=ports.store,
+            intake=ports.intake,
+            triggers=self.triggers,
             notify_missed_tick=self.notifier.notify_missed_tick,
             clock=ports.clock,
         )

@@ -85,11 +85,16 @@ def test_message_that_does_not_belong_here_stays_in_the_queue(world: World, even
         call("submit_batch", event)
 
 
-def test_tick_submits_what_recurs(world: World, gameball: StandIn):
+def test_tick_queues_what_recurs_and_each_file_is_submitted_once(world: World, gameball: StandIn):
     world.files.drop("recurring/monthly.csv", b"customerId,amount\nc1,5\n")
     for _ in range(2):
         tick = message(dueTime="2026-11-21T12:00:00Z")
         assert call("submit_batch", tick) == {"batchItemFailures": []}
+    assert applied(gameball) == 0
+    assert len(world.intake.recurring) == 2
+    for key, due_at in world.intake.recurring:
+        file = message(dueTime=due_at.isoformat(), key=key)
+        assert call("submit_batch", file) == {"batchItemFailures": []}
     assert applied(gameball) == 1
 
 

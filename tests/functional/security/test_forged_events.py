@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ desk = test_manual.desk
 
 ROWS = b"customerId,amount\nc1,5\n"
 OURS = {"name": "memory"}
+DUE_AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DONE: dict[str, Any] = {"batchItemFailures": []}
 
 
@@ -105,16 +107,35 @@ def test_version_of_another_object_is_not_read(world: World, files: WatchedFiles
     assert (files.looked_up_at, world.executions.started) == ({"inbox/f.csv"}, [])
 
 
-def test_tick_takes_what_recurs_whatever_else_it_names(world: World, files: WatchedFiles, gameball: StandIn):
+def test_tick_queues_what_recurs_whatever_else_it_names(world: World, files: WatchedFiles, gameball: StandIn):
     tick = message(
         dueTime="2026-11-21T12:00:00Z",
         resources=["s3://somebody-elses/x.csv"],
         detail={"bucket": {"name": "somebody-elses"}, "object": {"key": "results/b1/results.csv"}},
     )
     assert call("submit_batch", tick) == DONE
-    inputs = {key for key in files.looked_up_at if not key.startswith("work/2026")}
-    assert inputs == {"recurring/monthly.csv"}
-    assert len(control(gameball, "audit")["applied"]) == 1
+    assert (files.looked_up_at, world.intake.recurring) == (set(), [("recurring/monthly.csv", DUE_AT)])
+    assert control(gameball, "audit")["applied"] == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["results/b1/results.csv", "work/api/x.csv", "inbox/f.csv", "other/x.csv", "x.csv", "Recurring/x.csv",
+     "/recurring/x.csv", "recurring", "recurring/", "recurring/x.txt", "", "recurring/../inbox/f.csv",
+     "recurring/%2e%2e/x.csv"],
+)  # fmt: skip
+def test_file_of_a_tick_lies_under_recurring_and_nowhere_else(
+    world: World, files: WatchedFiles, gameball: StandIn, key: str
+):
+    assert call("submit_batch", message(dueTime=DUE_AT.isoformat(), key=key)) == DONE
+    assert files.looked_up_at <= {key}
+    assert (world.executions.started, control(gameball, "audit")["applied"]) == ([], [])
+
+
+@pytest.mark.parametrize("key", [None, 7, ["recurring/monthly.csv"], {}])
+def test_file_of_a_tick_without_a_name_is_no_tick(world: World, files: WatchedFiles, key: Any):
+    assert fails(message(dueTime=DUE_AT.isoformat(), key=key))
+    assert (files.looked_up_at, world.intake.recurring) == (set(), [])
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_words_of_gameball_get_into_no_header(desk: Desk):
     words = "busy\r\nset-cookie: evil=1"
     desk.fault(kind="status", status=422, code=9008, message=words)
     status, told, headers = desk.post(test_manual.BODY)
-    assert (status, told["message"]) == (422, words)
+    assert (status, told["message"]) == (422, "busy<U+000D><U+000A>set-cookie: evil=1")
     assert_headers_are_clean({"headers": headers})
 
 

@@ -1,10 +1,10 @@
-"""What comes through the intake queue is an object of the inbox or a tick of the recurring schedule."""
+"""What comes through the intake queue is an object of the inbox, a tick of a schedule, or a file of it."""
 
 from typing import Any
 
 import pytest
 
-from adjustments.aws.event_models import ObjectCreated, RecurringTick, read_trigger
+from adjustments.aws.event_models import ObjectCreated, RecurringFile, RecurringTick, read_trigger
 from adjustments.core.errors import RequestRefused
 
 
@@ -45,3 +45,9 @@ def test_created_object_is_read_with_its_version():
     assert read_trigger(event) == ObjectCreated("b", "inbox/f.csv", None)
     told["version-id"] = "v1"
     assert read_trigger(event) == ObjectCreated("b", "inbox/f.csv", "v1")
+
+
+def test_file_of_a_tick_is_read_with_its_due_time():
+    file = read_trigger({"dueTime": "2026-12-01T07:00:00+01:00", "key": "recurring/a.csv"})
+    assert isinstance(file, RecurringFile)
+    assert (file.key, file.due_time.isoformat()) == ("recurring/a.csv", "2026-12-01T06:00:00+00:00")

@@ -394,21 +394,25 @@ def test_calls_are_signed(api: FakeBatchApi) -> None:
     assert "execute-api" in headers["Authorization"]
 
 
-def test_control_characters_of_the_api_are_removed(
+def test_control_characters_of_the_api_are_named(
     api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.answer(f"GET /batches/{ID}", (200, batch("stopped", message="\x1b]0;x\x07[red]stopped[/]")))
     assert main(["show", ID]) == 0
     told = capsys.readouterr().out
     assert "\x1b" not in told
-    assert "[red]stopped[/]" in told
+    assert "<U+001B>]0;x<U+0007>[red]stopped[/]" in told
+
+
+def link_of(api: FakeBatchApi, name: str) -> str:
+    return api.link(ID, name)
 
 
 def test_results_downloads_the_files_into_a_folder(api: FakeBatchApi, tmp_path: Path) -> None:
-    links = {name: f"{api.url}/files/{name}" for name in ("results.csv", "report.html")}
+    links = {name: link_of(api, name) for name in ("results.csv", "report.html")}
     api.answer(f"GET /batches/{ID}", (200, batch(links=links)))
     for name in links:
-        api.answer(f"GET /files/{name}", (200, name.encode()))
+        api.answer(f"GET /bucket/results/{ID}/{name}", (200, name.encode()))
     assert main(["results", ID]) == 0
     assert {path.name: path.read_text() for path in (tmp_path / ID).iterdir()} == {
         name: name for name in links
@@ -422,8 +426,8 @@ def test_results_writes_no_file_outside_its_folder(api: FakeBatchApi, tmp_path: 
 
 
 def test_results_leaves_no_partial_file_where_a_link_has_expired(api: FakeBatchApi, tmp_path: Path) -> None:
-    api.answer(f"GET /batches/{ID}", (200, batch(links={"results.csv": f"{api.url}/gone"})))
-    api.answer("GET /gone", (403, b"expired"))
+    api.answer(f"GET /batches/{ID}", (200, batch(links={"results.csv": link_of(api, "results.csv")})))
+    api.answer(f"GET /bucket/results/{ID}/results.csv", (403, b"expired"))
     assert main(["results", ID]) == 4
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -540,9 +544,9 @@ def test_resolve_of_all_rows_requires_confirmation(api: FakeBatchApi) -> None:
 def test_reverse_downloads_the_file_and_submits_nothing(
     api: FakeBatchApi, stack: FakeStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = {"key": f"results/{ID}/reversal.csv", "rows": 3, "total": -30, "url": f"{api.url}/reversal"}
+    made = {"key": f"results/{ID}/reversal.csv", "rows": 3, "total": -30, "url": link_of(api, "reversal.csv")}
     api.answer(f"POST /batches/{ID}/reversal", (200, made))
-    api.answer("GET /reversal", (200, b"customerId,amount\na,-1\n"))
+    api.answer(f"GET /bucket/results/{ID}/reversal.csv", (200, b"customerId,amount\na,-1\n"))
     assert main(["reverse", ID]) == 0
     assert (tmp_path / f"reversal-{ID}.csv").read_bytes() == b"customerId,amount\na,-1\n"
     assert stack.s3.puts == []

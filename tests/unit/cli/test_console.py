@@ -373,9 +373,9 @@ def test_resolve_without_evidence_or_with_odd_lines_is_refused(
 
 def test_reversal_is_created_downloaded_and_checked(browser: TestClient, api: FakeBatchApi, stack: FakeStack):
     api.answer(f"GET /batches/{ID}", (200, batch()))
-    made = {"batchId": ID, "key": "k", "rows": 3, "total": -30, "url": f"{api.url}/reversal"}
+    made = {"batchId": ID, "key": "k", "rows": 3, "total": -30, "url": api.link(ID, "reversal.csv")}
     api.answer(f"POST /batches/{ID}/reversal", (200, made))
-    api.answer("GET /reversal", (200, b"customerId,amount\na,-1\n"))
+    api.answer(f"GET /bucket/results/{ID}/reversal.csv", (200, b"customerId,amount\na,-1\n"))
     assert "3 rows" in browser.get(f"/batches/{ID}/reverse").text
     assert browser.post(f"/batches/{ID}/reverse/dry-run").status_code == 409
     created = browser.post(f"/batches/{ID}/reverse").text
@@ -413,10 +413,10 @@ def test_a_batch_offers_what_can_be_decided_about_it(
 
 
 def test_result_files_come_through_the_console(browser: TestClient, api: FakeBatchApi):
-    links = {"report.html": f"{api.url}/report", "results.csv": f"{api.url}/results"}
+    links = {name: api.link(ID, name) for name in ("report.html", "results.csv")}
     api.answer(f"GET /batches/{ID}", (200, batch(links=links)))
-    api.answer("GET /report", (200, b"<p>report</p>"))
-    api.answer("GET /results", (200, b"line\n2\n"))
+    api.answer(f"GET /bucket/results/{ID}/report.html", (200, b"<p>report</p>"))
+    api.answer(f"GET /bucket/results/{ID}/results.csv", (200, b"line\n2\n"))
     report = browser.get(f"/batches/{ID}/files/report.html")
     assert report.text == "<p>report</p>"
     assert report.headers["content-security-policy"].startswith(
@@ -431,7 +431,7 @@ def test_result_files_come_through_the_console(browser: TestClient, api: FakeBat
 
 
 def test_a_file_that_can_not_be_downloaded_is_a_page(browser: TestClient, api: FakeBatchApi):
-    api.answer(f"GET /batches/{ID}", (200, batch(links={"results.csv": f"{api.url}/gone"})))
+    api.answer(f"GET /batches/{ID}", (200, batch(links={"results.csv": api.link(ID, "results.csv")})))
     lost = browser.get(f"/batches/{ID}/files/results.csv")
     assert (lost.status_code, "S3 answered 404" in lost.text) == (502, True)
 

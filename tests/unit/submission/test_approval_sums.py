@@ -101,7 +101,7 @@ def test_same_file_every_day_at_the_same_hour_is_let_through_each_time():
     for day, late_s in enumerate((30, 20, 10)):
         due = START + day * DAY
         world.clock.sleep((due + timedelta(seconds=late_s) - world.clock.now()).total_seconds())
-        [batch] = world.triggers.submit_recurring(due)
+        [batch] = world.tick(due)
         assert batch.status != "awaiting_approval"
 
 
@@ -237,5 +237,5 @@ def test_recurring_file_is_not_held_for_its_earlier_ticks_whatever_its_metadata_
     world.files.drop("recurring/m.csv", b"customerId,amount\na,1\nb,2\n", {"allow-duplicate": "true"})
     for due in (START, START + DAY):
         world.clock.sleep(max(0, (due - world.clock.now()).total_seconds()))
-        [batch] = world.triggers.submit_recurring(due)
+        [batch] = world.tick(due)
         assert batch.status != "awaiting_approval"

@@ -111,10 +111,10 @@ def test_copy_of_an_object_that_allows_its_duplicate_is_no_new_permission(
 
 def test_named_repetition_is_told_and_not_held(world: World, gameball: MemoryGameball):
     world.files.drop("recurring/a.csv", THREE.encode())
-    [first] = world.triggers.submit_recurring(START)
+    [first] = world.tick(START)
     world.run(first)
     world.clock.sleep(3600)
-    [second] = world.triggers.submit_recurring(world.clock.now())
+    [second] = world.tick()
     assert second.status is BatchStatus.SUBMITTING
     assert any("3 of 3 rows (100 %) were applied in batch" in note for note in second.notes)
     allowed = world.drop(THREE + "c4,1\n", allow_duplicate="true")

@@ -86,7 +86,7 @@ def test_copy_claims_no_uploader_since_its_metadata_is_that_of_another_object():
 def test_tick_names_the_schedule_and_what_the_file_claims():
     world = World(MemoryGameball())
     world.files.drop("recurring/monthly.csv", ROWS.encode(), {"submitted-by": ADA})
-    [batch] = world.triggers.submit_recurring(START)
+    [batch] = world.tick(START)
     assert batch.submitted_by == Submitter(trigger="schedule", claimed_identity=ADA)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from adjustments.administration.service import ApprovalRequest
-from adjustments.batches.files import OpenedObject, StoredObject
+from adjustments.batches.files import StoredObject
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import NotFound
 from adjustments.submission import chunk_builder
@@ -106,15 +106,6 @@ def test_file_that_is_deleted_while_it_is_read_is_a_batch_that_says_so():
     assert "deleted before it could be read" in batch.refusal
 
 
-def test_recurring_file_that_is_deleted_while_the_folder_is_read_does_not_fail_the_tick():
-    world = World(MemoryGameball())
-    world.files.drop("recurring/a.csv", THREE.encode())
-    names = world.files.names
-    world.files.names = lambda prefix: ["recurring/gone.csv", *names(prefix)]  # type: ignore[method-assign]
-    [batch] = world.triggers.submit_recurring(world.clock.now())
-    assert batch.source.key == "recurring/a.csv"
-
-
 def slow(world: World, minutes: int) -> None:
     """Let each block of each file take so long."""
     blocks = world.files.blocks
@@ -133,19 +124,6 @@ def test_file_that_takes_too_long_is_refused_before_the_function_is_killed(minut
     slow(world, minutes)
     batch = world.drop(THREE)
     assert ("more than 12 minutes" in batch.refusal) == is_refused
-
-
-def test_submit_recurring_plans_a_slow_file_once_and_the_others_in_time():
-    world = World(MemoryGameball())
-    slow(world, 12)
-    for name in ("a", "b"):
-        world.files.drop(f"recurring/{name}.csv", THREE.encode())
-    due_at = world.clock.now()
-    first = next(world.triggers.submit_recurring(due_at))  # then the function was killed
-    before = world.clock.now()
-    again, second = world.triggers.submit_recurring(due_at)
-    assert (again.batch_id, second.source.key) == (first.batch_id, "recurring/b.csv")
-    assert (world.clock.now() - before).total_seconds() == 12 * 60
 
 
 def test_dry_run_sends_nothing_and_ends_validated():
@@ -174,38 +152,6 @@ def test_guards_hold_what_is_above_them(rows: int, total: int, status: BatchStat
     assert batch.status is status
     held = status is BatchStatus.AWAITING_APPROVAL
     assert (len(gameball.requests), len(world.notifications.mails)) == ((0, 1) if held else (1, 0))
-
-
-def test_submit_recurring_makes_a_batch_of_each_file_once_a_tick():
-    gameball = MemoryGameball()
-    world = World(gameball)
-    world.files.drop("recurring/a.csv", THREE.encode())
-    world.files.drop("recurring/b.csv", THREE.encode())
-    first = [batch.batch_id for batch in world.triggers.submit_recurring(START)]
-    again = [batch.batch_id for batch in world.triggers.submit_recurring(START)]
-    world.clock.sleep(60)
-    later = [batch.batch_id for batch in world.triggers.submit_recurring(world.clock.now())]
-    assert first == again
-    assert len({*first, *later}) == 4
-    assert len(gameball.requests) == 4
-
-
-def test_submit_recurring_submits_the_other_files_where_one_fails():
-    world = World(MemoryGameball())
-    for name in "abc":
-        world.files.drop(f"recurring/{name}.csv", THREE.encode())
-    open_ = world.files.open
-
-    def deny(key: str, version_id: str | None) -> OpenedObject:
-        if key == "recurring/b.csv":
-            raise RuntimeError("access denied")
-        return open_(key, version_id)
-
-    world.files.open = deny  # type: ignore[method-assign]
-    submitted: list[str] = []
-    with pytest.raises(ExceptionGroup):
-        submitted.extend(batch.source.key for batch in world.triggers.submit_recurring(START))
-    assert submitted == ["recurring/a.csv", "recurring/c.csv"]
 
 
 def test_what_was_just_written_is_sent_without_being_read_again(monkeypatch: pytest.MonkeyPatch):
@@ -308,16 +254,6 @@ def test_submit_object_plans_again_after_a_kill_behind_the_claim_of_its_content(
     again = world.triggers.submit_object("inbox/file.csv", None)
     assert again is not None
     assert not again.refusal
-
-
-def test_submit_recurring_notifies_once_of_a_tick_hours_late_and_submits_nothing():
-    gameball = MemoryGameball()
-    world = World(gameball)
-    world.files.drop("recurring/a.csv", THREE.encode())
-    world.clock.sleep(6 * 3600 + 1)
-    assert [*world.triggers.submit_recurring(START), *world.triggers.submit_recurring(START)] == []
-    assert [subject for subject, _ in world.notifications.mails] == ["recurring schedule missed"]
-    assert gameball.requests == []
 
 
 def test_same_rows_are_accepted_again_when_surely_nothing_of_them_was_applied():

@@ -12,12 +12,13 @@ from pydantic_core import PydanticCustomError
 from adjustments.administration.reversal import create_reversal
 from adjustments.aws.event_log import log_event, log_failure
 from adjustments.batches.files import Files
-from adjustments.batches.records import Batch, Submitter
+from adjustments.batches.records import Batch, Resolution, Submitter
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchFilter, BatchStore, update_batch
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import earliest_id, is_batch_id
 from adjustments.core.limits import LINK_S
+from adjustments.core.printable import visible
 from adjustments.core.runtime import Clock
 from adjustments.polling.job_client import JobStopper
 from adjustments.polling.settlement import ChunkSettler
@@ -124,11 +125,11 @@ class BatchAdministration:
         return {
             **summary_of(batch, chunks),
             "progress": progress_of(batch, chunks, self.clock.now()),
-            "heldBy": list(batch.held_by),
-            "approvedBy": batch.approved_by or None,
-            "stoppedBy": batch.stopped_by or None,
+            "heldBy": list(map(visible, batch.held_by)),
+            "approvedBy": visible(batch.approved_by) or None,
+            "stoppedBy": visible(batch.stopped_by) or None,
             "keepJobs": batch.keeps_jobs,
-            "resolutions": [{**dict(done), "at": instant(done.at)} for done in batch.resolutions],
+            "resolutions": list(map(_resolution_json, batch.resolutions)),
             "duplicateOf": batch.duplicate_of or None,
             "supersedes": batch.supersedes or None,
             "reverses": batch.reverses or None,
@@ -240,6 +241,11 @@ def _own_batch(submitter: Submitter) -> str:
     """Say why a person can't approve a batch."""
     known = "you submitted it" if submitter.identity else "its file says that you uploaded it"
     return f"not approved: {known}, so another person has to approve it (parameter ApproverMayBeUploader)"
+
+
+def _resolution_json(done: Resolution) -> dict[str, Any]:
+    named = {"by": visible(done.by), "note": visible(done.note)}
+    return {**dict(done), **named, "at": instant(done.at)}
 
 
 def _stopped(batch: Batch, by: str, reason: str, keep_jobs: bool) -> Batch:

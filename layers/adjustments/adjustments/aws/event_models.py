@@ -59,6 +59,12 @@ class RecurringTick(BaseModel):
     due_time: Annotated[datetime, BeforeValidator(_read_due_time)]
 
 
+class RecurringFile(RecurringTick):
+    """One file of a tick, as the function that takes the tick queues it for itself."""
+
+    key: str
+
+
 def read_batch_id(event: Mapping[str, Any]) -> str:
     """Read the batch's id from the input of a step of the state machine."""
     batch_id = event["batchId"]
@@ -67,11 +73,11 @@ def read_batch_id(event: Mapping[str, Any]) -> str:
     return batch_id
 
 
-def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
+def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick | RecurringFile:
     """Read an event from the intake queue.
 
     Raises:
-        RequestRefused: it is none that S3 or a schedule sends.
+        RequestRefused: it is none that S3, a schedule or this stack sends.
     """
     match event:
         case {
@@ -84,6 +90,8 @@ def read_trigger(event: Mapping[str, Any]) -> ObjectCreated | RecurringTick:
             return ObjectCreated(bucket, key, version_id, _instant(event.get("time")), is_copy, submitter)
         case {"source": "aws.s3"}:
             raise RequestRefused("malformed_event", "the event of aws.s3 is malformed")
+        case {"dueTime": _, "key": _}:
+            return validate(RecurringFile, event)
         case {"dueTime": _}:
             return validate(RecurringTick, event)
     raise RequestRefused("unknown_event", f"no event for this queue: source {event.get('source')!r}")

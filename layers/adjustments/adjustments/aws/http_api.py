@@ -36,6 +36,7 @@ from adjustments.core.errors import (
     TableUnavailable,
     WrongState,
 )
+from adjustments.core.printable import visible
 from adjustments.core.validation import Model, read_json, validate
 
 _STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
@@ -213,4 +214,4 @@ def _status_of(error: AdjustmentsError) -> int:
 
 
 def _own_message(error: AdjustmentsError) -> str:
-    return str(getattr(error, "gameball_message", None) or getattr(error, "message", error))
+    return visible(str(getattr(error, "gameball_message", None) or getattr(error, "message", error)))

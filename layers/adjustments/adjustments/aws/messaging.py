@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from adjustments.batches.files import StoredObject
@@ -62,7 +63,7 @@ class TopicAndBusNotifications(BusNotifications):
 
 
 class SqsIntakeQueue:
-    """See ``IntakeQueue``; its messages have the form of S3's events, and a source of our own."""
+    """See ``IntakeQueue``; a missed object has the form of S3's event, and a source of our own."""
 
     def __init__(self, client: "SQSClient", queue_url: str) -> None:
         self._client = client
@@ -76,6 +77,13 @@ class SqsIntakeQueue:
             "time": stored.modified_at.isoformat(),
             "detail": {"bucket": {"name": stored.bucket}, "object": named},
         }
+        self._send(event)
+
+    def put_recurring(self, key: str, due_at: datetime) -> None:
+        """See ``IntakeQueue``."""
+        self._send({"dueTime": due_at.isoformat(), "key": key})
+
+    def _send(self, event: Mapping[str, Any]) -> None:
         self._client.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(event))
 
 

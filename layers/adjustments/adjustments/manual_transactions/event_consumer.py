@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from adjustments.aws.http_api import describe_error
 from adjustments.core import exact_json, limits
 from adjustments.core.errors import AdjustmentsError, GameballRefused, IdTaken, InputError, RequestRefused
-from adjustments.core.printable import storable
+from adjustments.core.printable import storable, visible
 from adjustments.core.runtime import Clock
 from adjustments.core.validation import read_json, validate
 from adjustments.manual_transactions.ledger import CallerContext
@@ -107,7 +107,7 @@ class Origin(NamedTuple):
     @property
     def fields(self) -> Mapping[str, str]:
         """The origin as an outgoing event names it."""
-        return {name: text for name, text in self._asdict().items() if text}
+        return {name: visible(text) for name, text in self._asdict().items() if text}
 
 
 def read_origin(message: Mapping[str, Any]) -> Origin:
@@ -278,9 +278,8 @@ class EventConsumer:
         return None
 
     def _keep(self, message: Message, failure: Mapping[str, Any], request_id: str) -> None:
-        reason = "".join(char if char.isprintable() else "?" for char in str(failure["message"]))
         attributes = {
-            "reason": reason[:_REASON_CHARS_MAX],
+            "reason": failure["message"][:_REASON_CHARS_MAX],
             "status": str(failure["error"]),
             "outcome": str(failure["outcome"]),
             "requestId": request_id,
@@ -293,7 +292,9 @@ def _names(fields: Mapping[str, Any]) -> dict[str, str]:
     """The names by which a request is known; it may be refused just for what it has in their place."""
     found = {name: fields.get(name) for name in ("transactionId", "customerId", "username")}
     return {
-        name: value[: limits.MANUAL_TEXT_CHARS_MAX] for name, value in found.items() if isinstance(value, str)
+        name: visible(value[: limits.MANUAL_TEXT_CHARS_MAX])
+        for name, value in found.items()
+        if isinstance(value, str)
     }
 
 
@@ -305,5 +306,6 @@ def _describe(error: Exception) -> dict[str, Any]:
 
 def _settled(added: Added, transaction: ManualTransaction) -> Mapping[str, Any]:
     answer: Mapping[str, Any] = exact_json.read(added.body)
+    texts = {name: visible(value) for name, value in answer.items() if isinstance(value, str)}
     names = {"transactionId": transaction.transaction_id, "username": transaction.username}
-    return {**names, **answer, "replayed": added.is_replayed}
+    return {**names, **answer, **texts, "replayed": added.is_replayed}

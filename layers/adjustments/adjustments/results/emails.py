@@ -74,12 +74,20 @@ def batch_email(batch: Batch, location: ResultsLocation) -> Email:
     return Email(subject[:SUBJECT_CHARS_MAX], "\n\n".join(part for part in parts if part))
 
 
-def missed_tick_email(due: str) -> Email:
+def missed_tick_email(due: str, key: str = "") -> Email:
     """Write the e-mail on a tick of the recurring schedule that came too late to be acted on.
 
     Args:
         due: when the tick was due, as ISO 8601.
+        key: the one file of it that came too late; empty where the tick itself did.
     """
+    if key:
+        text = (
+            f"The recurring schedule was due at {due}, but the turn of one file came too late, so it was not "
+            f"submitted.\n\nFile: {visible(key)}\n\nTo submit it now, copy this one file into inbox/. "
+            "The other files of the schedule have turns of their own."
+        )
+        return Email("recurring file missed", text)
     text = (
         f"The recurring schedule was due at {due}, but its message arrived too late, so nothing was "
         "submitted. To submit the files now, copy them from recurring/ into inbox/."
@@ -91,9 +99,9 @@ def _status(batch: Batch) -> Iterator[str]:
     is_out_of_time = batch.status is BatchStatus.NEEDS_ATTENTION and not batch.counts.in_doubt
     yield _OUT_OF_TIME if is_out_of_time else STATUS_SENTENCES[batch.status]
     if message := message_of(batch):
-        yield f"Why: {visible(message)}"  # on one line: a line break could forge the lines below
+        yield f"Why: {message}"
     if batch.canary_note:
-        yield f"Note: {batch.canary_note}"
+        yield f"Note: {visible(batch.canary_note)}"
 
 
 def _numbers(batch: Batch) -> Iterator[str]:

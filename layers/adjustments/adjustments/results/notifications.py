@@ -89,16 +89,20 @@ class Notifier:
             raise ExceptionGroup(f"not every notification of batch {batch_id} was sent", errors)
         return marked
 
-    def notify_missed_tick(self, due_at: datetime) -> None:
+    def notify_missed_tick(self, due_at: datetime, key: str = "") -> None:
         """Send an e-mail on a tick of the recurring schedule that came too late to be acted on, once.
+
+        Args:
+            due_at: when it was due.
+            key: the one file of it that came too late; empty where the tick itself did.
 
         Raises:
             WrongState: another run is sending it at this moment, and may be killed before it has.
         """
         due, now = due_at.isoformat(), self.clock.now()
-        fact = f"missed-tick-{due}"
+        fact = f"missed-tick-{due}" + (f"-{key}" if key else "")
         if self.store.claim_notification(fact, now, now + CLAIM_EXPIRES_AFTER):
-            email = missed_tick_email(due)
+            email = missed_tick_email(due, key)
             self.notifications.mail(email.subject, email.text)
             self.store.record_notification(fact)
 

@@ -17,6 +17,7 @@ from adjustments.batches.work_files import PlannedRow
 from adjustments.core import exact_json
 from adjustments.core.decimals import exact_sum, plain
 from adjustments.core.errors import WrongState
+from adjustments.core.printable import visible
 from adjustments.core.runtime import Clock, Ids
 from adjustments.polling.dry_run import PredictedOutcome
 from adjustments.polling.settlement import ChunkSettler
@@ -94,7 +95,7 @@ def _outcomes_of_written(
         row = result.row
         amount = _amount_as_in_file(row) if has_decimal_commas and "." in row.amount else row.amount
         texts = map(results.escape, (row.customer_id, amount, row.reason))
-        message = result.message and results.escape(result.message)
+        message = result.message and results.escape(visible(result.message))
         results.write([row.line, *texts, result.outcome, message, result.job_id or ""])
         if result.is_to_fix:
             to_fix.write(row, result.message)

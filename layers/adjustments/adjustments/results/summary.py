@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
 from adjustments.batches.records import Batch, Chunk, Counts, Overlap, Prediction, Source, Submitter
 from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.core.printable import visible
 
 OUTGOING: Final = ConfigDict(
     frozen=True,
@@ -112,7 +113,7 @@ def facts_of(batch: Batch) -> dict[str, Any]:
         "status": batch.status,
         "dry_run": batch.dry_run,
         "source": batch.source,
-        "submitted_by": batch.submitted_by,
+        "submitted_by": batch.submitted_by and _visible_submitter(batch.submitted_by),
         "counts": batch.counts,
         "totals": Totals(requested=Decimal(batch.total), applied=Decimal(batch.applied_total)),
         "prediction": batch.prediction,
@@ -121,6 +122,10 @@ def facts_of(batch: Batch) -> dict[str, Any]:
         "finished_at": batch.finished_at,
         "message": message_of(batch),
     }
+
+
+def _visible_submitter(submitter: Submitter) -> Submitter:
+    return submitter.replaced(**{name: visible(text) for name, text in submitter})
 
 
 def summary_of(batch: Batch, chunks: Sequence[Chunk]) -> dict[str, Any]:
@@ -157,17 +162,17 @@ def _instant_or_none(moment: datetime | None) -> str | None:
 
 def job_status(chunk: Chunk) -> str:
     """How a chunk's job ended in Gameball's terms, or the chunk's own state."""
-    return chunk.job_state or chunk.state.value
+    return visible(chunk.job_state) or chunk.state.value
 
 
 def message_of(batch: Batch) -> str:
     """Why the batch is refused, held, paused or stopped; empty when there is nothing to say."""
-    return batch.refusal or batch.stop_reason or batch.pause_reason or "; ".join(batch.held_by)
+    return visible(batch.refusal or batch.stop_reason or batch.pause_reason or "; ".join(batch.held_by))
 
 
 def notes_of(batch: Batch) -> tuple[str, ...]:
     """How the file was read, and why a second canary was sent."""
-    return (*batch.notes, *filter(None, [batch.canary_note]))
+    return tuple(map(visible, (*batch.notes, *filter(None, [batch.canary_note]))))
 
 
 def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[str, Any]:

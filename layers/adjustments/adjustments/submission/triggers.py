@@ -1,8 +1,8 @@
 """Submits files: plans the batch of a file, and starts it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
 from adjustments.aws.event_log import log_failure, log_warning
@@ -14,16 +14,11 @@ from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import batch_id
 from adjustments.core.limits import IDENTITY_CHARS_MAX
 from adjustments.core.printable import storable
-from adjustments.core.runtime import Clock
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import DELETED_MESSAGE, PlannerPorts, plan_batch
 from adjustments.submission.sender import BatchStarter
 
-TICK_DELAY_MAX: Final = timedelta(hours=6)
-"""How late a tick of the recurring schedule may come; longer than the retries of the queue take."""
-
 INBOX: Final = "inbox/"
-RECURRING: Final = "recurring/"
 _ENDINGS: Final = (".csv", ".csv.gz")
 
 DROP: Final = Submitter(trigger="drop")
@@ -31,19 +26,21 @@ DROP: Final = Submitter(trigger="drop")
 
 
 class IntakeQueue(Protocol):
-    """The queue of events of dropped files."""
+    """The queue of events of dropped files, and of recurring files whose turn it is."""
 
     def put(self, stored: StoredObject) -> None:
         """Queue an object of the inbox as if its event had come again."""
 
+    def put_recurring(self, key: str, due_at: datetime) -> None:
+        """Queue a recurring file for one due time of the schedule, UTC."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionTriggers:
-    """Submits objects of the inbox, and at each tick of the schedule the recurring files.
+    """Submits objects of the inbox, and drops of any other kind.
 
     Args:
         notify: notifies people of a batch's status.
-        notify_missed_tick: notifies people of a tick that came too late.
     """
 
     files: Files
@@ -51,8 +48,6 @@ class SubmissionTriggers:
     planner_ports: PlannerPorts
     starter: BatchStarter
     notify: Callable[[str], Batch]
-    notify_missed_tick: Callable[[datetime], None]
-    clock: Clock
 
     def submit_object(
         self,
@@ -79,7 +74,7 @@ class SubmissionTriggers:
         Raises:
             NotFound: there is no such object, and too little is known to name a batch by.
         """
-        if not _is_csv_in(INBOX, key):
+        if not is_csv_in(INBOX, key):
             return None
         try:
             opened = self.files.open(key, version_id)
@@ -89,55 +84,9 @@ class SubmissionTriggers:
             deleted = StoredObject(self.files.bucket, key, version_id, 0, created_at, metadata={})
             opened = open_unreadable(deleted, DELETED_MESSAGE)
         if not is_copy:  # a copy takes over the metadata, which says who uploaded the other object
-            submitter = submitter.replaced(claimed_identity=_claimed_identity(opened.stored))
+            submitter = submitter.replaced(claimed_identity=claimed_identity(opened.stored))
         drop = _drop_of(opened.stored)
         return self.submit(drop._replace(blocks=opened.blocks, is_copy=is_copy, submitter=submitter))
-
-    def submit_recurring(self, due_at: datetime) -> Iterator[Batch]:
-        """Submit every file under ``recurring/``; the same tick twice makes no second batch.
-
-        Of a tick that comes hours late, after an outage, people are notified, and nothing is submitted.
-
-        Args:
-            due_at: when the schedule was due, UTC.
-
-        Yields:
-            The batches.
-
-        Raises:
-            ExceptionGroup: some files could not be submitted; all others were.
-        """
-        if self.clock.now() > due_at + TICK_DELAY_MAX:
-            self.notify_missed_tick(due_at)
-            return
-        errors: list[Exception] = []
-        for key in self.files.names(RECURRING):
-            if _is_csv_in(RECURRING, key):
-                try:
-                    if drop := self._recurring_drop(key, due_at):
-                        yield self.submit(drop)
-                except Exception as error:
-                    errors.append(error)
-        if errors:
-            due = due_at.isoformat()
-            raise ExceptionGroup(f"{len(errors)} recurring files could not be submitted for {due}", errors)
-
-    def _recurring_drop(self, key: str, due_at: datetime) -> Drop | None:
-        """Open a recurring file; None where it was deleted since the folder was listed."""
-        try:
-            stored, blocks = self.files.open(key, None)
-        except NotFound:
-            return None
-        identity = (stored.bucket, stored.key, stored.version_id, due_at.isoformat())
-        submitter = Submitter(trigger="schedule", claimed_identity=_claimed_identity(stored))
-        return Drop(
-            stored,
-            batch_id(key, due_at, identity),
-            is_named=True,
-            blocks=blocks,
-            submitter=submitter,
-            due_at=due_at,
-        )
 
     def submit(self, drop: Drop) -> Batch:
         """Plan the batch of a file and start it; both steps may be repeated.
@@ -177,14 +126,16 @@ class SubmissionTriggers:
 
 def drop_of(stored: StoredObject) -> Drop | None:
     """Name the batch of an object in the inbox; None if the key is not that of a CSV file."""
-    return _drop_of(stored) if _is_csv_in(INBOX, stored.key) else None
+    return _drop_of(stored) if is_csv_in(INBOX, stored.key) else None
 
 
-def _claimed_identity(stored: StoredObject) -> str:
+def claimed_identity(stored: StoredObject) -> str:
+    """Who an object's metadata says has uploaded it: claimed, not proven."""
     return storable(stored.metadata.get(UPLOADER, "").strip(), IDENTITY_CHARS_MAX)
 
 
-def _is_csv_in(folder: str, key: str) -> bool:
+def is_csv_in(folder: str, key: str) -> bool:
+    """Whether a key is that of a CSV file in a folder."""
     return key.startswith(folder) and key.lower().endswith(_ENDINGS)
 
 

@@ -1,17 +1,11 @@
-"""HTML and SVG elements. Every text in them is escaped, unless it is an element itself."""
+"""HTML and SVG elements. Every text in them is escaped, and what is invisible in it is named, unless it
+is an element itself.
+"""
 
-import re
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Final
 
-_NOT_FOR_PAGES: Final = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
-"""Control characters and unpaired surrogates, which no page may hold."""
-
-_BIDI_CONTROLS: Final = "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-"""Unicode's marks, embeddings, overrides and isolates of the writing direction. They could reorder the text
-around them, so their code points are shown instead.
-"""
+from adjustments.core.printable import visible
 
 
 class Markup(str):
@@ -85,8 +79,7 @@ def table(
 def _escaped(child: object) -> str:
     if isinstance(child, Markup):
         return child
-    named = re.sub(_BIDI_CONTROLS, lambda found: f"<U+{ord(found[0]):04X}>", str(child))
-    return escape(re.sub(_NOT_FOR_PAGES, "\ufffd", named))
+    return escape(visible(str(child)))
 
 
 def _attributes(attributes: dict[str, object]) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from adjustments.batches.files import ObjectWriter
 from adjustments.batches.records import CsvDialect
 from adjustments.batches.work_files import PlannedRow
+from adjustments.core.printable import visible
 from adjustments.submission.csv.csv_injection import DELIMITERS, escape_formula
 from adjustments.submission.csv.placeholders import is_machine_word
 from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, RowProblem
@@ -108,7 +109,7 @@ class InputRowsWriter:
         if row.problem == RowProblem.BAD_QUOTES:
             cells = [BADLY_QUOTED_ROW + self._delimiter.join(cells), *[""] * (self._fields - 1)]
         missing = [MISSING_CELL] * (self._fields - len(cells))
-        errors = [error] if self._has_errors else []
+        errors = [visible(error)] if self._has_errors else []
         # In a good row such a word stood in quotes, which make it text; in a bad one that is not known.
         is_quoted = not row.problem and any(is_machine_word(cell.strip()) for cell in cells)
         record = [self._csv.escape(cell) for cell in (*cells, *missing, *errors)]
