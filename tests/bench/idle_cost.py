@@ -61,7 +61,8 @@ OWN_S: Final = 0.1
 FREE_WHILE_IDLE: Final = frozenset(
     {
         "AWS::ApiGateway::Deployment", "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Stage",
-        "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup", "AWS::DynamoDB::Table",
+        "AWS::CloudTrail::Trail", "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup",
+        "AWS::DynamoDB::Table",
         "AWS::Events::EventBus", "AWS::Events::Rule", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role",
         "AWS::Lambda::Alias", "AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Function",
         "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission", "AWS::Lambda::Version",

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from local.deployment import read_parameters, read_settings
+from local.environment import SAM_CONFIG
 from tests.bench import idle_cost
 from tests.template import loading
 from tests.template.loading import ROOT
@@ -39,8 +41,15 @@ def test_what_costs_most_is_behind_the_parameter():
     assert listed["lean"] < listed["full"] / 2
 
 
-def test_gradual_deployment_costs_nothing_while_idle():
-    assert idle_cost.dollars("full", GradualDeployment="true") == idle_cost.dollars("full")
+def test_gradual_deployment_and_the_trail_cost_nothing_while_idle():
+    more = {"GradualDeployment": "true", "CloudTrailDataEvents": "true"}
+    assert idle_cost.dollars("full", **more) == idle_cost.dollars("full")
+
+
+@pytest.mark.parametrize(("environment", "form"), [("dev", "lean"), ("prod", "full")])
+def test_environments_are_deployed_in_the_form_that_the_document_says(environment: str, form: str):
+    settings = read_settings(SAM_CONFIG, environment)
+    assert read_parameters(settings)["Observability"] == form
 
 
 def test_idle_sweep_writes_two_metrics_and_lambdas_cold_start():
