@@ -13,6 +13,13 @@ from cli.file_upload import file_metadata, upload_file
 from cli.stack import Stack
 
 
+class StackWithBucket(Stack):
+    """A stack that nobody has to ask for its bucket, or for who is signed in."""
+
+    bucket = "bucket"
+    caller_identity = ""
+
+
 @pytest.fixture
 def puts() -> list[str]:
     return []
@@ -37,8 +44,7 @@ def stack(puts: list[str]) -> Iterator[Stack]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     session = boto3.Session("test", "test", region_name="eu-central-1")
-    stack = Stack(session, "stack", f"http://127.0.0.1:{server.server_port}")
-    vars(stack).update(outputs={"BucketName": "bucket"}, caller_identity="")
+    stack = StackWithBucket(session, "stack", f"http://127.0.0.1:{server.server_port}")
     yield stack
     server.shutdown()
     server.server_close()
