@@ -99,6 +99,8 @@ class MemoryTransactions(NoBatches):
     """
 
     script: list[BaseException | tuple[BaseException] | None] = field(default_factory=list)
+    by_customer: dict[str, list[BaseException | tuple[BaseException] | None]] = field(default_factory=dict)
+    """As ``script``, for the requests of one customer each; it comes before ``script``."""
     lists: list[BaseException | None] = field(default_factory=list)
     stored: list[dict[str, Any]] = field(default_factory=list)
     sent: list[Mapping[str, Any]] = field(default_factory=list)
@@ -115,7 +117,8 @@ class MemoryTransactions(NoBatches):
         fields: Mapping[str, Any] = exact_json.read(body)
         self.sent.append(fields)
         self.within_s.append(within_s)
-        step = self.script.pop(0) if self.script else None
+        script = self.by_customer.get(fields["customerId"]) or self.script
+        step = script.pop(0) if script else None
         if isinstance(step, BaseException):
             raise step
         answer = self.apply(fields)

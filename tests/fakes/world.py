@@ -109,6 +109,9 @@ class World(Application):
         quiet_minutes: int = 60,
         requests_per_30_s: int = 0,
         parallel: Parallel = memory.one_by_one,
+        send_as: str = "",
+        default_reason: str = "",
+        default_username: str = "",
     ) -> None:
         self.manual_clock = memory.ManualClock()
         self.ids = memory.CountingIds()
@@ -135,6 +138,9 @@ class World(Application):
             "REASON_TOKEN": str(adds_token).lower(),
             "DEFAULT_ENCODING": default_encoding,
             "QUIET_MINUTES": quiet_minutes,
+            "SEND_AS": send_as,
+            "DEFAULT_REASON": default_reason,
+            "DEFAULT_USERNAME": default_username,
         }
         environment = {**ENVIRONMENT, **{name: str(value) for name, value in settings.items()}}
         ports = FakePorts(
@@ -169,7 +175,7 @@ class World(Application):
         assert batch is not None
         return batch
 
-    def run(self, batch: Batch, ticks_max: int = 500) -> Batch:
+    def run(self, batch: Batch, ticks_max: int = 1000) -> Batch:
         """Do what the state machine does, until the batch has ended."""
         for _ in range(ticks_max):
             until = self.clock.now() + timedelta(minutes=5)

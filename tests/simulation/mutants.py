@@ -25,7 +25,7 @@ from adjustments.batches.next_step import NextStep
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState
-from adjustments.batches.store import Snapshot
+from adjustments.batches.store import BatchStore, Snapshot
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import GameballRefused, OutcomeUnknown, WrongState
 from adjustments.gameball import retry_policy
@@ -40,6 +40,7 @@ from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter, ResultFiles
 from adjustments.results.result_rows import ResultRow, ResultRows
 from adjustments.submission import chunk_builder, planner, sender, triggers
+from adjustments.submission import sender as sending
 from adjustments.submission.chunk_builder import ChunkBuilder
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import PlannerPorts
@@ -187,13 +188,13 @@ def _send_lost() -> Sequence[Patch]:
 
 @mutant("send although another worker has changed the batch")
 def _lost_race() -> Sequence[Patch]:
-    original = ChunkSender._begin
+    original = sending.begin_sending
 
-    def begin(self: ChunkSender, batch: Batch) -> bool:
-        original(self, batch)
+    def begin(store: BatchStore, batch: Batch, now: datetime) -> bool:
+        original(store, batch, now)
         return True
 
-    return [(ChunkSender, "_begin", begin)]
+    return [(sending, "begin_sending", begin)]
 
 
 @mutant("take a jobId that is on record for a lost race")
@@ -223,7 +224,7 @@ def _one_wave() -> Sequence[Patch]:
 
 @mutant("ignore waves")
 def _no_waves() -> Sequence[Patch]:
-    def sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+    def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
         return [c for c in chunks if c.state is ChunkState.PLANNED and (c.not_before or now) <= now]
 
     return [(steps, "_sendable", sendable)]
@@ -233,8 +234,8 @@ def _no_waves() -> Sequence[Patch]:
 def _last_wave_first() -> Sequence[Patch]:
     original = steps._sendable
 
-    def sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
-        return original(sorted(chunks, key=lambda chunk: -chunk.wave), now)
+    def sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+        return original(batch, sorted(chunks, key=lambda chunk: -chunk.wave), now)
 
     return [(steps, "_sendable", sendable)]
 

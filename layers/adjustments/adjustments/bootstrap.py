@@ -29,10 +29,12 @@ from adjustments.polling.settlement import ChunkSettler, JobCollector
 from adjustments.ports import BACKGROUND, AwsPorts, Ports
 from adjustments.results.notifications import Notifier
 from adjustments.submission.api_submission import ApiSubmission
+from adjustments.submission.csv.reader import ReadOptions
 from adjustments.submission.plan import PlanRules
 from adjustments.submission.planner import PlannerPorts
 from adjustments.submission.recurring_files import RecurringFiles
-from adjustments.submission.sender import BatchStarter, ChunkSender
+from adjustments.submission.sender import BatchSender, BatchStarter, ChunkSender
+from adjustments.submission.transaction_sender import TransactionSender
 from adjustments.submission.triggers import SubmissionTriggers
 
 if TYPE_CHECKING:
@@ -81,7 +83,13 @@ class Application:
             approval_above_rows=settings.approval_above_rows,
             approval_above_total=settings.approval_above_total,
             adds_token=settings.adds_token,
-            default_encoding=settings.default_encoding,
+            read_defaults=ReadOptions(
+                default_encoding=settings.default_encoding,
+                send_as=settings.send_as,
+                reason=settings.default_reason,
+                username=settings.default_username,
+            ),
+            requests_per_30_s=self.settings.gameball.requests_per_30_s,
             hold_overlap_percent=settings.hold_overlap_percent,
         )
         planner_ports = PlannerPorts(
@@ -130,11 +138,33 @@ class Application:
         )
 
     @cached_property
-    def sender(self) -> ChunkSender:
-        """Sends chunks, and polls jobs meanwhile."""
+    def sender(self) -> BatchSender:
+        """Sends what may be sent of a batch, and polls jobs meanwhile."""
         return self._sender(self.collector)
 
-    def _sender(self, collector: JobCollector | None) -> ChunkSender:
+    def _sender(self, collector: JobCollector | None) -> BatchSender:
+        return BatchSender(
+            store=self.ports.store,
+            chunks=self._chunk_sender(collector),
+            transactions=self.transaction_sender,
+        )
+
+    @cached_property
+    def transaction_sender(self) -> TransactionSender:
+        """Sends the rows of batches that are sent as transactions."""
+        ports = self.ports
+        return TransactionSender(
+            store=ports.store,
+            settler=self.settler,
+            gameball=self.gameball,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+            ids=ports.ids,
+            parallel=ports.parallel,
+            failure_percent_max=self.settings.sending.failure_percent_max,
+        )
+
+    def _chunk_sender(self, collector: JobCollector | None) -> ChunkSender:
         ports = self.ports
         return ChunkSender(
             store=ports.store,

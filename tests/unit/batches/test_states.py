@@ -33,8 +33,8 @@ def test_every_other_status_can_end(status: BatchStatus):
 @pytest.mark.parametrize(
     ("state", "following"),
     [
-        (ChunkState.PLANNED, {"submitting", "not_submitted"}),
-        (ChunkState.SUBMITTING, {"planned", "submitted", "split", "refused", "in_doubt"}),
+        (ChunkState.PLANNED, {"submitting", "not_submitted", "settled"}),
+        (ChunkState.SUBMITTING, {"planned", "submitted", "settled", "split", "refused", "in_doubt"}),
         (ChunkState.SUBMITTED, {"settled", "in_doubt"}),
         (ChunkState.IN_DOUBT, {"submitted", "settled"}),
         (ChunkState.SETTLED, set()),

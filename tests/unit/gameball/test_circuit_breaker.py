@@ -156,9 +156,10 @@ def test_probe_without_an_answer_changes_nothing():
     attempt(gameball)
 
 
-def test_manual_transaction_is_never_blocked():
+def test_manual_transaction_of_a_file_is_blocked_while_keys_are_refused():
     door = Door()
     gameball, _ = guarded(door)
     door.refuses_with = KEYS_REFUSED
     attempt(gameball)
-    assert gameball.add_manual_transaction(b'{"transactionId": "t"}') == {"transactionId": "t"}
+    with pytest.raises(GameballUnauthorized, match="nothing was sent"):
+        gameball.add_manual_transaction(b'{"transactionId": "t"}')

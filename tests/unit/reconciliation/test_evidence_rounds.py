@@ -296,7 +296,7 @@ def test_as_many_look_ups_run_side_by_side_as_the_rate_limit_needs():
     reader = TransactionListReader(
         gameball=gameball, rate_limiter=world.rate_limiter, clock=world.clock, parallel=parallel
     )
-    reader.read(dict.fromkeys(names(100), frozenset()), world.clock.now() + timedelta(minutes=1))
+    reader.read(dict.fromkeys(names(100), list), world.clock.now() + timedelta(minutes=1))
     assert handed == [WORKERS]
     assert WORKERS >= 350 / 30
     assert Counter(gameball.looked_up) == Counter(names(100))

@@ -12,9 +12,9 @@ from adjustments.submission.plan import PlanRules
 
 
 def test_row_count_is_refused_only_above_the_limit():
-    check_row_count(ROWS_MAX)
+    check_row_count(ROWS_MAX, are_transactions=False)
     with pytest.raises(FileRefused, match="more than 10,000,000 rows; split it") as refused:
-        check_row_count(ROWS_MAX + 1)
+        check_row_count(ROWS_MAX + 1, are_transactions=False)
     assert refused.value.code == "too_many_rows"
 
 

@@ -96,7 +96,7 @@ def test_sender_sends_a_chunk_once_with_two_workers():
               for chunk in stale(batch.batch_id, batch.plan_id)]  # fmt: skip
     world.store.chunks_after = lambda *_: before  # type: ignore[method-assign]
     look = ChunkCursor(world.store, batch.batch_id)
-    world.sender._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1), {})
+    world._chunk_sender(None)._send_round(look, batch, before, world.clock.now() + timedelta(minutes=1), {})
     assert len(gameball.requests) == 1
 
 

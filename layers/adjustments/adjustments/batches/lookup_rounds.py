@@ -26,7 +26,10 @@ TRIES_MAX: Final = 2
 
 
 class DoubtfulRow(NamedTuple):
-    """A row in doubt: its chunk, its position there (from 0), and its content as Gameball's lists show it."""
+    """A row in doubt: its chunk, its position there (from 0), and its content as Gameball's lists show it.
+
+    ``request`` is that of a row which was sent as a transaction; empty for a row of a batch.
+    """
 
     chunk_id: str
     position: int
@@ -35,6 +38,7 @@ class DoubtfulRow(NamedTuple):
     reason: str
     intent_at: datetime
     job_was_stopped: bool
+    request: str = ""
 
 
 class LookupProgress(NamedTuple):

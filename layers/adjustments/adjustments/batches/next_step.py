@@ -6,7 +6,7 @@ from itertools import chain, groupby, islice, zip_longest
 from typing import Final, NamedTuple
 
 from adjustments.batches.records import Batch, Checkpoint, Chunk
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.core.limits import CANARIES_MAX
 
 LEASE_S: Final = 120.0
@@ -33,7 +33,8 @@ class NextStep(NamedTuple):
     Attributes:
         to_send: chunks to send, in order.
         to_poll: chunks whose jobs are to be polled, in order.
-        lost: chunks whose worker disappeared between the intent and the answer.
+        lost: chunks whose worker disappeared between the intent and the answer; of a batch that is sent as
+            transactions, they are in ``to_send`` again as long as it may send.
         stop_reason: why nothing more may be sent, empty for none.
         is_over: whether there is nothing left to wait for.
         more_to_send: whether chunks may be sent now or later.
@@ -76,7 +77,7 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
         now: the time, UTC.
         failure_percent_max: share of failed rows past which nothing more is sent (MaxFailurePercent).
     """
-    planned = [chunk for chunk in chunks if chunk.state is ChunkState.PLANNED]
+    planned = [chunk for chunk in chunks if _is_planned(batch, chunk, now)]
     submitted = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTED]
     submitting = [chunk for chunk in chunks if chunk.state is ChunkState.SUBMITTING]
     canaries = _canaries(batch, chunks, failure_percent_max)
@@ -84,30 +85,41 @@ def next_step(batch: Batch, chunks: Sequence[Chunk], now: datetime, failure_perc
     if planned and not stop_reason:
         stop_reason = _failure_stop(batch.checkpoint, chunks, canaries, failure_percent_max)
     may_send = not (stop_reason or batch.dry_run or batch.status is BatchStatus.AWAITING_APPROVAL)
-    to_send = _sendable(canaries.last if canaries.is_open else chunks, now) if may_send else []
+    resumes = may_send and batch.send_as is SendAs.TRANSACTIONS
+    to_send = _sendable(batch, canaries.last if canaries.is_open else chunks, now) if may_send else []
     if _is_early(canaries, now):
         to_send = []
     return NextStep(
         to_send=to_send,
         to_poll=submitted[:POLLS_WHILE_SENDING_MAX] if to_send else submitted,
-        lost=[chunk for chunk in submitting if lease_is_over(chunk, now)],
+        lost=[] if resumes else [chunk for chunk in submitting if lease_is_over(chunk, now)],
         stop_reason=stop_reason,
         is_over=not (submitted or submitting or (planned and not batch.dry_run)),
         more_to_send=bool(planned and may_send),
-        wait_s=_wait_s(batch, chunks, now),
+        wait_s=_wait_s(batch, chunks, now) if to_send else _idle_wait_s(batch, chunks, now),
         rows_in_doubt=_known(chunks).in_doubt,
         canary_note=_canary_note(canaries),
     )
 
 
-def _sendable(chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
+def _is_planned(batch: Batch, chunk: Chunk, now: datetime) -> bool:
+    """Whether a chunk is to be sent.
+
+    Of transactions, that is so too of what a worker left that has disappeared: they may be sent again.
+    """
+    if batch.send_as is SendAs.TRANSACTIONS and chunk.state is ChunkState.SUBMITTING:
+        return lease_is_over(chunk, now)
+    return chunk.state is ChunkState.PLANNED
+
+
+def _sendable(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> list[Chunk]:
     """The planned chunks of the lowest wave that is not over."""
     unfinished = [chunk for chunk in chunks if not chunk.state.is_over]
     return [
         chunk
         for chunk in unfinished
         if chunk.wave == unfinished[0].wave
-        and chunk.state is ChunkState.PLANNED
+        and _is_planned(batch, chunk, now)
         and (chunk.not_before is None or chunk.not_before <= now)
     ]
 
@@ -281,6 +293,14 @@ def lease_is_over(chunk: Chunk, now: datetime) -> bool:
     lost.
     """
     return chunk.intent_at is None or now >= chunk.intent_at + timedelta(seconds=LEASE_S)
+
+
+def _idle_wait_s(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> int:
+    """Seconds to wait where nothing may be sent now: of transactions, until the first chunk is due again."""
+    due = [chunk.not_before for chunk in chunks if chunk.not_before and _is_planned(batch, chunk, now)]
+    if batch.send_as is SendAs.BATCH or not due:
+        return _wait_s(batch, chunks, now)
+    return int(min(WAIT_MAX_S, max(WAIT_MIN_S, (min(due) - now).total_seconds() + 1)))
 
 
 def _wait_s(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> int:

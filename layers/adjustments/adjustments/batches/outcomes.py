@@ -13,10 +13,11 @@ from adjustments.core.decimals import exact_sum
 
 
 class RowOutcome(NamedTuple):
-    """The outcome of one sent row."""
+    """The outcome of one sent row; ``gameball_id`` is Gameball's own id of a transaction that is applied."""
 
     outcome: Outcome
     message: str
+    gameball_id: str = ""
 
 
 class Settlement(NamedTuple):
@@ -28,9 +29,9 @@ class Settlement(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def read_outcome(outcome: str, message: str) -> RowOutcome:
+def read_outcome(outcome: str, message: str, gameball_id: str = "") -> RowOutcome:
     """Read a stored outcome; cached, since most rows have the same."""
-    return RowOutcome(Outcome(outcome), message)
+    return RowOutcome(Outcome(outcome), message, gameball_id)
 
 
 def settlement_of(rows: Sequence[str], outcomes: Sequence[RowOutcome]) -> Settlement:

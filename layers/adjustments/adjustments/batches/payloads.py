@@ -21,6 +21,8 @@ from adjustments.core.limits import CANARIES_MAX, CHUNK_ROWS_MAX
 
 _HEAD, _SEPARATOR, _TAIL = '{"body":[\n', ",\n", "\n]}"
 
+_REQUEST: Final = ',"request":'
+
 # With ReasonToken each reason ends with a token, so that a row can be found again at Gameball. Off by
 # default: customers may see the reason (docs/decisions.md).
 _REASON_TOKEN: Final = re.compile(r" ?\[#[0-9a-z]{10}\]$")
@@ -30,23 +32,64 @@ _BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _quote = json.encoder.encode_basestring_ascii
 
 
-def rows_json(customer_ids: Sequence[str], amounts: Iterable[str], reasons: Sequence[str]) -> list[str]:
+def rows_json(
+    customer_ids: Sequence[str], amounts: Iterable[str], reasons: Sequence[str], own_ids: Sequence[str] = ()
+) -> list[str]:
     """Write adjustments as JSON, one each; JSON is ASCII here.
 
     Args:
         customer_ids: the customers.
         amounts: the amounts, as text of JSON numbers.
         reasons: the reasons; an empty one is left out.
+        own_ids: the transactionIds that the file has for them; an empty one is left out.
     """
     # Most rows share few reasons, so each is quoted once; and most ids have nothing to escape.
     tails = {reason: f',"reason":{_quote(reason)}}}' if reason else "}" for reason in set(reasons)}
     ids = "".join(customer_ids)
     if _quote(ids) != f'"{ids}"':
         customer_ids = [_quote(customer_id)[1:-1] for customer_id in customer_ids]
-    return [
+    rows = [
         f'{{"customerId":"{customer_id}","amount":{amount}{tails[reason]}'
         for customer_id, amount, reason in zip(customer_ids, amounts, reasons, strict=True)
     ]
+    if not own_ids:
+        return rows
+    pairs = zip(rows, own_ids, strict=True)
+    return [f'{row[:-1]},"id":{_quote(own_id)}}}' if own_id else row for row, own_id in pairs]
+
+
+def identity(reason: str, own_id: str) -> str:
+    """What tells rows of the same customer and amount apart: the reason, and the file's own transactionId."""
+    return f"{reason}\x1f{own_id}" if own_id else reason
+
+
+def transaction_rows(contents: Iterable[str], requests: Iterable[str]) -> list[str]:
+    """Write rows that are sent as transactions: what each says, as in a batch, and its exact request.
+
+    Args:
+        contents: the rows as ``rows_json`` writes them.
+        requests: the body of each row's own request, one line of JSON.
+    """
+    pairs = zip(contents, requests, strict=True)
+    return [f"{content[:-1]}{_REQUEST}{request}}}" for content, request in pairs]
+
+
+def request_of(row: str) -> str:
+    """The request of a row that is sent as a transaction, character for character.
+
+    No text within a row can look like the beginning of a request, since JSON escapes its quotes.
+    """
+    return row.partition(_REQUEST)[2][:-1]
+
+
+def content_part(row: str) -> str:
+    """What a row that is sent as a transaction says, as in a batch and without its request."""
+    return row.partition(_REQUEST)[0] + "}"
+
+
+def own_id_of(row: str) -> str:
+    """The transactionId that the file has for a row; empty where the row was given one."""
+    return str(exact_json.read(content_part(row)).get("id", ""))
 
 
 def content_of(rows: Iterable[str]) -> bytes:
@@ -76,9 +119,12 @@ def customers_and_amounts(rows: Sequence[str]) -> list[tuple[str, Decimal]]:
 
 
 def read_rows(rows: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Read back each row's customer, amount in canonical form, and reason."""
+    """Read back each row's customer, amount in canonical form, and ``identity``."""
     parsed = exact_json.read(f"[{','.join(rows)}]")
-    return [(row["customerId"], plain(Decimal(row["amount"])), row.get("reason", "")) for row in parsed]
+    return [
+        (row["customerId"], plain(Decimal(row["amount"])), identity(row.get("reason", ""), row.get("id", "")))
+        for row in parsed
+    ]
 
 
 def with_reason_token(reason: str, batch_id: str, row: int) -> str:
@@ -121,10 +167,12 @@ class Packer:
     Args:
         canary_rows: rows of each of the first chunks, the canaries; 0 for none. A later wave needs none of
             its own: where the first wave has but one chunk, no later one has more rows than that.
+        rows_max: rows of a chunk; 0 for as many as one request may have.
     """
 
-    def __init__(self, canary_rows: int) -> None:
+    def __init__(self, canary_rows: int, rows_max: int = 0) -> None:
         self._canary_rows = canary_rows
+        self._rows_max = rows_max or CHUNK_ROWS_MAX
         self._open: dict[int, list[str]] = {}
         self._numbers: dict[int, int] = {}
 
@@ -145,8 +193,8 @@ class Packer:
 
     def _room(self, wave: int) -> int:
         if self._canary_rows and wave == 1 and self._numbers.get(1, 0) < CANARIES_MAX:
-            return min(self._canary_rows, CHUNK_ROWS_MAX)
-        return CHUNK_ROWS_MAX
+            return min(self._canary_rows, self._rows_max)
+        return self._rows_max
 
     def _close(self, wave: int, rows: list[str]) -> PackedChunk:
         number = self._numbers[wave] = self._numbers.get(wave, 0) + 1

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from adjustments.batches.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, Outcome
+from adjustments.batches.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, Outcome, SendAs
 from adjustments.core.errors import WrongState
 
 __all__ = [
@@ -115,7 +115,8 @@ class Row(NamedTuple):
     """One input row that can be sent: an adjustment.
 
     ``amount`` is a JSON number in canonical form with exactly the digits of the file; ``cells`` are the row's
-    own fields as they stood in the file, for fix-me.csv.
+    own fields as they stood in the file, for fix-me.csv. Of a row that is sent as a transaction, ``request``
+    is the whole request, and ``own_id`` the transactionId that the file has for it.
     """
 
     line: int
@@ -123,6 +124,8 @@ class Row(NamedTuple):
     amount: str
     reason: str
     cells: list[str]
+    request: str = ""
+    own_id: str = ""
 
 
 class Rejection(NamedTuple):
@@ -267,6 +270,7 @@ class Batch(StoredModel):
     """One accepted file or API body, and where it stands.
 
     Attributes:
+        send_as: how its rows are sent.
         plan_id: the one planning run whose chunks count.
         submitted_by: who submitted it; None in records from before this was recorded.
         total: exact sum of the accepted amounts, as decimal text.
@@ -296,6 +300,7 @@ class Batch(StoredModel):
     plan_id: str
     source: Source
     submitted_by: Submitter | None = None
+    send_as: SendAs = SendAs.BATCH
     dry_run: bool = False
     created_at: datetime
     deadline_at: datetime
@@ -396,7 +401,7 @@ class Batch(StoredModel):
 
 
 class Chunk(StoredModel):
-    """At most 1,000 adjustments of a batch, sent in one request.
+    """At most 1,000 adjustments of a batch, sent in one request; or 300, each sent as a transaction.
 
     Attributes:
         payload_key: the object with its rows; the halves of a refused chunk share that of the whole.
@@ -404,6 +409,8 @@ class Chunk(StoredModel):
         token: fencing token of the one worker that may act on the intent.
         intent_at: when the intent to send was written.
         ended_at: when its job was first seen to have ended.
+        outcomes_key: the object with the outcomes of its rows; of one that is sent as transactions and is not
+            settled, with those that are known so far.
     """
 
     chunk_id: str

@@ -13,6 +13,12 @@ A chunk::
        │            ├─▶ refused (one row, to blame for the refusal)
        │            └─▶ in_doubt ─▶ submitted (the answer came late) | settled (by evidence, or by a person)
        └─▶ not_submitted
+
+A chunk that is sent as transactions: each of its rows is a request of its own, and what is known of them is
+kept when it becomes planned again::
+
+    planned ◀──▶ submitting ─▶ settled
+       └─▶ not_submitted | settled (stopped; some of its rows were sent)
 """
 
 from collections.abc import Mapping
@@ -37,6 +43,13 @@ class BatchStatus(StrEnum):
     def is_final(self) -> bool:
         """Whether nothing but a person's resolve changes this status."""
         return not BATCH_MOVES[self]
+
+
+class SendAs(StrEnum):
+    """How a batch is sent: in requests of 1,000 rows, or each row as a manual transaction of its own."""
+
+    BATCH = "batch"
+    TRANSACTIONS = "transactions"
 
 
 class ChunkState(StrEnum):
@@ -79,11 +92,12 @@ BATCH_MOVES: Mapping[BatchStatus, frozenset[BatchStatus]] = {
 _CHUNK_OPEN = frozenset({ChunkState.PLANNED, ChunkState.SUBMITTING, ChunkState.SUBMITTED})
 
 CHUNK_MOVES: Mapping[ChunkState, frozenset[ChunkState]] = {
-    ChunkState.PLANNED: frozenset({ChunkState.SUBMITTING, ChunkState.NOT_SUBMITTED}),
+    ChunkState.PLANNED: frozenset({ChunkState.SUBMITTING, ChunkState.NOT_SUBMITTED, ChunkState.SETTLED}),
     ChunkState.SUBMITTING: frozenset(
         {
             ChunkState.PLANNED,
             ChunkState.SUBMITTED,
+            ChunkState.SETTLED,
             ChunkState.SPLIT,
             ChunkState.REFUSED,
             ChunkState.IN_DOUBT,

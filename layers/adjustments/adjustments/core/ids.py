@@ -34,6 +34,11 @@ def is_batch_id(text: str) -> bool:
     return re.fullmatch(_BATCH_ID, text) is not None
 
 
+def transaction_id(batch: str, line: int) -> str:
+    """Make the transactionId of a row that has none of its own: the same for the same batch and line."""
+    return f"{batch}-{line:06d}"
+
+
 def chunk_id(wave: int, number: int) -> str:
     """Make the id of a chunk; ids sort in the order of sending. Both numbers count from 1."""
     return f"{wave:03d}-{number:05d}"

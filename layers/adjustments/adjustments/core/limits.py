@@ -21,6 +21,14 @@ CANARIES_MAX: Final = 2
 outcomes of the first are known; no more rows are sent while no outcomes come back.
 """
 
+TRANSACTION_CHUNK_ROWS_MAX: Final = 300
+"""Rows of a chunk that are sent as transactions, one by one: some 26 seconds at the rate limit. With its two
+writes and those for slots, a hundred rows take three writes; after a crash, so many rows are asked again.
+"""
+
+TRANSACTION_ROWS_MAX: Final = 1_000_000
+"""Rows of a file that is sent as transactions: a day at the rate limit."""
+
 # --- Clocks (chosen) ----------------------------------------------------------------------------------------
 CLOCK_SKEW_S: Final = 5.0
 """Seconds by which two clocks, of functions or of Gameball, may differ: each two seconds off, and one more.

@@ -127,7 +127,7 @@ class SendingSettings(_Group):
 
 
 class PlanningSettings(_Group):
-    """The limits of the guards of a plan, 0 for none; and the encoding of files that leave it open."""
+    """The limits of the guards of a plan, 0 for none; and how files are read and sent that leave it open."""
 
     amount_max: Decimal = Field(alias="MAX_ABSOLUTE_AMOUNT", ge=0)
     canary_rows: Count = Field(alias="CANARY_ROWS")
@@ -136,6 +136,9 @@ class PlanningSettings(_Group):
     hold_overlap_percent: int = Field(alias="HOLD_OVERLAP_PERCENT", ge=0, le=100)
     adds_token: bool = Field(alias="REASON_TOKEN")
     default_encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(alias="DEFAULT_ENCODING")
+    send_as: Literal["", "auto", "batch", "transactions"] = Field(alias="SEND_AS", default="")
+    default_reason: str = Field(alias="DEFAULT_REASON", default="")
+    default_username: str = Field(alias="DEFAULT_USERNAME", default="")
 
 
 class ApprovalSettings(_Group):

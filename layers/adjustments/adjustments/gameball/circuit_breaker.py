@@ -4,7 +4,7 @@ After a refusal the circuit is open: calls are blocked, and neither a request is
 When a probe is due, the first caller is elected to make it. While probes are refused the circuit stays open;
 the first one that is answered closes it. The state is stored in the table, so that all functions share it.
 
-Manual transactions are never blocked: their caller waits for the current answer.
+Manual transactions of a caller who waits for the current answer are never blocked; those of a file are.
 """
 
 import logging
@@ -46,6 +46,7 @@ class Scope(StrEnum):
     INQUIRIES = "inquiries"
     JOBS = "jobs"
     TRANSACTIONS = "transactions"
+    MANUAL_TRANSACTIONS = "manual_transactions"
 
 
 class Permit(NamedTuple):
@@ -200,9 +201,24 @@ class GuardedGameball:
             lambda: self._gameball.transactions(customer_id, start_after, within_s),
         )
 
-    def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
-        """See ``Gameball``; never blocked."""
-        return self._gameball.add_manual_transaction(body, within_s)
+    def permit_manual_transaction(self) -> Permit:
+        """Get the permit for a manual transaction, as ``permit_adjustments`` does for a request of a batch.
+
+        Raises:
+            GameballUnauthorized: the circuit is open.
+        """
+        return self._permit(Scope.MANUAL_TRANSACTIONS)
+
+    def add_manual_transaction(
+        self, body: bytes, within_s: float | None = None, permit: Permit | None = None
+    ) -> Mapping[str, Any]:
+        """See ``Gameball``; ``permit`` is what ``permit_manual_transaction`` gave, None to get it now."""
+        permit = self.permit_manual_transaction() if permit is None else permit
+        return self._call(
+            Scope.MANUAL_TRANSACTIONS,
+            permit,
+            lambda: self._gameball.add_manual_transaction(body, within_s),
+        )
 
     def _permit(self, kind: Scope) -> Permit:
         permit = self._breaker.permit((Scope.KEYS, kind), self._clock.now())

@@ -18,7 +18,6 @@ from adjustments.core.errors import (
 )
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball import retry_policy
-from adjustments.gameball.port import Gameball
 from adjustments.manual_transactions import matching
 from adjustments.manual_transactions.model import ManualTransaction
 
@@ -37,7 +36,7 @@ LIST_LAG_S: Final = 2.0
 _NOT_OURS: Final = (
     "transactionId: Gameball has a transaction of this id that was not made here; this call applied nothing"
 )
-_TAKEN: Final = "transactionId: belongs to another transaction at Gameball; this one was not applied"
+TAKEN: Final = "transactionId: belongs to another transaction at Gameball; this one was not applied"
 _UNCLEAR: Final = (
     "transactionId: Gameball has it, and does not show (yet) whether for this transaction: send the same body"
     " again later, which is safe, and no other transactionId before that is known"
@@ -49,13 +48,15 @@ class CallPorts:
     """What a call needs of the outside world.
 
     Args:
-        gameball: takes the transaction, and lists those of its customer.
+        add: sends a transaction (``Gameball.add_manual_transaction``).
+        list_page: lists the transactions of a customer (``Gameball.transactions``).
         wait_for_slot: waits for a slot of the rate limiter until a time, and raises where there is none.
         clock: the time, and waits.
         ids: the chance in a back-off.
     """
 
-    gameball: Gameball
+    add: Callable[[bytes, float], Mapping[str, Any]]
+    list_page: Callable[[str, str | None, float], Mapping[str, Any]]
     wait_for_slot: Callable[[datetime], None]
     clock: Clock
     ids: Ids
@@ -75,6 +76,8 @@ class GameballCall:
         looks_up_taken_id: whether a transactionId that Gameball has counts as ours where the transaction is
             the same, though no request of ours is known.
         answers_lost: how many requests so far were perhaps applied, and brought no answer.
+        is_looking_up: whether the transaction is not sent any more, and only looked up.
+        is_listed: whether the customer's list has an entry of its id.
     """
 
     ports: CallPorts
@@ -84,6 +87,8 @@ class GameballCall:
     is_in_doubt: bool
     looks_up_taken_id: bool = False
     answers_lost: int = 0
+    is_looking_up: bool = False
+    is_listed: bool = False
 
     def run(self) -> Mapping[str, Any]:
         """Send the transaction; where Gameball refuses it, find out what the refusal means.
@@ -140,7 +145,7 @@ class GameballCall:
     def _send(self, within_s: float) -> Mapping[str, Any]:
         """Send the transaction; an answer that does not name it says nothing of it."""
         try:
-            answer = self.ports.gameball.add_manual_transaction(self.body, within_s)
+            answer = self.ports.add(self.body, within_s)
             named = answer.get("transactionId")
             if named is None and answer.get("gameballTransactionId") is None:
                 raise OutcomeUnknown("Gameball's answer names no transaction", status=200)
@@ -154,17 +159,19 @@ class GameballCall:
 
     def _settle_refusal(self, refusal: GameballRefused) -> Mapping[str, Any]:
         """Say what a refusal means: our own transaction stands in the list, or it is refused indeed."""
+        self.is_looking_up = True
         is_there = refusal.code == retry_policy.ID_EXISTS
         self.is_in_doubt = self.is_in_doubt or (is_there and self.looks_up_taken_id)
         if self.is_in_doubt:
             entry = self._find_entry(refusal)
+            self.is_listed = entry is not None
             is_ours = entry and matching.is_same(entry, self.transaction)
             if entry and is_ours:
                 return matching.answer_from_entry(entry)
             if is_ours is None and (entry or is_there):
                 raise IdUnclear(_UNCLEAR) from refusal
         if is_there:
-            raise IdTaken(_TAKEN if self.is_in_doubt else _NOT_OURS) from refusal
+            raise IdTaken(TAKEN if self.is_in_doubt else _NOT_OURS) from refusal
         if refusal.code == retry_policy.TIME_EXISTS:
             raise self._time_collision(refusal)
         raise refusal
@@ -209,9 +216,7 @@ class GameballCall:
     def _read_page(self, refusal: GameballRefused, start_after: str | None) -> Mapping[str, Any]:
         customer_id = self.transaction.customer_id
         try:
-            return self._request(
-                partial(self.ports.gameball.transactions, customer_id, start_after), has_time=True
-            )
+            return self._request(partial(self.ports.list_page, customer_id, start_after), has_time=True)
         except GameballUnauthorized:
             raise
         except (GameballError, TableUnavailable) as error:

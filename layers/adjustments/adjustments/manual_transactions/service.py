@@ -68,7 +68,11 @@ class ManualTransactionService:
             return Added(begun.answer, is_replayed=True)
         call = GameballCall(
             ports=CallPorts(
-                gameball=self.gameball, wait_for_slot=self._wait_for_slot, clock=self.clock, ids=self.ids
+                add=self.gameball.add_manual_transaction,
+                list_page=self.gameball.transactions,
+                wait_for_slot=self._wait_for_slot,
+                clock=self.clock,
+                ids=self.ids,
             ),
             transaction=transaction,
             body=transaction.body(),

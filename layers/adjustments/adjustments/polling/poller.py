@@ -10,7 +10,7 @@ from typing import Any, Final
 from adjustments.aws.event_log import log_event, log_warning
 from adjustments.batches.next_step import NextStep, next_step
 from adjustments.batches.records import Batch, Chunk
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.batches.store import BatchStore, ChunkCursor, save_or_reread, try_save
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock, Parallel
@@ -61,7 +61,10 @@ class Poller:
         stored = batch.checkpoint.chunks
         step = self._step(cursor, batch)
         for chunk in step.lost:
-            self._mark_in_doubt(batch, chunk, LOST_MESSAGE)
+            if batch.send_as is SendAs.TRANSACTIONS:
+                self._settle_stopped(batch, chunk)
+            else:
+                self._mark_in_doubt(batch, chunk, LOST_MESSAGE)
         batch, may_poll = self._allow_last_poll(batch)
         if may_poll:
             self.stopper.stop_jobs(batch, until)
@@ -112,7 +115,9 @@ class Poller:
         if not batch.stop_reason:
             return batch, step
         for chunk in self.store.chunks(batch.batch_id, batch.plan_id):
-            if chunk.state is ChunkState.PLANNED:
+            if chunk.state is ChunkState.PLANNED and chunk.outcomes_key:
+                self._settle_stopped(batch, chunk)
+            elif chunk.state is ChunkState.PLANNED:
                 self._mark_not_submitted(batch, chunk)
             elif chunk.state is ChunkState.SUBMITTED and batch.past_deadline:
                 self._mark_in_doubt(batch, chunk, DEADLINE_MESSAGE)
@@ -125,6 +130,11 @@ class Poller:
         noted = save_or_reread(self.store, batch.changed(canary_note=step.canary_note))
         log_warning("canary in doubt" if step.canary_note else "canary no longer in doubt", noted)
         return noted
+
+    def _settle_stopped(self, batch: Batch, chunk: Chunk) -> None:
+        """Settle a chunk of transactions of which some rows were sent, or may have been."""
+        with suppress(WrongState):  # its worker is still running
+            self.collector.settler.settle_stopped(batch, chunk)
 
     def _mark_not_submitted(self, batch: Batch, chunk: Chunk) -> None:
         with suppress(WrongState):  # it is being sent, and will be polled

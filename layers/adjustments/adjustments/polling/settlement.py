@@ -12,10 +12,17 @@ from typing import Final
 
 from adjustments.aws.event_log import error_facts, log_event, log_warning
 from adjustments.batches.files import Files
-from adjustments.batches.outcomes import RowOutcome, Settlement, read_outcome, settlement_of, shared_outcome
+from adjustments.batches.outcomes import (
+    RowOutcome,
+    Settlement,
+    count,
+    read_outcome,
+    settlement_of,
+    shared_outcome,
+)
 from adjustments.batches.payloads import customers_and_amounts, rows_of
 from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import ChunkState
+from adjustments.batches.states import ChunkState, SendAs
 from adjustments.batches.store import BatchStore, storable_text, try_save
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core.decimals import plain
@@ -26,6 +33,9 @@ from adjustments.polling.job_client import JobClient, JobStatus, read_status
 _LOOK_UP: Final = "without listing this row: look it up before sending it again"
 UNLISTED: Final = f"Gameball finished the job {_LOOK_UP}"
 UNLISTED_AS_STOPPED: Final = f"Gameball stopped the job {_LOOK_UP}"
+_PERHAPS_SENT: Final = RowOutcome(
+    Outcome.IN_DOUBT, "the sender of this row stopped before its outcome was recorded: it may have been sent"
+)
 
 
 def settle(rows: Sequence[str], job: JobStatus) -> Settlement:
@@ -84,8 +94,7 @@ class ChunkSettler:
         Raises:
             WrongState: another worker changed the chunk meanwhile.
         """
-        key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self.ids.fresh())
-        self.files.put(key, json.dumps(settlement.rows).encode(), "application/json")
+        key = self._keep(batch, chunk, settlement.rows)
         settled = chunk.settled(
             job_state=job_state,
             outcomes_key=key,
@@ -103,6 +112,66 @@ class ChunkSettler:
             failed=counts.failed,
             in_doubt=counts.in_doubt,
         )
+
+    def partial_outcomes(self, chunk: Chunk) -> list[RowOutcome | None]:
+        """Read what is known of the rows of a chunk that is sent as transactions and not settled.
+
+        Returns:
+            An outcome for each row that may have been sent, ``in_doubt`` where it is unknown; None for each
+            that was surely not sent.
+        """
+        if not chunk.outcomes_key:
+            known: list[RowOutcome | None] = [None] * chunk.rows
+        else:
+            stored = json.loads(self.files.get(chunk.outcomes_key))
+            known = [None if row is None else read_outcome(*row) for row in stored]
+        if chunk.state is ChunkState.SUBMITTING:
+            return [row or _PERHAPS_SENT for row in known]
+        return known
+
+    def release(
+        self, batch: Batch, intent: Chunk, known: Sequence[RowOutcome | None], not_before: datetime | None
+    ) -> None:
+        """Let a chunk that is sent as transactions be sent on later, and keep what is known of its rows.
+
+        Args:
+            batch: the batch.
+            intent: the chunk, as the worker holds it that has sent some of its rows.
+            known: as in ``partial_outcomes``.
+            not_before: when to go on, None for at once.
+
+        Raises:
+            WrongState: another worker has taken it over meanwhile.
+        """
+        found = [row for row in known if row]
+        planned = intent.moved(
+            ChunkState.PLANNED,
+            token="",
+            not_before=not_before,
+            outcomes_key=self._keep(batch, intent, known) if found else "",
+            counts=count(row.outcome for row in found),
+        )
+        self.store.save_chunk(batch, planned)
+        log_event("chunk released", batch, planned, rows_known=len(found))
+
+    def settle_stopped(self, batch: Batch, chunk: Chunk) -> None:
+        """Settle a chunk of transactions of which nothing more is sent, whether or not some rows were sent.
+
+        Raises:
+            WrongState: another worker changed the chunk meanwhile.
+        """
+        unsent = RowOutcome(Outcome.NOT_SUBMITTED, batch.stop_reason)
+        outcomes = [row or unsent for row in self.partial_outcomes(chunk)]
+        self.settle(batch, chunk, settlement_of(self.rows(chunk), outcomes), "")
+
+    def _keep(self, batch: Batch, chunk: Chunk, outcomes: Sequence[RowOutcome | None]) -> str:
+        """Keep outcomes under a key of their own; Gameball's ids only where rows have some."""
+        key = WorkKeys(batch.batch_id, batch.plan_id).outcomes(chunk.chunk_id, self.ids.fresh())
+        stored = outcomes
+        if batch.send_as is SendAs.BATCH:
+            stored = [row and row[:2] for row in outcomes]  # type: ignore[misc]
+        self.files.put(key, json.dumps(stored).encode(), "application/json")
+        return key
 
 
 @dataclass(frozen=True, kw_only=True)

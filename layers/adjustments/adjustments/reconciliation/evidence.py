@@ -1,5 +1,8 @@
 """What a customer's transaction list proves about a row in doubt (docs/reliability.md, "In doubt").
 
+A row that was sent as a transaction has an id of its own, by which the list has it or not. The rest is about
+rows of requests that hold many, whose rows have no id.
+
 A row is settled only when its outcome is certain. It was applied if exactly one transaction matches it and no
 other row of ours can explain that transaction. A missing transaction proves nothing, because Gameball may
 apply the row later and another row may look the same, with one exception: a row whose reason carries a token
@@ -13,8 +16,12 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from adjustments.batches.lookup_rounds import DoubtfulRow
+from adjustments.batches.next_step import LEASE_S
 from adjustments.batches.payloads import has_reason_token
+from adjustments.core import exact_json
 from adjustments.core.limits import CLOCK_SKEW_S
+from adjustments.manual_transactions.matching import is_same
+from adjustments.manual_transactions.model import read_manual_transaction
 
 CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_S)
 """How far Gameball's clock may be behind the sender's: a transaction still matches a row if it is this much
@@ -45,6 +52,18 @@ def read_transactions(answers: Iterable[Mapping[str, Any]]) -> list[Transaction]
     return [transaction for transaction in found if transaction]
 
 
+def listed_like(
+    rows: frozenset[tuple[Decimal, str]], answers: Iterable[Mapping[str, Any]]
+) -> list[Transaction]:
+    """The transactions of a list that look like one of some rows of a batch.
+
+    Args:
+        rows: the amounts and reasons of the rows.
+        answers: the pages of the list.
+    """
+    return [entry for entry in read_transactions(answers) if (entry.amount, entry.reason) in rows]
+
+
 def assess_row(
     row: DoubtfulRow,
     lookalikes: int,
@@ -68,6 +87,39 @@ def assess_row(
     if not matches and has_token and now >= row.intent_at + quiet_period:
         return Finding.NOT_APPLIED
     return Finding.UNCERTAIN
+
+
+def listed_with_ids(
+    ids: frozenset[str], answers: Iterable[Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """The entries of a transaction list that have one of some transactionIds, by id.
+
+    Args:
+        ids: the transactionIds of rows in doubt.
+        answers: the pages of the list.
+    """
+    entries = (entry for answer in answers for entry in _entries(answer))
+    return {entry["transactionId"]: entry for entry in entries if entry.get("transactionId") in ids}
+
+
+def assess_transaction(
+    row: DoubtfulRow, entry: Mapping[str, Any] | None, now: datetime, quiet_period: timedelta
+) -> Finding:
+    """Assess what a customer's complete transaction list proves about a row that was sent as a transaction.
+
+    Args:
+        row: the row in doubt.
+        entry: the entry of its transactionId, None where the list has none.
+        now: the time, UTC.
+        quiet_period: how long after its last request Gameball may still apply the row.
+    """
+    if entry is None:
+        sent_until = row.intent_at + timedelta(seconds=LEASE_S)
+        return Finding.NOT_APPLIED if now >= sent_until + quiet_period else Finding.UNCERTAIN
+    same = is_same(entry, read_manual_transaction(exact_json.read(row.request), now))
+    if same is None:
+        return Finding.UNCERTAIN
+    return Finding.APPLIED if same else Finding.NOT_APPLIED
 
 
 def _matches(row: DoubtfulRow, has_token: bool, transaction: Transaction) -> bool:

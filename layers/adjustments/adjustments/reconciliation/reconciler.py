@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
@@ -24,8 +25,10 @@ from adjustments.batches.lookup_rounds import (
     record_lookups,
     rows_by_customer,
 )
+from adjustments.batches.outcomes import RowOutcome
+from adjustments.batches.payloads import request_of
 from adjustments.batches.records import Batch, Chunk, Outcome, Reconciliation
-from adjustments.batches.states import ChunkState
+from adjustments.batches.states import ChunkState, SendAs
 from adjustments.batches.store import BatchStore, try_save, update_batch
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json
@@ -33,11 +36,18 @@ from adjustments.core.errors import ConfigurationError, GameballError, NotFound,
 from adjustments.core.runtime import Clock, Ids
 from adjustments.polling.job_client import JobClient, JobStatus, read_status
 from adjustments.polling.settlement import ChunkSettler, settle_doubts
-from adjustments.reconciliation.evidence import Finding, Transaction, assess_row
+from adjustments.reconciliation.evidence import (
+    Finding,
+    assess_row,
+    assess_transaction,
+    listed_like,
+    listed_with_ids,
+)
 from adjustments.reconciliation.resolution import Resolver
 from adjustments.reconciliation.transaction_lists import (
     Appearance,
     LookalikeCounter,
+    Page,
     TransactionListReader,
     appearance_of,
 )
@@ -157,7 +167,7 @@ class _Run:
         """
         round_, now = self._state.round, self._ports.clock.now
         names = customers_to_look_up(self._rows, self._progress, round_)[:CHECKPOINT_CUSTOMERS]
-        wanted = {name: frozenset((row.amount, row.reason) for row in self._rows[name]) for name in names}
+        wanted = {name: self._evidence_for(self._rows[name]) for name in names}
         lists = self._ports.reader.read(wanted, min(self._lookups_end_at, now() + CHECKPOINT_EVERY))
         self._settle([row for name in lists.found for row in self._rows[name]], lists.found)
         self._progress = record_lookups(self._progress, lists.found, lists.failed, round_)
@@ -170,6 +180,14 @@ class _Run:
         )
         has_progressed = bool(lists.found or lists.failed)
         return bool(left) and has_progressed and not lists.must_stop and now() < self._lookups_end_at
+
+    def _evidence_for(self, rows: Sequence[DoubtfulRow]) -> Callable[[Sequence[Page]], Any]:
+        """What to look for in the list of a customer with some rows in doubt."""
+        if self._batch.send_as is SendAs.TRANSACTIONS:
+            return partial(
+                listed_with_ids, frozenset(exact_json.read(r.request)["transactionId"] for r in rows)
+            )
+        return partial(listed_like, frozenset((row.amount, row.reason) for row in rows))
 
     def save_checkpoint(self) -> None:
         """Save how far the run is, and renew its lease; raises WrongState where the lease was lost."""
@@ -261,41 +279,58 @@ class _Run:
                     reason=sent.get("reason", ""),
                     intent_at=chunk.intent_at,
                     job_was_stopped=was_stopped,
+                    request=request_of(rows[position]),
                 )
 
-    def _settle(self, rows: Sequence[DoubtfulRow], lists: Mapping[str, list[Transaction] | None]) -> None:
+    def _settle(self, rows: Sequence[DoubtfulRow], lists: Mapping[str, Any]) -> None:
         """Settle the rows about which the lists leave no doubt."""
         if not rows:
             return
         # counted after the lists were read: the intent of each row that they may show is on record by now
         counts = self._lookalikes.count(min(row.intent_at for row in rows), self._ports.clock.now())
         chunks = {chunk.chunk_id: chunk for chunk in self._chunks()}
-        known: dict[str, dict[int, Outcome]] = {}
+        known: dict[str, dict[int, RowOutcome]] = {}
         for row in rows:
-            finding = self._assess(row, chunks[row.chunk_id], counts, lists[row.customer_id])
+            found = lists[row.customer_id]
+            finding = self._assess(row, chunks[row.chunk_id], counts, found)
             if finding in _OUTCOMES:
-                known.setdefault(row.chunk_id, {})[row.position] = _OUTCOMES[finding]
+                outcome = RowOutcome(_OUTCOMES[finding], _MESSAGE, self._gameball_id(row, found))
+                known.setdefault(row.chunk_id, {})[row.position] = outcome
         for chunk_id, outcomes in known.items():
             with suppress(WrongState):  # another worker has settled it meanwhile
                 self._rows_settled += self._ports.resolver.settle_rows(
-                    self._batch, chunks[chunk_id], outcomes, _MESSAGE
+                    self._batch, chunks[chunk_id], outcomes
                 )
+
+    def _gameball_id(self, row: DoubtfulRow, found: Any) -> str:
+        """Gameball's own id of a row that was sent as a transaction and is listed; empty for all others."""
+        if self._batch.send_as is SendAs.BATCH:
+            return ""
+        entry = found.get(_transaction_id(row), {})
+        return str(entry.get("gameballTransactionId", ""))
 
     def _assess(
         self,
         row: DoubtfulRow,
         chunk: Chunk,
         counts: Counter[Appearance],
-        transactions: list[Transaction] | None,
+        transactions: Any,
     ) -> Finding:
         if transactions is None:
             return Finding.UNCERTAIN
-        others = counts[appearance_of(row)] - 1
         now, quiet_period = self._ports.clock.now(), self._ports.quiet_period
+        if self._batch.send_as is SendAs.TRANSACTIONS:
+            entry = transactions.get(_transaction_id(row))
+            return assess_transaction(row, entry, now, quiet_period)
+        others = counts[appearance_of(row)] - 1
         finding = assess_row(row, others, transactions, now, quiet_period)
         # a job that was never seen to have ended may still apply the row, however late
         is_early = finding is Finding.NOT_APPLIED and _may_job_list_more(chunk)
         return Finding.UNCERTAIN if is_early else finding
+
+
+def _transaction_id(row: DoubtfulRow) -> str:
+    return str(exact_json.read(row.request)["transactionId"])
 
 
 def _lookups_end_at(batch: Batch, now: datetime, until: datetime) -> datetime:

@@ -43,23 +43,20 @@ class Resolver:
     reporter: "ReportWriter"
     clock: Clock
 
-    def settle_rows(self, batch: Batch, chunk: Chunk, known: Mapping[int, Outcome], message: str) -> int:
+    def settle_rows(self, batch: Batch, chunk: Chunk, known: Mapping[int, RowOutcome]) -> int:
         """Settle those rows of a chunk that are in doubt and whose outcome is known now.
 
         Args:
             batch: the batch, which needs attention.
             chunk: one of its chunks.
             known: outcomes by the row's position in the chunk; rows that are not in doubt are left alone.
-            message: how the outcome is known, for the results.
 
         Returns:
             How many rows were settled.
         """
         before = self.settler.outcomes(batch, chunk)
         after = [
-            RowOutcome(known[position], message)
-            if row.outcome is Outcome.IN_DOUBT and position in known
-            else row
+            known[position] if row.outcome is Outcome.IN_DOUBT and position in known else row
             for position, row in enumerate(before)
         ]
         changed = sum(old != new for old, new in zip(before, after, strict=True))
@@ -95,10 +92,10 @@ class Resolver:
             shown = ", ".join(map(str, missing[:_LINES_SHOWN]))
             raise WrongState(f"lines: these are not in doubt: {shown}; results.csv shows which lines are")
         message = _message_for(by, self.clock.now(), request.note)
-        outcome = _OUTCOMES[request.outcome]
+        outcome = RowOutcome(_OUTCOMES[request.outcome], message)
         chunks = {chunk.chunk_id: chunk for chunk in self.store.chunks(batch.batch_id, batch.plan_id)}
         return sum(
-            self.settle_rows(batch, chunks[chunk_id], dict.fromkeys(of_chunk, outcome), message)
+            self.settle_rows(batch, chunks[chunk_id], dict.fromkeys(of_chunk, outcome))
             for chunk_id, of_chunk in positions.items()
         )
 

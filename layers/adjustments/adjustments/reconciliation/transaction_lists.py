@@ -4,7 +4,7 @@ rows that look the same there, so that no transaction is matched to two of them.
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from adjustments.batches.lookup_rounds import SEARCH_PERIOD, DoubtfulRow
 from adjustments.batches.records import Chunk
-from adjustments.batches.states import ChunkState
+from adjustments.batches.states import ChunkState, SendAs
 from adjustments.batches.store import BatchStore
 from adjustments.core import exact_json
 from adjustments.core.decimals import plain
@@ -22,7 +22,6 @@ from adjustments.core.runtime import Clock, Parallel
 from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.polling.settlement import ChunkSettler
-from adjustments.reconciliation.evidence import Transaction, read_transactions
 
 WORKERS: Final = 12
 """Parallel look-ups: at 12 requests a second, each may take a second and the rate limit is still used."""
@@ -33,8 +32,9 @@ PAGES_MAX: Final = 25
 FAILURES_MAX: Final = 20
 """Look-ups in a row that fail before the run ends, as Gameball can't be reached."""
 
-Wanted = Mapping[str, frozenset[tuple[Decimal, str]]]
-"""Customers, with the amounts and reasons of their rows in doubt."""
+Page = Mapping[str, Any]
+Wanted = Mapping[str, Callable[[Sequence[Page]], Any]]
+"""Customers, each with what makes evidence of the pages of the customer's list."""
 
 _OUT_OF_TIME: Final[Sequence[Mapping[str, Any]]] = []
 """Returned in place of pages when the time was up before all were read."""
@@ -51,12 +51,12 @@ Appearance = tuple[str, str, str]
 class TransactionLists(NamedTuple):
     """What was read.
 
-    ``found`` holds, by customer, the transactions that look like one of the rows in doubt; None if the list
-    could not be read to its end. ``failed`` holds the customers whose look-up was not answered. ``must_stop``
-    says that further look-ups would fail: the keys are refused, or Gameball can't be reached.
+    ``found`` holds the evidence by customer; None if the list could not be read to its end. ``failed`` holds
+    the customers whose look-up was not answered. ``must_stop`` says that further look-ups would fail: the
+    keys are refused, or Gameball can't be reached.
     """
 
-    found: dict[str, list[Transaction] | None]
+    found: dict[str, Any]
     failed: set[str]
     must_stop: bool
 
@@ -74,7 +74,7 @@ class TransactionListReader:
         """Read the lists of customers, in order.
 
         Args:
-            wanted: the customers, with the amounts and reasons to look for.
+            wanted: the customers, with what makes evidence of their lists.
             until: when to end; customers that were not reached by then are not in the answer.
         """
         lookups = _Lookups(wanted)
@@ -117,7 +117,7 @@ class _Lookups:
     """The customers to look up and what was read so far; shared by the workers."""
 
     def __init__(self, wanted: Wanted) -> None:
-        self.found: dict[str, list[Transaction] | None] = {}
+        self.found: dict[str, Any] = {}
         self.failed: set[str] = set()
         self.must_stop = False
         self._wanted = wanted
@@ -131,14 +131,11 @@ class _Lookups:
             return self._waiting.popleft() if self._waiting and not self.must_stop else None
 
     def record_list(self, customer_id: str, pages: Sequence[Mapping[str, Any]] | None) -> None:
-        """Record a customer's transactions that look like a row in doubt; None if the list is incomplete."""
-        wanted = self._wanted[customer_id]
-        matching = [
-            entry for entry in read_transactions(pages or ()) if (entry.amount, entry.reason) in wanted
-        ]
+        """Record the evidence of a customer's list; there is none if the list is incomplete."""
+        evidence = None if pages is None else self._wanted[customer_id](pages)
         with self._lock:
             self._failures = 0
-            self.found[customer_id] = None if pages is None else matching
+            self.found[customer_id] = evidence
 
     def record_failure(self, customer_id: str) -> None:
         """Record that a look-up was not answered."""
@@ -179,6 +176,8 @@ class LookalikeCounter:
         since, until = earliest_intent_at - SEARCH_PERIOD, now + CLOCK_AHEAD_MAX
         counts: Counter[Appearance] = Counter()
         for batch in self._store.batches_sent_between(since, until):
+            if batch.send_as is SendAs.TRANSACTIONS:
+                continue  # their entries have a transactionId, by which they are told apart
             for chunk in self._store.chunks(batch.batch_id, batch.plan_id):
                 if chunk.intent_at is not None and chunk.state not in _NEVER_APPLIED:
                     counts.update(self._count_in(chunk))

@@ -10,11 +10,12 @@ from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
-from adjustments.batches.payloads import customers_and_amounts, rows_of, waves
+from adjustments.batches.payloads import customers_and_amounts, identity, request_of, rows_of, waves
 from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
 from adjustments.batches.row_index import Fingerprinter, FingerprintSorter, customer_digests, write_index
-from adjustments.batches.states import ChunkState
+from adjustments.batches.states import ChunkState, SendAs
 from adjustments.batches.work_files import REPEAT, PlannedRow, WorkKeys, read_header, read_rows
+from adjustments.core import exact_json
 from adjustments.core.errors import NotFound
 from adjustments.core.limits import CUSTOMER_ROWS_MAX
 from adjustments.polling.dry_run import Balance, PredictedOutcome, Predictor, restore_balance
@@ -36,7 +37,7 @@ class ResultRow(NamedTuple):
     """One input row with its outcome, the job that it was sent in, and whether it belongs into fix-me.csv.
 
     ``chunk_id`` and ``position`` (counted from 0) say where in which chunk the row is; ``forecast`` is set in
-    a dry run only.
+    a dry run only. ``transaction_id`` and ``gameball_id`` are those of a row that is sent as a transaction.
     """
 
     row: PlannedRow
@@ -47,12 +48,15 @@ class ResultRow(NamedTuple):
     chunk_id: str = ""
     position: int = 0
     forecast: PredictedOutcome | None = None
+    transaction_id: str = ""
+    gameball_id: str = ""
 
 
 class _Sent(NamedTuple):
     outcome: RowOutcome
     chunk: Chunk
     position: int
+    transaction_id: str
 
 
 class ResultRows:
@@ -105,10 +109,11 @@ class ResultRows:
 
     def _result(self, row: PlannedRow, known: "_Sent | Balance") -> ResultRow:
         if isinstance(known, _Sent):
-            outcome, message = known.outcome
+            (outcome, message, gameball_id), chunk = known.outcome, known.chunk
             is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
-            chunk = known.chunk
-            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, chunk.chunk_id, known.position)
+            place = chunk.chunk_id, known.position
+            ids = known.transaction_id, gameball_id
+            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, *place, None, *ids)
         forecast, message = self._forecaster.predict(row.customer_id, Decimal(row.amount), known)
         is_to_fix = forecast in _WOULD_FAIL
         return ResultRow(row, Outcome.NOT_SUBMITTED, message, None, is_to_fix, forecast=forecast)
@@ -131,8 +136,15 @@ class ResultRows:
             if self._batch.dry_run:
                 yield from self._balances(chunk)
             else:
-                outcomes = self._settler.outcomes(self._batch, chunk)
-                yield from (_Sent(row, chunk, position) for position, row in enumerate(outcomes))
+                outcomes, ids = self._settler.outcomes(self._batch, chunk), self._transaction_ids(chunk)
+                pairs = zip(outcomes, ids, strict=True)
+                yield from (_Sent(row, chunk, position, id_) for position, (row, id_) in enumerate(pairs))
+
+    def _transaction_ids(self, chunk: Chunk) -> list[str]:
+        """The transactionId of each row of a chunk; empty where it is sent with others in one request."""
+        if self._batch.send_as is SendAs.BATCH:
+            return [""] * chunk.rows
+        return [exact_json.read(request_of(row))["transactionId"] for row in self._settler.rows(chunk)]
 
     def _balances(self, chunk: Chunk) -> list[Balance]:
         """The balances that were looked up; the forecaster carries those of a later wave's customers."""
@@ -172,8 +184,8 @@ class UnappliedRows:
         for result in rows:
             row = result.row
             if result.outcome in (Outcome.FAILED, Outcome.NOT_SUBMITTED):
-                customers = customer_digests([row.customer_id])
-                self._sorter.add(self._fingerprinter.fingerprints(customers, [row.amount], [row.reason]))
+                customers, said = customer_digests([row.customer_id]), identity(row.reason, row.own_id)
+                self._sorter.add(self._fingerprinter.fingerprints(customers, [row.amount], [said]))
             yield result
 
     def write_index(self, batch: Batch, files: Files) -> str:

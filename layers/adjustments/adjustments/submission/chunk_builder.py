@@ -18,22 +18,29 @@ from adjustments.batches.payloads import (
     Packer,
     body_of,
     content_of,
+    content_part,
     customers_and_amounts,
+    identity,
+    own_id_of,
     read_rows,
     rows_json,
     rows_of,
     sha256_of,
+    transaction_rows,
     waves,
     with_reason_token,
     without_reason_token,
 )
 from adjustments.batches.records import Rejection
 from adjustments.batches.row_index import Fingerprinter, customer_digests
+from adjustments.batches.states import SendAs
 from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, write_rows_part
 from adjustments.core.decimals import exact_sum, exact_sum_of_many
+from adjustments.core.errors import FileRefused
 from adjustments.core.ids import chunk_id
-from adjustments.core.limits import CUSTOMER_ROWS_MAX, ROWS_MAX
-from adjustments.submission.csv.problems import RowProblem
+from adjustments.core.limits import CUSTOMER_ROWS_MAX, ROWS_MAX, TRANSACTION_CHUNK_ROWS_MAX
+from adjustments.core.printable import shown
+from adjustments.submission.csv.problems import FileProblem, RowProblem
 from adjustments.submission.csv.reader import CsvReader
 from adjustments.submission.duplicates import DuplicateFinder, Scratch, hashes_of
 from adjustments.submission.guards import BadRows, LookAlikes, check_row_count
@@ -142,6 +149,7 @@ class ChunkBuilder:
         scratch: opens scratch files.
         rules: the settings that decide what may be sent.
         indexed: takes the accepted rows for their index.
+        send_as: how the rows are sent.
     """
 
     def __init__(
@@ -154,7 +162,9 @@ class ChunkBuilder:
         scratch: Scratch,
         rules: PlanRules,
         indexed: IndexedRows,
+        send_as: SendAs = SendAs.BATCH,
     ) -> None:
+        self._send_as = send_as
         self._indexed = indexed
         self.totals = Totals()
         self.look_alikes = LookAlikes()
@@ -164,6 +174,7 @@ class ChunkBuilder:
         self._files = files
         self._scratch = scratch
         self._rules = rules
+        self._own_ids = DuplicateFinder(scratch)
         self._first_bodies: dict[str, bytes] = {}
 
     def build(self) -> BuiltChunks:
@@ -176,6 +187,7 @@ class ChunkBuilder:
         try:
             with self._files.put_many() as put:
                 segments = self._cut(duplicates, put)
+            self._check_own_ids(segments)
             repeats = duplicates.repeats(
                 CUSTOMER_ROWS_MAX, self._indexed.sorter.repeated_customers(SUSPECTS_MAX)
             )
@@ -188,6 +200,7 @@ class ChunkBuilder:
         finally:
             duplicates.close()
             repeated.close()
+            self._own_ids.close()
         if self.look_alikes.has_odd_ids:
             self._compare_ids(segments)
         first_body = self._first_bodies.get(chunks[0].key, b"") if chunks else b""
@@ -195,23 +208,48 @@ class ChunkBuilder:
 
     def _cut(self, duplicates: DuplicateFinder, put: Put) -> list[PlannedChunk]:
         """Stream the rows into parts, and into segments: chunks, as long as no customer repeats."""
-        packer, fingerprinter = Packer(self._rules.canary_rows), Fingerprinter()
+        packer, fingerprinter = self._packer(), Fingerprinter()
         segments: list[PlannedChunk] = []
         for part, is_last in _with_last(self._reader.parts):
             if is_last:
                 part = without_total_row(part, self.totals)
-            rows = rows_json(part.customer_ids, part.amounts, part.reasons)
+            rows = rows_json(part.customer_ids, part.amounts, part.reasons, part.own_ids)
             self._keep_rows(part, put)
             self.totals.add(part.amounts, rows)
             self.look_alikes.add(part.customer_ids)
             customers = customer_digests(part.customer_ids)
             duplicates.add(customers)
-            self._indexed.sorter.add(fingerprinter.fingerprints(customers, part.amounts, part.reasons))
-            if self._rules.adds_token:
+            identities = list(map(identity, part.reasons, part.own_ids)) if part.own_ids else part.reasons
+            self._indexed.sorter.add(fingerprinter.fingerprints(customers, part.amounts, identities))
+            if self._send_as is SendAs.TRANSACTIONS:
+                self._own_ids.add(hashes_of(filter(None, part.own_ids)))
+                rows = transaction_rows(rows, part.requests)
+            elif self._rules.adds_token:
                 rows = rows_json(part.customer_ids, part.amounts, self._with_tokens(part))
             segments += self._write(packer.add(1, rows), self._keys.segment, put)
         segments += self._write(packer.rest(), self._keys.segment, put)
         return segments
+
+    def _packer(self) -> Packer:
+        rows_max = TRANSACTION_CHUNK_ROWS_MAX if self._send_as is SendAs.TRANSACTIONS else 0
+        return Packer(self._rules.canary_rows, rows_max)
+
+    def _check_own_ids(self, segments: Sequence[PlannedChunk]) -> None:
+        """Refuse a file with a transactionId in two rows: Gameball would apply the first, and both would seem
+        to be applied.
+        """
+        repeat = next(self._own_ids.repeats(0), None)
+        if repeat is None:
+            return
+        bodies = (rows_of(self._files.get(segment.key)) for segment in segments)
+        own_ids = filter(None, map(own_id_of, chain.from_iterable(bodies)))
+        own_id = next(islice(own_ids, repeat[0], None))
+        raise FileRefused(
+            FileProblem.REPEATED_TRANSACTION_ID,
+            f'the transactionId "{shown(own_id)}" stands in more than one row, and Gameball applies each '
+            "transactionId once; nothing of the file was sent. Give each row one of its own, or leave the "
+            "cell empty",
+        )
 
     def _keep_rows(self, part: ValidatedRows, put: Put) -> None:
         """Keep a part of the input as it was read."""
@@ -220,7 +258,7 @@ class ChunkBuilder:
         totals.rejected += len(part.rejections)
         totals.bad_rows.add(part.rejections)
         totals.parts += 1
-        check_row_count(totals.rows)
+        check_row_count(totals.rows, self._send_as is SendAs.TRANSACTIONS)
         put(self._keys.rows(totals.parts), write_rows_part(self._reader.format.header, part), _ROWS_TYPE)
 
     def _with_tokens(self, part: ValidatedRows) -> list[str]:
@@ -238,7 +276,7 @@ class ChunkBuilder:
 
         All rows that go anywhere are added to ``repeated``: only here can one be like another.
         """
-        packer = Packer(self._rules.canary_rows)
+        packer = self._packer()
         chunks: list[PlannedChunk] = []
         with self._files.writer(self._keys.repeats, "application/octet-stream") as kept:
             wave_of_row = waves(self.totals.accepted, _copied(repeats, kept))
@@ -252,6 +290,8 @@ class ChunkBuilder:
         return sorted(chunks)
 
     def _without_tokens(self, rows: list[str]) -> list[str]:
+        if self._send_as is SendAs.TRANSACTIONS:
+            return list(map(content_part, rows))
         return list(map(without_reason_token, rows)) if self._rules.adds_token else rows
 
     def _compare_ids(self, segments: list[PlannedChunk]) -> None:
@@ -320,6 +360,8 @@ def without_total_row(part: ValidatedRows, above: Totals) -> ValidatedRows:
         part.reasons[:-1],
         [column[:-1] for column in part.cells],
         [*part.rejections, total],
+        part.requests[:-1],
+        part.own_ids[:-1],
     )
 
 

@@ -14,6 +14,7 @@ from adjustments.core.limits import (
     BAD_ROWS_PERCENT_MAX,
     OVERLAP_ROWS_HELD_FROM,
     ROWS_MAX,
+    TRANSACTION_ROWS_MAX,
 )
 from adjustments.core.printable import code_point, shown
 from adjustments.submission.csv.problems import RowProblem
@@ -30,14 +31,16 @@ EXAMPLES_MAX: Final = 3
 _NO_BREAK_SPACES: Final = str.maketrans("\u00a0\u2007\u202f", "   ")
 
 
-def check_row_count(rows: int) -> None:
+def check_row_count(rows: int, are_transactions: bool) -> None:
     """Refuse a file with more rows than one batch may have.
 
     Raises:
-        FileRefused: there are more than ``ROWS_MAX``.
+        FileRefused: there are more than ``ROWS_MAX``, or ``TRANSACTION_ROWS_MAX`` if sent as transactions.
     """
-    if rows > ROWS_MAX:
-        raise FileRefused("too_many_rows", f"the file has more than {ROWS_MAX:,} rows; split it")
+    if rows > (TRANSACTION_ROWS_MAX if are_transactions else ROWS_MAX):
+        sent = "is sent as transactions and " if are_transactions else ""
+        most = TRANSACTION_ROWS_MAX if are_transactions else ROWS_MAX
+        raise FileRefused("too_many_rows", f"the file {sent}has more than {most:,} rows; split it")
 
 
 class BadRows:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
-from adjustments.batches.payloads import content_of, rows_json
+from adjustments.batches.payloads import content_of, identity, rows_json
 from adjustments.batches.records import Batch, Overlap
 from adjustments.batches.row_index import (
     INLINE_ROWS_MAX,
@@ -317,7 +317,7 @@ class _NewRows:
         fingerprints = fingerprinter.fingerprints(
             customer_digests(row.customer_id for row in rows),
             [row.amount for row in rows],
-            [row.reason for row in rows],
+            [identity(row.reason, row.own_id) for row in rows],
         )
         return [row for row, one in zip(rows, fingerprints, strict=True) if not earlier.has(one)]
 
@@ -325,6 +325,9 @@ class _NewRows:
 def _content(rows: list[PlannedRow]) -> bytes:
     return content_of(
         rows_json(
-            [row.customer_id for row in rows], [row.amount for row in rows], [row.reason for row in rows]
+            [row.customer_id for row in rows],
+            [row.amount for row in rows],
+            [row.reason for row in rows],
+            [row.own_id for row in rows],
         )
     )

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Chunk, Submitter
 from adjustments.batches.row_index import FingerprintSorter
+from adjustments.core.limits import WINDOW_S
+from adjustments.submission.csv.reader import ReadOptions
+
+_NO_DEFAULTS: Final = ReadOptions()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +28,9 @@ class PlanRules:
         hold_overlap_percent: share of rows that were applied before, from which on a person has to approve
             (HoldOverlapPercent).
         adds_token: whether each reason gets a token (ReasonToken).
-        default_encoding: the encoding of files whose bytes leave it open (DefaultEncoding); empty to refuse
-            them.
+        read_defaults: how files are read that leave it open (DefaultEncoding, SendAs, DefaultReason,
+            DefaultUsername).
+        requests_per_30_s: how many transactions may be sent in 30 seconds (RequestsPer30Seconds).
     """
 
     amount_max: Decimal
@@ -34,7 +39,12 @@ class PlanRules:
     approval_above_total: Decimal = Decimal(0)
     hold_overlap_percent: int = 0
     adds_token: bool = False
-    default_encoding: str = ""
+    read_defaults: ReadOptions = _NO_DEFAULTS
+    requests_per_30_s: int = 350
+
+    def time_at_limit(self, rows: int) -> timedelta:
+        """How long rows take that are sent as transactions, at the rate limit."""
+        return timedelta(seconds=rows * WINDOW_S / self.requests_per_30_s)
 
     @property
     def needs_approval(self) -> bool:

@@ -17,7 +17,7 @@ from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, Chunk, Counts, Source
 from adjustments.batches.row_index import FingerprintSorter
-from adjustments.batches.states import BatchStatus
+from adjustments.batches.states import BatchStatus, SendAs
 from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, Snapshot
 from adjustments.batches.unapproved import Unapproved
 from adjustments.batches.work_files import ValidatedRows
@@ -28,6 +28,7 @@ from adjustments.core.runtime import Clock, Ids
 from adjustments.submission import chunk_builder
 from adjustments.submission.chunk_builder import BuiltChunks, ChunkBuilder, Totals
 from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions, options_of
+from adjustments.submission.csv.transaction_validator import TransactionRules
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.guards import LookAlikes, approval_reasons, sum_reasons
 from adjustments.submission.overlap_guard import GuardPorts, claim_content, guard_overlap, hold_repetition
@@ -37,6 +38,9 @@ DEADLINE: Final = timedelta(hours=6)
 """How long a batch may take before a person has to look: Gameball's own limit lets 10 million rows through in
 15 minutes, so whatever is open after hours will not end by itself."""
 
+TIMES_AT_LIMIT: Final = 2
+"""How much longer than at the rate limit transactions may take, on top of the deadline: others use it too."""
+
 IGNORED_COLUMNS_SHOWN_MAX: Final = 20
 """Ignored columns that the summary names."""
 
@@ -44,6 +48,8 @@ PLANNING_TIME_MAX: Final = timedelta(minutes=12)
 """How long one file may be planned: the largest takes two minutes (docs/benchmarks.md), and the function is
 killed after 15, which says nothing to anybody.
 """
+
+_MINUTE_S: Final = 60
 
 _Piece = TypeVar("_Piece", bytes, ValidatedRows)
 
@@ -57,8 +63,8 @@ DELETED_MESSAGE: Final = (
     "done, upload it again"
 )
 
-READINGS_MAX: Final = 2
-"""How often a file is read again: for its encoding, and for decimal commas."""
+READINGS_MAX: Final = 3
+"""How often a file is read again: for its encoding, for decimal commas, and as transactions."""
 
 CREATE_TRIES_MAX: Final = 20
 """Tries to create a batch while others change the sums that it is judged by; some ten seconds."""
@@ -114,7 +120,7 @@ def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports
     if not batch.dry_run:
         claim = claim_content(drop, batch.source.sha256, ports.store, ports.clock.now())
         if claim.refusal:
-            known = {"source": batch.source, "csv_dialect": batch.csv_dialect}
+            known = {"source": batch.source, "csv_dialect": batch.csv_dialect, "send_as": batch.send_as}
             return blank.replaced(refusal=claim.refusal, duplicate_of=claim.duplicate_of, **known)
         batch, repeats = batch.replaced(reverses=claim.reverses), claim.repeats
     guard_ports = GuardPorts(ports.files, ports.store, ports.clock)
@@ -127,6 +133,7 @@ def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports
         return batch
     return blank.replaced(
         source=batch.source,
+        send_as=batch.send_as,
         csv_dialect=batch.csv_dialect,
         refusal=batch.refusal,
         duplicate_of=batch.duplicate_of,
@@ -136,7 +143,7 @@ def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports
 
 def _read(blank: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -> tuple[Batch, PlannedChunks]:
     """Read a file, again where its content shows that it must be read in another way."""
-    options = options_of(drop.stored.metadata, ports.rules.default_encoding)
+    options = options_of(drop.stored.metadata, ports.rules.read_defaults)
     with _garbage_collector_off():
         for _ in range(READINGS_MAX):
             try:
@@ -151,12 +158,14 @@ def _read(blank: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -
 def _read_with(
     options: ReadOptions, blank: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts
 ) -> tuple[Batch, PlannedChunks]:
+    send_as = SendAs.TRANSACTIONS if options.are_transactions else SendAs.BATCH
     reader = CsvReader(
         _in_time(drop.blocks or _blocks(drop, ports), blank, ports),
         amount_max=ports.rules.amount_max,
         gzipped=drop.stored.key.lower().endswith(".gz"),
         options=options,
         block_bytes=chunk_builder.PART_BYTES,
+        transactions=_transaction_rules(options, blank) if options.are_transactions else None,
     )
     reader.parts = _in_time(reader.parts, blank, ports)
     builder = ChunkBuilder(
@@ -167,10 +176,14 @@ def _read_with(
         scratch=ports.scratch,
         rules=ports.rules,
         indexed=indexed,
+        send_as=send_as,
     )
     built = builder.build()
     notes = [*_notes(reader.format, options), *_notes_on_rows(built, builder.look_alikes)]
-    as_read = _read_batch(blank, builder.totals, built, reader.format).replaced(notes=tuple(notes))
+    if options.are_transactions:
+        notes.insert(0, _way(options, reader, builder.totals.accepted, ports.rules))
+    as_read = _read_batch(blank, builder.totals, built, reader.format)
+    as_read = as_read.replaced(send_as=send_as, notes=tuple(notes))
     if refusal := builder.totals.bad_rows.refusal(builder.totals.rows):
         return as_read.replaced(refusal=refusal), PlannedChunks()
     batch = _planned(as_read, builder.totals, built, ports.rules)
@@ -195,6 +208,9 @@ def _blocks(drop: Drop, ports: PlannerPorts) -> Iterator[bytes]:
 
 
 def _planned(batch: Batch, totals: Totals, built: BuiltChunks, rules: PlanRules) -> Batch:
+    time_at_limit = timedelta(seconds=0)
+    if batch.send_as is SendAs.TRANSACTIONS:
+        time_at_limit = rules.time_at_limit(totals.accepted)
     held_by = () if batch.dry_run else tuple(approval_reasons(totals.accepted, totals.absolute, rules))
     return batch.replaced(
         status=BatchStatus.AWAITING_APPROVAL if held_by else BatchStatus.PLANNED,
@@ -203,7 +219,36 @@ def _planned(batch: Batch, totals: Totals, built: BuiltChunks, rules: PlanRules)
         waves=max((chunk.wave for chunk in built.chunks), default=0),
         has_canary=rules.canary_rows > 0 and len(built.chunks) > 1,
         held_by=held_by,
+        deadline_at=batch.deadline_at + TIMES_AT_LIMIT * time_at_limit,
     )
+
+
+def _describe_time(time: timedelta) -> str:
+    """A duration as people say it: "20 seconds", "6 minutes", "2 hours 10 minutes"."""
+    seconds = max(1, round(time.total_seconds()))
+    if seconds < _MINUTE_S:
+        return _number_of(seconds, "second")
+    hours, minutes = divmod(round(seconds / _MINUTE_S), _MINUTE_S)
+    parts = [_number_of(count, unit) for count, unit in ((hours, "hour"), (minutes, "minute")) if count]
+    return " ".join(parts)
+
+
+def _number_of(count: int, unit: str) -> str:
+    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
+
+
+def _transaction_rules(options: ReadOptions, blank: Batch) -> TransactionRules:
+    return TransactionRules(blank.batch_id, blank.created_at, options.reason, options.username)
+
+
+def _way(options: ReadOptions, reader: CsvReader, rows: int, rules: PlanRules) -> str:
+    """How a file is sent, why, how long it takes, and what its amounts are."""
+    why = ""
+    if options.because:
+        columns = "column" if len(options.because) == 1 else "columns"
+        why = f" because of the {columns} {', '.join(map(shown, options.because))}"
+    takes = f"{_number_of(rows, 'row')}, about {_describe_time(rules.time_at_limit(rows))}"
+    return f"sent as transactions{why}: {takes} at the rate limit; {reader.format.units}"
 
 
 def _read_batch(blank: Batch, totals: Totals, built: BuiltChunks, file_format: FileFormat) -> Batch:
@@ -278,6 +323,7 @@ def _created(batch: Batch, first: Sequence[Chunk], first_body: bytes) -> Snapsho
         waves=batch.waves,
         status=batch.status.value,
         refused=bool(batch.refusal),
+        send_as=batch.send_as.value,
     )
     return Snapshot(batch, first, first_body)
 

@@ -13,7 +13,7 @@ from adjustments.batches.files import Files
 from adjustments.batches.next_step import interleave_polls, lease_is_over, next_step
 from adjustments.batches.payloads import body_of, rows_of, sha256_of
 from adjustments.batches.records import Batch, Chunk
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.batches.store import BatchStore, ChunkCursor, Snapshot, save_or_reread, storable_text
 from adjustments.core.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
 from adjustments.core.ids import execution_name, half_ids
@@ -32,10 +32,43 @@ ROUND_CHUNKS_MAX: Final = 48
 CLOCK_SKEW: Final = timedelta(seconds=CLOCK_SKEW_S)
 """How much earlier a sender regards its own lease as over: the clock of the next one may be ahead."""
 
-_SENDING: Final = frozenset({BatchStatus.PLANNED, BatchStatus.SUBMITTING, BatchStatus.POLLING})
+SENDING: Final = frozenset({BatchStatus.PLANNED, BatchStatus.SUBMITTING, BatchStatus.POLLING})
+"""The states of a batch in which it may send."""
 
 FIRST_SUBMIT_TIME: Final = timedelta(seconds=10)
 """How long to send before the state machine takes over: a small batch is sent at once."""
+
+
+class Sender(Protocol):
+    """Sends what may be sent of a batch."""
+
+    def submit(self, batch_id: str, until: datetime, written: Snapshot | None = None) -> Batch:
+        """Send until nothing more may be sent now, or the time is up.
+
+        Args:
+            batch_id: the batch.
+            until: when to end.
+            written: the batch and its first chunks, if the caller has just written them.
+
+        Returns:
+            The batch after that.
+        """
+
+
+def begin_sending(store: BatchStore, batch: Batch, now: datetime) -> bool:
+    """Record that a batch sends, before any intent, so that reconciliation counts its rows as lookalikes.
+
+    Returns:
+        False if another worker has changed the batch meanwhile.
+    """
+    if batch.status is not BatchStatus.PLANNED:
+        store.record_sending(batch.batch_id, now)
+        return True
+    try:
+        store.save_and_record_sending(batch.moved(BatchStatus.SUBMITTING), now)
+    except WrongState:
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +91,7 @@ class ChunkSender:
     collector: JobCollector | None = None
 
     def submit(self, batch_id: str, until: datetime, written: Snapshot | None = None) -> Batch:
-        """Send chunks until nothing more may be sent now, or the time is up.
-
-        Args:
-            batch_id: the batch.
-            until: when to end.
-            written: the batch and its first chunks, if the caller has just written them.
-
-        Returns:
-            The batch after that.
-        """
+        """See ``Sender``."""
         cursor = ChunkCursor(self.store, batch_id, written)
         payloads = (
             {written.chunks[0].payload_key: written.first_body} if written and written.first_body else {}
@@ -76,7 +100,7 @@ class ChunkSender:
             batch, chunks = self._read_next(cursor, "", until)
             if not chunks:
                 return batch
-            if not self._begin(batch):
+            if not begin_sending(self.store, batch, self.clock.now()):
                 continue  # another worker has changed the batch, and may have stopped it: read it again
             # of a paused batch a single chunk is sent, to find out whether the keys are accepted again
             has_time = self._send_round(
@@ -86,29 +110,13 @@ class ChunkSender:
             if batch.pause_reason or not has_time:
                 return batch
 
-    def _begin(self, batch: Batch) -> bool:
-        """Record that a batch sends, before any intent, so that reconciliation counts its rows as lookalikes.
-
-        Returns:
-            False if another worker has changed the batch meanwhile.
-        """
-        now = self.clock.now()
-        if batch.status is not BatchStatus.PLANNED:
-            self.store.record_sending(batch.batch_id, now)
-            return True
-        try:
-            self.store.save_and_record_sending(batch.moved(BatchStatus.SUBMITTING), now)
-        except WrongState:
-            return False
-        return True
-
     def _read_next(
         self, cursor: ChunkCursor, last_polled: str, until: datetime
     ) -> tuple[Batch, Sequence[Chunk]]:
         """Read the batch and what to do now: chunks to send, interleaved with those whose jobs to poll."""
         batch = cursor.batch()
         now = self.clock.now()
-        if batch.status not in _SENDING or now >= min(until, batch.deadline_at):
+        if batch.status not in SENDING or now >= min(until, batch.deadline_at):
             return batch, ()
         chunks = cursor.chunks(batch)
         step = next_step(batch, chunks, now, self.failure_percent_max)
@@ -289,11 +297,26 @@ class Executions(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchSender:
+    """Sends a batch in the way in which it was planned."""
+
+    store: BatchStore
+    chunks: Sender
+    transactions: Sender
+
+    def submit(self, batch_id: str, until: datetime, written: Snapshot | None = None) -> Batch:
+        """See ``Sender``."""
+        batch = written.batch if written else self.store.batch(batch_id)
+        sender = self.transactions if batch.send_as is SendAs.TRANSACTIONS else self.chunks
+        return sender.submit(batch_id, until, written)
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchStarter:
     """Starts batches, for submission and for people who approve or stop one."""
 
     store: BatchStore
-    sender: ChunkSender
+    sender: Sender
     executions: Executions
     clock: Clock
 

@@ -1,11 +1,15 @@
-"""What the workers share that send a batch: the queue of its chunks, and the check for a person's stop."""
+"""What the workers share that send a batch: the queue of its chunks, or of the rows of chunks that are sent
+row by row, and the check for a person's stop.
+"""
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
+from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.records import Chunk
 from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
@@ -77,6 +81,111 @@ class WorkQueue:
                 self._newest_refresh = number
                 fresh = (chunk for chunk in chunks if (chunk.chunk_id, chunk.version) not in self._sent)
                 self._waiting = deque(fresh)
+
+
+@dataclass(eq=False, kw_only=True)
+class OpenChunk:
+    """A chunk whose rows one sender sends one by one.
+
+    Args:
+        intent: the chunk, as this sender holds it.
+        rows: its rows.
+        known: the outcome of each row, as ``ChunkSettler.partial_outcomes`` has them.
+        begin_until: when a row may be begun at the latest.
+        doubts_until: before this time, Gameball may still apply a row that was in doubt when the chunk was
+            opened, or list it too late.
+        waiting: the places of the rows that are not begun.
+        not_before: when what is left may be sent; None for at once.
+    """
+
+    intent: Chunk
+    rows: Sequence[str]
+    known: list[RowOutcome | None]
+    begin_until: datetime
+    doubts_until: datetime
+    waiting: deque[int]
+    not_before: datetime | None = None
+    under_way: int = field(default=0, init=False)
+
+    def postpone(self, until: datetime) -> None:
+        """Let what is left wait at least until a time."""
+        self.not_before = max(self.not_before or until, until)
+
+
+class RowQueue:
+    """The rows of open chunks, handed out one by one.
+
+    One worker opens the next chunk while the others still send rows of this one, so that no slot of the rate
+    limiter goes by unused between two chunks.
+
+    Args:
+        rows_min: with fewer waiting rows, the next chunk is opened.
+    """
+
+    def __init__(self, rows_min: int) -> None:
+        self._rows_min = rows_min
+        self._chunks: deque[OpenChunk] = deque()
+        self._done: list[OpenChunk] = []
+        self._may_open = True
+        self.is_opening = False
+        self._lock = Lock()
+
+    def begin_opening(self) -> bool:
+        """Whether this worker has to open the next chunk now, and to call ``end_opening`` after that."""
+        with self._lock:
+            waiting = sum(len(chunk.waiting) for chunk in self._chunks)
+            if self.is_opening or not self._may_open or waiting >= self._rows_min:
+                return False
+            self.is_opening = True
+            return True
+
+    def end_opening(self, chunk: OpenChunk | None, *, is_last: bool = False) -> None:
+        """Add the chunk that was opened; after None, or the last one, no further one is opened."""
+        with self._lock:
+            self.is_opening = False
+            if chunk and not self._may_open:  # closed meanwhile
+                chunk.waiting.clear()
+            if chunk:
+                self._chunks.append(chunk)
+            self._may_open = self._may_open and bool(chunk) and not is_last
+            self._collect_done()
+
+    def take(self, now: datetime) -> tuple[OpenChunk, int] | None:
+        """Take the next row, None where none is waiting; ``finish`` has to be called for it."""
+        with self._lock:
+            for chunk in self._chunks:
+                if now >= chunk.begin_until:
+                    chunk.waiting.clear()
+                if chunk.waiting:
+                    chunk.under_way += 1
+                    return chunk, chunk.waiting.popleft()
+            self._collect_done()
+            return None
+
+    def finish(self, chunk: OpenChunk) -> None:
+        """Record that a row which was taken is not under way any more."""
+        with self._lock:
+            chunk.under_way -= 1
+            self._collect_done()
+
+    def take_done(self) -> OpenChunk | None:
+        """Take a chunk of which nothing waits or is under way, so that it can be settled or released."""
+        with self._lock:
+            return self._done.pop() if self._done else None
+
+    def close(self) -> None:
+        """Begin no further row, and open no further chunk."""
+        with self._lock:
+            self._may_open = False
+            for chunk in self._chunks:
+                chunk.waiting.clear()
+            self._collect_done()
+
+    def _collect_done(self) -> None:
+        done = [chunk for chunk in self._chunks if not (chunk.waiting or chunk.under_way)]
+        self._done += done
+        for chunk in done:
+            self._chunks.remove(chunk)
 
 
 class StopCheck:

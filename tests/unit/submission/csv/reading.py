@@ -48,7 +48,7 @@ def read(
         return Reading(reader.format, list(reader), None)
 
     try:
-        options = options_of(metadata or {}, default_encoding)
+        options = options_of(metadata or {}, ReadOptions(default_encoding=default_encoding))
         for _ in range(READINGS_MAX):
             try:
                 return once(options)

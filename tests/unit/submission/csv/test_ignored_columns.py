@@ -19,7 +19,8 @@ def code_for(name: str, *blocks: Sequence[str]) -> str:
         rows = [[value] for value in values]
         columns.add(ValidatedRows(range(len(rows)), [], [], [], list(zip(*rows, strict=True)), []))
     try:
-        columns.check()
+        columns.check_signs()
+        columns.check_meanings()
     except FileRefused as refused:
         return refused.code
     return ""
@@ -107,13 +108,13 @@ def test_other_headings_carry_none(name: str):
     assert code_for(name, ["Gold"]) == ""
 
 
-def test_sign_is_named_before_what_else_is_wrong():
+def test_sign_column_is_named_beside_what_else_is_wrong():
     columns = IgnoredColumns([(0, "email"), (1, "type")])
     columns.add(ValidatedRows([2], [], [], [], [["a@x.com"], ["Deduct"]], []))
     with pytest.raises(
         FileRefused, match='column "type" says which rows add and which deduct \\("Deduct"\\)'
     ):
-        columns.check()
+        columns.check_signs()
 
 
 words = st.sampled_from([*SIGN_WORDS, *(word for pair in SIGN_PAIRS for word in pair)])

@@ -40,12 +40,21 @@ NAMES_SHOWN_MAX: Final = 12
 
 
 class Role(StrEnum):
-    """What a column is for, named as in Gameball's request (Gameball API, "Balance Adjustment Batch Job")."""
+    """What a column is for, named as in Gameball's requests (Gameball API, "Balance Adjustment Batch Job" and
+    "Add Manual Transaction"). ``fix-me.csv`` has the errors.
+    """
 
     CUSTOMER_ID = "customerId"
     AMOUNT = "amount"
     REASON = "reason"
     ERROR = "error"
+    POINTS = "points"
+    USERNAME = "username"
+    EXPIRY_AFTER = "expiryAfter"
+    TRANSACTION_ID = "transactionId"
+    TRANSACTION_TIME = "transactionTime"
+    EMAIL = "email"
+    MOBILE = "mobile"
 
 
 NAMES: Final[Mapping[Role, tuple[str, ...]]] = {
@@ -78,7 +87,30 @@ NAMES: Final[Mapping[Role, tuple[str, ...]]] = {
 }
 """The names by which each role is known; a column of any other name is ignored and named in the notes."""
 
+TRANSACTION_NAMES: Final[Mapping[Role, tuple[str, ...]]] = {
+    **{role: NAMES[role] for role in (Role.CUSTOMER_ID, Role.REASON, Role.ERROR)},
+    # Here an amount is money, and points are points: what could be either is refused.
+    Role.AMOUNT: ("amount",),
+    Role.POINTS: ("points", "bonus points", "points amount", "adjustment points", "points adjustment"),
+    Role.USERNAME: ("username", "user name"),
+    # Days, not a date: a date in such a column is rejected row by row.
+    Role.EXPIRY_AFTER: (
+        *("expiry after", "expiry", "expiry days", "expiry in days", "expiry after days", "expire after"),
+        *("expires after", "expires after days", "expires in", "expires in days", "expire in days"),
+        *("expiration days", "expiration in days", "days to expiry", "days until expiry", "points expiry"),
+    ),
+    Role.TRANSACTION_ID: ("transaction id",),
+    Role.TRANSACTION_TIME: ("transaction time",),
+    Role.EMAIL: ("email", "e-mail", "email address"),
+    Role.MOBILE: ("mobile", "mobile number"),
+}
+"""The names by which each role is known in a file that is sent as transactions."""
+
+TRANSACTIONS_ONLY: Final = (Role.EXPIRY_AFTER, Role.TRANSACTION_ID, Role.TRANSACTION_TIME)
+"""What only a manual transaction can carry, so that a file with a value of one is sent as transactions."""
+
 NEEDED: Final = (Role.CUSTOMER_ID, Role.AMOUNT)
+"""The roles that each header has; of a file that is sent as transactions, points count as an amount."""
 
 _DROPPED_FROM_NAMES: Final = r"[\s_.\-\u00ad\u200b-\u200f\u2060\ufeff]+"
 _SEPARATOR_LINE: Final = r"(?i)\"?sep=([,;\t|])\"?[,;\t|]*(?:\r\n?|\n)"
@@ -89,7 +121,8 @@ class Layout(NamedTuple):
 
     ``fields`` ends with the last column that has a name; ``nameless`` are the columns behind it, which
     spreadsheets write where some row is longer than the header. ``unexplained``: the ignored columns, with
-    their headings, that the metadata does not name as such.
+    their headings, that the metadata does not name as such. ``places``: where each role stands; ``amount`` is
+    the place of the points, or else of the amount.
     """
 
     delimiter: str
@@ -102,6 +135,7 @@ class Layout(NamedTuple):
     reason: int | None
     ignored: tuple[str, ...]
     unexplained: tuple[tuple[int, str], ...] = ()
+    places: Mapping[Role, int] = {}
 
 
 class ColumnNames:
@@ -110,10 +144,21 @@ class ColumnNames:
     Args:
         columns: the heading of each role for which the metadata names one.
         ignored: the headings that the metadata lets be ignored.
+        are_transactions: whether the file is sent as transactions.
     """
 
-    def __init__(self, columns: Mapping[str, str] | None = None, ignored: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, str] | None = None,
+        ignored: Iterable[str] = (),
+        *,
+        are_transactions: bool = False,
+    ) -> None:
+        self.are_transactions = are_transactions
+        self._roles = _TRANSACTION_ROLES if are_transactions else _ROLES
         self.columns = dict(columns or {})
+        if not are_transactions and Role.POINTS in self.columns:
+            self.columns[Role.AMOUNT] = self.columns.pop(Role.POINTS)
         self._named = {_squeezed(heading): Role(role) for role, heading in self.columns.items()}
         self._ignored = frozenset(map(_squeezed, ignored))
 
@@ -122,16 +167,23 @@ class ColumnNames:
         squeezed = _squeezed(name)
         if squeezed in self._named:
             return self._named[squeezed]
-        role = None if squeezed in self._ignored else _ROLES.get(squeezed)
+        role = None if squeezed in self._ignored else self._roles.get(squeezed)
         return None if role is not None and role in self.columns else role
 
     def may_be_ignored(self, name: str) -> bool:
         """Whether the metadata lets this column be ignored whatever it holds."""
         return _squeezed(name) in self._ignored
 
+    def is_unclear(self, name: str) -> bool:
+        """Whether a column may hold points or money, in a file where that makes a difference."""
+        squeezed = _squeezed(name)
+        is_number = _ROLES.get(squeezed) is Role.AMOUNT and not self.may_be_ignored(name)
+        return self.are_transactions and is_number and self.role_of(name) is None
+
     def count_needed(self, names: Iterable[str]) -> int:
         """How many of the needed roles are claimed."""
-        return len(set(map(self.role_of, names)).intersection(NEEDED))
+        roles = {Role.AMOUNT if role is Role.POINTS else role for role in map(self.role_of, names)}
+        return len(roles.intersection(NEEDED))
 
     def is_header(self, cells: Sequence[str]) -> bool:
         """Whether a record is a header: it claims every needed role, as no row does."""
@@ -201,7 +253,8 @@ def layout_of(cells: list[str], *, delimiter: str, line: int, known: ColumnNames
     _require_named(known, roles, names, line)
     kept = [index for index, role in enumerate(roles) if role is not Role.ERROR]
     places = _places([roles[index] for index in kept], [names[index] for index in kept], line)
-    _require_needed(places, names, line)
+    _require_clear(known, names, line)
+    _require_needed(known, places, names, line)
     ignored = [(at, names[index]) for at, index in enumerate(kept) if roles[index] is None]
     return Layout(
         delimiter=delimiter,
@@ -210,10 +263,11 @@ def layout_of(cells: list[str], *, delimiter: str, line: int, known: ColumnNames
         names=tuple(names[index] for index in kept),
         error_columns=tuple(index for index, role in enumerate(roles) if role is Role.ERROR),
         customer_id=places[Role.CUSTOMER_ID],
-        amount=places[Role.AMOUNT],
+        amount=places[Role.POINTS] if Role.POINTS in places else places[Role.AMOUNT],
         reason=places.get(Role.REASON),
         ignored=tuple(name for _, name in ignored if name),
         unexplained=tuple((at, name) for at, name in ignored if not known.may_be_ignored(name)),
+        places=places,
     )
 
 
@@ -273,12 +327,24 @@ def _places(roles: list[Role | None], names: list[str], line: int) -> dict[Role,
     return places
 
 
-def _require_needed(places: Mapping[Role, int], names: list[str], line: int) -> None:
-    missing = [role for role in NEEDED if role not in places]
+def _require_clear(known: ColumnNames, names: list[str], line: int) -> None:
+    """Refuse a number that may be points or money: Gameball makes something else of each."""
+    if unclear := [name for name in names if known.is_unclear(name)]:
+        raise FileRefused(
+            FileProblem.UNCLEAR_COLUMN,
+            f"line {line}: the column {_quoted(unclear[:1])} does not say whether it holds points or money, "
+            "which a file that is sent as transactions has to; rename it to points, or to amount for money "
+            "in your account's currency, and drop the file again",
+        )
+
+
+def _require_needed(known: ColumnNames, places: Mapping[Role, int], names: list[str], line: int) -> None:
+    has_points = known.are_transactions and Role.POINTS in places
+    missing = [role for role in NEEDED if role not in places and not (has_points and role is Role.AMOUNT)]
     if not missing:
         return
     code = FileProblem.MISSING_COLUMN if places else FileProblem.NO_HEADER
-    wanted = " and ".join(f"{role} (or: {', '.join(NAMES[role])})" for role in missing)
+    wanted = " and ".join(_wanted(role, known) for role in missing)
     raise FileRefused(
         code,
         f"line {line} has no column for {' and '.join(missing)}; found: {_quoted(names)}. "
@@ -286,6 +352,12 @@ def _require_needed(places: Mapping[Role, int], names: list[str], line: int) -> 
         'another language: metadata "columns: customerId=Kundennummer,amount=Punkte", or adjust submit '
         "--columns",
     )
+
+
+def _wanted(role: Role, known: ColumnNames) -> str:
+    if role is Role.AMOUNT and known.are_transactions:
+        return "points, or amount (money in your account's currency)"
+    return f"{role} (or: {', '.join(NAMES[role])})"
 
 
 def _require_text(beginning: str) -> None:
@@ -314,4 +386,12 @@ def _squeezed(name: str) -> str:
     return re.sub(_DROPPED_FROM_NAMES, "", unicodedata.normalize("NFKC", name).casefold())
 
 
+def transaction_role(name: str) -> Role | None:
+    """The role that a column's name claims in a file that is sent as transactions."""
+    return _TRANSACTION_ROLES.get(_squeezed(name))
+
+
 _ROLES: Final[Mapping[str, Role]] = {_squeezed(name): role for role, names in NAMES.items() for name in names}
+_TRANSACTION_ROLES: Final[Mapping[str, Role]] = {
+    _squeezed(name): role for role, names in TRANSACTION_NAMES.items() for name in names
+}

@@ -2,7 +2,8 @@
 
 - A *sign column*: ``amount`` has 50 and ``type`` has Deduct. Its values are words for adding and deducting.
   What they mean for the amount is not guessed.
-- A *meaningful column*: an expiry date, a currency, a transaction id. A batch can't carry it.
+- A *meaningful column*: an expiry date, a currency, an e-mail address. A batch can't carry it. Some of them a
+  manual transaction can.
 
 A column without a value in any row refuses nothing, and the metadata ``ignore-columns`` lets any column be
 ignored. A column is looked at no more once a row has another word, so that this costs next to nothing.
@@ -16,6 +17,7 @@ from typing import Final
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import FileRefused
 from adjustments.core.printable import shown
+from adjustments.submission.csv.header import TRANSACTIONS_ONLY, transaction_role
 from adjustments.submission.csv.placeholders import is_machine_word
 from adjustments.submission.csv.problems import FileProblem
 from adjustments.submission.csv.sign_words import (
@@ -39,9 +41,11 @@ class IgnoredColumns:
 
     Args:
         columns: index and heading of each column that may not be ignored.
+        are_transactions: whether the file is sent as transactions.
     """
 
-    def __init__(self, columns: Iterable[tuple[int, str]]) -> None:
+    def __init__(self, columns: Iterable[tuple[int, str]], *, are_transactions: bool = False) -> None:
+        self._are_transactions = are_transactions
         self._columns = [_Column(index, name) for index, name in columns]
 
     def add(self, part: ValidatedRows) -> None:
@@ -52,14 +56,22 @@ class IgnoredColumns:
                 column.add(set(part.cells[index]) if part.lines else set())
                 column.add({bad.cells[index] for bad in part.rejections if len(bad.cells) > index})
 
-    def check(self) -> None:
-        """Refuse the file where a column changes what its rows mean; raises FileRefused."""
+    def check_signs(self) -> None:
+        """Refuse the file where a column says which rows add and which deduct; raises FileRefused."""
         for column in self._columns:
             if column.is_sign():
                 raise _sign_refusal(column)
+
+    def of_transactions(self) -> list[str]:
+        """The headings of the columns with values that only a manual transaction can carry."""
+        found = [column for column in self._columns if transaction_role(column.name) in TRANSACTIONS_ONLY]
+        return [column.name for column in found if column.has_meaning]
+
+    def check_meanings(self) -> None:
+        """Refuse the file where a column changes what its rows mean; raises FileRefused."""
         meaningful = [column for column in self._columns if column.has_meaning]
         if meaningful:
-            raise _meaning_refusal(meaningful)
+            raise _meaning_refusal(meaningful, self._are_transactions)
 
 
 class _Column:
@@ -124,12 +136,19 @@ def _sign_refusal(column: _Column) -> FileRefused:
     )
 
 
-def _meaning_refusal(columns: list[_Column]) -> FileRefused:
+def _meaning_refusal(columns: list[_Column], are_transactions: bool) -> FileRefused:
     names = ", ".join(column.title() for column in columns)
+    carrier = "neither a batch nor a manual transaction can" if are_transactions else "a batch can't"
+    advice = ""
+    if all(transaction_role(column.name) for column in columns):
+        advice = (
+            " if Gameball is to have them, drop the file with metadata "
+            '"send-as: transactions" (adjust submit --send-as transactions);'
+        )
     return FileRefused(
         FileProblem.MEANINGFUL_COLUMN,
-        f"the file has values under {names}, which a batch can't carry: they would be lost. Remove what is "
-        f"not needed and drop the file again; {_allow(columns, 'if nothing depends on them')}",
+        f"the file has values under {names}, which {carrier} carry: they would be lost. Remove what is "
+        f"not needed and drop the file again;{advice} {_allow(columns, 'if nothing depends on them')}",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from adjustments.batches.records import CsvDialect, Rejection, Row
+from adjustments.batches.states import SendAs
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import FileRefused
 from adjustments.core.printable import shown
@@ -25,18 +26,27 @@ from adjustments.submission.csv.decoding import (
     has_bad_bytes,
     is_text_encoding,
 )
-from adjustments.submission.csv.header import ColumnNames, Layout
+from adjustments.submission.csv.header import TRANSACTIONS_ONLY, ColumnNames, Layout, Role
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
 from adjustments.submission.csv.parser import LINE_END, CsvParser, RecordBlock
 from adjustments.submission.csv.problems import FileProblem, RowProblem
 from adjustments.submission.csv.row_validator import RowValidator
+from adjustments.submission.csv.transaction_validator import TransactionRules, TransactionValidator
 
 ENCODING: Final = "encoding"
 COLUMNS: Final = "columns"
 IGNORE_COLUMNS: Final = "ignore-columns"
 
-COLUMN_ROLES: Final = ("customerId", "amount", "reason")
-"""What ``columns`` can name a heading for."""
+SEND_AS: Final = "send-as"
+REASON: Final = "reason"
+USERNAME: Final = "username"
+
+AUTO: Final = "auto"
+"""As transactions if the file has values that only those can carry, else as a batch."""
+
+_WAYS: Final = (AUTO, *SendAs)
+_BATCH_ROLES: Final = frozenset({Role.CUSTOMER_ID, Role.AMOUNT, Role.POINTS, Role.REASON})
+"""What ``columns`` can name a heading for in any file; the other roles make transactions of it."""
 
 _HEADER_PROBLEMS: Final = (
     *(RowProblem.AMOUNT_NOT_A_NUMBER, RowProblem.TOO_FEW_FIELDS, RowProblem.TOO_MANY_FIELDS),
@@ -56,6 +66,10 @@ class ReadOptions(NamedTuple):
         columns: the heading of each role that the metadata names one for.
         ignore_columns: headings that may be ignored although they carry meaning.
         has_decimal_commas: whether a row has a decimal comma, so that ``1.250`` may be a thousand.
+        send_as: ``auto``, or a value of ``SendAs``.
+        because: headings of the columns for which the file is sent as transactions; empty where it was asked.
+        reason: the reason of rows without one, where they are sent as transactions.
+        username: the username of rows without one, likewise.
     """
 
     encoding: str = ""
@@ -63,6 +77,18 @@ class ReadOptions(NamedTuple):
     columns: Mapping[str, str] = {}
     ignore_columns: tuple[str, ...] = ()
     has_decimal_commas: bool = False
+    send_as: str = ""
+    because: tuple[str, ...] = ()
+    reason: str = ""
+    username: str = ""
+
+    @property
+    def are_transactions(self) -> bool:
+        """Whether the rows are read as transactions."""
+        return self.send_as == SendAs.TRANSACTIONS
+
+
+_NO_OPTIONS: Final = ReadOptions()
 
 
 class ReadAgain(Exception):
@@ -73,14 +99,14 @@ class ReadAgain(Exception):
         self.options = options
 
 
-def options_of(metadata: Mapping[str, str], default_encoding: str = "") -> ReadOptions:
+def options_of(metadata: Mapping[str, str], defaults: ReadOptions = _NO_OPTIONS) -> ReadOptions:
     """Read the options from an object's metadata.
 
     S3 keeps ASCII only, so other characters, and a comma within a heading, come percent-encoded (``%2C``).
 
     Args:
         metadata: the object's metadata.
-        default_encoding: the stack's DefaultEncoding.
+        defaults: the stack's own: DefaultEncoding, SendAs, DefaultReason and DefaultUsername.
 
     Raises:
         FileRefused: an option makes no sense.
@@ -90,16 +116,40 @@ def options_of(metadata: Mapping[str, str], default_encoding: str = "") -> ReadO
         raise _refusal(
             ENCODING, f'there is no encoding "{shown(encoding)}"; write one such as windows-1256 or utf-8'
         )
-    return ReadOptions(
+    columns = _columns(_text(metadata, COLUMNS))
+    send_as = (metadata.get(SEND_AS, "").strip().lower() or defaults.send_as) if defaults.send_as else ""
+    if send_as and send_as not in _WAYS:
+        raise _refusal(
+            SEND_AS, f'"{shown(send_as)}" is no way to send a file; write one of {", ".join(_WAYS)}'
+        )
+    others = [columns[role] for role in columns if role not in _BATCH_ROLES]
+    if others and send_as == SendAs.BATCH:
+        raise transactions_only(others)
+    return defaults._replace(
         encoding=encoding,
-        default_encoding=default_encoding,
-        columns=_columns(_text(metadata, COLUMNS)),
+        columns=columns,
         ignore_columns=_items(_text(metadata, IGNORE_COLUMNS)),
+        send_as=SendAs.TRANSACTIONS if others and send_as else send_as,
+        because=tuple(others) if send_as == AUTO else (),
+        reason=unquote(_text(metadata, REASON)).strip() or defaults.reason,
+        username=unquote(_text(metadata, USERNAME)).strip() or defaults.username,
+    )
+
+
+def transactions_only(headings: Sequence[str]) -> FileRefused:
+    """Why a file can't be sent as a batch."""
+    names = ", ".join(f'"{shown(heading)}"' for heading in headings)
+    columns = "column" if len(headings) == 1 else "columns"
+    return FileRefused(
+        FileProblem.TRANSACTIONS_ONLY,
+        f"the file is to be sent as a batch, and has values in the {columns} {names}, which only "
+        'transactions can carry. Remove them, or drop the file again with metadata "send-as: transactions" '
+        "(adjust submit --send-as transactions)",
     )
 
 
 def _columns(text: str) -> dict[str, str]:
-    roles = {role.casefold(): role for role in COLUMN_ROLES}
+    roles = {role.value.casefold(): role.value for role in Role if role is not Role.ERROR}
     columns: dict[str, str] = {}
     for item in _items(text):
         name, equals, heading = (part.strip() for part in item.partition("="))
@@ -108,7 +158,7 @@ def _columns(text: str) -> dict[str, str]:
             raise _refusal(
                 COLUMNS,
                 f'"{shown(item)}" does not name a heading; write, each once, such as '
-                "customerId=Kundennummer,amount=Punkte,reason=Grund",
+                "customerId=Kundennummer,points=Punkte,reason=Grund",
             )
         columns[role] = heading
     return columns
@@ -128,16 +178,17 @@ def _refusal(option: str, fault: str) -> FileRefused:
     return FileRefused(FileProblem.BAD_OPTION, f'metadata "{option}": {fault}; then drop the file again')
 
 
-_NO_OPTIONS: Final = ReadOptions()
-
-
 class FileFormat(NamedTuple):
-    """How the file was read, for the batch's summary and its result files; ``error`` columns are left out."""
+    """How the file was read, for the batch's summary and its result files; ``error`` columns are left out.
+
+    ``units`` says of a file that is sent as transactions which column holds points, and which one money.
+    """
 
     encoding: str
     dialect: CsvDialect
     ignored_columns: tuple[str, ...]
     header: tuple[str, ...]
+    units: str = ""
 
     @property
     def delimiter(self) -> str:
@@ -158,6 +209,7 @@ class CsvReader:
         gzipped: whether the bytes are compressed.
         options: what the metadata says, and what an earlier reading has shown.
         block_bytes: the size of the pieces worked on, at least 16 (the longest mark or magic number).
+        transactions: what rows need that are sent as transactions; None where the options read a batch.
     Raises:
         FileRefused: at once or while iterating: the file as a whole cannot be used.
         ReadAgain: at once or while iterating: read the object again with the options that it has.
@@ -171,19 +223,24 @@ class CsvReader:
         gzipped: bool,
         options: ReadOptions = _NO_OPTIONS,
         block_bytes: int = BLOCK_BYTES,
+        transactions: TransactionRules | None = None,
     ) -> None:
         self._options = options
+        self._transactions = transactions
         self._decoded = decode_blocks(
             blocks, gzipped=gzipped, encoding=options.encoding, block_bytes=block_bytes
         )
         self._parser = CsvParser(self._decoded.texts)
-        self._names = ColumnNames(options.columns, options.ignore_columns)
+        self._names = ColumnNames(
+            options.columns, options.ignore_columns, are_transactions=options.are_transactions
+        )
         self._layout, line_end = self._read_header()
         self.format = FileFormat(
             encoding=self._decoded.encoding,
             dialect=_dialect_of(self._decoded, self._layout.delimiter, line_end),
             ignored_columns=self._layout.ignored,
             header=self._layout.names,
+            units=_units(self._layout) if options.are_transactions else "",
         )
         self.parts = self._parts(amount_max)
 
@@ -202,6 +259,8 @@ class CsvReader:
         try:
             layout, end = header.read_header(text, line=line, delimiters=delimiters, names=self._names)
         except FileRefused as refused:
+            if refused.code == FileProblem.DUPLICATE_COLUMN and self._options.send_as == AUTO:
+                self._read_transactions_header(text, line, delimiters)
             if refused.code != FileProblem.NOT_TEXT:
                 self._check_header_bytes(LINE_END.split(text, maxsplit=1)[0], line)
             raise
@@ -209,6 +268,15 @@ class CsvReader:
         self._parser.skip(end)
         found = LINE_END.search(text, max(0, end - 2), end)
         return layout, found[0] if found else "\n"
+
+    def _read_transactions_header(self, text: str, line: int, delimiters: tuple[str, ...]) -> None:
+        """Read the file again as transactions where its header is one of those, with points and money."""
+        options = self._options
+        names = ColumnNames(options.columns, options.ignore_columns, are_transactions=True)
+        layout, _ = header.read_header(text, line=line, delimiters=delimiters, names=names)
+        because = [layout.names[layout.places[role]] for role in TRANSACTIONS_ONLY if role in layout.places]
+        if because:
+            raise ReadAgain(options._replace(send_as=SendAs.TRANSACTIONS, because=tuple(because)))
 
     def _check_header_bytes(self, text: str, line: int) -> None:
         """Refuse a header with bytes that are not UTF-8, once the whole file has shown what it is."""
@@ -228,8 +296,8 @@ class CsvReader:
 
     def _parts(self, amount_max: Decimal) -> Iterator[ValidatedRows]:
         layout, options = self._layout, self._options
-        validator = RowValidator(layout, amount_max=amount_max, has_decimal_commas=options.has_decimal_commas)
-        ignored = IgnoredColumns(layout.unexplained)
+        validator = self._validator(amount_max)
+        ignored = IgnoredColumns(layout.unexplained, are_transactions=options.are_transactions)
         is_empty, has_decimal_commas = True, False
         for block in self._parser.blocks(layout.delimiter):
             part = validator.validate(block if block.plain else self._readable(block))
@@ -242,12 +310,31 @@ class CsvReader:
         self._check_encoding()
         if has_decimal_commas and layout.delimiter != ";" and not options.has_decimal_commas:
             raise ReadAgain(options._replace(has_decimal_commas=True))
-        ignored.check()
+        ignored.check_signs()
+        self._check_way(ignored.of_transactions())
+        ignored.check_meanings()
         if is_empty:
             raise FileRefused(
                 FileProblem.EMPTY,
                 "the file has a header but no rows below it; export it again and drop it anew",
             )
+
+    def _validator(self, amount_max: Decimal) -> RowValidator:
+        has_decimal_commas = self._options.has_decimal_commas
+        if self._transactions is None:
+            return RowValidator(self._layout, amount_max=amount_max, has_decimal_commas=has_decimal_commas)
+        return TransactionValidator(
+            self._layout, self._transactions, amount_max=amount_max, has_decimal_commas=has_decimal_commas
+        )
+
+    def _check_way(self, only_transactions: Sequence[str]) -> None:
+        """Read the file again as transactions where it has values that only those can carry."""
+        if not only_transactions or self._options.are_transactions or not self._options.send_as:
+            return
+        if self._options.send_as == SendAs.BATCH:
+            raise transactions_only(only_transactions)
+        because = tuple(only_transactions)
+        raise ReadAgain(self._options._replace(send_as=SendAs.TRANSACTIONS, because=because))
 
     def _readable(self, block: RecordBlock) -> RecordBlock:
         """The block without bytes that are not UTF-8."""
@@ -292,6 +379,12 @@ def _dialect_of(decoded: DecodedText, delimiter: str, line_end: str) -> CsvDiale
         encoding="utf-16" if decoded.encoding == "utf-16" else "utf-8",
         has_mark=decoded.has_mark or delimiter == ";" or decoded.encoding != "utf-8",
     )
+
+
+def _units(layout: Layout) -> str:
+    said = {Role.POINTS: "points", Role.AMOUNT: "money in the account's currency"}
+    places = {role: layout.places[role] for role in said if role in layout.places}
+    return ", and ".join(f"{shown(layout.names[at])} is {said[role]}" for role, at in places.items())
 
 
 def _shows_decimal_comma(rejection: Rejection) -> bool:

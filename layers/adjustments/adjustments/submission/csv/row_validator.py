@@ -53,7 +53,9 @@ _CLEAN_REASON: Final = (
 )
 
 
-class _Bad(Exception):
+class BadRow(Exception):
+    """A row can't be sent; the arguments are for its ``Rejection``."""
+
     def __init__(self, problem: RowProblem, complaint: str, column: str = "", text: str = "") -> None:
         super().__init__(complaint)
         self.problem = problem
@@ -127,9 +129,7 @@ class RowValidator:
         if not records:
             return ValidatedRows.of(())
         layout = self._layout
-        for index in layout.error_columns[::-1]:
-            for cells in records:
-                del cells[index]
+        self._drop_errors(records)
         columns = list(zip(*records, strict=True))
         ids, amounts = columns[layout.customer_id], columns[layout.amount]
         reasons = (
@@ -175,7 +175,7 @@ class RowValidator:
 
         ``text`` is the record as it stands in the file.
         """
-        if _is_blank(cells):
+        if is_blank(cells):
             return None
         layout = self._layout
         try:
@@ -183,22 +183,22 @@ class RowValidator:
             customer_id = self._customer_id(text_meant(cells[layout.customer_id].strip()))
             amount = self._amount(cells[layout.amount].strip())
             reason = self._reason("" if layout.reason is None else cells[layout.reason].strip(), text)
-        except _Bad as bad:
+        except BadRow as bad:
             return self._rejection(line, cells, bad)
         return Row(line, customer_id, amount, reason, cells)
 
     def _ragged(self, line: int, found: int, kept: list[str]) -> Rejection | None:
         wanted = self._layout.fields
-        if _is_blank(kept):
+        if is_blank(kept):
             return None
         if found < wanted:
-            bad = _Bad(
+            bad = BadRow(
                 RowProblem.TOO_FEW_FIELDS,
                 f"the row has {_count(found)} where the header has {wanted}; "
                 "add what is missing (a field may be empty)",
             )
         else:
-            bad = _Bad(
+            bad = BadRow(
                 RowProblem.TOO_MANY_FIELDS,
                 f"the row has {_count(found)} where the header has {wanted}; put quotes round a text "
                 f"that has {_named(self._layout.delimiter)} in it, "
@@ -207,12 +207,18 @@ class RowValidator:
         return self._rejection(line, kept, bad)
 
     def _badly_quoted(self, line: int, cells: list[str]) -> Rejection:
-        bad = _Bad(
+        bad = BadRow(
             RowProblem.BAD_QUOTES,
             'text follows a closing quote ("); put quotes round the whole field, '
             "and write a quote within it twice",
         )
         return self._rejection(line, cells, bad)
+
+    def _drop_errors(self, records: Iterable[list[str]]) -> None:
+        """Cut off what stands below ``error``."""
+        for index in self._layout.error_columns[::-1]:
+            for cells in records:
+                del cells[index]
 
     def _drop_nameless(self, records: Iterable[list[str]]) -> None:
         """Cut off what is blank below columns without a name; a row with something there stays too long."""
@@ -239,9 +245,9 @@ class RowValidator:
         for index, cell in enumerate(cells):
             if CONTROL.search(cell):
                 fault = invisible_fault(cell, lambda char: CONTROL.match(char) is not None)
-                raise _Bad(RowProblem.CONTROL_CHARACTER, fault, self._layout.names[index], cell)
+                raise BadRow(RowProblem.CONTROL_CHARACTER, fault, self._layout.names[index], cell)
             if LOST in cell:
-                raise _Bad(
+                raise BadRow(
                     RowProblem.UNREADABLE_CHARACTER,
                     f"has characters that can't be read ({LOST}); type them anew, or export the file again "
                     'as "CSV UTF-8"',
@@ -253,43 +259,43 @@ class RowValidator:
         index = self._layout.customer_id
         column = self._layout.names[index]
         if not customer_id:
-            raise _Bad(
+            raise BadRow(
                 RowProblem.CUSTOMER_ID_MISSING,
                 "the customer id is empty; write it, or remove the row",
                 column,
                 customer_id,
             )
         if len(customer_id) > limits.CUSTOMER_ID_CHARS_MAX:
-            raise _Bad(
+            raise BadRow(
                 RowProblem.CUSTOMER_ID_TOO_LONG,
                 f"has {len(customer_id)} characters; an id has at most {limits.CUSTOMER_ID_CHARS_MAX}",
                 column,
                 customer_id,
             )
         if fault := invisible_fault(customer_id):
-            raise _Bad(RowProblem.CONTROL_CHARACTER, fault, column, customer_id)
+            raise BadRow(RowProblem.CONTROL_CHARACTER, fault, column, customer_id)
         if fault := scientific_fault(customer_id):
-            raise _Bad(RowProblem.CUSTOMER_ID_SCIENTIFIC, fault, column, customer_id)
+            raise BadRow(RowProblem.CUSTOMER_ID_SCIENTIFIC, fault, column, customer_id)
         self._check_placeholder(customer_id, column)
         return customer_id
 
     def _check_placeholder(self, customer_id: str, column: str) -> None:
         if is_machine_word(customer_id):
-            raise _Bad(
+            raise BadRow(
                 RowProblem.CUSTOMER_ID_MACHINE_WORD,
                 "is what a program writes where it has no value; write the customer's id, or remove the row",
                 column,
                 customer_id,
             )
         if is_total_label(customer_id):
-            raise _Bad(
+            raise BadRow(
                 RowProblem.TOTAL_ROW,
                 "is the label of a total row, not a customer; remove the row",
                 column,
                 customer_id,
             )
         if is_wrapped(customer_id):
-            raise _Bad(
+            raise BadRow(
                 RowProblem.CUSTOMER_ID_IN_QUOTES,
                 "stands in quotes of its own, which would become part of the id; remove them",
                 column,
@@ -306,7 +312,7 @@ class RowValidator:
             )
         except InvalidAmount as bad:
             column = self._layout.names[self._layout.amount]
-            raise _Bad(bad.problem, bad.complaint, column, text) from None
+            raise BadRow(bad.problem, bad.complaint, column, text) from None
 
     def _reason(self, reason: str, text: str) -> str:
         layout = self._layout
@@ -314,14 +320,14 @@ class RowValidator:
             return ""
         column = layout.names[layout.reason]
         if len(reason) > limits.REASON_CHARS_MAX:
-            raise _Bad(
+            raise BadRow(
                 RowProblem.REASON_TOO_LONG,
                 f"has {len(reason)} characters; shorten it to {limits.REASON_CHARS_MAX}",
                 column,
                 reason,
             )
         if is_machine_word(reason) and not self._is_quoted(layout.reason, text):
-            raise _Bad(
+            raise BadRow(
                 RowProblem.REASON_MACHINE_WORD,
                 "is what a program writes where it has no value; leave the reason empty, "
                 'or put quotes (") round it if customers are to read it',
@@ -329,7 +335,7 @@ class RowValidator:
                 reason,
             )
         if is_wrapped(reason):
-            raise _Bad(
+            raise BadRow(
                 RowProblem.REASON_IN_QUOTES,
                 "stands in quotes of its own, which customers would read; remove them",
                 column,
@@ -342,7 +348,7 @@ class RowValidator:
         before = sum(column <= index for column in self._layout.error_columns)
         return is_quoted(text, index + before, self._layout.delimiter)
 
-    def _rejection(self, line: int, cells: list[str], bad: _Bad) -> Rejection:
+    def _rejection(self, line: int, cells: list[str], bad: BadRow) -> Rejection:
         layout, text = self._layout, shown(bad.text)
         where = f'line {line}, column "{shown(bad.column)}"' if bad.column else f"line {line}"
         what = f'"{text}" {bad.complaint}' if text else bad.complaint
@@ -371,7 +377,8 @@ def _cell(cells: list[str], index: int | None) -> str:
     return cells[index].strip() if index is not None and index < len(cells) else ""
 
 
-def _is_blank(cells: list[str]) -> bool:
+def is_blank(cells: list[str]) -> bool:
+    """Whether a record has nothing in any of its cells."""
     return not any(cell.strip() for cell in cells)
 
 
