@@ -34,7 +34,8 @@ def start_emulator(folder: Path, certificate: Certificate | None = None) -> tupl
     port = _free_port()
     work = folder / "tmp"
     work.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "ministack"]
+    # -P keeps this folder off the search path: MiniStack would import modules of ours for its own.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("emulator_process.py"))]
     child = SupervisedProcess(
         "ministack", command, _environment(port, work, certificate), folder / "ministack.log", folder
     )

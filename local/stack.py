@@ -51,14 +51,6 @@ def describe_start(gameball: Gameball | None) -> str:
     return f"starting MiniStack; adjustments go to {gameball.base_url}, not to the stand-in"
 
 
-def fill_keywords(text: str, schedule_arn: str, due_at: datetime) -> str:
-    """Replace the keywords in a schedule's input as EventBridge Scheduler does."""
-    values = {"schedule-arn": schedule_arn, "scheduled-time": f"{due_at:%Y-%m-%dT%H:%M:%SZ}"}
-    for name, value in values.items():
-        text = text.replace(f"<aws.scheduler.{name}>", value)
-    return text
-
-
 class LocalStack:
     """A running stack; ``running`` starts and stops it."""
 
@@ -176,22 +168,16 @@ class LocalStack:
     def fire_schedule(self, logical_id: str) -> str:
         """Trigger a deployed schedule now, by a one-time schedule with the same target.
 
-        MiniStack passes on the keywords of the target's input as they are. On AWS, EventBridge Scheduler
-        replaces them, so it is done here.
-
         Returns:
             The expression of the deployed schedule.
         """
         scheduler = self.aws.scheduler
         deployed = scheduler.get_schedule(Name=self.physical_id(logical_id))
-        target, due_at = deployed["Target"], datetime.now(UTC)
-        if "Input" in target:
-            target["Input"] = fill_keywords(target["Input"], deployed["Arn"], due_at)
         scheduler.create_schedule(
             Name=f"{logical_id}-{uuid.uuid4()}",
-            ScheduleExpression=f"at({due_at:%Y-%m-%dT%H:%M:%S})",
+            ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
             FlexibleTimeWindow={"Mode": "OFF"},
-            Target=target,
+            Target=deployed["Target"],
             ActionAfterCompletion="DELETE",
         )
         return deployed["ScheduleExpression"]

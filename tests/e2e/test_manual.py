@@ -13,8 +13,9 @@ import pytest
 import urllib3
 
 from local.aws import ApiAnswer
+from local.emulator_process import fill_keywords
 from local.processes import wait_for
-from local.stack import LocalStack, fill_keywords
+from local.stack import LocalStack
 from local.standin_client import StandInClient
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -218,7 +219,6 @@ def test_a_schedule_that_fires_twice_applies_once(
     outcomes()
     due_at = datetime.now(UTC)
     sample = (EVENTS / "manual-scheduled.json").read_text()
-    # MiniStack does not fill in what a schedule knows of itself.
     payload = json.loads(fill_keywords(sample, f"birthday-{uuid.uuid4()}", due_at))
     payload["customerId"] = "player-01"
     queue = stack.aws.sqs.get_queue_attributes(

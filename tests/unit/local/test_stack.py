@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from local.stack import Gameball, describe_start, fill_keywords
+from local.emulator_process import fill_keywords
+from local.stack import Gameball, describe_start
 from local.standin_client import STANDIN_KEYS
 
 
