@@ -21,7 +21,7 @@ export AWS_DEFAULT_REGION ?= eu-central-1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down configure build deploy test test-fast test-e2e simulate simulate-mutants screenshots bench lint format lock wheel clean
+.PHONY: help setup demo up down configure build adopt deploy test test-fast test-e2e simulate simulate-mutants screenshots bench lint format lock wheel clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ configure: $(INSTALLED) ## ask six questions before the first deployment: ENV=de
 
 build: $(INSTALLED) ## build for AWS, add bytecode and check the build: ENV=dev or prod of samconfig.toml
 	@$(DEPLOYMENT) --build-only
+
+adopt: $(INSTALLED) ## make a stack anew from what its deleted one left behind: ENV=dev or prod (TABLE=… BUCKET=…)
+	@$(BIN)/python -m local.adoption "$(ENV)" --table "$(TABLE)" --bucket "$(BUCKET)"
 
 deploy: $(INSTALLED) ## build, add bytecode, check, and deploy to AWS: ENV=dev or prod of samconfig.toml
 	@$(DEPLOYMENT) --deploy-options="$(DEPLOY_OPTIONS)"

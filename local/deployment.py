@@ -3,6 +3,7 @@
 The local stack builds into another folder, for the interpreter and the processor of this machine.
 """
 
+import hashlib
 import os
 import re
 import shlex
@@ -10,10 +11,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import boto3
 import click
+from botocore.exceptions import BotoCoreError, ClientError
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from local import environment
@@ -25,6 +30,7 @@ _REMOTE: Final = re.compile(
 )
 
 BUILD_FOLDER: Final = environment.ROOT / ".aws-sam"
+_DIGEST_CHARS: Final = 12
 BUILT: Final = BUILD_FOLDER / "build"
 _SET_BY_CONFIG: Final = frozenset(
     {"--parameter-overrides", "--config-env", "--config-file", "--template-file", "--template", "-t"}
@@ -171,14 +177,63 @@ def refuse_other_builds(options: Sequence[str]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What is deployed now: the stack's status, and the DeploymentId of the last good deployment."""
+
+    status: str
+    deployment_id: str
+
+
+def name_deployment(built: Path, deployed: Deployed | None, now: datetime) -> str:
+    """Name a deployment, as its parameter DeploymentId.
+
+    Lambda publishes no version where code and configuration are those of the last one, and CloudFormation
+    then fails with "a version for this function exists". That happens when only tags have changed, and when
+    what was rolled back is deployed once more. The id is part of the configuration: it changes whenever
+    something was built anew, and once more after a deployment that was rolled back.
+
+    Args:
+        built: the folder of the build.
+        deployed: what is deployed now; None where there is no stack.
+        now: the time.
+
+    Returns:
+        The id; the one of before where the same is deployed again.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(path for path in built.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        digest.update(f"{path.relative_to(built)}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    content = digest.hexdigest()[:_DIGEST_CHARS]
+    if deployed is not None and "ROLLBACK" in deployed.status:
+        return f"{content}-{now:%Y%m%d%H%M%S}"
+    if deployed is not None and deployed.deployment_id.startswith(content):
+        return deployed.deployment_id
+    return content
+
+
+def read_deployed(settings: Mapping[str, Any]) -> Deployed | None:
+    """Read what is deployed; None where there is no stack, or AWS can't be asked (`sam deploy` says why)."""
+    try:
+        session = boto3.Session(profile_name=settings.get("profile"), region_name=settings.get("region"))
+        [stack] = session.client("cloudformation").describe_stacks(StackName=settings["stack_name"])["Stacks"]
+    except (BotoCoreError, ClientError):
+        return None
+    ids = {
+        parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in stack.get("Parameters", [])
+    }
+    return Deployed(stack["StackStatus"], ids.get("DeploymentId", ""))
+
+
 def deploy(config_env: str, options: Sequence[str]) -> None:
     """Deploy what was built with `sam deploy`, which may ask; raises DeploymentError where it fails."""
-    parameters = with_runbook_url(
-        read_parameters(read_settings(environment.SAM_CONFIG, config_env)), read_remote()
-    )
+    settings = read_settings(environment.SAM_CONFIG, config_env)
+    parameters = with_runbook_url(read_parameters(settings), read_remote())
     click.echo(f"alarms link to {parameters.get('RunbookUrl', 'docs/runbook.md, as RunbookUrl is not set')}")
     command = [*sam_command("deploy", config_env), "--template-file", str(BUILT / "template.yaml")]
-    _run([*command, *_overrides(parameters), *options], os.environ | {"SAM_CLI_TELEMETRY": "0"})
+    named = {**parameters, "DeploymentId": name_deployment(BUILT, read_deployed(settings), datetime.now(UTC))}
+    _run([*command, *_overrides(named), *options], os.environ | {"SAM_CLI_TELEMETRY": "0"})
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:

@@ -124,3 +124,16 @@ def test_other_code_in_the_layer_makes_another_version():
         uploaded: set(of_type("AWS::Lambda::Version", uploaded=uploaded)) for uploaded in ("one", "other")
     }
     assert not versions["one"] & versions["other"]
+
+
+@serving
+def test_each_deployment_is_another_configuration_and_another_version(name: str):
+    """Else Lambda says that a version exists, after a change of tags or a rollback (local/deployment.py)."""
+    assert FUNCTIONS[name]["Environment"]["Variables"]["DEPLOYMENT_ID"] == {"Ref": "DeploymentId"}
+    assert "${DeploymentId}" in FUNCTIONS[name]["VersionDescription"]["Fn::Sub"]
+
+
+def test_named_policies_may_be_made():
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    for environment in ENVIRONMENTS:
+        assert "CAPABILITY_NAMED_IAM" in config[environment]["deploy"]["parameters"]["capabilities"]

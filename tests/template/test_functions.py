@@ -212,3 +212,9 @@ def test_command_waits_for_a_batch_longer_than_a_crashed_reading_takes_to_come_b
     visibility = QUEUES["IntakeQueue"]["VisibilityTimeout"]
     assert (reader, visibility) == (FUNCTION_TIMEOUT_S, QUEUE_VISIBILITY_S)
     assert visibility + reader < APPEARS_WITHIN_S
+
+
+@pytest.mark.parametrize("name", properties("AWS::Scheduler::Schedule", expanded()))
+def test_schedule_has_no_name_that_a_long_stack_name_makes_too_long(name: str):
+    """Scheduler allows 64 characters, a stack name has up to 128; CloudFormation shortens its own."""
+    assert "Name" not in properties("AWS::Scheduler::Schedule", expanded())[name]

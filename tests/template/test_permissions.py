@@ -229,3 +229,21 @@ def test_manual_transaction_may_write_items_of_rate_limiter_and_ledger_only():
     written = [s["Condition"] for s in statements("ManualTransactionRole") if "Condition" in s]
     prefixes = [f"{rate_limiter.KEY_PREFIX}*", f"{ledger.KEY_PREFIX}*"]
     assert written == [{"ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes}}]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_policy_of_people_keeps_its_arn_when_its_words_change(name: str):
+    """Another description replaces a managed policy, and whoever had it has nothing."""
+    assert set(POLICIES[name]) <= {"PolicyDocument", "ManagedPolicyName"}
+
+
+def test_policies_of_people_have_names_that_identity_center_can_refer_to():
+    named = {
+        name: policy["ManagedPolicyName"]["Fn::If"]
+        for name, policy in POLICIES.items()
+        if "ManagedPolicyName" in policy
+    }
+    assert set(named) == set(POLICIES) - {"TracePolicy"}
+    assert {condition for condition, _, _ in named.values()} == {"HasPolicyNames"}
+    assert len({str(name) for _, name, _ in named.values()}) == len(named)
+    assert {str(otherwise) for *_, otherwise in named.values()} == {"{'Ref': 'AWS::NoValue'}"}

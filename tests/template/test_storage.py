@@ -157,15 +157,18 @@ def test_table_forgets_claims_by_the_attribute_that_the_code_writes():
 
 
 @pytest.mark.parametrize("name", properties("AWS::SQS::Queue"))
-def test_queue_is_encrypted_and_keeps_messages_as_long_as_it_can(name: str):
+def test_queue_is_encrypted_and_a_failed_message_is_kept_for_a_week_at_least(name: str):
+    """A message keeps its age when it is moved (SQS, "Setting-up dead-letter queue retention")."""
     queue = properties("AWS::SQS::Queue")[name]
     assert queue["SqsManagedSseEnabled"] is True
-    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+    days = 14 if name.endswith("FailureQueue") else 7
+    assert queue["MessageRetentionPeriod"] == days * 24 * 3600
 
 
 @pytest.mark.parametrize("name", properties("AWS::Logs::LogGroup"))
-def test_logs_are_kept_for_90_days(name: str):
+def test_logs_are_kept_for_90_days_also_of_a_deleted_stack(name: str):
     assert properties("AWS::Logs::LogGroup")[name]["RetentionInDays"] == 90
+    assert template()["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_topic_of_the_on_call_lets_alarms_in_of_this_account_only():

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -12,7 +13,9 @@ from local import environment
 from local.build_check import Platform
 from local.deployment import (
     BUILD_FOLDER,
+    Deployed,
     find_runbook_url,
+    name_deployment,
     read_parameters,
     read_platform,
     read_settings,
@@ -22,6 +25,7 @@ from local.deployment import (
 )
 from local.sam import environment_without_aws
 from local.stack import StackSettings
+from tests.template.loading import template
 
 
 def test_local_stacks_are_built_elsewhere_than_what_is_deployed_to_aws():
@@ -110,3 +114,40 @@ def test_an_address_of_the_runbook_that_somebody_chose_stays():
         "RunbookUrl": "https://github.com/acme/points/blob/HEAD/docs/runbook.md",
     }
     assert with_runbook_url({"Stage": "dev"}, "/srv/points") == {"Stage": "dev"}
+
+
+NOW = datetime(2026, 11, 29, 12, 30, tzinfo=UTC)
+
+
+def build(folder: Path, code: str = "x = 1") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "template.yaml").write_text("Resources: {}")
+    (folder / "app.py").write_text(code)
+    (folder / "app.cpython-313.pyc").write_bytes(code.encode() + bytes([len(list(folder.iterdir()))]))
+    return folder
+
+
+def test_same_build_is_the_same_deployment_and_makes_no_new_version(tmp_path: Path):
+    first = name_deployment(build(tmp_path / "a"), None, NOW)
+    again = name_deployment(build(tmp_path / "b"), Deployed("UPDATE_COMPLETE", first), NOW)
+    assert again == first
+    assert re.fullmatch(template()["Parameters"]["DeploymentId"]["AllowedPattern"], first)
+
+
+@pytest.mark.parametrize("changed", ["app.py", "template.yaml"])
+def test_whatever_was_built_anew_is_another_deployment(tmp_path: Path, changed: str):
+    """A change of tags alone is one of the template."""
+    built = build(tmp_path / "a")
+    first = name_deployment(built, None, NOW)
+    (built / changed).write_text("other")
+    assert name_deployment(built, Deployed("UPDATE_COMPLETE", first), NOW) != first
+
+
+@pytest.mark.parametrize("deployed", ["the one before", ""])
+def test_what_was_rolled_back_is_another_deployment_the_second_time(tmp_path: Path, deployed: str):
+    built = build(tmp_path / "a")
+    first = name_deployment(built, None, NOW)
+    second = name_deployment(built, Deployed("UPDATE_ROLLBACK_COMPLETE", deployed), NOW)
+    assert second == f"{first}-20261129123000"
+    assert name_deployment(built, Deployed("UPDATE_COMPLETE", second), NOW + timedelta(days=1)) == second
+    assert re.fullmatch(template()["Parameters"]["DeploymentId"]["AllowedPattern"], second)
