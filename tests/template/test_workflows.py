@@ -1,5 +1,6 @@
 """The workflows on GitHub: pinned actions, few rights, and prod only after a person's approval."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -32,11 +33,12 @@ def steps(job: dict[str, Any]) -> list[dict[str, Any]]:
 
 def commands(job: str) -> str:
     """All that a job of the deployment runs."""
-    return "\n".join(step.get("run", "") for step in steps(WORKFLOWS["deploy.yaml"]["jobs"][job]))
+    workflow = WORKFLOWS["deploy-prod.yaml" if job == "prod" else "deploy.yaml"]
+    return "\n".join(step.get("run", "") for step in steps(workflow["jobs"][job]))
 
 
 def test_there_are_these_workflows():
-    assert set(WORKFLOWS) == {"test.yaml", "deploy.yaml", "nightly.yaml"}
+    assert set(WORKFLOWS) == {"test.yaml", "deploy.yaml", "deploy-prod.yaml", "nightly.yaml"}
 
 
 @every_workflow
@@ -114,7 +116,7 @@ def test_nothing_is_deployed_that_was_not_tested_nor_to_prod_what_was_not_in_dev
     found = WORKFLOWS["deploy.yaml"]["jobs"]
     assert steps(found["test"])[-1] == {"run": "make test"}
     assert {name: job.get("needs") for name, job in found.items()} == {
-        "test": None, "dev": "test", "plan": "dev", "prod": "plan",
+        "test": None, "dev": "test", "plan": "dev",
     }  # fmt: skip
     assert WORKFLOWS["deploy.yaml"][True]["push"] == {"branches": ["main"]}
     assert WORKFLOWS["deploy.yaml"]["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
@@ -133,18 +135,22 @@ def test_what_is_deployed_was_built_and_checked_by_the_command_that_people_use(j
 def test_dev_deploys_without_asking_and_plan_executes_nothing():
     assert "DEPLOY_OPTIONS=--no-confirm-changeset" in commands("dev")
     assert 'DEPLOY_OPTIONS="--no-confirm-changeset --no-execute-changeset"' in commands("plan")
-    environment = steps(WORKFLOWS["deploy.yaml"]["jobs"]["prod"])[-1]["env"]
+    environment = steps(WORKFLOWS["deploy-prod.yaml"]["jobs"]["prod"])[-1]["env"]
     assert environment["STACK"] == CONFIG["prod"]["deploy"]["parameters"]["stack_name"]
     assert CONFIG["prod"]["deploy"]["parameters"]["fail_on_empty_changeset"] is False
 
 
-def test_prod_executes_the_change_set_that_was_shown_after_an_approval():
-    found = WORKFLOWS["deploy.yaml"]["jobs"]
-    assert (found["plan"]["environment"], found["prod"]["environment"]) == ("prod-plan", "prod")
+def test_prod_executes_a_change_set_that_was_shown_and_only_when_somebody_starts_it():
+    """Required reviewers are there with Enterprise only; what nobody starts does nothing on any plan."""
+    prod = WORKFLOWS["deploy-prod.yaml"]
+    assert set(prod[True]) == {"workflow_dispatch"}
+    assert prod[True]["workflow_dispatch"]["inputs"]["change_set"]["required"] is True
+    assert WORKFLOWS["deploy.yaml"]["jobs"]["plan"]["environment"] == "prod-plan"
+    assert prod["jobs"]["prod"]["environment"] == "prod"
     assert "GITHUB_STEP_SUMMARY" in commands("plan")
+    assert "execute-change-set" not in "".join(commands(job) for job in ("test", "dev", "plan"))
     assert "execute-change-set" in commands("prod")
     assert "sam " not in commands("prod"), "it builds nothing: what was shown is what is executed"
-    assert found["prod"]["if"] == "needs.plan.outputs.change_set != ''"
 
 
 ARN = "arn:aws:cloudformation:eu-central-1:111122223333:changeSet/samcli-deploy1795317892/8f2c-0a1b"
@@ -168,14 +174,82 @@ def test_plan_finds_the_change_set_in_what_sam_prints(tmp_path: Any, printed: st
     (tmp_path / "plan.txt").write_text(printed)
     (tmp_path / "aws").write_text('#!/bin/sh\necho "asked: $*"\n')
     (tmp_path / "aws").chmod(0o755)
-    variables = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    variables = {"GITHUB_STEP_SUMMARY": str(tmp_path / "GITHUB_STEP_SUMMARY")}
     subprocess.run(
         ["bash", "-eo", "pipefail", "-c", script],
         cwd=tmp_path,
         env={"PATH": f"{tmp_path}:/usr/bin:/bin", **variables},
         check=True,
     )
-    assert (tmp_path / "GITHUB_OUTPUT").read_text() == f"change_set={change_set}\n"
     summary = (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
     assert (f"describe-change-set --change-set-name {change_set}" in summary) == bool(change_set)
+    assert (f"deploy-prod.yaml --ref main -f change_set={change_set}" in summary) == bool(change_set)
     assert ("Nothing." in summary) != bool(change_set)
+
+
+GUARD = {"ACTOR": "ada", "DEPLOYERS": "grace ada", "BRANCH": "refs/heads/main", "CHANGE_SET": ARN}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, ""),
+        ({"BRANCH": "refs/heads/other"}, "run this on main"),
+        ({"DEPLOYERS": ""}, "nobody may deploy to prod: set the variable PROD_DEPLOYERS"),
+        ({"ACTOR": "mallory"}, "mallory is not one of PROD_DEPLOYERS"),
+        ({"ACTOR": "ad"}, "ad is not one of PROD_DEPLOYERS"),
+        ({"CHANGE_SET": "latest"}, "not the ARN of a change set"),
+        ({"CHANGE_SET": f"{ARN} --role-arn x"}, "not the ARN of a change set"),
+    ],
+)
+def test_prod_refuses_whoever_may_not_and_whatever_is_no_change_set(changed: dict[str, str], said: str):
+    """The step's own script; it comes before the role is taken."""
+    guard, *others = steps(WORKFLOWS["deploy-prod.yaml"]["jobs"]["prod"])
+    assert set(guard["env"]) == set(GUARD)
+    assert "role-to-assume" in others[0]["with"]
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", guard["run"]],
+        env={"PATH": "/usr/bin:/bin", **GUARD, **changed},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == (not said)
+    assert said in done.stdout
+
+
+@pytest.mark.parametrize(("of", "executes"), [("gameball-adjustments-prod", True), ("another", False)])
+def test_prod_executes_change_sets_of_its_own_stack_alone(tmp_path: Any, of: str, executes: bool):
+    script = steps(WORKFLOWS["deploy-prod.yaml"]["jobs"]["prod"])[-1]["run"]
+    told = tmp_path / "told"
+    (tmp_path / "aws").write_text(
+        f'#!/bin/sh\necho "$*" >> {told}\ncase "$*" in *describe-change-set*) echo {of};; esac\n'
+    )
+    (tmp_path / "aws").chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin", "CHANGE_SET": ARN, "STACK": "gameball-adjustments-prod",
+        },
+        capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) == executes
+    assert (f"execute-change-set --change-set-name {ARN}" in told.read_text()) == executes
+
+
+def test_roles_trust_the_environments_of_the_workflows_in_both_forms_of_the_subject():
+    """The form with ids is what repositories made since July 2026 send."""
+    text = (ROOT / "docs" / "deployment.md").read_text()
+    [policy] = re.findall(r"```json\n(\{.+?\n\})\n *```", text, re.DOTALL)
+    [statement] = json.loads(policy)["Statement"]
+    condition = statement["Condition"]["StringEquals"]
+    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert condition["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+    assert condition["token.actions.githubusercontent.com:sub"] == [
+        "repo:OWNER@OWNER_ID/REPO@REPO_ID:environment:ENVIRONMENT",
+        "repo:OWNER/REPO:environment:ENVIRONMENT",
+    ]
+    used = {job["environment"] for _, job in jobs() if "environment" in job}
+    assert used == {"dev", "prod-plan", "prod"}
+    assert {name for name in used if f"`{name}`" in text} == used
