@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from cli.errors import ServiceError, UsageError
 
@@ -163,7 +164,7 @@ class Stack:
         """
         try:
             return str(self._client("sts").get_caller_identity()["Arn"])
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError, ResponseParserError):
             return ""
 
     @property

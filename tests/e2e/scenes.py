@@ -381,9 +381,11 @@ class Scenes:
 
     def _check_health(self) -> str:
         answer, troubles = self._call("BatchApi", _request("GET", "/health"))
+        if troubles or answer["statusCode"] != 200:
+            return troubles or _told(answer)
         checks = json.loads(answer["body"])["checks"]
         unseen = [found["message"] for found in checks if "not authorized" in found["message"]]
-        return troubles or "\n".join(unseen)
+        return "\n".join(unseen)
 
     def _follow_links(self, batch_id: str) -> str:
         answer, troubles = self._call("BatchApi", _request("GET", f"/batches/{batch_id}"))
