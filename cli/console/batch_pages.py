@@ -39,12 +39,10 @@ _FILES: Final = {
     "new-rows.csv": "the rows that no earlier batch has applied",
     "summary.json": "the numbers, for programs",
 }
-_DONE: Final = {
+_DECIDED: Final = {
     "approved": "Approved: the batch is being sent.",
     "stopped": "Stopped: nothing more of the batch is sent.",
     "resolved": "Recorded: the results are written anew.",
-    "applied": "The file is in the inbox, and this is its batch.",
-    "dry-run": "The file is being checked; nothing is sent to Gameball.",
 }
 
 
@@ -103,13 +101,13 @@ def show_list(request: Request) -> Response:
 def show_batch(request: Request) -> Response:
     """One batch: how far it is, what came of its rows, and what can be decided about it."""
     services, name = services_of(request), batch_id_of(request)
-    done = _DONE.get(request.query_params.get("done", ""), "")
+    done = request.query_params.get("done", "")
     try:
         batch = services.api.batch(name)
     except RequestRefused as refused:
         if refused.status != 404 or not is_recent(name):
             raise
-        return page(request, "waiting.html", batch_id=name, done=done)
+        return page(request, "waiting.html", batch_id=name, is_dry_run=done == "dry-run")
     return page(
         request,
         "batch.html",
@@ -120,7 +118,7 @@ def show_batch(request: Request) -> Response:
         actions=actions_of(batch),
         files=_files_of(batch),
         at_risk=rows_at_risk(batch),
-        done=done,
+        done=_DECIDED.get(done, ""),
     )
 
 

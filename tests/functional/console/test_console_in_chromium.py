@@ -1,6 +1,7 @@
 """The console in a real browser: what people see and can do there, in every light and width."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
@@ -204,3 +205,14 @@ def test_a_double_click_sends_a_form_once(chromium: Browser, console: Console):
     page.get_by_role("button", name="Stop this batch").dblclick()
     page.wait_for_url("**done=stopped")
     assert len([call for call in console.api.calls if call[0] == "POST"]) == 1
+
+
+def test_a_batch_takes_the_place_of_the_wait_for_it(chromium: Browser, console: Console):
+    page = open_console(chromium, console)
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-may-0123456789ab"
+    page.goto(f"{console.url}/batches/{name}?done=dry-run")
+    assert page.get_by_role("heading", level=1).inner_text() == "Waiting for the batch"
+    console.api.answer(f"GET /batches/{name}", (200, {**make_batch("may", "planned", 0), "dryRun": True}))
+    page.get_by_role("heading", level=1, name="may.csv").wait_for()
+    assert page.get_by_text("Waiting for the batch").count() == 0
+    assert page.title().startswith("planned: may.csv")

@@ -200,7 +200,7 @@ def test_a_batch_that_is_not_there_yet_is_waited_for(browser: TestClient, api: F
     recent = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-spring-0123456789ab"
     waiting = browser.get(f"/batches/{recent}?done=dry-run")
     assert (waiting.status_code, "Waiting for the batch" in waiting.text) == (200, True)
-    assert "nothing is sent to Gameball" in waiting.text
+    assert "a dry run, which sends nothing" in waiting.text
     assert browser.get(f"/batches/{ID}").status_code == 404
 
 
