@@ -100,12 +100,12 @@ def _leave_alone() -> Sequence[Patch]:
     return [(Sweeper, "_resume", _giving_up(Sweeper._resume, lambda batch: batch.batch_id, False))]
 
 
-@mutant("take an object for gone that could not be read several times", Kind.BUCKET_UNAVAILABLE)
+@mutant("take an object for gone that could not be read twice", Kind.BUCKET_UNAVAILABLE)
 def _gone() -> Sequence[Patch]:
     def name(drop: Drop) -> str:
         return drop.batch_id
 
-    return [(Sweeper, "_queue_missed", _giving_up(Sweeper._queue_missed, name, False))]
+    return [(Sweeper, "_queue_missed", _giving_up(Sweeper._queue_missed, name, False, after=2))]
 
 
 @mutant("take rows for sent whose keys could not be read", Kind.SECRET_UNREADABLE)
@@ -146,12 +146,14 @@ def _failures_of(service: Any) -> Counter[str]:
     return failures
 
 
-def _giving_up(original: Callable[..., Any], name: Callable[[Any], str], instead: Any) -> Callable[..., Any]:
-    """A method that does its work no more on what it has failed with several times."""
+def _giving_up(
+    original: Callable[..., Any], name: Callable[[Any], str], instead: Any, after: int = GIVES_UP_AFTER
+) -> Callable[..., Any]:
+    """A method that does its work no more on what it has failed with so many times."""
 
     def work(self: Any, item: Any) -> Any:
         failures, key = _failures_of(self), name(item)
-        if failures[key] >= GIVES_UP_AFTER:
+        if failures[key] >= after:
             return instead
         try:
             return original(self, item)
