@@ -175,7 +175,8 @@ class HealthCheck:
             advice = "confirm them by the mail from AWS Notifications; after three days, subscribe anew"
             return Finding(check, Status.PROBLEM, f"{pending} of its subscriptions not confirmed", advice)
         if not confirmed:
-            return Finding(check, Status.NOTE, "nobody is subscribed", "set an e-mail address and deploy")
+            advice = f"set {'OnCallEmail' if name == 'OnCallTopicArn' else 'AlertEmail'} and deploy"
+            return Finding(check, Status.NOTE, "nobody is subscribed", advice)
         return Finding(check, Status.OK, f"{confirmed} confirmed")
 
     def _schedule(self, name: str, schedule: str) -> Finding:
