@@ -50,6 +50,11 @@ def _submitter_of(batch: Mapping[str, Any]) -> str:
     return submitter_text(Submitter.read(submitter)) if submitter else ""
 
 
+def is_submitted_by(batch: Mapping[str, Any], identity: str) -> bool:
+    """Whether an IAM identity submitted the batch, or its file claims so."""
+    return Submitter.read(batch.get("submittedBy") or {}).is_by(identity)
+
+
 def approval_of(batch: Mapping[str, Any]) -> dict[str, Any]:
     """What an approval names, so that it holds for the batch exactly as it was shown."""
     shown = {

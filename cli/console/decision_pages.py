@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from adjustments.core import exact_json
-from cli.batch_view import approval_of, cost_of_stop, facts_of, running_jobs
+from cli.batch_view import approval_of, cost_of_stop, facts_of, is_submitted_by, running_jobs
 from cli.console.batch_pages import actions_of, batch_id_of, services_of
 from cli.console.forms import Fields, line_numbers, text
 from cli.console.pages import page, status_text
@@ -27,6 +27,7 @@ def ask_to_approve(request: Request) -> Response:
         batch=batch,
         facts=[(fact, value) for fact, value in facts if value],
         shown=exact_json.write(shown),
+        is_own=is_submitted_by(batch, services_of(request).stack.caller_identity),
     )
 
 

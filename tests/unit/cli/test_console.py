@@ -298,6 +298,16 @@ def test_approval_names_what_was_shown(browser: TestClient, api: FakeBatchApi):
     assert api.calls[-1] == ("POST", f"/batches/{ID}/approve", named)
 
 
+@pytest.mark.parametrize(("submitter", "is_own"), [("", True), ("arn:ben", False)])
+def test_who_submitted_a_batch_learns_that_another_person_approves(
+    browser: TestClient, api: FakeBatchApi, stack: FakeStack, submitter: str, is_own: bool
+):
+    claimed = {"trigger": "drop", "claimedIdentity": submitter or stack.caller_identity}
+    api.answer(f"GET /batches/{ID}", (200, batch("awaiting_approval", submittedBy=claimed)))
+    asked = browser.get(f"/batches/{ID}/approve").text
+    assert ("Another person has to approve it" in asked) == is_own
+
+
 @pytest.mark.parametrize("shown", ["", "{}", "[1]", "nonsense"])
 def test_approval_of_nothing_is_refused(browser: TestClient, api: FakeBatchApi, shown: str):
     assert browser.post(f"/batches/{ID}/approve", data={"shown": shown}).status_code == 400
