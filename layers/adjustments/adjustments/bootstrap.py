@@ -5,7 +5,7 @@ AWS and Gameball; tests pass in fakes. Services and clients are built at their f
 function needs neither settings nor rights for what it does not use; nothing is built at import.
 
 A caller waits while an API function starts. So what most of their first calls don't need is imported where it
-is built: polling, reports, reconciliation, administration and the sweep.
+is built: submission, polling, reports, reconciliation, administration and the sweep.
 """
 
 import logging
@@ -28,14 +28,6 @@ from adjustments.polling.job_client import JobClient, JobStopper
 from adjustments.polling.settlement import ChunkSettler, JobCollector
 from adjustments.ports import BACKGROUND, AwsPorts, Ports
 from adjustments.results.notifications import Notifier
-from adjustments.submission.api_submission import ApiSubmission
-from adjustments.submission.csv.reader import ReadOptions
-from adjustments.submission.plan import PlanRules
-from adjustments.submission.planner import PlannerPorts
-from adjustments.submission.recurring_files import RecurringFiles
-from adjustments.submission.sender import BatchSender, BatchStarter, ChunkSender
-from adjustments.submission.transaction_sender import TransactionSender
-from adjustments.submission.triggers import SubmissionTriggers
 
 if TYPE_CHECKING:
     from adjustments.administration.health import HealthCheck
@@ -47,6 +39,11 @@ if TYPE_CHECKING:
     from adjustments.reconciliation.reconciler import Reconciler
     from adjustments.reconciliation.resolution import Resolver, ResolveRequest
     from adjustments.results.report_writer import ReportWriter
+    from adjustments.submission.api_submission import ApiSubmission
+    from adjustments.submission.recurring_files import RecurringFiles
+    from adjustments.submission.sender import BatchSender, BatchStarter, ChunkSender
+    from adjustments.submission.transaction_sender import TransactionSender
+    from adjustments.submission.triggers import SubmissionTriggers
 
 
 class Application:
@@ -74,8 +71,13 @@ class Application:
         return GuardedGameball(self.ports.gameball, self.ports.circuit_breaker, self.ports.clock)
 
     @cached_property
-    def triggers(self) -> SubmissionTriggers:
+    def triggers(self) -> "SubmissionTriggers":
         """Submits dropped files."""
+        from adjustments.submission.csv.reader import ReadOptions
+        from adjustments.submission.plan import PlanRules
+        from adjustments.submission.planner import PlannerPorts
+        from adjustments.submission.triggers import SubmissionTriggers
+
         ports, settings = self.ports, self.settings.planning
         rules = PlanRules(
             amount_max=settings.amount_max,
@@ -109,8 +111,10 @@ class Application:
         )
 
     @cached_property
-    def recurring_files(self) -> RecurringFiles:
+    def recurring_files(self) -> "RecurringFiles":
         """Queues and submits the recurring files of a tick."""
+        from adjustments.submission.recurring_files import RecurringFiles
+
         ports = self.ports
         return RecurringFiles(
             files=ports.files,
@@ -122,14 +126,18 @@ class Application:
         )
 
     @cached_property
-    def api_submission(self) -> ApiSubmission:
+    def api_submission(self) -> "ApiSubmission":
         """Submits bodies of the API."""
+        from adjustments.submission.api_submission import ApiSubmission
+
         ports = self.ports
         return ApiSubmission(store=ports.store, files=ports.files, triggers=self.triggers, ids=ports.ids)
 
     @cached_property
-    def starter(self) -> BatchStarter:
+    def starter(self) -> "BatchStarter":
         """Starts batches; the first chunks are sent without polling in between."""
+        from adjustments.submission.sender import BatchStarter
+
         return BatchStarter(
             store=self.ports.store,
             sender=self._sender(None),
@@ -138,11 +146,13 @@ class Application:
         )
 
     @cached_property
-    def sender(self) -> BatchSender:
+    def sender(self) -> "BatchSender":
         """Sends what may be sent of a batch, and polls jobs meanwhile."""
         return self._sender(self.collector)
 
-    def _sender(self, collector: JobCollector | None) -> BatchSender:
+    def _sender(self, collector: JobCollector | None) -> "BatchSender":
+        from adjustments.submission.sender import BatchSender
+
         return BatchSender(
             store=self.ports.store,
             chunks=self._chunk_sender(collector),
@@ -150,8 +160,10 @@ class Application:
         )
 
     @cached_property
-    def transaction_sender(self) -> TransactionSender:
+    def transaction_sender(self) -> "TransactionSender":
         """Sends the rows of batches that are sent as transactions."""
+        from adjustments.submission.transaction_sender import TransactionSender
+
         ports = self.ports
         return TransactionSender(
             store=ports.store,
@@ -164,7 +176,9 @@ class Application:
             failure_percent_max=self.settings.sending.failure_percent_max,
         )
 
-    def _chunk_sender(self, collector: JobCollector | None) -> ChunkSender:
+    def _chunk_sender(self, collector: JobCollector | None) -> "ChunkSender":
+        from adjustments.submission.sender import ChunkSender
+
         ports = self.ports
         return ChunkSender(
             store=ports.store,

@@ -1,8 +1,10 @@
 """What the application reaches: its ports, and those of a deployed function, which are AWS and Gameball."""
 
+from __future__ import annotations
+
 import tempfile
 from functools import cached_property
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 
 import boto3
 from botocore.config import Config
@@ -30,10 +32,12 @@ from adjustments.gameball.rate_limiter import MeasuredRateLimiter, RateLimiter, 
 from adjustments.manual_transactions.event_consumer import EventBus, FailureQueue
 from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger
 from adjustments.results.emails import ResultsLocation
-from adjustments.results.notifications import Notifications
-from adjustments.submission.duplicates import Scratch
-from adjustments.submission.sender import Executions
-from adjustments.submission.triggers import IntakeQueue
+
+if TYPE_CHECKING:
+    from adjustments.results.notifications import Notifications
+    from adjustments.submission.duplicates import Scratch
+    from adjustments.submission.sender import Executions
+    from adjustments.submission.triggers import IntakeQueue
 
 BACKGROUND: Final = Config(
     connect_timeout=3,

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from adjustments.administration.reversal import create_reversal
 from adjustments.aws.event_log import log_event, log_failure
-from adjustments.batches.files import Files
+from adjustments.batches.files import NEW_ROWS, Files
 from adjustments.batches.records import Batch, Resolution, Submitter
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchFilter, BatchStore, update_batch
@@ -25,8 +25,9 @@ from adjustments.polling.settlement import ChunkSettler
 from adjustments.reconciliation.resolution import ResolveRequest
 from adjustments.results.notifications import Notifier
 from adjustments.results.summary import instant, progress_of, summary_of
-from adjustments.submission.overlap_guard import NEW_ROWS
-from adjustments.submission.sender import BatchStarter
+
+if TYPE_CHECKING:
+    from adjustments.submission.sender import BatchStarter
 
 PAGE_BATCHES_MAX: Final = 100
 BATCH_ID_CHARS_MAX: Final = 80
@@ -106,7 +107,7 @@ class BatchAdministration:
     store: BatchStore
     files: Files
     settler: ChunkSettler
-    starter: BatchStarter
+    starter: "BatchStarter"
     stopper: JobStopper
     resolve_rows: Callable[[str, str, ResolveRequest], tuple[Batch, int]]
     notifier: Notifier

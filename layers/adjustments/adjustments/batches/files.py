@@ -12,6 +12,9 @@ from adjustments.core.errors import FileUnreadable
 UPLOADER: Final = "submitted-by"
 """Metadata of an object: the IAM identity that uploads it, as `adjust submit` writes it."""
 
+NEW_ROWS: Final = "new-rows.csv"
+"""The file with the rows of a held batch that no earlier batch has."""
+
 
 class StoredObject(NamedTuple):
     """One version of one object, without its content."""

@@ -7,7 +7,7 @@ from collections.abc import Set
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from adjustments.batches.files import Files
+from adjustments.batches.files import NEW_ROWS, Files
 from adjustments.batches.payloads import content_of, identity, rows_json
 from adjustments.batches.records import Batch, Overlap
 from adjustments.batches.row_index import (
@@ -64,9 +64,6 @@ _IN_PLANNING: Final = (
 _REVERSED: Final = (
     "the batch that this file reverses was reversed already, by batch {}: nothing of it was sent"
 )
-
-NEW_ROWS = "new-rows.csv"
-"""The file with the rows of a held batch that no earlier batch has."""
 
 
 class Claim(NamedTuple):
