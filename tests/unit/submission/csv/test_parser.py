@@ -121,3 +121,21 @@ def test_where_blocks_end_makes_no_difference(texts: list[str], row_chars_max: i
         patch.setattr(limits, "ROW_CHARS_MAX", row_chars_max)
         whole = "".join(texts)
         assert outcome(texts) == outcome([whole]) == outcome(list(whole))
+
+
+@pytest.mark.parametrize("quote", ["", '"'], ids=["unquoted", "quoted"])
+@pytest.mark.parametrize(
+    ("cell", "is_plain"),
+    [
+        ("gift", True),
+        ("grün", True),
+        ("lost \ufffd before", False),
+        ("not UTF-8 \udcfc", False),
+        ("bell \x07", False),
+        ("next line \x85", False),
+        ("'=1+1", False),
+    ],
+)
+def test_block_is_plain_only_without_a_cell_that_needs_care(cell: str, is_plain: bool, quote: str):
+    blocks = batches_of([f"c1,5,gift\nc2,6,{quote}{cell}{quote}\nc3,7,gift\n"])
+    assert all(block.plain for block in blocks) is is_plain
