@@ -46,7 +46,7 @@ def file_metadata(
     Args:
         dry_run: whether the file is only checked.
         allow_duplicate: whether rows are accepted that were accepted before.
-        named: how the file is read: columns, ignore_columns, encoding.
+        named: how the file is read and sent: columns, ignore_columns, encoding, send_as, reason, username.
     """
     flags = {DRY_RUN: dry_run, ALLOW_DUPLICATE: allow_duplicate}
     metadata = {name: "true" for name, is_set in flags.items() if is_set}

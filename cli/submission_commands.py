@@ -39,6 +39,13 @@ from cli.file_upload import check_file_name, file_metadata, is_recent, upload_fi
     metavar="HEADING,…",
     help="Read the file without these columns, although they carry meaning: a type, an expiry date.",
 )
+@click.option(
+    "--send-as",
+    type=click.Choice(["auto", "batch", "transactions"]),
+    help="As a batch (thousands of rows a second), or each row as a transaction (a dozen a second).",
+)
+@click.option("--reason", metavar="TEXT", help="Reason of rows without one that are sent as transactions.")
+@click.option("--username", metavar="NAME", help="Username of rows without one, likewise.")
 @click.option("--encoding", metavar="NAME", help="The file's encoding where it is not UTF-8: windows-1256.")
 @with_context
 def submit(

@@ -21,7 +21,8 @@ from local.batch_client import FINAL, BatchClient
 from local.processes import wait_for
 from local.stack import LocalStack, StackSettings
 
-INBOX = ("spring-campaign.csv", "goodwill.csv")
+EXPIRING = "summer-welcome.csv"
+INBOX = ("spring-campaign.csv", "goodwill.csv", EXPIRING)
 RECURRING = "monthly-bonus.csv"
 MANUAL = ("manual-added.json", "manual-deducted.json", "manual-refused.json")
 RECURRING_SCHEDULE = "RecurringTick"  # the schedule's logical id in template.yaml
@@ -32,6 +33,7 @@ _STANDIN_OPTIONS = ("--job-delay-s", "3")
 _WAIT_SCALE = 0.5
 _BATCHES_END_WITHIN_S = 300.0
 _POLL_EVERY_S = 0.5
+_EXPIRING_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,10 @@ class Demo:
         batches = self._wait_for_batches(drops)
         results = self._fetch_results(batches)
         self._show_batches(batches, results)
+        audit = self._stack.standin.audit()
+        self._show_expiry(results[batches[INBOX.index(EXPIRING)]["batchId"]], audit)
         inputs = {batch["batchId"]: drop.rows for batch, drop in zip(batches, drops, strict=True)}
-        return ledger_check.compare(results, inputs, added, self._stack.standin.audit())
+        return ledger_check.compare(results, inputs, added, audit)
 
     def check_health(self) -> bool:
         """Show what `adjust doctor` says of the stack; whether it finds no problem."""
@@ -192,6 +196,18 @@ class Demo:
             for row in results[batch["batchId"]]:
                 if row.status != "applied":
                     table.add_row(str(row.line), row.customer_id, row.status, row.message)
+        self._console.print(table)
+
+    def _show_expiry(self, rows: Sequence[ledger_check.ResultRow], audit: Mapping[str, Any]) -> None:
+        """Show some rows that were sent as transactions, and the expiry that each has at the stand-in."""
+        table = _table(
+            f"Points that expire: the first rows of {EXPIRING}, sent as transactions",
+            *("customer", "points", "expires in days, at Gameball", "its id there", "transactionId"),
+        )
+        entries = {entry["transactionId"]: entry for entry in audit["applied"] if entry["transactionId"]}
+        for row in [row for row in rows if row.status == "applied"][:_EXPIRING_SHOWN]:
+            days = entries[row.transaction_id]["expiryAfter"]
+            table.add_row(row.customer_id, f"{row.amount:+}", str(days), row.gameball_id, row.transaction_id)
         self._console.print(table)
 
     def _show_files(self, batches: Sequence[Mapping[str, Any]]) -> None:

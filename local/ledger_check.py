@@ -13,6 +13,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 RESULT_COLUMNS = ["line", "customerId", "amount", "reason", "status", "message", "jobId"]
+TRANSACTION_COLUMNS = ["transactionId", "gameballTransactionId"]
+"""What stands behind them where each row was sent as a transaction."""
 OUTCOMES = ("applied", "failed", "rejected", "not_submitted", "in_doubt")
 NEVER_SENT = frozenset({"rejected", "not_submitted"})
 _LINES_MAX = 10
@@ -37,11 +39,14 @@ class ResultRow:
     status: str
     message: str
     job_id: str
+    transaction_id: str = ""
+    gameball_id: str = ""
 
     @property
     def posting(self) -> Posting:
         """The posting of this row in the ledger, if it was applied."""
-        return Posting(f"job {self.job_id}", self.customer_id, self.amount)
+        document = f"transaction {self.transaction_id}" if self.transaction_id else f"job {self.job_id}"
+        return Posting(document, self.customer_id, self.amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,9 @@ def read_results(content: bytes) -> list[ResultRow]:
     delimiter = text[len(RESULT_COLUMNS[0]) : len(RESULT_COLUMNS[0]) + 1] or ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     head = next(reader, [])
-    if head != RESULT_COLUMNS:
+    if head not in (RESULT_COLUMNS, [*RESULT_COLUMNS, *TRANSACTION_COLUMNS]):
         raise ResultsUnreadable(f"the header is {head}, not {RESULT_COLUMNS}")
-    return [_result_row(cells) for cells in reader]
+    return [_result_row(cells, len(head)) for cells in reader]
 
 
 def _text_of(content: bytes) -> str:
@@ -83,14 +88,14 @@ def _text_of(content: bytes) -> str:
     return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
 
 
-def _result_row(cells: Sequence[str]) -> ResultRow:
-    if len(cells) != len(RESULT_COLUMNS):
+def _result_row(cells: Sequence[str], columns: int) -> ResultRow:
+    if len(cells) != columns:
         raise ResultsUnreadable(f"a row has {len(cells)} cells: {cells}")
-    line, customer_id, amount, _, status, message, job_id = cells
+    line, customer_id, amount, _, status, message, job_id, *ids = cells
     if status not in OUTCOMES:
         raise ResultsUnreadable(f"line {line} has the status {status!r}")
     exact = Decimal(0) if status in NEVER_SENT else _amount(line, amount)
-    return ResultRow(int(line), customer_id, exact, status, message, job_id)
+    return ResultRow(int(line), customer_id, exact, status, message, job_id, *ids)
 
 
 def _amount(line: str, text: str) -> Decimal:

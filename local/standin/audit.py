@@ -21,6 +21,7 @@ _APPLIED_COLUMNS = (
     "reason",
     "balanceBefore",
     "balanceAfter",
+    "expiryAfter",
 )
 _REFUSED_COLUMNS = (
     "at",
@@ -50,11 +51,12 @@ class AuditView:
     job_id: int | None = None
     customer_id: str | None = None
 
-    def applied(self) -> Iterator[tuple[int, Entry]]:
-        """The applied adjustments with their sequence, oldest first."""
-        for position, entry in enumerate(islice(self.ledger.entries, self.entry_count), start=1):
+    def applied(self) -> Iterator[tuple[int, Entry, int | None]]:
+        """The applied adjustments with their sequence and the days of their expiry, oldest first."""
+        for position, entry in enumerate(islice(self.ledger.entries, self.entry_count)):
             if self._wanted(entry):
-                yield position, entry
+                details = self.ledger.manual_details.get(position)
+                yield position + 1, entry, details.expiry_after_days if details else None
 
     def refused(self) -> Iterator[RefusedRow]:
         """The refused adjustments, oldest first."""
@@ -68,7 +70,7 @@ class AuditView:
 def as_json(view: AuditView) -> Iterator[bytes]:
     """The audit as one JSON object, in blocks."""
     yield b'{"applied":['
-    yield from _blocks((_applied_json(sequence, entry) for sequence, entry in view.applied()), ",")
+    yield from _blocks((_applied_json(*found) for found in view.applied()), ",")
     yield b'],"refusedRows":['
     yield from _blocks((_refused_json(row) for row in view.refused()), ",")
     yield b"]}"
@@ -81,7 +83,7 @@ def _blocks(rows: Iterator[str], separator: str) -> Iterator[bytes]:
         lead = separator
 
 
-def _applied_json(sequence: int, entry: Entry) -> str:
+def _applied_json(sequence: int, entry: Entry, expiry_after_days: int | None) -> str:
     # Written out by hand: an audit has hundreds of thousands of rows.
     adjustment = entry.adjustment
     return (
@@ -89,7 +91,8 @@ def _applied_json(sequence: int, entry: Entry) -> str:
         f'"jobId":{scalar(entry.job_id)},"transactionId":{scalar(entry.transaction_id)},'
         f'"customerId":{quoted(adjustment.customer_id)},"amount":{adjustment.amount:f},'
         f'"points":{adjustment.amount:f},"reason":{scalar(adjustment.reason)},'
-        f'"balanceBefore":{entry.balance_before:f},"balanceAfter":{entry.balance_after:f}}}'
+        f'"balanceBefore":{entry.balance_before:f},"balanceAfter":{entry.balance_after:f},'
+        f'"expiryAfter":{scalar(expiry_after_days)}}}'
     )
 
 
@@ -98,10 +101,11 @@ def _refused_json(row: RefusedRow) -> str:
     return "{" + ",".join(f'"{name}":{scalar(value)}' for name, value in values) + "}"
 
 
-def _applied_cells(sequence: int, entry: Entry) -> Sequence[object]:
+def _applied_cells(sequence: int, entry: Entry, expiry_after_days: int | None) -> Sequence[object]:
     customer_id, amount, reason = entry.adjustment
     head = (sequence, entry.at, entry.kind, entry.job_id, entry.transaction_id, customer_id)
-    return (*head, amount, amount, reason, entry.balance_before, entry.balance_after)
+    balances = entry.balance_before, entry.balance_after
+    return (*head, amount, amount, reason, *balances, expiry_after_days)
 
 
 def _refused_cells(row: RefusedRow) -> Sequence[object]:
@@ -116,7 +120,7 @@ def as_page(view: AuditView) -> Iterator[bytes]:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Ledger of the Gameball stand-in'
         f"</title><style>{_STYLE}</style></head><body><h1>Ledger of the Gameball stand-in</h1>"
     ).encode()
-    applied = (_applied_cells(sequence, entry) for sequence, entry in view.applied())
+    applied = (_applied_cells(*found) for found in view.applied())
     yield from _table("Applied", _APPLIED_COLUMNS, applied)
     yield from _table("Refused", _REFUSED_COLUMNS, (_refused_cells(row) for row in view.refused()))
     yield b"</body></html>"

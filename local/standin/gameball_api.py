@@ -78,7 +78,7 @@ class GameballApi:
             return coded_error(*objection)
         days = transaction.expiry_after_days
         expiry_date = None if days is None else timestamp(now + timedelta(days=days)).removesuffix("Z")
-        details = ManualDetails(timestamp(transaction.transaction_time or now), expiry_date)
+        details = ManualDetails(timestamp(transaction.transaction_time or now), expiry_date, days)
         outcome = account.ledger.apply_manual(timestamp(now), transaction, details)
         return (
             coded_error(*outcome) if isinstance(outcome, Objection) else _manual_ok(transaction, outcome[0])

@@ -67,6 +67,7 @@ class ManualDetails(NamedTuple):
 
     transaction_time: str
     expiry_date: str | None
+    expiry_after_days: int | None
 
 
 class Ledger:

@@ -41,6 +41,9 @@ ENVIRONMENT: Mapping[str, str] = {
     "HOLD_OVERLAP_PERCENT": "5",
     "REASON_TOKEN": "false",
     "DEFAULT_ENCODING": "",
+    "SEND_AS": "auto",
+    "DEFAULT_REASON": "",
+    "DEFAULT_USERNAME": "",
     "MAX_FAILURE_PERCENT": "100",
     "APPROVER_MAY_BE_UPLOADER": "false",
     "QUIET_MINUTES": "60",
@@ -109,7 +112,7 @@ class World(Application):
         quiet_minutes: int = 60,
         requests_per_30_s: int = 0,
         parallel: Parallel = memory.one_by_one,
-        send_as: str = "",
+        send_as: str = "auto",
         default_reason: str = "",
         default_username: str = "",
     ) -> None:

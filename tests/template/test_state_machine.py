@@ -9,6 +9,8 @@ import jsonatapy
 import pytest
 from cfnlint import ManualArgs, lint  # type: ignore[import-untyped]
 
+from adjustments.core.limits import TRANSACTION_ROWS_MAX, WINDOW_S
+from adjustments.submission.planner import DEADLINE, TIMES_AT_LIMIT
 from tests.template.loading import REGION, ROOT, properties, walk
 
 [MACHINE] = properties("AWS::Serverless::StateMachine").values()
@@ -100,8 +102,10 @@ def test_every_state_is_reached_and_every_way_leads_to_the_end():
 
 
 def test_a_run_is_bounded_beyond_the_deadline_of_a_batch():
-    """Six hours, which polling itself keeps to; the emulator knows no bound of a whole run."""
-    assert 6 * 3600 < DEFINITION["TimeoutSeconds"] <= 24 * 3600
+    """Polling itself keeps to a batch's deadline; the emulator knows no bound of a whole run."""
+    longest_at_limit_s = TRANSACTION_ROWS_MAX * WINDOW_S / 350
+    longest_s = DEADLINE.total_seconds() + TIMES_AT_LIMIT * longest_at_limit_s
+    assert longest_s < DEFINITION["TimeoutSeconds"] <= 1.5 * longest_s
 
 
 def test_nothing_of_what_the_emulator_can_not_do_is_used():

@@ -39,6 +39,7 @@ def test_audit_has_exact_rows(caller: Caller, clock: ManualClock) -> None:
                 "reason": "campaign",
                 "balanceBefore": 100,
                 "balanceAfter": Decimal("100.5"),
+                "expiryAfter": None,
             }
         ],
         "refusedRows": [

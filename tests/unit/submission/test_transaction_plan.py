@@ -117,7 +117,7 @@ def test_note_says_the_way_the_reason_the_time_and_the_unit():
     world = world_of()
     rows = "".join(f"c{number},5,30\n" for number in range(4000))
     batch = world.drop(HEADER + rows)
-    assert batch.notes[0] == (
+    assert batch.sending_note == (
         "sent as transactions because of the column expiry: 4,000 rows, about 6 minutes at the rate limit; "
         "points is points"
     )

@@ -270,7 +270,7 @@ class Batch(StoredModel):
     """One accepted file or API body, and where it stands.
 
     Attributes:
-        send_as: how its rows are sent.
+        send_as: how its rows are sent; ``sending_note`` says so, and how long that takes.
         plan_id: the one planning run whose chunks count.
         submitted_by: who submitted it; None in records from before this was recorded.
         total: exact sum of the accepted amounts, as decimal text.
@@ -301,6 +301,7 @@ class Batch(StoredModel):
     source: Source
     submitted_by: Submitter | None = None
     send_as: SendAs = SendAs.BATCH
+    sending_note: str = ""
     dry_run: bool = False
     created_at: datetime
     deadline_at: datetime

@@ -136,9 +136,9 @@ class PlanningSettings(_Group):
     hold_overlap_percent: int = Field(alias="HOLD_OVERLAP_PERCENT", ge=0, le=100)
     adds_token: bool = Field(alias="REASON_TOKEN")
     default_encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(alias="DEFAULT_ENCODING")
-    send_as: Literal["", "auto", "batch", "transactions"] = Field(alias="SEND_AS", default="")
-    default_reason: str = Field(alias="DEFAULT_REASON", default="")
-    default_username: str = Field(alias="DEFAULT_USERNAME", default="")
+    send_as: Literal["auto", "batch", "transactions"] = Field(alias="SEND_AS")
+    default_reason: str = Field(alias="DEFAULT_REASON")
+    default_username: str = Field(alias="DEFAULT_USERNAME")
 
 
 class ApprovalSettings(_Group):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from adjustments.batches.records import Batch, Prediction
-from adjustments.batches.states import BatchStatus
+from adjustments.batches.states import BatchStatus, SendAs
 from adjustments.core.printable import visible
 from adjustments.results.formats import file_name, points, rows_of, submitter_text
 from adjustments.results.summary import message_of
@@ -118,7 +118,11 @@ def _numbers(batch: Batch) -> Iterator[str]:
         yield f"Prediction: {_predicted(batch.prediction)}"
     has_applied = batch.status.is_final and not batch.dry_run
     applied = f", applied {points(batch.applied_total)}" if has_applied else ""
-    yield f"Points: requested {points(batch.total)}{applied}"
+    unit = "Points" if batch.send_as is SendAs.BATCH else "Total"
+    yield f"{unit}: requested {points(batch.total)}{applied}"
+    is_told = batch.dry_run or not batch.status.is_final or batch.send_as is SendAs.TRANSACTIONS
+    if batch.sending_note and is_told:
+        yield f"How: {visible(batch.sending_note)}"
 
 
 def _predicted(prediction: Prediction) -> str:

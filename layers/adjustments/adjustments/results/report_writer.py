@@ -12,6 +12,7 @@ from adjustments.batches.files import Files, ObjectWriter
 from adjustments.batches.outcomes import count, final_status
 from adjustments.batches.records import Batch, Chunk, Counts, CsvDialect, Outcome, Prediction, Resolution
 from adjustments.batches.row_index import FingerprintSorter, Scratch
+from adjustments.batches.states import SendAs
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import PlannedRow
 from adjustments.core import exact_json
@@ -29,6 +30,9 @@ from adjustments.submission.csv.writer import CsvWriter, InputRowsWriter
 
 RESULT_COLUMNS: Final = ("line", "customerId", "amount", "reason", "status", "message", "jobId")
 """The columns of results.csv."""
+
+TRANSACTION_COLUMNS: Final = ("transactionId", "gameballTransactionId")
+"""The columns after them, where the rows are sent as transactions."""
 
 _COMMA_AMOUNT: Final = r"[+-]?[0-9]+,[0-9]{1,2}"
 
@@ -66,6 +70,7 @@ def write_rows(
     *,
     results: ObjectWriter,
     to_fix: ObjectWriter,
+    send_as: SendAs = SendAs.BATCH,
 ) -> Counts:
     """Write each row to results.csv, and those that can be dropped again to fix-me.csv as well.
 
@@ -75,20 +80,26 @@ def write_rows(
         dialect: how the input was written; both files are written likewise.
         results: results.csv.
         to_fix: fix-me.csv.
+        send_as: how the rows are sent.
 
     Returns:
         The rows by outcome.
     """
     results_csv, to_fix_csv = CsvWriter(results, dialect), InputRowsWriter(to_fix, dialect, header)
-    results_csv.write_header(RESULT_COLUMNS)
-    counts = count(_outcomes_of_written(rows, dialect, results_csv, to_fix_csv))
+    has_ids = send_as is SendAs.TRANSACTIONS
+    results_csv.write_header([*RESULT_COLUMNS, *(TRANSACTION_COLUMNS if has_ids else ())])
+    counts = count(_outcomes_of_written(rows, dialect, results_csv, to_fix_csv, has_ids))
     results_csv.flush()
     to_fix_csv.flush()
     return counts
 
 
 def _outcomes_of_written(
-    rows: Iterable[ResultRow], dialect: CsvDialect, results: CsvWriter, to_fix: InputRowsWriter
+    rows: Iterable[ResultRow],
+    dialect: CsvDialect,
+    results: CsvWriter,
+    to_fix: InputRowsWriter,
+    has_ids: bool,
 ) -> Iterator[Outcome]:
     has_decimal_commas = dialect.delimiter == ";"
     for result in rows:
@@ -96,7 +107,8 @@ def _outcomes_of_written(
         amount = _amount_as_in_file(row) if has_decimal_commas and "." in row.amount else row.amount
         texts = map(results.escape, (row.customer_id, amount, row.reason))
         message = result.message and results.escape(visible(result.message))
-        results.write([row.line, *texts, result.outcome, message, result.job_id or ""])
+        ids = map(results.escape, (result.transaction_id, result.gameball_id)) if has_ids else ()
+        results.write([row.line, *texts, result.outcome, message, result.job_id or "", *ids])
         if result.is_to_fix:
             to_fix.write(row, result.message)
         yield result.outcome
@@ -196,6 +208,7 @@ class ReportWriter:
                 batch.csv_dialect,
                 results=results,
                 to_fix=to_fix,
+                send_as=batch.send_as,
             )
         if counts.rows != batch.counts.rows:
             raise RuntimeError(

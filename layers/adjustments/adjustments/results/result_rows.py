@@ -28,6 +28,9 @@ _TOO_OFTEN: Final = (
     f"the customer appears more than {CUSTOMER_ROWS_MAX} times in this file, which looks like a mistake: "
     "add the amounts up, or drop the rows in several files"
 )
+_MONEY: Final = (
+    "dry run: nothing was sent; whether a balance of points covers an amount of money is not known"
+)
 _FILE_REFUSED: Final = "not sent, because the whole file was refused"
 _CAN_BE_DROPPED_AGAIN: Final = frozenset({Outcome.FAILED, Outcome.REJECTED, Outcome.NOT_SUBMITTED})
 _WOULD_FAIL: Final = frozenset({PredictedOutcome.WOULD_OVERDRAW, PredictedOutcome.UNKNOWN_CUSTOMER})
@@ -37,7 +40,8 @@ class ResultRow(NamedTuple):
     """One input row with its outcome, the job that it was sent in, and whether it belongs into fix-me.csv.
 
     ``chunk_id`` and ``position`` (counted from 0) say where in which chunk the row is; ``forecast`` is set in
-    a dry run only. ``transaction_id`` and ``gameball_id`` are those of a row that is sent as a transaction.
+    a dry run only. ``request`` and ``gameball_id``, Gameball's own id, are those of a row that is sent as a
+    transaction.
     """
 
     row: PlannedRow
@@ -48,15 +52,20 @@ class ResultRow(NamedTuple):
     chunk_id: str = ""
     position: int = 0
     forecast: PredictedOutcome | None = None
-    transaction_id: str = ""
+    request: str = ""
     gameball_id: str = ""
+
+    @property
+    def transaction_id(self) -> str:
+        """The transactionId of a row that is sent as a transaction; empty for any other."""
+        return str(exact_json.read(self.request)["transactionId"]) if self.request else ""
 
 
 class _Sent(NamedTuple):
     outcome: RowOutcome
     chunk: Chunk
     position: int
-    transaction_id: str
+    request: str
 
 
 class ResultRows:
@@ -107,13 +116,17 @@ class ResultRows:
         counts = self._forecaster.counts
         return Prediction(**{forecast.value: rows for forecast, rows in counts.items()})
 
-    def _result(self, row: PlannedRow, known: "_Sent | Balance") -> ResultRow:
+    def _result(self, row: PlannedRow, known: "_Sent | Balance | None") -> ResultRow:
         if isinstance(known, _Sent):
             (outcome, message, gameball_id), chunk = known.outcome, known.chunk
             is_to_fix = outcome in _CAN_BE_DROPPED_AGAIN
             place = chunk.chunk_id, known.position
-            ids = known.transaction_id, gameball_id
-            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, *place, None, *ids)
+            sent = known.request, gameball_id
+            return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, *place, None, *sent)
+        if known is None:
+            self._forecaster.counts[PredictedOutcome.NOT_PREDICTED] += 1
+            forecast = PredictedOutcome.NOT_PREDICTED
+            return ResultRow(row, Outcome.NOT_SUBMITTED, _MONEY, None, is_to_fix=False, forecast=forecast)
         forecast, message = self._forecaster.predict(row.customer_id, Decimal(row.amount), known)
         is_to_fix = forecast in _WOULD_FAIL
         return ResultRow(row, Outcome.NOT_SUBMITTED, message, None, is_to_fix, forecast=forecast)
@@ -128,23 +141,30 @@ class ResultRows:
             repeats = REPEAT.iter_unpack(self._files.get(self._keys.repeats))
         return waves(self._batch.counts.rows, repeats)
 
-    def _results_of_wave(self, wave: int) -> "Iterator[_Sent | Balance]":
-        """The outcomes of a wave's rows, in order; in a dry run their customers' balances."""
+    def _results_of_wave(self, wave: int) -> "Iterator[_Sent | Balance | None]":
+        """The outcomes of a wave's rows, in order; in a dry run their customers' balances.
+
+        A dry run has None for money, which is not compared with a balance of points.
+        """
         for chunk in self._chunks:
             if chunk.wave != wave:
                 continue
+            requests = self._requests(chunk)
             if self._batch.dry_run:
-                yield from self._balances(chunk)
+                for balance, request in zip(self._balances(chunk), requests, strict=True):
+                    is_money = (
+                        request and isinstance(balance, Decimal) and "amount" in exact_json.read(request)
+                    )
+                    yield None if is_money else balance
             else:
-                outcomes, ids = self._settler.outcomes(self._batch, chunk), self._transaction_ids(chunk)
-                pairs = zip(outcomes, ids, strict=True)
-                yield from (_Sent(row, chunk, position, id_) for position, (row, id_) in enumerate(pairs))
+                sent = zip(self._settler.outcomes(self._batch, chunk), requests, strict=True)
+                yield from (_Sent(row, chunk, at, request) for at, (row, request) in enumerate(sent))
 
-    def _transaction_ids(self, chunk: Chunk) -> list[str]:
-        """The transactionId of each row of a chunk; empty where it is sent with others in one request."""
+    def _requests(self, chunk: Chunk) -> list[str]:
+        """The request of each row of a chunk; empty where it is sent with others in one request."""
         if self._batch.send_as is SendAs.BATCH:
             return [""] * chunk.rows
-        return [exact_json.read(request_of(row))["transactionId"] for row in self._settler.rows(chunk)]
+        return list(map(request_of, self._settler.rows(chunk)))
 
     def _balances(self, chunk: Chunk) -> list[Balance]:
         """The balances that were looked up; the forecaster carries those of a later wave's customers."""

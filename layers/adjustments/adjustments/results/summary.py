@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
 from adjustments.batches.records import Batch, Chunk, Counts, Overlap, Prediction, Source, Submitter
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.core.printable import visible
 
 OUTGOING: Final = ConfigDict(
@@ -55,7 +55,7 @@ def _overlap_json(overlap: Overlap | None) -> dict[str, Any] | None:
 
 
 class Totals(BaseModel):
-    """Sums in points, exact."""
+    """Sums of points, or of money where that is what the rows have; exact."""
 
     model_config = OUTGOING
 
@@ -82,6 +82,7 @@ class BatchFacts(BaseModel):
     batch_id: str
     status: BatchStatus
     dry_run: bool
+    send_as: SendAs
     source: Source
     submitted_by: Submitter | None = None
     counts: Counts
@@ -112,6 +113,7 @@ def facts_of(batch: Batch) -> dict[str, Any]:
         "batch_id": batch.batch_id,
         "status": batch.status,
         "dry_run": batch.dry_run,
+        "send_as": batch.send_as,
         "source": batch.source,
         "submitted_by": batch.submitted_by and _visible_submitter(batch.submitted_by),
         "counts": batch.counts,
@@ -171,8 +173,9 @@ def message_of(batch: Batch) -> str:
 
 
 def notes_of(batch: Batch) -> tuple[str, ...]:
-    """How the file was read, and why a second canary was sent."""
-    return tuple(map(visible, (*batch.notes, *filter(None, [batch.canary_note]))))
+    """How the file is sent, how it was read, and why a second canary was sent."""
+    notes = (batch.sending_note, *batch.notes, batch.canary_note)
+    return tuple(map(visible, filter(None, notes)))
 
 
 def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[str, Any]:
@@ -180,8 +183,9 @@ def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[st
     # A dry run's chunks are never sent, so they are no jobs.
     whole = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT and not batch.dry_run]
     over = [chunk for chunk in whole if chunk.state.is_over]
+    set_aside = [chunk for chunk in whole if chunk.state is ChunkState.PLANNED]
     running = [chunk for chunk in whole if chunk.state in _RUNNING]
-    settled = sum(chunk.rows for chunk in over)
+    settled = sum(chunk.rows for chunk in over) + sum(map(_known_rows, set_aside))
     progress: dict[str, Any] = {
         "settledRows": settled,
         "acceptedRows": batch.accepted_rows,
@@ -194,9 +198,19 @@ def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[st
     first_sent = min((chunk.intent_at for chunk in whole if chunk.intent_at), default=None)
     if settled and first_sent and now > first_sent:
         progress["rowsPerSecond"] = round(Decimal(settled / (now - first_sent).total_seconds()), 1)
-    if end := expected_end(batch, whole, now):
+    left = batch.accepted_rows - settled
+    if batch.send_as is SendAs.TRANSACTIONS:
+        if left and progress.get("rowsPerSecond"):
+            left_s = float(left / progress["rowsPerSecond"])
+            progress["expectedEnd"] = instant(now + timedelta(seconds=left_s))
+    elif end := expected_end(batch, whole, now):
         progress["expectedEnd"] = instant(end)
     return progress
+
+
+def _known_rows(chunk: Chunk) -> int:
+    """The rows of a chunk that was set aside by its sender, as far as their outcomes are known."""
+    return chunk.counts.rows - chunk.counts.in_doubt
 
 
 def expected_end(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> datetime | None:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,7 @@ from pydantic import (
     StrictStr,
     model_validator,
 )
+from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from adjustments.batches.files import Files, StoredObject
@@ -47,14 +48,40 @@ def _read_amount(value: object) -> Decimal:
     return Decimal(value)
 
 
+_Number = Annotated[Decimal, BeforeValidator(_read_amount)]
+
+
 class Adjustment(BaseModel):
     """A row of a body."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     customer_id: StrictStr = Field(alias="customerId")
-    amount: Annotated[Decimal, BeforeValidator(_read_amount)]
+    amount: _Number | None = None
+    points: _Number | None = None
     reason: StrictStr = ""
+    username: StrictStr = ""
+    expiry_after: _Number | None = Field(alias="expiryAfter", default=None)
+    transaction_id: StrictStr = Field(alias="transactionId", default="")
+    transaction_time: StrictStr = Field(alias="transactionTime", default="")
+    email: StrictStr = ""
+    mobile: StrictStr = ""
+
+    @model_validator(mode="after")
+    def _check_change(self) -> "Adjustment":
+        """The seed's body has an amount in each row; a row that is sent as a transaction may have points."""
+        if self.amount is None and self.points is None:
+            raise PydanticCustomError("missing", "amount: is required")
+        if self.amount is not None and self.points is not None:
+            raise PydanticCustomError("two_methods", "points: Only one rewarding method may be specified")
+        return self
+
+
+_OTHERS: Final = (
+    *("points", "username", "expiry_after", "transaction_id", "transaction_time"),
+    *("email", "mobile"),
+)
+"""What a row has besides the fields of the seed's body."""
 
 
 class AdjustmentsBody(BaseModel):
@@ -64,14 +91,16 @@ class AdjustmentsBody(BaseModel):
 
     body: Annotated[list[Adjustment], FailFast()]
     allow_duplicate: StrictBool = Field(alias="allowDuplicate", default=False)
+    send_as: Literal["auto", "batch", "transactions"] | None = Field(alias="sendAs", default=None)
 
     @model_validator(mode="before")
     @classmethod
     def _check_form(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         rows = fields.get("body")
-        is_known = fields.keys() <= {"body", "allowDuplicate"}
+        is_known = fields.keys() <= {"body", "allowDuplicate", "sendAs"}
         if not is_known or not isinstance(rows, list) or not rows:
-            problem = 'the body must be {"body": [{"customerId", "amount", "reason"?}, …], "allowDuplicate"?}'
+            form = '{"body": [{"customerId", "amount", "reason"?}, …], "allowDuplicate"?, "sendAs"?}'
+            problem = f"the body must be {form}"
             raise PydanticCustomError("form", "{problem}", {"problem": problem})
         return fields
 
@@ -90,7 +119,8 @@ class ApiSubmission:
 
         Args:
             body: the seed's body, ``{"body": [{customerId, amount, reason?}, …]}``, and perhaps
-                ``"allowDuplicate": true``, by which rows may be applied again that were applied before.
+                ``"allowDuplicate": true``, by which rows may be applied again that were applied before, and
+                ``"sendAs"``; rows that are sent as transactions may have the other fields of those.
             idempotency_key: names the request; the same key and body give the same batch.
             caller: the IAM identity of the caller.
 
@@ -113,6 +143,7 @@ class ApiSubmission:
             is_body=True,
             allows_again=request.allow_duplicate,
             submitter=Submitter(trigger="api", identity=caller),
+            send_as=request.send_as or "",
         )
         return self.triggers.submit(drop)
 
@@ -133,10 +164,19 @@ class ApiSubmission:
 
 
 def _as_csv(rows: Sequence[Adjustment]) -> bytes:
+    """The rows as a file, with the columns of the seed's body, and such others as any row has."""
+    others = [name for name in _OTHERS if any(getattr(row, name) not in (None, "") for row in rows)]
+    has_amount = any(row.amount is not None for row in rows)
+    names = ["customer_id", *(["amount"] if has_amount else []), "reason", *others]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(["customerId", "amount", "reason"])
+    writer.writerow(map(to_camel, names))
     for row in rows:
-        amount = plain(row.amount)
-        writer.writerow([escape_formula(row.customer_id), amount, escape_formula(row.reason)])
+        writer.writerow([_cell(getattr(row, name)) for name in names])
     return text.getvalue().encode()
+
+
+def _cell(value: Decimal | str | None) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
+    return escape_formula(value or "")

@@ -30,7 +30,7 @@ class PlanRules:
         adds_token: whether each reason gets a token (ReasonToken).
         read_defaults: how files are read that leave it open (DefaultEncoding, SendAs, DefaultReason,
             DefaultUsername).
-        requests_per_30_s: how many transactions may be sent in 30 seconds (RequestsPer30Seconds).
+        requests_per_30_s: how many requests may be made in 30 seconds (RequestsPer30Seconds).
     """
 
     amount_max: Decimal
@@ -42,9 +42,9 @@ class PlanRules:
     read_defaults: ReadOptions = _NO_DEFAULTS
     requests_per_30_s: int = 350
 
-    def time_at_limit(self, rows: int) -> timedelta:
-        """How long rows take that are sent as transactions, at the rate limit."""
-        return timedelta(seconds=rows * WINDOW_S / self.requests_per_30_s)
+    def time_at_limit(self, requests: int) -> timedelta:
+        """How long requests take at the rate limit; where a file is sent as transactions, each row is one."""
+        return timedelta(seconds=requests * WINDOW_S / self.requests_per_30_s)
 
     @property
     def needs_approval(self) -> bool:
@@ -59,6 +59,7 @@ class Drop(NamedTuple):
     it is a batch of its own, whatever it holds. ``is_copy`` says that the object is a copy of another one,
     whose metadata came with it; ``is_body`` that a caller of the API waits for an answer, who may allow the
     rows to be applied again by ``allows_again``. ``blocks`` are its bytes where reading has begun.
+    ``send_as`` is how it is sent, where a body of the API says so.
     ``submitter`` is who submitted it; ``due_at`` is when the schedule was due that did.
     """
 
@@ -71,6 +72,7 @@ class Drop(NamedTuple):
     blocks: Iterator[bytes] | None = None
     submitter: Submitter | None = None
     due_at: datetime | None = None
+    send_as: str = ""
 
     @property
     def allows_duplicate(self) -> bool:

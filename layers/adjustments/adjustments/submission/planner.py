@@ -143,7 +143,10 @@ def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports
 
 def _read(blank: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -> tuple[Batch, PlannedChunks]:
     """Read a file, again where its content shows that it must be read in another way."""
-    options = options_of(drop.stored.metadata, ports.rules.read_defaults)
+    defaults = ports.rules.read_defaults
+    if drop.send_as:
+        defaults = defaults._replace(send_as=drop.send_as)
+    options = options_of(drop.stored.metadata, defaults)
     with _garbage_collector_off():
         for _ in range(READINGS_MAX):
             try:
@@ -180,10 +183,9 @@ def _read_with(
     )
     built = builder.build()
     notes = [*_notes(reader.format, options), *_notes_on_rows(built, builder.look_alikes)]
-    if options.are_transactions:
-        notes.insert(0, _way(options, reader, builder.totals.accepted, ports.rules))
     as_read = _read_batch(blank, builder.totals, built, reader.format)
-    as_read = as_read.replaced(send_as=send_as, notes=tuple(notes))
+    sending_note = _sending_note(options, reader, builder.totals.accepted, len(built.chunks), ports.rules)
+    as_read = as_read.replaced(send_as=send_as, sending_note=sending_note, notes=tuple(notes))
     if refusal := builder.totals.bad_rows.refusal(builder.totals.rows):
         return as_read.replaced(refusal=refusal), PlannedChunks()
     batch = _planned(as_read, builder.totals, built, ports.rules)
@@ -241,14 +243,20 @@ def _transaction_rules(options: ReadOptions, blank: Batch) -> TransactionRules:
     return TransactionRules(blank.batch_id, blank.created_at, options.reason, options.username)
 
 
-def _way(options: ReadOptions, reader: CsvReader, rows: int, rules: PlanRules) -> str:
-    """How a file is sent, why, how long it takes, and what its amounts are."""
+def _sending_note(options: ReadOptions, reader: CsvReader, rows: int, requests: int, rules: PlanRules) -> str:
+    """How a file is sent, how long that takes at the rate limit, and what its amounts are."""
+    counted = _number_of(rows, "row")
+    if not options.are_transactions:
+        time = _describe_time(rules.time_at_limit(requests))
+        return (
+            f"sent as a batch: {counted} in {_number_of(requests, 'request')}, about {time} at the rate limit"
+        )
     why = ""
     if options.because:
         columns = "column" if len(options.because) == 1 else "columns"
         why = f" because of the {columns} {', '.join(map(shown, options.because))}"
-    takes = f"{_number_of(rows, 'row')}, about {_describe_time(rules.time_at_limit(rows))}"
-    return f"sent as transactions{why}: {takes} at the rate limit; {reader.format.units}"
+    time = _describe_time(rules.time_at_limit(rows))
+    return f"sent as transactions{why}: {counted}, about {time} at the rate limit; {reader.format.units}"
 
 
 def _read_batch(blank: Batch, totals: Totals, built: BuiltChunks, file_format: FileFormat) -> Batch:

@@ -77,7 +77,7 @@ class ReadOptions(NamedTuple):
     columns: Mapping[str, str] = {}
     ignore_columns: tuple[str, ...] = ()
     has_decimal_commas: bool = False
-    send_as: str = ""
+    send_as: str = AUTO
     because: tuple[str, ...] = ()
     reason: str = ""
     username: str = ""
@@ -117,8 +117,8 @@ def options_of(metadata: Mapping[str, str], defaults: ReadOptions = _NO_OPTIONS)
             ENCODING, f'there is no encoding "{shown(encoding)}"; write one such as windows-1256 or utf-8'
         )
     columns = _columns(_text(metadata, COLUMNS))
-    send_as = (metadata.get(SEND_AS, "").strip().lower() or defaults.send_as) if defaults.send_as else ""
-    if send_as and send_as not in _WAYS:
+    send_as = metadata.get(SEND_AS, "").strip().lower() or defaults.send_as
+    if send_as not in _WAYS:
         raise _refusal(
             SEND_AS, f'"{shown(send_as)}" is no way to send a file; write one of {", ".join(_WAYS)}'
         )
@@ -129,7 +129,7 @@ def options_of(metadata: Mapping[str, str], defaults: ReadOptions = _NO_OPTIONS)
         encoding=encoding,
         columns=columns,
         ignore_columns=_items(_text(metadata, IGNORE_COLUMNS)),
-        send_as=SendAs.TRANSACTIONS if others and send_as else send_as,
+        send_as=SendAs.TRANSACTIONS if others else send_as,
         because=tuple(others) if send_as == AUTO else (),
         reason=unquote(_text(metadata, REASON)).strip() or defaults.reason,
         username=unquote(_text(metadata, USERNAME)).strip() or defaults.username,
@@ -329,7 +329,7 @@ class CsvReader:
 
     def _check_way(self, only_transactions: Sequence[str]) -> None:
         """Read the file again as transactions where it has values that only those can carry."""
-        if not only_transactions or self._options.are_transactions or not self._options.send_as:
+        if not only_transactions or self._options.are_transactions:
             return
         if self._options.send_as == SendAs.BATCH:
             raise transactions_only(only_transactions)
