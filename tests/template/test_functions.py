@@ -179,11 +179,26 @@ def test_every_method_of_the_api_is_signed():
     ] == []
 
 
+GATEWAY_ERRORS = {
+    "DEFAULT_4XX", "DEFAULT_5XX", "RESOURCE_NOT_FOUND", "UNAUTHORIZED", "INVALID_API_KEY", "ACCESS_DENIED",
+    "AUTHORIZER_FAILURE", "AUTHORIZER_CONFIGURATION_ERROR", "INVALID_SIGNATURE", "EXPIRED_TOKEN",
+    "MISSING_AUTHENTICATION_TOKEN", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT", "API_CONFIGURATION_ERROR",
+    "UNSUPPORTED_MEDIA_TYPE", "BAD_REQUEST_PARAMETERS", "BAD_REQUEST_BODY", "REQUEST_TOO_LARGE", "THROTTLED",
+    "QUOTA_EXCEEDED", "WAF_FILTERED",
+}  # fmt: skip
+"""All types (Amazon API Gateway API Reference, "GatewayResponse"). DEFAULT_4XX and DEFAULT_5XX change the
+status of every type that has no entry, so that each has one."""
+
+
 def test_gateways_own_errors_are_in_the_seeds_shape():
     [api] = properties("AWS::Serverless::Api").values()
+    assert set(api["GatewayResponses"]) == GATEWAY_ERRORS
     for response in api["GatewayResponses"].values():
-        template_text = response["ResponseTemplates"]["application/json"]
-        assert template_text.startswith(f'{{"error": {response["StatusCode"]}, "message": ')
+        text = response["ResponseTemplates"]["application/json"]
+        # The gateway puts its message into the text, quotes included.
+        fields = json.loads(text.replace("$context.error.messageString", '"m"'))
+        assert list(fields) == ["error", "message", "errorCode"]
+        assert fields["error"] == response["StatusCode"]
 
 
 @pytest.mark.parametrize("name", properties("AWS::Events::Rule", expanded()))

@@ -149,8 +149,9 @@ def test_answers_of_the_batch_api_have_the_form_that_the_gateway_wants(
     answer = call("batch_api", proxy_event("GET", "/batches"))
     assert answer == {"statusCode": 200, "body": '{"batches": [], "next": null}', **form}
     answer = call("batch_api", proxy_event("GET", "/batches/none"))
-    body = '{"error": 404, "message": "there is no batch none"}'
-    assert answer == {"statusCode": 404, "body": body, **form}
+    body = '{"error": 404, "message": "there is no batch none", "errorCode": "not_found"}'
+    coded = {**form, "multiValueHeaders": {**headers, "x-error-code": ["not_found"]}}
+    assert answer == {"statusCode": 404, "body": body, **coded}
     monkeypatch.setattr(world.store, "batches", Mock(side_effect=GameballThrottled("busy", retry_after_s=7)))
     answer = call("batch_api", proxy_event("GET", "/batches"))
     assert (answer["statusCode"], headers_of(answer)["retry-after"]) == (503, "7")

@@ -165,6 +165,13 @@ def test_transaction_beyond_max_manual_amount_is_refused_by_api_and_queue(
     assert desk.applied == []
 
 
+FIELDS = [
+    *("customerId", "transactionId", "username", "reason", "email", "mobile", "transactionTime"),
+    *("points", "amount", "expiryAfter"),
+]
+"""The seed's fields, in its order."""
+
+
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [
@@ -172,21 +179,24 @@ def test_transaction_beyond_max_manual_amount_is_refused_by_api_and_queue(
         ({**BODY, "points": -5, "expiryAfter": 3}, 400, "Deduction cannot have expiry"),
         ({**BODY, "amount": 5}, 400, "Only one rewarding method may be specified"),
         ({**BODY, "points": None}, 400, "A rewarding criteria is required"),
-        ("{", 400, "the body is no JSON"),
+        ("{", 400, "the body is no JSON; send a JSON object"),
         ("[]", 400, "the body must be a JSON object"),
-        (None, 400, "the body is no JSON"),
-        ('{"points": ' + "[" * 20_000 + "]" * 20_000 + "}", 400, "the body is no JSON"),
-        ('{"points": 5, "points": 500}', 400, "points: is given twice"),
+        (None, 400, "the body is no JSON; send a JSON object"),
+        ('{"points": ' + "[" * 20_000 + "]" * 20_000 + "}", 400, "the body is no JSON; send a JSON object"),
+        ('{"points": 5, "points": 500}', 400, "points: is given twice; send it once"),
         ({**BODY, "reason": "x" * limits.MANUAL_BODY_BYTES_MAX}, 413, "the body has more than 65536 bytes"),
         ({**BODY, "customerId": ""}, 400, "customerId: must not be empty"),
         ({**BODY, "surprise": 1, "other": 2}, 400,
-         "surprise: unknown field; other: unknown field"),
+         f"surprise: unknown field; other: unknown field (known fields: {', '.join(FIELDS)})"),
         (json.dumps({**BODY, "points": 0}).replace("0}", "NaN}"), 400, "points: must be an integer"),
     ],
 )  # fmt: skip
 def test_bad_call_is_refused_before_gameball_hears_of_it(desk: Desk, body: Any, status: int, told: str):
     found, answer, headers = desk.post(body)
-    assert (found, answer) == (status, {"error": status, "message": told})
+    code = headers["x-error-code"]
+    fixed = {"error": status, "message": told}
+    coded = {} if code == "reward_rule_broken" else {"errorCode": code}
+    assert (found, answer) == (status, {**fixed, **coded})
     assert headers["x-request-id"]
     assert (desk.requests, desk.ledger.items) == (0, {})
 
@@ -304,6 +314,9 @@ def test_an_id_of_somebody_else_is_a_conflict(desk: Desk, client: GameballClient
     assert desk.applied == [("t1", 5)]
 
 
+REFUSED = {"errorCode": "gameball_refused"}
+
+
 @pytest.mark.parametrize(
     ("fault", "body"),
     [
@@ -317,7 +330,7 @@ def test_gameballs_refusal_comes_back_as_it_is(desk: Desk, fault: dict[str, Any]
     desk.fault(kind="status", **fault)
     status, told, _ = desk.post(BODY)
     request_id = told.pop("requestId", None)
-    assert told == {"error": fault["status"], "message": fault["message"], **body}
+    assert told == {"error": fault["status"], "message": fault["message"], **body, **REFUSED}
     assert bool(request_id) == bool(body)
     assert status == fault["status"]
     assert desk.post(BODY)[0] == 200, "a refused transactionId may be used again"
@@ -578,12 +591,12 @@ def test_a_program_that_names_the_schedule_of_another_takes_no_tick_of_it(desk: 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("{", "the body is no JSON"),
-        ({"detail-type": REQUESTED}, "detail: must be a JSON object"),
+        ("{", "the body is no JSON; send a JSON object"),
+        ({"detail-type": REQUESTED}, "detail: is required: the body of the manual transaction"),
         ({"detail-type": REQUESTED, "detail": {**BODY, "points": 0}}, "points: must not be 0"),
         ({"detail-type": REQUESTED, "detail": {**BODY, "customerId": "nobody"}}, "not found"),
         ({**BODY, "schedule": "s", "dueTime": "<aws.scheduler.scheduled-time>"}, "dueTime: must be"),
-        ({**BODY, "dueTime": "2026-11-22T06:00:00Z"}, "schedule: must be"),
+        ({**BODY, "dueTime": "2026-11-22T06:00:00Z"}, "schedule: is required: the name or"),
         ({"detail-type": REQUESTED, "detail": {**BODY, "a": "x" * 70_000}}, "more than 65536 bytes"),
     ],
 )  # fmt: skip

@@ -195,7 +195,8 @@ def test_a_call_that_breaks_says_why_in_the_log_and_nothing_of_it_to_its_caller(
 ):
     batch_id = go(world)
     monkeypatch.setattr(world.store, "batch", lambda batch_id: int(f"very private {batch_id}"))
-    told = {"error": 500, "message": "internal error; the log of this function has the details"}
+    message = "internal error; the log of this function has the details"
+    told = {"error": 500, "message": message, "errorCode": "internal_error"}
     assert request("GET", f"/batches/{batch_id}") == (500, told)
     [line] = [line for line in log.lines() if line["message"] == "call failed"]
     assert (line["level"], line["error"], line["request_id"]) == ("ERROR", "ValueError", "r")

@@ -110,13 +110,14 @@ def test_an_id_that_is_given_stays():
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"schedule": ARN}, "dueTime"),
+        ({"schedule": ARN}, "dueTime: is required: the UTC instant"),
         ({"schedule": ARN, "dueTime": "<aws.scheduler.scheduled-time>"}, "dueTime"),
         ({"schedule": ARN, "dueTime": "yesterday"}, "dueTime"),
         ({"schedule": "<aws.scheduler.schedule-arn>", "dueTime": DUE}, "schedule"),
-        ({"dueTime": DUE}, "schedule"),
+        ({"dueTime": DUE}, "schedule: is required: the name or the ARN"),
+        ({"dueTime": DUE, "schedule": None}, "schedule: must be the name or the ARN"),
         ({"detail-type": DETAIL_TYPE, "detail": "text"}, "detail"),
-        ({"detail-type": DETAIL_TYPE}, "detail"),
+        ({"detail-type": DETAIL_TYPE}, "detail: is required: the body of the manual transaction"),
     ],
 )
 def test_what_is_missing_is_named_and_never_guessed(fields: dict[str, Any], named: str):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, NamedTuple, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -44,11 +44,14 @@ def _instant(text: object) -> datetime | None:
     return instant.astimezone(UTC) if instant and instant.tzinfo else None
 
 
+_DUE_TIME: Final = "the instant at which the schedule was due"
+
+
 def _read_due_time(text: object) -> datetime:
     """Read when the schedule was due. It is never guessed: a guess might differ at the second delivery."""
     if instant := _instant(text):
         return instant
-    raise PydanticCustomError("no_due_time", "must be the instant at which the schedule was due")
+    raise PydanticCustomError("no_due_time", "must be {wanted}", {"wanted": _DUE_TIME})
 
 
 class RecurringTick(BaseModel):
@@ -56,7 +59,7 @@ class RecurringTick(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
 
-    due_time: Annotated[datetime, BeforeValidator(_read_due_time)]
+    due_time: Annotated[datetime, BeforeValidator(_read_due_time)] = Field(description=_DUE_TIME)
 
 
 class RecurringFile(RecurringTick):

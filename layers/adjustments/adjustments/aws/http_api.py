@@ -1,13 +1,14 @@
 """The HTTP API: JSON bodies with exact numbers, and one table from errors to responses for all functions.
 
-Errors have the shape of Gameball's: ``{"error": <status>, "message": "…"}``.
+Errors have the shape of Gameball's, and a code of ours: ``{"error": <status>, "message": "…",
+"errorCode": "…"}``.
 """
 
 import base64
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -24,12 +25,15 @@ from adjustments.core.errors import (
     GameballThrottled,
     GameballUnauthorized,
     GameballUnavailable,
+    IdTaken,
     IdUnclear,
     InputError,
+    KeyTaken,
     NotFound,
     OutcomeUnknown,
     RequestRefused,
     RequestTooLarge,
+    RewardRuleBroken,
     RowsRepeated,
     SettingRefused,
     StillInProgress,
@@ -37,21 +41,44 @@ from adjustments.core.errors import (
     WrongState,
 )
 from adjustments.core.printable import visible
-from adjustments.core.validation import Model, read_json, validate
+from adjustments.core.validation import NO_JSON, Model, read_json, validate
 
-_STATUSES: Final[tuple[tuple[type[AdjustmentsError], int], ...]] = (
-    (RequestTooLarge, 413),
-    (InputError, 400),
-    (NotFound, 404),
-    (WrongState, 409),
-    (TableUnavailable, 503),
-    (GameballThrottled, 503),
-    (GameballUnavailable, 503),
-    (GameballUnauthorized, 502),
-    (OutcomeUnknown, 504),
-    (ConfigurationError, 500),
-)
-"""The HTTP status of each kind of error; GameballRefused keeps Gameball's own."""
+
+class _Kind(NamedTuple):
+    status: int
+    code: str
+
+
+_FAILURE: Final = _Kind(500, "internal_error")
+_KINDS: Final[Mapping[type[AdjustmentsError], _Kind]] = {
+    RequestTooLarge: _Kind(413, "body_too_large"),
+    RewardRuleBroken: _Kind(400, "reward_rule_broken"),
+    InputError: _Kind(400, "invalid_request"),
+    NotFound: _Kind(404, "not_found"),
+    RowsRepeated: _Kind(409, "rows_repeated"),
+    KeyTaken: _Kind(409, "idempotency_key_taken"),
+    IdTaken: _Kind(409, "transaction_id_taken"),
+    IdUnclear: _Kind(409, "transaction_id_unclear"),
+    StillInProgress: _Kind(409, "still_in_progress"),
+    WrongState: _Kind(409, "wrong_state"),
+    TableUnavailable: _Kind(503, "table_unavailable"),
+    GameballRefused: _Kind(422, "gameball_refused"),
+    GameballThrottled: _Kind(503, "gameball_busy"),
+    GameballUnavailable: _Kind(503, "gameball_unreachable"),
+    GameballUnauthorized: _Kind(502, "gameball_keys_refused"),
+    OutcomeUnknown: _Kind(504, "outcome_unknown"),
+    ConfigurationError: _Kind(500, "not_configured"),
+    AdjustmentsError: _FAILURE,
+}
+"""The HTTP status and the ``errorCode`` of each kind of error; of two kinds that fit, the first one counts.
+GameballRefused keeps Gameball's own status.
+"""
+
+CODES: Final = tuple(dict.fromkeys(kind.code for kind in _KINDS.values()))
+"""Every ``errorCode`` of a function; the gateway's own are in template.yaml."""
+
+CODE_HEADER: Final = "x-error-code"
+"""Has the code of every error, also of those whose body is Gameball's word by word."""
 
 _MESSAGES: Final[Mapping[type[AdjustmentsError], str]] = {
     GameballUnauthorized: "Gameball refuses the keys or the account that this service is set up with; "
@@ -105,7 +132,8 @@ def create_api(report: Report, failure_message: str) -> APIGatewayRestResolver:
     @api.exception_handler(Exception)
     def answer_failure(error: Exception) -> Response[str]:
         report(error)
-        return json_response({"error": 500, "message": failure_message}, 500)
+        fields = {"error": _FAILURE.status, "message": failure_message, "errorCode": _FAILURE.code}
+        return json_response(fields, _FAILURE.status, {CODE_HEADER: _FAILURE.code})
 
     return api
 
@@ -154,7 +182,7 @@ def read_body(
         try:
             text = base64.b64decode(text, validate=True).decode()
         except ValueError:
-            raise RequestRefused("no_json", "the body is no JSON") from None
+            raise RequestRefused("no_json", NO_JSON) from None
     return read_json(text, bytes_max)
 
 
@@ -181,9 +209,13 @@ def text_response(body: str, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def error_response(error: AdjustmentsError) -> Response[str]:
-    """Make the response to an error."""
-    fields = describe_error(error)
-    headers = {}
+    """Make the response to an error, with its code in the header, and in the body unless Gameball's
+    documentation gives that body word by word.
+    """
+    fields, code = describe_error(error), _kind_of(error).code
+    if not isinstance(error, RewardRuleBroken):
+        fields["errorCode"] = code
+    headers = {CODE_HEADER: code}
     if fields["error"] == 503:
         wait_s = error.retry_after_s if isinstance(error, GameballError) else None
         headers["retry-after"] = str(math.ceil(wait_s or RETRY_AFTER_S))
@@ -210,7 +242,11 @@ def describe_error(error: AdjustmentsError) -> dict[str, Any]:
 def _status_of(error: AdjustmentsError) -> int:
     if isinstance(error, GameballRefused) and error.status:
         return error.status
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    return _kind_of(error).status
+
+
+def _kind_of(error: AdjustmentsError) -> _Kind:
+    return next(kind for type_, kind in _KINDS.items() if isinstance(error, type_))
 
 
 def _own_message(error: AdjustmentsError) -> str:

@@ -7,9 +7,11 @@
     │   ├── FileRefused            a whole file is refused; nothing of it was sent
     │   │   └── FileUnreadable     the object is there, and nobody but its uploader can read it as it is
     │   └── RequestRefused         an API body or an event is refused
-    │       └── RequestTooLarge    an API body or an event is too large
-    ├── NotFound                   no such batch
+    │       ├── RequestTooLarge    an API body or an event is too large
+    │       └── RewardRuleBroken   a body breaks one of the rules whose answer Gameball documents word by word
+    ├── NotFound                   no such batch, transaction or path
     ├── WrongState                 the batch or chunk is in a state that does not allow this
+    │   ├── KeyTaken               the Idempotency-Key came with another body before
     │   ├── RowsRepeated           the rows, or some of them, were accepted before; nothing was sent
     │   ├── IdTaken                the transactionId belongs to another transaction
     │   ├── IdUnclear              Gameball has the transactionId, perhaps for this very transaction
@@ -61,12 +63,20 @@ class RequestTooLarge(RequestRefused):
     """An API body or an event is too large."""
 
 
+class RewardRuleBroken(RequestRefused):
+    """A body breaks one of the four rules whose answer Gameball's documentation gives word by word."""
+
+
 class NotFound(AdjustmentsError):
-    """There is no batch of this id."""
+    """There is no batch or transaction of this id, or nothing at this path."""
 
 
 class WrongState(AdjustmentsError):
     """A record is in a state that does not allow this, or was changed by another worker meanwhile."""
+
+
+class KeyTaken(WrongState):
+    """The Idempotency-Key came with another body before; nothing of this one was sent."""
 
 
 class RowsRepeated(WrongState):

@@ -5,7 +5,7 @@ customer's.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeVar
 
@@ -19,18 +19,26 @@ _NAME_CHARS_SHOWN: Final = 40
 _PROBLEMS_SHOWN: Final = 10
 _INT_DIGITS_MAX: Final = 40
 
+NO_JSON: Final = "the body is no JSON; send a JSON object"
+
 _A_TIME: Final = "must be a time such as 2026-11-21 or 2026-11-21T12:00:00Z"
 
 _MESSAGES: Final[Mapping[str, str]] = {
-    "missing": "is required",
+    "missing": "is required{wanted}",
     "extra_forbidden": "unknown field",
     "string_type": "must be a string",
     "string_unicode": "has characters that can't be sent",
+    "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "less_than_equal": "must be at most {le}",
     "greater_than_equal": "must be at least {ge}",
     "int_parsing": "must be an integer",
+    "int_from_float": "must be an integer",
+    "bool_type": "must be true or false",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
     "enum": "must be one of {expected}",
+    "literal_error": "must be {expected}",
     "model_type": "must be an object",
     "list_type": "must be an array",
     "tuple_type": "must be an array",
@@ -67,7 +75,7 @@ def read_json(text: str, bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mappi
             object_pairs_hook=_distinct,
         )
     except (ValueError, RecursionError):
-        raise RequestRefused("no_json", "the body is no JSON") from None
+        raise RequestRefused("no_json", NO_JSON) from None
     if not isinstance(fields, dict):
         raise RequestRefused("no_object", "the body must be a JSON object")
     return fields
@@ -92,7 +100,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise RequestRefused("twice", f"{twice[:40]}: is given twice")
+        raise RequestRefused("twice", f"{twice[:40]}: is given twice; send it once")
     return fields
 
 
@@ -113,7 +121,8 @@ def validate(
         return model.model_validate(_sendable(fields), context=context)
     except ValidationError as invalid:
         details = invalid.errors(include_url=False, include_input=False)
-        raise RequestRefused("invalid_field", _joined(map(_describe, details))) from None
+        problems = _joined(_describe(detail, model) for detail in details)
+        raise RequestRefused("invalid_field", problems + _known_fields(details, model)) from None
 
 
 def _sendable(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,10 +137,26 @@ def _joined(problems: Iterable[str]) -> str:
     return "; ".join([*messages[:_PROBLEMS_SHOWN], *([f"and {more} more"] if more > 0 else [])])
 
 
-def _describe(detail: ErrorDetails) -> str:
-    message = _MESSAGES.get(detail["type"], "{msg}").format(msg=detail["msg"], **detail.get("ctx", {}))
+def _describe(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    known = {"msg": detail["msg"], "wanted": _wanted(detail, model), **detail.get("ctx", {})}
+    message = _MESSAGES.get(detail["type"], "{msg}").format(**known)
     place = _place(detail["loc"])
     return f"{place}: {message}" if place else message
+
+
+def _wanted(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    """Say what to send for a missing field, as the field's description has it."""
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    field = fields.get(str(detail["loc"][0])) if len(detail["loc"]) == 1 else None
+    return f": {field.description}" if field and field.description else ""
+
+
+def _known_fields(details: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
+    """Name the fields of a model, where one is unknown: mostly its name is misspelt."""
+    if not any(detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1 for detail in details):
+        return ""
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return f" (known fields: {', '.join(names)})"
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

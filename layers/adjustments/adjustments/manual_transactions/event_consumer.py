@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple, Protocol
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -45,15 +45,20 @@ _OUR_STATUSES: Final = frozenset({405, 406, 411, 413, 414, 415, 417, 421, 431})
 """Refusals of how a request was sent (RFC 9110, 15.5), which no sender of an event can change."""
 
 
+_SCHEDULE: Final = "the name or the ARN of the schedule"
+_DUE_TIME: Final = "the UTC instant at which the schedule was due"
+_DETAIL: Final = "the body of the manual transaction, a JSON object"
+
+
 def _check_object(detail: object) -> object:
     if not isinstance(detail, dict):
-        raise PydanticCustomError("no_object", "must be a JSON object")
+        raise PydanticCustomError("no_object", "must be {wanted}", {"wanted": _DETAIL})
     return detail
 
 
 def _check_schedule(schedule: object) -> object:
     if not isinstance(schedule, str) or not schedule.strip() or schedule.startswith("<"):
-        raise PydanticCustomError("no_schedule", "must be the name or the ARN of the schedule")
+        raise PydanticCustomError("no_schedule", "must be {wanted}", {"wanted": _SCHEDULE})
     return schedule
 
 
@@ -62,8 +67,7 @@ def _read_due_time(text: object) -> datetime:
     try:
         return read_instant(text if isinstance(text, str) else "")
     except PydanticCustomError:
-        problem = "must be the UTC instant at which the schedule was due"
-        raise PydanticCustomError("no_due_time", problem) from None
+        raise PydanticCustomError("no_due_time", "must be {wanted}", {"wanted": _DUE_TIME}) from None
 
 
 class RequestedEvent(BaseModel):
@@ -71,7 +75,7 @@ class RequestedEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
-    detail: Annotated[dict[str, Any], BeforeValidator(_check_object)]
+    detail: Annotated[dict[str, Any], BeforeValidator(_check_object)] = Field(description=_DETAIL)
 
 
 class ScheduledRequest(BaseModel):
@@ -79,8 +83,8 @@ class ScheduledRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", alias_generator=to_camel, defer_build=True)
 
-    schedule: Annotated[str, BeforeValidator(_check_schedule)]
-    due_time: Annotated[datetime, BeforeValidator(_read_due_time)]
+    schedule: Annotated[str, BeforeValidator(_check_schedule)] = Field(description=_SCHEDULE)
+    due_time: Annotated[datetime, BeforeValidator(_read_due_time)] = Field(description=_DUE_TIME)
 
 
 class Origin(NamedTuple):
@@ -141,7 +145,7 @@ def read_body(message: Mapping[str, Any], origin: Origin, now: datetime) -> Mapp
     """
     if message.get("detail-type") != DETAIL_TYPE:
         return _read_scheduled(message, origin, now)
-    event = validate(RequestedEvent, {"detail": None, **message})
+    event = validate(RequestedEvent, message)
     if "schedule" in event.detail:
         return _read_scheduled(event.detail, origin, now)
     _check_given_id(event.detail)
@@ -149,8 +153,7 @@ def read_body(message: Mapping[str, Any], origin: Origin, now: datetime) -> Mapp
 
 
 def _read_scheduled(message: Mapping[str, Any], origin: Origin, now: datetime) -> Mapping[str, Any]:
-    absent = {"schedule": None, "dueTime": None}
-    request = validate(ScheduledRequest, {**absent, **message})
+    request = validate(ScheduledRequest, message)
     if request.due_time > now + timedelta(seconds=limits.TIME_AHEAD_S_MAX):
         raise RequestRefused("invalid_field", "dueTime: must not lie in the future")
     fields = dict(request.model_extra or {})

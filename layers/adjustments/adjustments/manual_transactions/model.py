@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from adjustments.core import exact_json, limits
 from adjustments.core.decimals import plain
+from adjustments.core.errors import RewardRuleBroken
 from adjustments.core.id_checks import blanks_fault, invisible_fault, scientific_fault
 from adjustments.core.validation import validate
 
@@ -169,13 +170,13 @@ class ManualTransaction(BaseModel):
         """Refuse what the API's own table of validations refuses, in its order and its words."""
         points, amount, expiry = fields.get("points"), fields.get("amount"), fields.get("expiryAfter")
         if _is_number(expiry) and expiry < 0:
-            raise _problem(EXPIRY_NEGATIVE)
+            raise RewardRuleBroken("reward_rule_broken", EXPIRY_NEGATIVE)
         if _is_number(expiry) and expiry and any(_is_number(n) and n < 0 for n in (points, amount)):
-            raise _problem(DEDUCTION_WITH_EXPIRY)
+            raise RewardRuleBroken("reward_rule_broken", DEDUCTION_WITH_EXPIRY)
         if points is not None and amount is not None:
-            raise _problem(TWO_METHODS)
+            raise RewardRuleBroken("reward_rule_broken", TWO_METHODS)
         if points is None and amount is None:
-            raise _problem(NO_METHOD)
+            raise RewardRuleBroken("reward_rule_broken", NO_METHOD)
         return fields
 
     @property
@@ -203,6 +204,7 @@ def read_manual_transaction(
             limit.
 
     Raises:
-        RequestRefused: in the API's own words where it has them, else with each field and its problem.
+        RewardRuleBroken: in Gameball's own words.
+        RequestRefused: with each field and its problem.
     """
     return validate(ManualTransaction, fields, {"now": now, "amount_max": amount_max})

@@ -28,7 +28,7 @@ class ResolveRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    outcome: Literal["applied", "not_applied"]
+    outcome: Literal["applied", "not_applied"] = Field(description="applied or not_applied")
     lines: tuple[StrictInt, ...] = ()
     note: str = Field("", max_length=500)
 

@@ -25,7 +25,7 @@ from adjustments.batches.files import Files, StoredObject
 from adjustments.batches.records import Batch, Submitter
 from adjustments.batches.store import BatchStore
 from adjustments.core.decimals import plain
-from adjustments.core.errors import NotFound, WrongState
+from adjustments.core.errors import KeyTaken, NotFound
 from adjustments.core.ids import batch_id
 from adjustments.core.runtime import Ids
 from adjustments.core.validation import validate
@@ -126,7 +126,7 @@ class ApiSubmission:
 
         Raises:
             RequestRefused: the body is not of the seed's form.
-            WrongState: the key came with another body before.
+            KeyTaken: the key came with another body before.
         """
         request = validate(AdjustmentsBody, body)
         content = _as_csv(request.body)
@@ -156,7 +156,7 @@ class ApiSubmission:
         """Keep a body under its key; the one that was there first stays."""
         try:
             if self.files.get(key) != content:
-                raise WrongState("this Idempotency-Key came with another body before: use a new key")
+                raise KeyTaken("this Idempotency-Key came with another body before: use a new key")
         except NotFound:
             if not self.files.put_new(key, content, "text/csv"):
                 return self._keep(key, content)
