@@ -6,7 +6,7 @@ from adjustments import bootstrap
 from adjustments.aws.event_models import step_deadline
 from adjustments.aws.function_log import function_logger, log_failures
 from adjustments.aws.health import answers_health_checks
-from adjustments.aws.metrics import function_metrics
+from adjustments.aws.metrics import SWEEP_RAN, function_metrics
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -22,9 +22,10 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, list[s
     """Sweep once."""
     app = bootstrap.application()
     stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
+    app.meter.publish(app.sweeper.measure())  # first, as the alarms need them most when a sweep is killed
     try:
         done = app.sweeper.sweep(stop_at)
-    finally:  # the alarms need these numbers most when something fails
-        app.meter.count(app.sweeper.measure())
+    finally:
+        app.meter.count(SWEEP_RAN)
     logger.info("sweep finished", extra=done)
     return done

@@ -70,7 +70,8 @@ def counted_metrics() -> set[str]:
     rate_limiter = {"RequestsTransactions", "RequestsOthers"}
     return {
         *metrics.batch_end_metrics(make_batch()),
-        *metrics.sweep_metrics([], [], datetime.now(UTC)),
+        *metrics.SWEEP_RAN,
+        *metrics.doubt_metrics([]),
         *statuses,
         *fixed,
         *rate_limiter,

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from datetime import datetime
 from typing import Any, NoReturn
 
 import pytest
@@ -148,6 +149,42 @@ def test_sweep_that_fails_says_how_everything_stands_all_the_same(
         call("sweep", {})
     sums = counted(capsys)
     assert (sums["SweepRan"], sums["RowsInDoubtOpen"]) == (1, 0)
+
+
+def test_sweep_that_is_killed_has_said_how_everything_stands(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Lambda kills a run at its time-out: what is not written by then is never written."""
+    written: list[dict[str, float]] = []
+
+    def be_killed(until: datetime) -> NoReturn:
+        written.append(counted(capsys))
+        raise SystemExit
+
+    monkeypatch.setattr(type(world.sweeper), "sweep", lambda _, until: be_killed(until))
+    with pytest.raises(SystemExit):
+        call("sweep", {})
+    assert [sums["RowsInDoubtOpen"] for sums in written] == [0]
+
+
+@pytest.mark.parametrize("read", ["open_batches", "doubtful_batches"])
+def test_sweep_whose_reads_fail_writes_the_metrics_that_it_knows(
+    read: str, world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    world.files.drop("inbox/f.csv", CONTENT)
+    call("submit_batch", dropped("inbox/f.csv"))
+    capsys.readouterr()
+
+    def refuse() -> NoReturn:
+        raise RuntimeError("no access")
+
+    monkeypatch.setattr(world.store, read, refuse)
+    with pytest.raises(FunctionFailed):
+        call("sweep", {})
+    sums = counted(capsys)
+    assert sums["SweepRan"] == 1
+    assert sums.get("BatchesSubmitting", 0) == (0 if read == "open_batches" else 1)
+    assert "RowsInDoubtOpen" not in sums, "what is unknown is not called none"
 
 
 def test_every_line_of_a_batchs_life_names_the_batch(world: World, log: Log, gameball: StandIn):

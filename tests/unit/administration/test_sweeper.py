@@ -1,5 +1,6 @@
 """The sweep resumes what stalled and finds what was missed; while all is well it changes nothing."""
 
+from datetime import timedelta
 from typing import NoReturn
 
 import pytest
@@ -128,3 +129,23 @@ def test_batches_that_can_not_be_listed_do_not_keep_the_sweep_from_the_files(
     with pytest.raises(ExceptionGroup):
         world.sweep()
     assert [stored.key for stored in world.intake.objects] == ["inbox/lost.csv"]
+
+
+def test_resuming_that_takes_long_leaves_time_for_the_files_and_is_an_error(monkeypatch: pytest.MonkeyPatch):
+    world = World(MemoryGameball())
+    for number in range(30):
+        world.drop(f"customerId,amount\n{number},{number + 1}\n", name=f"{number}.csv")
+    stored = world.files.drop("inbox/lost.csv", THREE.encode())
+    world.clock.sleep(3600)
+    world.executions.running.clear()
+
+    def start_slowly(name: str, batch_id: str) -> None:
+        world.clock.sleep(60)
+
+    monkeypatch.setattr(world.executions, "start", start_slowly)
+    began_at = world.clock.now()
+    with pytest.raises(ExceptionGroup) as raised:
+        world.sweep()
+    assert [type(error) for error in raised.value.exceptions] == [TimeoutError]
+    assert world.intake.objects == [stored]
+    assert world.clock.now() - began_at < timedelta(minutes=7)

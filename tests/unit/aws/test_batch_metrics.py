@@ -41,21 +41,30 @@ def test_step_metrics_count_refused_keys_and_rows_in_doubt():
     assert counted == {"KeysRefused": 1, "RowsInDoubtOpen": 7}
 
 
-def test_sweep_metrics_of_no_batches_are_two():
+def test_metrics_of_a_sweep_without_batches_are_two():
     """Each metric that is written while nothing happens costs 30 cents a month."""
-    assert metrics.sweep_metrics([], [], START) == {"SweepRan": 1, "RowsInDoubtOpen": 0}
+    assert metrics.open_batch_metrics([], START) == {}
+    assert metrics.doubt_metrics([], []) == {"RowsInDoubtOpen": 0}
+    assert metrics.SWEEP_RAN == {"SweepRan": 1}
 
 
-def test_sweep_metrics_count_batches_in_progress_by_status():
+def test_open_batches_are_counted_by_status():
     statuses = [BatchStatus.POLLING, BatchStatus.POLLING, BatchStatus.PLANNED, BatchStatus.STOPPED]
-    assert metrics.sweep_metrics([make_batch(status=status) for status in statuses], [], START) == {
-        "SweepRan": 1, "RowsInDoubtOpen": 0, "BatchesPolling": 2, "BatchesPlanned": 1,
+    assert metrics.open_batch_metrics([make_batch(status=status) for status in statuses], START) == {
+        "BatchesPolling": 2, "BatchesPlanned": 1,
     }  # fmt: skip
 
 
-def test_sweep_metrics_count_rows_in_doubt_of_open_and_ended_batches():
+def test_rows_in_doubt_of_open_and_ended_batches_are_added_up():
     doubtful = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=9, in_doubt=4))
-    assert metrics.sweep_metrics([doubtful], [doubtful], LATE)["RowsInDoubtOpen"] == 8
+    assert metrics.doubt_metrics([doubtful], [doubtful]) == {"RowsInDoubtOpen": 8}
+
+
+@pytest.mark.parametrize(("rows", "told"), [(4, {"RowsInDoubtOpen": 4}), (0, {})])
+def test_rows_in_doubt_that_could_not_be_read_are_never_called_none(rows: int, told: dict[str, int]):
+    found = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=9, in_doubt=rows))
+    assert metrics.doubt_metrics(None, [found]) == told
+    assert metrics.doubt_metrics([found], None) == told
 
 
 @pytest.mark.parametrize(
@@ -67,6 +76,6 @@ def test_sweep_metrics_count_rows_in_doubt_of_open_and_ended_batches():
         (BatchStatus.COMPLETED, 0),
     ],
 )
-def test_sweep_metrics_count_batches_past_their_deadline(status: BatchStatus, late: int):
-    assert metrics.sweep_metrics([make_batch(status=status)], [], LATE).get("BatchesPastDeadline", 0) == late
-    assert "BatchesPastDeadline" not in metrics.sweep_metrics([make_batch(status=status)], [], START)
+def test_open_batches_past_their_deadline_are_counted(status: BatchStatus, late: int):
+    assert metrics.open_batch_metrics([make_batch(status=status)], LATE).get("BatchesPastDeadline", 0) == late
+    assert "BatchesPastDeadline" not in metrics.open_batch_metrics([make_batch(status=status)], START)

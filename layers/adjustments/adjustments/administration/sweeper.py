@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from adjustments.aws.event_log import log_failure, log_warning
-from adjustments.aws.metrics import sweep_metrics
+from adjustments.aws.metrics import doubt_metrics, open_batch_metrics
 from adjustments.batches.files import Files
 from adjustments.batches.lookup_rounds import is_due
 from adjustments.batches.records import Batch
@@ -49,20 +49,27 @@ class Sweeper:
     def sweep(self, until: datetime) -> dict[str, list[str]]:
         """Sweep once.
 
+        Resuming and queueing get a share of the time each, so that neither keeps the rest from its turn.
+
         Args:
-            until: when to end the look-ups of reconciliation.
+            until: when to begin no further work.
 
         Returns:
             The ids of the batches that were changed, by ``resumed``, ``queued`` and ``reconciled``.
 
         Raises:
-            ExceptionGroup: the sweep failed for some batches or files, and went on with all others.
+            ExceptionGroup: the sweep failed for some batches or files, or had no time to resume or queue
+                them, and went on with all others.
         """
         errors: list[Exception] = []
         done = {
-            "resumed": _change_each(self.store.open_batches, self._resume, errors),
-            "queued": _change_each(self._find_dropped, self._queue_missed, errors),
-            "reconciled": _change_each(
+            "resumed": self._change_each(
+                self.store.open_batches, self._resume, errors, self._share(until, 3), "resume open batches"
+            ),
+            "queued": self._change_each(
+                self._find_dropped, self._queue_missed, errors, self._share(until, 2), "queue missed files"
+            ),
+            "reconciled": self._change_each(
                 self.store.doubtful_batches, lambda batch: self._reconcile(batch, until), errors
             ),
         }
@@ -71,8 +78,16 @@ class Sweeper:
         return done
 
     def measure(self) -> Mapping[str, int]:
-        """Measure what the alarms watch: open batches and rows in doubt."""
-        return sweep_metrics(self.store.open_batches(), self.store.doubtful_batches(), self.clock.now())
+        """Measure what the alarms watch: open batches and rows in doubt; what can't be read says nothing."""
+        in_progress = _try_to_list(self.store.open_batches)
+        doubtful = _try_to_list(self.store.doubtful_batches)
+        by_status = open_batch_metrics(in_progress or (), self.clock.now())
+        return {**by_status, **doubt_metrics(in_progress, doubtful)}
+
+    def _share(self, until: datetime, parts_left: int) -> datetime:
+        """When a part of the sweep has to end, so that each that is left gets as long."""
+        now = self.clock.now()
+        return now + (until - now) / parts_left
 
     def _reconcile(self, batch: Batch, until: datetime) -> bool:
         """Reconcile a batch if it is due; whether any of its counts changed."""
@@ -137,22 +152,46 @@ class Sweeper:
             return True
         return False
 
+    def _change_each(
+        self,
+        find: Callable[[], Iterable[_Item]],
+        change: Callable[[_Item], bool],
+        errors: list[Exception],
+        until: datetime | None = None,
+        what: str = "",
+    ) -> list[str]:
+        """Change each item that needs it; one that another worker is changing is left to the next sweep.
 
-def _change_each(
-    find: Callable[[], Iterable[_Item]], change: Callable[[_Item], bool], errors: list[Exception]
-) -> list[str]:
-    """Change each item that needs it; one that another worker is changing is left to the next sweep.
+        Args:
+            find: finds the items.
+            change: changes one where it needs it, and says whether it did.
+            errors: gets what failed.
+            until: when to begin with no further item, where the change does not see to that itself.
+            what: what is done, for the error where there are further items then.
 
-    Returns:
-        The ids of the batches that were changed.
-    """
-    changed: list[str] = []
+        Returns:
+            The ids of the batches that were changed.
+        """
+        changed: list[str] = []
+        try:
+            for item in find():
+                if until and self.clock.now() >= until:
+                    raise TimeoutError(f"the sweep had no time to {what} to the last")
+                if _try_to_change(item, change, errors):
+                    changed.append(item.batch_id)
+        except Exception as error:  # they can't be listed, or not all of them
+            log_failure("sweep could not list everything", "", error)
+            errors.append(error)
+        return changed
+
+
+def _try_to_list(find: Callable[[], Iterable[Batch]]) -> list[Batch] | None:
+    """Batches to measure; None where they can't be read, which the sweep itself will fail for, too."""
     try:
-        changed.extend(item.batch_id for item in find() if _try_to_change(item, change, errors))
-    except Exception as error:  # they can't be listed, or not all of them
-        log_failure("sweep could not list everything", "", error)
-        errors.append(error)
-    return changed
+        return list(find())
+    except Exception as error:
+        log_failure("sweep could not measure everything", "", error)
+        return None
 
 
 def _try_to_change(item: _Item, change: Callable[[_Item], bool], errors: list[Exception]) -> bool:

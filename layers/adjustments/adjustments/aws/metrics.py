@@ -44,6 +44,12 @@ class Meter:
         for name, number in numbers.items():
             self._add(name, number, MetricUnit.Count)
 
+    def publish(self, numbers: Mapping[str, float]) -> None:
+        """Add counts, by name, and write all metrics at once, as the run may be killed before its end."""
+        self.count(numbers)
+        with self._lock:
+            self._metrics.flush_metrics()
+
     def observe_call(self, seconds: float, error: GameballError | None) -> None:
         """Record a call to Gameball: its latency, and whether it was refused or failed otherwise."""
         self._add("GameballLatency", seconds * 1_000, MetricUnit.Milliseconds)
@@ -92,23 +98,33 @@ def error_metrics(error: Exception) -> Mapping[str, int]:
     return {"KeysRefused": 1} if isinstance(error, GameballUnauthorized) else {}
 
 
-def sweep_metrics(
-    in_progress: Iterable[Batch], doubtful: Iterable[Batch], now: datetime
-) -> Mapping[str, int]:
-    """Metrics of a sweep: batches in progress by status, batches past their deadline, rows in doubt.
+SWEEP_RAN: Final[Mapping[str, int]] = {"SweepRan": 1}
+"""The metric of a sweep that has run to its end, also with errors."""
 
-    A metric costs for each hour in which it is written, so zeros are left out: but for the rows in doubt,
-    whose alarm keeps ringing until the metric says that there are none.
+
+def open_batch_metrics(in_progress: Iterable[Batch], now: datetime) -> Mapping[str, int]:
+    """Metrics of the open batches: how many by status, and how many past their deadline.
+
+    A metric costs for each hour in which it is written, so zeros are left out.
     """
-    numbers = Counter({"SweepRan": 1, "RowsInDoubtOpen": 0})
+    numbers: Counter[str] = Counter()
     for batch in in_progress:
-        numbers["RowsInDoubtOpen"] += batch.counts.in_doubt
         if not batch.status.is_final:
             numbers[name_of(batch.status)] += 1
             if _is_late(batch, now):
                 numbers["BatchesPastDeadline"] += 1
-    numbers["RowsInDoubtOpen"] += sum(batch.counts.in_doubt for batch in doubtful)
     return numbers
+
+
+def doubt_metrics(*parts: Iterable[Batch] | None) -> Mapping[str, int]:
+    """The metric of rows in doubt, zero included: its alarm rings until the metric says that there are none.
+
+    Args:
+        parts: the batches of each read of the table; None for a read that failed. Then what was found is
+            counted, and nothing found says nothing.
+    """
+    rows = sum(batch.counts.in_doubt for part in parts for batch in part or ())
+    return {"RowsInDoubtOpen": rows} if rows or None not in parts else {}
 
 
 def name_of(status: BatchStatus) -> str:
