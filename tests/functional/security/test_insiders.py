@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from adjustments import bootstrap
 from adjustments.gameball.client import GameballClient
@@ -115,3 +117,35 @@ def test_permission_for_duplicates_applies_nothing_without_an_approval(
     assert (again["status"], applied(gameball)) == ("awaiting_approval", 2)
     assert approve(again, ADA)[0] == 409
     assert approve(again, BEN)[0] == 200
+
+
+def tick(due_at: datetime, **file: str) -> dict[str, Any]:
+    """A message of the schedule, or of a file of it, as those on call may put one into the queue."""
+    return message(dueTime=due_at.isoformat(), **file)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=6), timedelta(days=2)])
+def test_forged_tick_of_the_future_applies_nothing_and_empties_no_sums(
+    world: World, gameball: StandIn, ahead: timedelta
+) -> None:
+    """Counted at its due time, it would make the batches of today a day old, and the limits begin anew."""
+    drop(world, "f0", 2)
+    drop(world, "f1", 2)
+    world.files.drop("recurring/one.csv", b"customerId,amount\ntwice-0,1\n")
+    due_at = world.clock.now() + ahead
+    for forged in (tick(due_at), tick(due_at, key="recurring/one.csv")):
+        with pytest.raises(BatchProcessingError):
+            call("submit_batch", forged)
+    assert applied(gameball) == LIMIT
+    assert world.intake.recurring == []
+    assert drop(world, "f2", 1)["status"] == "awaiting_approval"
+
+
+def test_forged_ticks_of_the_past_wait_for_an_approval_once_they_are_a_large_file(
+    world: World, gameball: StandIn
+) -> None:
+    world.files.drop("recurring/two.csv", b"customerId,amount\ntwice-0,1\ntwice-1,1\n")
+    for minutes in range(4):
+        call("submit_batch", tick(world.clock.now() - timedelta(minutes=minutes), key="recurring/two.csv"))
+    assert [batch["status"] == "awaiting_approval" for batch in listed()].count(True) == 2
+    assert applied(gameball) == LIMIT

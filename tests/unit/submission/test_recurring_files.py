@@ -126,6 +126,7 @@ def test_version_that_was_read_first_and_is_gone_becomes_a_batch_that_says_so():
     marker = next(key for key in world.files.names("work/ticks/"))
     later = marker.replace(f"{START:%Y%m%d-%H%M%S}", f"{due_at:%Y%m%d-%H%M%S}")
     world.files.put(later, b"v-gone", "text/plain")
+    world.clock.sleep(60)
     [batch] = world.tick(due_at)
     assert "deleted before it could be read" in batch.refusal
     assert (batch.source.version_id, len(gameball.requests)) == ("v-gone", 1)

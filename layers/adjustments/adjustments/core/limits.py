@@ -95,7 +95,8 @@ EXPIRY_DAYS_MAX: Final = 36_500
 """Days until points expire, chosen: a hundred years; more are surely a mistake."""
 
 TIME_AHEAD_S_MAX: Final = 5
-"""Seconds by which a caller's clock may be ahead, chosen; Gameball decides (code 9007)."""
+"""Seconds by which the clock of a caller, or of a schedule, may be ahead, chosen; of transactions Gameball
+decides (code 9007)."""
 
 BATCH_BODY_BYTES_MAX: Final = 6 * 1024**2
 """Bytes of a body of POST /batch/balance-adjustment (AWS Lambda, "Quotas": invocation payload)."""

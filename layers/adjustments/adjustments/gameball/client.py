@@ -148,6 +148,7 @@ class GameballClient:
         read_timeout_s: longest silence to wait for, in seconds.
         call_timeout_s: longest time of a whole call, in seconds.
         observe: called after each call.
+        steady_clock: seconds that only grow, by which calls are bounded and measured.
     """
 
     def __init__(
@@ -158,8 +159,11 @@ class GameballClient:
         read_timeout_s: float = READ_TIMEOUT_S,
         call_timeout_s: float = CALL_TIMEOUT_S,
         observe: CallObserver = _ignore,
+        steady_clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._transport = Transport(f"{base_url.rstrip('/')}/api/{version}/integrations", read_timeout_s)
+        root = f"{base_url.rstrip('/')}/api/{version}/integrations"
+        self._transport = Transport(root, read_timeout_s, steady_clock)
+        self._steady_clock = steady_clock
         self._credentials = credentials
         self._call_timeout_s = call_timeout_s
         self._observe = observe
@@ -212,7 +216,7 @@ class GameballClient:
         within_s: float | None = None,
     ) -> Mapping[str, Any]:
         """Make one call, and report its duration."""
-        began_s = time.monotonic()
+        began_s = self._steady_clock()
         allowed_s = self._call_timeout_s if within_s is None else min(within_s, self._call_timeout_s)
 
         def request(credentials: Credentials) -> Mapping[str, Any]:
@@ -229,9 +233,9 @@ class GameballClient:
         try:
             fields = self._with_credentials(request)
         except GameballError as error:
-            self._observe(time.monotonic() - began_s, error)
+            self._observe(self._steady_clock() - began_s, error)
             raise
-        self._observe(time.monotonic() - began_s, None)
+        self._observe(self._steady_clock() - began_s, None)
         return fields
 
     def _with_credentials(self, request: Callable[[Credentials], Mapping[str, Any]]) -> Mapping[str, Any]:

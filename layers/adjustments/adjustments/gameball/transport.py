@@ -60,10 +60,11 @@ class _Request(threading.local):
 
     is_sent = False
     ends_at_s = math.inf
+    steady_clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def left_s(self) -> float:
         """The time left; raises TimeoutError where there is none."""
-        left_s = self.ends_at_s - time.monotonic()
+        left_s = self.ends_at_s - self.steady_clock()
         if left_s <= 0:
             raise TimeoutError("the call took too long")
         return left_s
@@ -147,10 +148,17 @@ class Transport:
     Args:
         root: scheme, host and the path that all requests begin with.
         read_timeout_s: longest silence to wait for, in seconds.
+        steady_clock: seconds that only grow.
     """
 
-    def __init__(self, root: str, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        root: str,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        steady_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._root = root
+        self._steady_clock = steady_clock
         self._root_path = urlsplit(root).path
         self._read_timeout_s = read_timeout_s
 
@@ -180,17 +188,18 @@ class Transport:
             path: path and query below the root.
             body: the request's body, None for none.
             headers: the request's headers.
-            ends_at_s: when the response must be complete, on the monotonic clock.
+            ends_at_s: when the response must be complete, by the steady clock.
             new_connection: whether the request gets a connection of its own, in place of a kept-alive one.
 
         Raises:
             GameballUnavailable: nothing was sent.
             OutcomeUnknown: the request may have been sent, and no complete response came.
         """
-        timeout = _timeout(self._read_timeout_s, ends_at_s)
+        timeout = _timeout(self._read_timeout_s, ends_at_s - self._steady_clock())
         pool = self._open_pool() if new_connection else self._kept_alive
         _request.is_sent = False
         _request.ends_at_s = ends_at_s
+        _request.steady_clock = self._steady_clock
         try:
             response = pool.request(
                 method,
@@ -227,13 +236,12 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def _timeout(read_timeout_s: float, ends_at_s: float) -> urllib3.Timeout:
+def _timeout(read_timeout_s: float, left_s: float) -> urllib3.Timeout:
     """Compute the time-outs of one request.
 
     Raises:
         GameballUnavailable: no time is left.
     """
-    left_s = ends_at_s - time.monotonic()
     if left_s < REQUEST_S_MIN:
         raise GameballUnavailable("no time was left for a request: nothing was sent")
     # A host may have several addresses, and the connect time-out holds for each of them.

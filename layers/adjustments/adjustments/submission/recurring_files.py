@@ -13,8 +13,9 @@ from typing import Final
 from adjustments.batches.files import Files, OpenedObject, StoredObject, open_unreadable
 from adjustments.batches.records import Batch, Submitter
 from adjustments.batches.store import BatchStore
-from adjustments.core.errors import NotFound
+from adjustments.core.errors import NotFound, RequestRefused
 from adjustments.core.ids import batch_id
+from adjustments.core.limits import TIME_AHEAD_S_MAX
 from adjustments.core.runtime import Clock
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import DELETED_MESSAGE
@@ -51,7 +52,11 @@ class RecurringFiles:
 
         Returns:
             How many files were queued.
+
+        Raises:
+            RequestRefused: the schedule was not due yet.
         """
+        self._check_was_due(due_at)
         if self._is_late(due_at):
             self.notify_missed_tick(due_at, "")
             return 0
@@ -71,7 +76,11 @@ class RecurringFiles:
 
         Returns:
             The batch; None if there is no such file any more, or its turn came too late.
+
+        Raises:
+            RequestRefused: the schedule was not due yet.
         """
+        self._check_was_due(due_at)
         if not is_csv_in(RECURRING, key):
             return None
         try:
@@ -118,6 +127,11 @@ class RecurringFiles:
         except NotFound:
             return False
         return True
+
+    def _check_was_due(self, due_at: datetime) -> None:
+        """Refuse a tick of the future: no schedule sends one, and it would count in a period to come."""
+        if due_at > self.clock.now() + timedelta(seconds=TIME_AHEAD_S_MAX):
+            raise RequestRefused("invalid_field", "dueTime: must not lie in the future")
 
     def _is_late(self, due_at: datetime) -> bool:
         return self.clock.now() > due_at + TICK_DELAY_MAX
