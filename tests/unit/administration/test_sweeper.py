@@ -7,6 +7,7 @@ import pytest
 
 from adjustments.batches.files import StoredObject
 from adjustments.batches.states import BatchStatus
+from adjustments.core.errors import SweepUnfinished
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -146,6 +147,6 @@ def test_resuming_that_takes_long_leaves_time_for_the_files_and_is_an_error(monk
     began_at = world.clock.now()
     with pytest.raises(ExceptionGroup) as raised:
         world.sweep()
-    assert [type(error) for error in raised.value.exceptions] == [TimeoutError]
+    assert [type(error) for error in raised.value.exceptions] == [SweepUnfinished]
     assert world.intake.objects == [stored]
     assert world.clock.now() - began_at < timedelta(minutes=7)

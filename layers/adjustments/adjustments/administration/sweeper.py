@@ -13,7 +13,7 @@ from adjustments.batches.lookup_rounds import is_due
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore, try_save
-from adjustments.core.errors import NotFound, WrongState
+from adjustments.core.errors import NotFound, SweepUnfinished, WrongState
 from adjustments.core.ids import execution_name
 from adjustments.core.runtime import Clock
 from adjustments.reconciliation.reconciler import Reconciler
@@ -176,7 +176,7 @@ class Sweeper:
         try:
             for item in find():
                 if until and self.clock.now() >= until:
-                    raise TimeoutError(f"the sweep had no time to {what} to the last")
+                    raise SweepUnfinished(f"the sweep had no time to {what} to the last")
                 if _try_to_change(item, change, errors):
                     changed.append(item.batch_id)
         except Exception as error:  # they can't be listed, or not all of them

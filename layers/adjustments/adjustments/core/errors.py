@@ -20,6 +20,7 @@
     │   └── SettingRefused         a setting is missing or malformed
     ├── PartUnavailable            a part of the stack did not answer a health check
     ├── TableUnavailable           an intent can't be written; nothing was sent
+    ├── SweepUnfinished            a sweep had no time for all batches or files
     └── GameballError              a call to Gameball did not succeed
         ├── GameballRefused        understood and refused; nothing was applied
         ├── GameballThrottled      not applied; try again after a pause
@@ -118,6 +119,10 @@ class PartUnavailable(AdjustmentsError):
 
 class TableUnavailable(AdjustmentsError):
     """The table can't be reached for now, so that an intent can't be written; nothing was sent."""
+
+
+class SweepUnfinished(AdjustmentsError):
+    """A sweep had no time for all batches or files; the next one has to do the rest."""
 
 
 class GameballError(AdjustmentsError):
