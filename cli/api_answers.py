@@ -100,6 +100,44 @@ class PageAnswer(_Answer):
     next: str | None = None
 
 
+class _HistoryRow(_Answer):
+    kind: str
+    time: _Moment
+    amount: StrictInt | Decimal | None
+    unit: str
+    reason: str
+    outcome: _Status
+    message: str
+    batch_id: _Name | None = None
+    file: str | None = None
+    line: StrictInt | None = None
+    transaction_id: str | None = None
+    by: str | None = None
+    approved_by: str | None = None
+
+
+class _Searched(_Answer):
+    batches: StrictInt
+    without_index: StrictInt
+    since: _Moment
+
+
+class _Live(_Answer):
+    error: str = ""
+    balance: dict[str, Any] = {}
+    transactions: list[dict[str, Any]] = []
+    is_whole: StrictBool = True
+
+
+class HistoryAnswer(_Answer):
+    """A page of what was done for a customer."""
+
+    rows: list[_HistoryRow]
+    next: str | None = None
+    searched: _Searched
+    gameball: _Live | None = None
+
+
 class DecisionAnswer(_Answer):
     """A batch after a decision about it."""
 

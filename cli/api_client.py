@@ -15,6 +15,7 @@ from adjustments.core import exact_json
 from cli.api_answers import (
     BatchAnswer,
     DecisionAnswer,
+    HistoryAnswer,
     PageAnswer,
     ReversalAnswer,
     TransactionAnswer,
@@ -101,6 +102,18 @@ class ApiClient:
     def batch(self, batch_id: str) -> Json:
         """Get one batch; raises RequestRefused (404) where there is none."""
         return check_answer(BatchAnswer, self.get(_path(batch_id)))
+
+    def page_of_customer(self, customer_id: str, after: str | None = None, *, live: bool = False) -> Json:
+        """Get one page of what was done for a customer; its ``next`` is the following page's ``after``.
+
+        Args:
+            customer_id: the customer.
+            after: the ``next`` of the page before; None for the newest.
+            live: whether Gameball's own balance and transactions come with it.
+        """
+        query = {"after": after} if after else {}
+        path = f"/customers/{quote(customer_id, safe='')}/adjustments"
+        return check_answer(HistoryAnswer, self.get(path, {**query, **({"live": "true"} if live else {})}))
 
     def decide(self, batch_id: str, what: str, fields: Mapping[str, Any]) -> Json:
         """Approve, stop or resolve a batch."""

@@ -13,6 +13,7 @@ from adjustments.core import __version__
 from adjustments.core.printable import visible
 from cli import (
     console_command,
+    customer_command,
     decision_commands,
     doctor_command,
     query_commands,
@@ -74,6 +75,7 @@ COMMANDS: Final = (
     decision_commands.resolve,
     decision_commands.reverse,
     transaction_command.transact,
+    customer_command.customer,
     doctor_command.doctor,
     console_command.console,
 )

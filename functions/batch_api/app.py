@@ -1,7 +1,8 @@
-"""The batch API: list batches, show one, approve, stop, resolve and reverse it."""
+"""The batch API: list batches, show one, approve, stop, resolve and reverse it; a customer's history."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from adjustments import bootstrap
 from adjustments.administration import service
@@ -32,6 +33,18 @@ def list_batches() -> Mapping[str, Any]:
 def show_batch(batch_id: str) -> Mapping[str, Any]:
     """Show one batch with its jobs."""
     return administration_of(batch_id).show(batch_id)
+
+
+@app.get("/customers/<customer_id>/adjustments")
+def show_customer(customer_id: str) -> Mapping[str, Any]:
+    """Show a page of what was done for a customer."""
+    from adjustments.administration import customer_history
+
+    # As API Gateway gives it, which decodes no escapes: an id may hold any character.
+    named = unquote((app.current_event.path_parameters or {}).get("customerId", customer_id))
+    customer_history.check_customer_id(named)
+    request = validate(customer_history.HistoryRequest, app.current_event.query_string_parameters)
+    return bootstrap.application().customer_history.page(named, request)
 
 
 @app.get("/health")

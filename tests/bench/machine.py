@@ -225,6 +225,9 @@ class LightGameball:
     def stop_job(self, dialect: Dialect, job_id: int) -> None:
         raise NotImplementedError
 
+    def customer_balance(self, customer_id: str, within_s: float | None = None) -> Mapping[str, Any]:
+        raise NotImplementedError
+
     def transactions(
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:

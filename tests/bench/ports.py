@@ -75,6 +75,14 @@ class FolderFiles:
         except FileNotFoundError:
             raise NotFound(key) from None
 
+    def get_range(self, key: str, first: int, end: int) -> bytes:
+        self.calls["get"] += 1
+        if self._folder is None:
+            raise NotFound(key)
+        with self._path(self._folder, key).open("rb") as file:
+            file.seek(first)
+            return file.read(end - first)
+
     def put(self, key: str, body: bytes, content_type: str) -> None:
         self.calls["put"] += 1
         self.bytes_written += len(body)

@@ -263,6 +263,33 @@ def test_the_last_held_batch_with_a_content_for_its_new_rows_is_known(store: Bat
     assert (store.remainder_of("s1"), store.remainder_of("s2")) == ("b2", None)
 
 
+def test_registered_rows_are_read_newest_first_from_where_a_page_ended(store: BatchStore):
+    months = [START - timedelta(days=days) for days in (0, 20, 45, 45, 410)]
+    entries = [
+        IndexEntry(f"2026{number}", at, 1, customers_rows=1, customers=bytes(8))
+        for number, at in zip((9, 8, 7, 6, 5), months, strict=True)
+    ]
+    for entry in entries:
+        store.register_rows(entry)
+    since = START - timedelta(days=400)
+    found = list(store.latest_registered_rows(since, START, None))
+    assert [entry for _, entry in found] == entries[:4]
+    for number, (cursor, _) in enumerate(found):
+        assert list(store.latest_registered_rows(since, START, cursor)) == found[number + 1 :]
+
+
+def test_the_indexes_of_customers_are_kept_with_those_of_rows(store: BatchStore):
+    stored = [
+        IndexEntry("b1", START, 1, customers_rows=1, customers=bytes(8)),
+        IndexEntry("b2", START, 1, customers_rows=0),
+        IndexEntry("b3", START, 1),
+        IndexEntry("b4", START, 300, key="rows.idx", customers_rows=301, customers_key="customers.idx"),
+    ]
+    for entry in stored:
+        store.register_rows(entry)
+    assert list(store.registered_rows(START, START)) == stored
+
+
 def test_registered_rows_are_seen_at_once_and_by_their_time(store: BatchStore):
     old = IndexEntry("b0", START - timedelta(days=31), 1, fingerprints=bytes(8))
     small = IndexEntry("b1", START - timedelta(days=29, hours=1), 2, fingerprints=bytes(range(16)))

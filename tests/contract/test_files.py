@@ -240,6 +240,15 @@ def test_a_small_object_is_read_as_it_was_put(files: Files, body: bytes):
     assert (files.get("work/a"), files.get("work/b")) == (body, body)
 
 
+def test_a_part_of_an_object_is_read(files: Files):
+    with files.writer("work/range", "application/octet-stream") as out:
+        out.write(bytes(range(256)) * 64)
+    assert files.get_range("work/range", 8, 24) == bytes(range(8, 24))
+    assert files.get_range("work/range", 16_380, 16_384) == bytes(range(252, 256))
+    with pytest.raises(NotFound):
+        files.get_range("work/no-range", 0, 8)
+
+
 def test_only_the_first_of_two_that_put_a_new_object_does_so(files: Files):
     assert files.put_new("inbox/api.json", b"first", "application/json")
     assert not files.put_new("inbox/api.json", b"second", "application/json")

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
@@ -36,10 +37,22 @@ def dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         client.create_table(
             TableName=TABLE,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "listing", "batchId")
+            ],
             KeySchema=[
                 {"AttributeName": "pk", "KeyType": "HASH"},
                 {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "listing",
+                    "KeySchema": [
+                        {"AttributeName": "listing", "KeyType": "HASH"},
+                        {"AttributeName": "batchId", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
             ],
         )
         yield client
@@ -231,6 +244,49 @@ def test_after_a_crash_the_next_waits_and_begins_in_doubt(ledger: IdempotencyLed
     assert seen == [True]
 
 
+def test_the_transactions_of_a_customer_are_found_with_what_became_of_them(ledger: IdempotencyLedger):
+    begin = SystemClock().now() - timedelta(seconds=1)
+    do(ledger, answering('{"gameballTransactionId":7}'), points=5, reason="sorry")
+    for remaining_ms, name in ((60_000, "t2"), (-1_000, "t3")):
+        with pytest.raises(Killed):
+            do(ledger, raising(Killed()), remaining_ms, transactionId=name, points=-3)
+    with pytest.raises(NotApplied):
+        do(ledger, raising(NotApplied()), transactionId="t4")
+    do(ledger, answering("{}"), transactionId="t5", customerId="another")
+    end = SystemClock().now() + timedelta(seconds=1)
+    found = ledger.of_customer("c", begin, end)
+    assert [record.at for record in found] == sorted((record.at for record in found), reverse=True)
+    known = {record.transaction_id: record for record in found}
+    assert {name: record.outcome for name, record in known.items()} == {
+        "t": "applied",
+        "t2": "under_way",
+        "t3": "in_doubt",
+    }
+    first = known["t"]
+    assert (first.change, first.unit, first.reason, first.gameball_id) == (5, "points", "sorry", "7")
+    assert (first.username, first.caller) == ("u", "arn:me")
+    assert known["t2"].change == -3
+    assert ledger.of_customer("c", end, end) == []
+
+
+def test_the_item_of_a_transaction_does_not_name_the_customer(table: TableLedger, dynamodb: Any):
+    do(table, answering("{}"), customerId="ada@example.com")
+    assert "ada@example.com" not in str(items(dynamodb))
+
+
+def test_a_late_answer_is_part_of_the_history_all_the_same(table: TableLedger):
+    begin = SystemClock().now() - timedelta(seconds=1)
+
+    def taken_over(is_in_doubt: bool) -> str:
+        with pytest.raises(NotApplied):
+            do(table, raising(NotApplied()))
+        return "{}"
+
+    do(table, taken_over, remaining_ms=-1_000)
+    end = SystemClock().now() + timedelta(seconds=1)
+    assert [record.outcome for record in table.of_customer("c", begin, end)] == ["applied"]
+
+
 def test_a_call_writes_twice_and_records_who_asked(table: TableLedger, dynamodb: Any):
     calls: list[str] = []
     dynamodb.meta.events.register(
@@ -244,7 +300,7 @@ def test_a_call_writes_twice_and_records_who_asked(table: TableLedger, dynamodb:
     assert (kept["transactionId"], kept["status"]) == ("t", "COMPLETED")
     assert (kept["username"], kept["caller"], kept["requestId"]) == ("ops.admin", "arn:me", "r1")
     days = (int(item["expiresAt"]["N"]) - time.time()) / 86_400
-    assert days == pytest.approx(30, abs=0.01)
+    assert days == pytest.approx(400, abs=0.01)
 
 
 def test_an_answer_that_is_not_kept_is_given_all_the_same_and_found_again(

@@ -185,6 +185,10 @@ EVERYBODY = {*WATCHERS, "on call"}
 TABLE: dict[str, tuple[Deed, set[str]]] = {
     "finds the outputs": (_finds_outputs, EVERYBODY),
     "checks health": (lambda p: p.reaches_api("GET", "/health"), {"operator", "reader"}),
+    "looks a customer up": (
+        lambda p: p.reaches_api("GET", "/customers/c1/adjustments"),
+        {"operator", "reader"},
+    ),
     "lists batches": (lambda p: p.reaches_api("GET", "/batches"), WATCHERS),
     "looks at a batch": (lambda p: p.reaches_api("GET", f"/batches/{p.batch_id}"), WATCHERS),
     "reads results": (_gets("results/{}/results.csv"), WATCHERS),

@@ -78,6 +78,11 @@ class MemoryGameball:
             return {"status": self.job_state, "results": good, "errors": bad}
         return {"status": self.job_state, "response": {"successful": good, "failed": bad}}
 
+    def customer_balance(self, customer_id: str, within_s: float | None = None) -> Mapping[str, Any]:
+        if self.poll_error:
+            raise self.poll_error
+        return {"availablePointsBalance": self.balance, "totalPointsBalance": self.balance}
+
     def transactions(
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 CALLER = "arn:ann"
 REQUEST_ID = "r"
-_BATCHES = "/batches/"
+_PARENTS = {"/batches/": "batchId", "/customers/": "customerId"}
 
 
 def proxy_event(
@@ -51,8 +51,9 @@ def headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _matched(path: str) -> tuple[str, dict[str, str] | None]:
-    """A path's resource, and what stands for its parameter; batches are the only ones that have one."""
-    if not path.startswith(_BATCHES):
-        return path, None
-    batch_id, slash, act = path.removeprefix(_BATCHES).partition("/")
-    return f"{_BATCHES}{{batchId}}{slash}{act}", {"batchId": batch_id}
+    """A path's resource, and what stands for its parameter."""
+    for parent, name in _PARENTS.items():
+        if path.startswith(parent):
+            value, slash, act = path.removeprefix(parent).partition("/")
+            return f"{parent}{{{name}}}{slash}{act}", {name: value}
+    return path, None

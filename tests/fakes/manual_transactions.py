@@ -12,7 +12,7 @@ from adjustments.core import exact_json
 from adjustments.core.errors import GameballRefused, IdTaken, StillInProgress
 from adjustments.core.runtime import Clock
 from adjustments.gameball.port import Dialect
-from adjustments.manual_transactions.ledger import Attempt, CallerContext, Completed
+from adjustments.manual_transactions.ledger import Attempt, CallerContext, Completed, ManualRecord
 from adjustments.manual_transactions.model import ManualTransaction
 
 
@@ -25,6 +25,9 @@ class _Item:
     body: bytes
     until: datetime
     attempt_id: str
+    transaction: ManualTransaction
+    context: CallerContext
+    at: datetime
     answer: str | None = None
 
 
@@ -51,7 +54,9 @@ class MemoryLedger:
                 raise StillInProgress("transactionId: a call with it is in progress")
             until = self._clock.now() + timedelta(milliseconds=context.remaining_ms())
             attempt_id = str(next(self._numbers))
-            self.items[name] = _Item(transaction.body(), until, attempt_id)
+            self.items[name] = _Item(
+                transaction.body(), until, attempt_id, transaction, context, self._clock.now()
+            )
             self.callers[name] = context.caller
         return Attempt(attempt_id, name, "", is_in_doubt=before is not None)
 
@@ -68,6 +73,26 @@ class MemoryLedger:
         with self._lock:
             if self._own(attempt):
                 del self.items[attempt.transaction_id]
+
+    def of_customer(self, customer_id: str, since: datetime, until: datetime) -> list[ManualRecord]:
+        mine = [item for item in self.items.values() if item.transaction.customer_id == customer_id]
+        found = sorted((item for item in mine if since <= item.at <= until), key=lambda item: item.at)
+        return [self._record(item) for item in reversed(found)]
+
+    def _record(self, item: _Item) -> ManualRecord:
+        is_under_way, sent = item.until >= self._clock.now(), item.transaction
+        answer = exact_json.read(item.answer) if item.answer else {}
+        return ManualRecord(
+            at=item.at.replace(microsecond=item.at.microsecond // 1_000 * 1_000),
+            change=sent.change,
+            unit="amount" if sent.points is None else "points",
+            reason=sent.reason,
+            outcome="applied" if item.answer else "under_way" if is_under_way else "in_doubt",
+            transaction_id=sent.transaction_id,
+            gameball_id=str(answer.get("gameballTransactionId") or ""),
+            username=sent.username,
+            caller=item.context.caller,
+        )
 
     def _own(self, attempt: Attempt) -> _Item | None:
         item = self.items.get(attempt.transaction_id)
@@ -88,6 +113,9 @@ class NoBatches:
 
     def stop_job(self, dialect: Dialect, job_id: int) -> None:
         raise AssertionError("a manual transaction has no job")
+
+    def customer_balance(self, customer_id: str, within_s: float | None = None) -> Mapping[str, Any]:
+        raise AssertionError("a manual transaction inquires no balance")
 
 
 @dataclass

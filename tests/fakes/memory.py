@@ -12,7 +12,7 @@ from adjustments.aws.health import describe_runtime
 from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchFilter, IndexEntry
+from adjustments.batches.store import BatchFilter, EntryCursor, IndexEntry
 from adjustments.batches.unapproved import Unapproved
 from adjustments.core.errors import ConfigurationError, FileUnreadable, NotFound, WrongState
 from adjustments.core.runtime import Clock, Ids
@@ -130,6 +130,14 @@ class MemoryStore:
     def registered_rows(self, since: datetime, now: datetime) -> Iterator[IndexEntry]:
         entries = [entry for _, entry in sorted(self._indexes.items())]
         return iter([entry for entry in entries if since <= entry.planned_at])
+
+    def latest_registered_rows(
+        self, since: datetime, now: datetime, after: EntryCursor | None
+    ) -> Iterator[tuple[EntryCursor, IndexEntry]]:
+        entries = self.registered_rows(since, now)
+        found = [(EntryCursor(f"rows#{one.planned_at:%Y-%m}", one.batch_id), one) for one in entries]
+        newest_first = sorted(found, key=lambda pair: pair[0], reverse=True)
+        return iter([pair for pair in newest_first if after is None or pair[0] < after])
 
     def batch(self, batch_id: str) -> Batch:
         try:
@@ -250,6 +258,9 @@ class MemoryFiles:
 
     def get(self, key: str) -> bytes:
         return self._find(key, None)[1]
+
+    def get_range(self, key: str, first: int, end: int) -> bytes:
+        return self._find(key, None)[1][first:end]
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         self.drop(key, body)

@@ -195,6 +195,10 @@ class ModelGameball:
         """Not part of a batch."""
         raise NotImplementedError
 
+    def customer_balance(self, customer_id: str, within_s: float | None = None) -> Mapping[str, Any]:
+        """Not part of a batch."""
+        raise NotImplementedError
+
     def transactions(
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from tests.template.loading import properties
 ROUTED = {
     "BatchApi": {
         ("GET", "/health"): "check_health",
+        ("GET", "/customers/{customerId}/adjustments"): "show_customer",
         ("GET", "/batches"): "list_batches",
         ("GET", "/batches/{batchId}"): "show_batch",
         ("POST", "/batches/{batchId}/approve"): "approve_batch",
@@ -37,16 +38,21 @@ def test_every_call_that_the_template_leads_to_a_function_has_a_route_and_no_oth
     events = properties("AWS::Serverless::Function")[function]["Events"].values()
     calls = [event["Properties"] for event in events if event["Type"] == "Api"]
     routes = app_of(function)._static_routes + app_of(function)._dynamic_routes
-    routed = {(route.method, re.sub("<batch_id>", "{batchId}", route.path)): route for route in routes}
+    routed = {(route.method, _resource(route.path)): route for route in routes}
     assert {(call["Method"], call["Path"]) for call in calls} == routed.keys() == ROUTED[function].keys()
     assert {call: route.func.__name__ for call, route in routed.items()} == ROUTED[function]
 
 
+def _resource(path: str) -> str:
+    return path.replace("<batch_id>", "{batchId}").replace("<customer_id>", "{customerId}")
+
+
 @pytest.mark.parametrize(("method", "resource"), CALLS)
 def test_the_fake_gateway_matches_paths_with_the_templates_resources(method: str, resource: str):
-    event = proxy_event(method, resource.replace("{batchId}", "b1"))
+    event = proxy_event(method, re.sub(r"\{\w+\}", "b1", resource))
     assert (event["httpMethod"], event["resource"]) == (method, resource)
-    assert event["pathParameters"] == ({"batchId": "b1"} if "{batchId}" in resource else None)
+    names = re.findall(r"\{(\w+)\}", resource)
+    assert event["pathParameters"] == ({names[0]: "b1"} if names else None)
 
 
 @pytest.mark.parametrize(

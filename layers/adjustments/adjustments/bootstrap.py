@@ -30,6 +30,7 @@ from adjustments.ports import BACKGROUND, AwsPorts, Ports
 from adjustments.results.notifications import Notifier
 
 if TYPE_CHECKING:
+    from adjustments.administration.customer_history import CustomerHistory
     from adjustments.administration.health import HealthCheck
     from adjustments.administration.service import BatchAdministration
     from adjustments.administration.sweeper import Sweeper
@@ -348,6 +349,24 @@ class Application:
     def _resolve_rows(self, batch_id: str, by: str, request: "ResolveRequest") -> "tuple[Batch, int]":
         """Resolve rows; what writes the results is imported for that alone."""
         return self.resolver.resolve(batch_id, by, request)
+
+    @cached_property
+    def customer_history(self) -> "CustomerHistory":
+        """Finds what was done for a customer."""
+        from adjustments.administration.customer_history import CustomerHistory
+        from adjustments.results.customer_rows import CustomerRowReader
+
+        ports = self.ports
+        return CustomerHistory(
+            store=ports.store,
+            files=ports.files,
+            rows=CustomerRowReader(ports.store, ports.files, self.settler),
+            ledger=ports.ledger,
+            gameball=ports.gameball,
+            rate_limiter=ports.rate_limiter,
+            clock=ports.clock,
+            parallel=ports.parallel,
+        )
 
     @cached_property
     def health(self) -> "HealthCheck":

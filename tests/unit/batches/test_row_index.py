@@ -15,7 +15,6 @@ from adjustments.batches.row_index import (
     FingerprintSorter,
     IndexReader,
     customer_digests,
-    customer_range,
     write_index,
 )
 from tests.fakes import memory
@@ -82,16 +81,6 @@ def test_each_part_of_a_row_counts_and_nothing_else():
 def test_fingerprints_stay_the_same_from_version_to_version():
     """An index is read for 30 days by whatever version is deployed then."""
     assert fingerprints(["player-1"], ["5"], ["gift"]) == [11218402935202136390]
-
-
-def test_rows_of_a_customer_stand_together():
-    names = [f"player-{number}" for number in range(500)]
-    rows = [(name, str(amount), reason) for name in names for amount in (1, 2) for reason in ("", "gift")]
-    found = fingerprints(*zip(*rows, strict=True))
-    for name in names[::50]:
-        low, high = customer_range(name)
-        own = {one for one, row in zip(found, rows, strict=True) if row[0] == name}
-        assert {one for one in found if low <= one < high} == own
 
 
 def test_what_is_kept_of_amounts_is_bounded(monkeypatch: pytest.MonkeyPatch):

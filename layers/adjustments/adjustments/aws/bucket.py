@@ -150,6 +150,12 @@ class BucketFiles:
         body = answer["Body"].read()
         return gzip.decompress(body) if answer.get("ContentEncoding") == "gzip" else body
 
+    def get_range(self, key: str, first: int, end: int) -> bytes:
+        """See ``Files``."""
+        with _raising_not_found(key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={first}-{end - 1}")
+        return answer["Body"].read()
+
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """See ``Files``."""
         self._client.put_object(Bucket=self.bucket, Key=key, ContentType=content_type, **compress(body))

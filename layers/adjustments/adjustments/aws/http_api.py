@@ -99,7 +99,7 @@ RETRY_AFTER_S: Final = 5
 IN_PROGRESS_RETRY_AFTER_S: Final = 2
 
 _BASE_PATH: Final = re.compile(
-    r"^/(?!batch|transactions|health)[^/]+(?=/(?:batch|batches|transactions|health)(?:/|$))"
+    r"^/(?!batch|transactions|health|customers)[^/]+(?=/(?:batch|batches|transactions|health|customers)(?:/|$))"
 )
 """The base path that a custom domain may add (Powertools, "Custom Domain API Mappings")."""
 

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adjustments.aws.table_access import IS_NEW, Item, TableAccess, seconds, text_item
-from adjustments.batches.store import IndexEntry
+from adjustments.batches.store import EntryCursor, IndexEntry
 from adjustments.core.errors import WrongState
+from adjustments.core.limits import HISTORY_DAYS
 
 SENDINGS_KEPT: Final = timedelta(days=30)
 """How long it is stored who sent on a day: several times what reconciliation looks back."""
 
-INDEX_KEPT: Final = timedelta(days=400)
+INDEX_KEPT: Final = timedelta(days=HISTORY_DAYS)
 """How long it is stored where a batch's rows are indexed: as long as work files are (template.yaml)."""
 
 
@@ -89,12 +90,17 @@ class TableClaims:
         else:
             item["fingerprints"] = {"B": entry.fingerprints}
         item["rows"] = {"N": str(entry.rows)}
+        if entry.customers_rows is not None:
+            item["customersRows"] = {"N": str(entry.customers_rows)}
+        if entry.customers_key:
+            item |= text_item(customersKey=entry.customers_key)
+        elif entry.customers:
+            item["customers"] = {"B": entry.customers}
         self._table.put({**item, "expiresAt": seconds(entry.planned_at + INDEX_KEPT)})
 
     def registered_rows(self, since: datetime, now: datetime) -> Iterator[IndexEntry]:
         """See ``BatchStore``."""
-        days = (now - since).days + 2  # to tomorrow, as another clock may be ahead
-        for month in sorted({_index_month(since + timedelta(days=day)) for day in range(days + 1)}):
+        for month in _index_months(since, now):
             query = {
                 "KeyConditionExpression": "pk = :month",
                 "ExpressionAttributeValues": {":month": {"S": month}},
@@ -103,6 +109,24 @@ class TableClaims:
             for entry in map(_read_entry, self._table.query(query)):
                 if since <= entry.planned_at:
                     yield entry
+
+    def latest_registered_rows(
+        self, since: datetime, now: datetime, after: EntryCursor | None
+    ) -> Iterator[tuple[EntryCursor, IndexEntry]]:
+        """See ``BatchStore``."""
+        for month in reversed(_index_months(since, now)):
+            if after and month > after.month:
+                continue
+            query: Item = {
+                "KeyConditionExpression": "pk = :month",
+                "ExpressionAttributeValues": {":month": {"S": month}},
+                "ScanIndexForward": False,
+            }
+            if after and month == after.month:
+                query["ExclusiveStartKey"] = text_item(pk=month, sk=after.batch_id)
+            for entry in map(_read_entry, self._table.query(query)):
+                if since <= entry.planned_at:
+                    yield EntryCursor(month, entry.batch_id), entry
 
     def record_sending(self, batch_id: str, at: datetime) -> None:
         """See ``BatchStore``."""
@@ -138,6 +162,11 @@ def _index_month(at: datetime) -> str:
     return f"rows#{at:%Y-%m}"
 
 
+def _index_months(since: datetime, now: datetime) -> list[str]:
+    days = (now - since).days + 2  # to tomorrow, as another clock may be ahead
+    return sorted({_index_month(since + timedelta(days=day)) for day in range(days + 1)})
+
+
 def _read_entry(item: Item) -> IndexEntry:
     return IndexEntry(
         batch_id=item["sk"]["S"],
@@ -145,6 +174,9 @@ def _read_entry(item: Item) -> IndexEntry:
         rows=int(item["rows"]["N"]),
         key=item["key"]["S"] if "key" in item else "",
         fingerprints=bytes(item["fingerprints"]["B"]) if "fingerprints" in item else b"",
+        customers_rows=int(item["customersRows"]["N"]) if "customersRows" in item else None,
+        customers_key=item["customersKey"]["S"] if "customersKey" in item else "",
+        customers=bytes(item["customers"]["B"]) if "customers" in item else b"",
     )
 
 

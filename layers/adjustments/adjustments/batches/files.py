@@ -88,6 +88,13 @@ class Files(Protocol):
             NotFound: there is none.
         """
 
+    def get_range(self, key: str, first: int, end: int) -> bytes:
+        """Read some bytes of an object that is stored as it is, from one place up to another one.
+
+        Raises:
+            NotFound: there is none.
+        """
+
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write a small object."""
 

@@ -148,6 +148,11 @@ def without_reason_token(row: str) -> str:
     return _REASON_TOKEN_OF_ROW.sub('"}', row)
 
 
+def reason_as_in_file(reason: str) -> str:
+    """Take the token off a reason, where it has one."""
+    return _REASON_TOKEN.sub("", reason)
+
+
 def has_reason_token(reason: str) -> bool:
     """Whether a reason ends with a token."""
     return bool(_REASON_TOKEN.search(reason))

@@ -2,7 +2,7 @@
 
 A fingerprint's first 28 bits are of the customer alone, the other 36 of customer, amount and reason. So all
 rows of a customer stand together, and their place follows from the value: sorted fingerprints are spread
-evenly, and a customer's rows in a million lie within one read of some 32 KB.
+evenly. Where a customer's rows are is in an index of its own (batches/customer_index.py).
 """
 
 import sys
@@ -86,12 +86,6 @@ class _Tails(dict[str, bytes]):
 def _xor(first: bytes, *others: bytes) -> bytes:
     """Combine texts of one length: as numbers, which takes one operation for all their rows."""
     return reduce(xor, map(int.from_bytes, others), int.from_bytes(first)).to_bytes(len(first))
-
-
-def customer_range(customer_id: str) -> tuple[int, int]:
-    """Between which values, the first included, all fingerprints of a customer lie."""
-    low = customer_digests([customer_id])[0] >> _ROW_BITS << _ROW_BITS
-    return low, low + (1 << _ROW_BITS)
 
 
 class FingerprintSorter:

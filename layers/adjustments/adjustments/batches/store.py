@@ -26,9 +26,12 @@ behind that many untouched chunks.
 
 
 class IndexEntry(NamedTuple):
-    """Where the index of a batch's rows is (batches/row_index.py).
+    """Where the indexes of a batch are: of its rows (batches/row_index.py), of its customers
+    (batches/customer_index.py).
 
-    ``key`` names its object; that of few rows stands in ``fingerprints``, and has no object.
+    ``key`` and ``customers_key`` name their objects; those of few rows stand in ``fingerprints`` and
+    ``customers``, and have no object. ``customers_rows`` is None in entries from before there was an index of
+    customers.
     """
 
     batch_id: str
@@ -36,6 +39,16 @@ class IndexEntry(NamedTuple):
     rows: int
     key: str = ""
     fingerprints: bytes = b""
+    customers_rows: int | None = None
+    customers_key: str = ""
+    customers: bytes = b""
+
+
+class EntryCursor(NamedTuple):
+    """After which entry to go on: the month of its planning, and its batch."""
+
+    month: str
+    batch_id: str
 
 
 class BatchFilter(NamedTuple):
@@ -124,6 +137,18 @@ class BatchStore(Protocol):
 
     def registered_rows(self, since: datetime, now: datetime) -> Iterator[IndexEntry]:
         """The entries of the batches that were planned since a time; also those whose clock is ahead."""
+
+    def latest_registered_rows(
+        self, since: datetime, now: datetime, after: EntryCursor | None
+    ) -> Iterator[tuple[EntryCursor, IndexEntry]]:
+        """The entries of ``registered_rows``, newest first, read as they are taken; what was written within
+        the last second may be missing.
+
+        Args:
+            since: when the oldest of them was planned at the earliest.
+            now: the time, UTC.
+            after: the one after which to begin; None for the newest.
+        """
 
     def batch(self, batch_id: str) -> Batch:
         """Read a batch.

@@ -159,6 +159,11 @@ class WorkKeys:
         """The fingerprints of the accepted rows (batches/row_index.py)."""
         return f"{self._root}/rows.idx"
 
+    @property
+    def customer_index(self) -> str:
+        """Where the rows of each customer are (batches/customer_index.py)."""
+        return f"{self._root}/customers.idx"
+
     def unapplied(self, token: str) -> str:
         """The fingerprints of the rows that were not applied after all."""
         return f"{self._root}/unapplied-{token}.idx"

@@ -44,6 +44,11 @@ read at once.
 IDENTITY_CHARS_MAX: Final = 2_048
 """Characters of an IAM identity (AWS Security Token Service API Reference, "GetCallerIdentity": Arn)."""
 
+HISTORY_DAYS: Final = 400
+"""Days for which it is known what was done for a customer: as long as work files are kept (template.yaml), a
+year and a month; chosen.
+"""
+
 # --- Input files (chosen) -----------------------------------------------------------------------------------
 SIGNIFICANT_DIGITS_MAX: Final = 15
 """Digits of an amount that a double keeps (IEEE 754), which Gameball's JSON parser may use."""

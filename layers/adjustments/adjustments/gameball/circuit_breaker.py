@@ -46,6 +46,7 @@ class Scope(StrEnum):
     INQUIRIES = "inquiries"
     JOBS = "jobs"
     TRANSACTIONS = "transactions"
+    BALANCES = "balances"
     MANUAL_TRANSACTIONS = "manual_transactions"
 
 
@@ -189,6 +190,13 @@ class GuardedGameball:
         """See ``Gameball``."""
         permit = self._permit(Scope.JOBS)
         self._call(Scope.JOBS, permit, lambda: self._gameball.stop_job(dialect, job_id))
+
+    def customer_balance(self, customer_id: str, within_s: float | None = None) -> Mapping[str, Any]:
+        """See ``Gameball``."""
+        permit = self._permit(Scope.BALANCES)
+        return self._call(
+            Scope.BALANCES, permit, lambda: self._gameball.customer_balance(customer_id, within_s)
+        )
 
     def transactions(
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None

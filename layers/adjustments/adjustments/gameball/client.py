@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from urllib3.exceptions import InvalidHeader
 from urllib3.util.retry import Retry
@@ -196,6 +196,10 @@ class GameballClient:
     def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
         """See ``Gameball``."""
         return self._call("POST", "/transactions/manual", body, within_s=within_s)
+
+    def customer_balance(self, customer_id: str, within_s: float | None = None) -> Mapping[str, Any]:
+        """See ``Gameball``."""
+        return self._call("GET", f"/customers/{quote(customer_id, safe='')}/balance", within_s=within_s)
 
     def transactions(
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None

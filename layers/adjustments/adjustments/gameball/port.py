@@ -34,6 +34,9 @@ class Gameball(Protocol):
     def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
         """Send one manual transaction; returns Gameball's answer."""
 
+    def customer_balance(self, customer_id: str, within_s: float | None = None) -> Mapping[str, Any]:
+        """Fetch a customer's balance."""
+
     def transactions(
         self, customer_id: str, start_after: str | None = None, within_s: float | None = None
     ) -> Mapping[str, Any]:

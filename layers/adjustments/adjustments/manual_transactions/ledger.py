@@ -5,8 +5,13 @@
 ====================  ==========  =========================================================================
 ``manual#<sha256>``   ``manual``  ``status`` (INPROGRESS, COMPLETED), ``payloadHash``, ``attemptId``,
                                   ``inProgressUntilMs``, ``answer``, ``expiresAt``, and for people
-                                  ``transactionId``, ``username``, ``caller``, ``requestId``
+                                  ``transactionId``, ``username``, ``caller``, ``requestId``, ``change``,
+                                  ``unit``, ``reason``, ``begunAt``
 ====================  ==========  =========================================================================
+
+The same item is the history of its customer, so that there is no second write that could fail: ``listing``
+(``customer#<sha256>``) and ``batchId`` (when it was begun, and the attempt) put it into the index
+``listing``.
 
 An attempt that ended in an error, or whose function died, may have been applied by Gameball. Its item stays,
 open for the same body only, and the next attempt begins in doubt. An attempt reopens or
@@ -16,15 +21,18 @@ its time was up, and boto3 may repeat a write after that.
 
 import hashlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from adjustments.core import exact_json
+from adjustments.core.decimals import plain
 from adjustments.core.errors import IdTaken, StillInProgress, TableUnavailable
+from adjustments.core.limits import HISTORY_DAYS
 from adjustments.core.runtime import Clock, Ids
 from adjustments.manual_transactions.model import ManualTransaction
 
@@ -34,8 +42,15 @@ if TYPE_CHECKING:
 KEY_PREFIX: Final = "manual#"
 """How the keys of the ledger's items begin (template.yaml, ManualTransactionRole)."""
 
-KEPT: Final = timedelta(days=30)
-"""How long a transactionId is known: an event may lie 14 days in its queue, and 14 in the failure queue."""
+KEPT: Final = timedelta(days=HISTORY_DAYS)
+"""How long a transactionId is known: as long as the rows of batches, for its customer's history. For being
+applied once, 28 days are needed: an event may lie 14 days in its queue, and 14 in the failure queue.
+"""
+
+_CUSTOMER_KEYS: Final = "customer#"
+"""How the keys of the index begin under which a customer's transactions are found."""
+
+_END_OF_TIMES: Final = "~"
 
 _MAY_BEGIN: Final = (
     "attribute_not_exists(pk) OR expiresAt < :now "
@@ -63,12 +78,14 @@ class Attempt:
         transaction_id: what it attempts.
         payload_hash: the hash of the body.
         is_in_doubt: whether an earlier attempt at the same body may have been applied.
+        history: what the customer's history says of it.
     """
 
     attempt_id: str
     transaction_id: str
     payload_hash: str
     is_in_doubt: bool = False
+    history: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,8 +95,32 @@ class Completed:
     answer: str
 
 
+class ManualRecord(NamedTuple):
+    """One manual transaction in the history of its customer.
+
+    ``outcome`` is ``applied``, ``under_way`` while a call with it has time left, and ``in_doubt`` after that.
+    ``unit`` is ``points`` or ``amount``; ``gameball_id`` is empty where it is not known.
+    """
+
+    at: datetime
+    change: Decimal
+    unit: str
+    reason: str
+    outcome: str
+    transaction_id: str
+    gameball_id: str
+    username: str
+    caller: str
+
+
 class IdempotencyLedger(Protocol):
     """What is known of each transactionId."""
+
+    def of_customer(self, customer_id: str, since: datetime, until: datetime) -> list[ManualRecord]:
+        """The transactions of a customer that were begun between two times, newest first.
+
+        Those that were surely not applied are not kept. What was begun within the last second may be missing.
+        """
 
     def begin(self, transaction: ManualTransaction, context: CallerContext) -> Attempt | Completed:
         """Write down the intent, unless the transaction is completed.
@@ -112,7 +153,9 @@ class TableLedger:
     def begin(self, transaction: ManualTransaction, context: CallerContext) -> Attempt | Completed:
         """See ``IdempotencyLedger``."""
         payload_hash = hashlib.sha256(transaction.body()).hexdigest()
-        attempt = Attempt(self._ids.fresh(), transaction.transaction_id, payload_hash)
+        attempt_id = self._ids.fresh()
+        history = _history(transaction, attempt_id, self._clock.now())
+        attempt = Attempt(attempt_id, transaction.transaction_id, payload_hash, history=history)
         try:
             replaced = self._put_intent(attempt, transaction, context)
         except self._client.exceptions.ConditionalCheckFailedException as failed:
@@ -130,9 +173,13 @@ class TableLedger:
                 TableName=self._table,
                 Key=_key(attempt),
                 UpdateExpression="SET #status = :status, answer = :answer, payloadHash = :hash, "
-                "expiresAt = :expires",
-                ExpressionAttributeNames={"#status": "status"},
+                "expiresAt = :expires" + "".join(f", #{name} = :{name}" for name in attempt.history),
+                ExpressionAttributeNames={
+                    "#status": "status",
+                    **{f"#{name}": name for name in attempt.history},
+                },
                 ExpressionAttributeValues={
+                    **{f":{name}": {"S": text} for name, text in attempt.history.items()},
                     ":status": {"S": _COMPLETED},
                     ":answer": {"S": answer},
                     ":hash": {"S": attempt.payload_hash},
@@ -190,6 +237,7 @@ class TableLedger:
             "username": transaction.username,
             "caller": context.caller,
             "requestId": context.request_id,
+            **attempt.history,
         }
         response: Any = self._client.put_item(
             TableName=self._table,
@@ -211,6 +259,22 @@ class TableLedger:
         )
         replaced: dict[str, Any] = response.get("Attributes", {})
         return replaced
+
+    def of_customer(self, customer_id: str, since: datetime, until: datetime) -> list[ManualRecord]:
+        """See ``IdempotencyLedger``."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="listing",
+            KeyConditionExpression="listing = :customer AND batchId BETWEEN :since AND :until",
+            ExpressionAttributeValues={
+                ":customer": {"S": _customer_key(customer_id)},
+                ":since": {"S": _time_text(since)},
+                ":until": {"S": _time_text(until) + _END_OF_TIMES},
+            },
+            ScanIndexForward=False,
+        )
+        now_ms = self._now_ms()
+        return [_read_record(item, now_ms) for page in pages for item in page["Items"]]
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1_000)
@@ -238,7 +302,52 @@ def _is_object(answer: str | None) -> bool:
 
 
 def _in_doubt(attempt: Attempt) -> Attempt:
-    return Attempt(attempt.attempt_id, attempt.transaction_id, attempt.payload_hash, is_in_doubt=True)
+    return replace(attempt, is_in_doubt=True)
+
+
+def _history(transaction: ManualTransaction, attempt_id: str, now: datetime) -> Mapping[str, str]:
+    """What the history of the customer says of a transaction, and the keys under which it is found."""
+    begun = _time_text(now)
+    return {
+        "listing": _customer_key(transaction.customer_id),
+        "batchId": f"{begun}#{attempt_id}",
+        "begunAt": begun,
+        "change": plain(transaction.change),
+        "unit": "amount" if transaction.points is None else "points",
+        "reason": transaction.reason,
+    }
+
+
+def _customer_key(customer_id: str) -> str:
+    """The key does not show the customer; whoever has the id, or can guess it, can make it."""
+    return _CUSTOMER_KEYS + hashlib.sha256(customer_id.encode()).hexdigest()
+
+
+def _time_text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _read_record(item: Mapping[str, Any], now_ms: int) -> ManualRecord:
+    texts = {name: value["S"] for name, value in item.items() if "S" in value}
+    is_applied = texts.get("status") == _COMPLETED
+    is_under_way = int(item.get("inProgressUntilMs", {"N": "0"})["N"]) >= now_ms
+    return ManualRecord(
+        at=datetime.fromisoformat(texts["begunAt"]),
+        change=Decimal(texts["change"]),
+        unit=texts["unit"],
+        reason=texts["reason"],
+        outcome="applied" if is_applied else "under_way" if is_under_way else "in_doubt",
+        transaction_id=texts.get("transactionId", ""),
+        gameball_id=_gameball_id(texts.get("answer")),
+        username=texts.get("username", ""),
+        caller=texts.get("caller", ""),
+    )
+
+
+def _gameball_id(answer: str | None) -> str:
+    if answer is None or not _is_object(answer):
+        return ""
+    return str(exact_json.read(answer).get("gameballTransactionId") or "")
 
 
 def _key(attempt: Attempt) -> dict[str, Any]:

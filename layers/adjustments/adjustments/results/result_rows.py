@@ -24,7 +24,7 @@ from adjustments.polling.settlement import ChunkSettler
 REPEATED_CUSTOMERS_MAX: Final = 100_000
 """Customers with several rows whose balance a dry run carries from row to row: bounds its memory."""
 
-_TOO_OFTEN: Final = (
+TOO_OFTEN: Final = (
     f"the customer appears more than {CUSTOMER_ROWS_MAX} times in this file, which looks like a mistake: "
     "add the amounts up, or drop the rows in several files"
 )
@@ -96,7 +96,7 @@ class ResultRows:
             if row.rejection_message:
                 yield ResultRow(row, Outcome.REJECTED, row.rejection_message, None, is_to_fix=True)
             elif not (wave := next(wave_of_row)):
-                yield ResultRow(row, Outcome.REJECTED, _TOO_OFTEN, None, is_to_fix=True)
+                yield ResultRow(row, Outcome.REJECTED, TOO_OFTEN, None, is_to_fix=True)
             elif self._batch.refusal:
                 yield ResultRow(row, Outcome.NOT_SUBMITTED, _FILE_REFUSED, None, is_to_fix=False)
             else:

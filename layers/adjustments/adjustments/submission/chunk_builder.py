@@ -5,6 +5,7 @@ anew, with the n-th row of a customer in wave n, so that no chunk holds a custom
 """
 
 import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
+from adjustments.batches import customer_index
 from adjustments.batches.files import Files, ObjectWriter, Put
 from adjustments.batches.payloads import (
     PackedChunk,
@@ -214,11 +216,13 @@ class ChunkBuilder:
             if is_last:
                 part = without_total_row(part, self.totals)
             rows = rows_json(part.customer_ids, part.amounts, part.reasons, part.own_ids)
+            first_row = self.totals.accepted
             self._keep_rows(part, put)
             self.totals.add(part.amounts, rows)
             self.look_alikes.add(part.customer_ids)
             customers = customer_digests(part.customer_ids)
             duplicates.add(customers)
+            self._index_customers(part, customers, first_row)
             identities = list(map(identity, part.reasons, part.own_ids)) if part.own_ids else part.reasons
             self._indexed.sorter.add(fingerprinter.fingerprints(customers, part.amounts, identities))
             if self._send_as is SendAs.TRANSACTIONS:
@@ -229,6 +233,14 @@ class ChunkBuilder:
             segments += self._write(packer.add(1, rows), self._keys.segment, put)
         segments += self._write(packer.rest(), self._keys.segment, put)
         return segments
+
+    def _index_customers(self, part: ValidatedRows, customers: "array[int]", first_row: int) -> None:
+        """Add where the rows of each customer are, whatever becomes of them."""
+        number, index = self.totals.parts, self._indexed.customers
+        index.add(customer_index.entries(customers, number, first_row))
+        if part.rejections:
+            rejected = (rejection.customer_id for rejection in part.rejections)
+            index.add(customer_index.rejected_entries(rejected, number))
 
     def _packer(self) -> Packer:
         rows_max = TRANSACTION_CHUNK_ROWS_MAX if self._send_as is SendAs.TRANSACTIONS else 0

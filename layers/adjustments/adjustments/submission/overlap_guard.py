@@ -183,6 +183,7 @@ def guard_overlap(
     """
     entry = _keep_index(batch, indexed.sorter, ports.files)
     if not batch.dry_run:
+        entry = _keep_customers(entry, batch, indexed.customers, ports.files)
         ports.store.register_rows(entry)  # before the others are read: of two at once, one sees the other
     instead_of = _superseded_batch(batch, ports.store)
     search = OverlapSearch(
@@ -209,6 +210,17 @@ def _keep_index(batch: Batch, sorter: FingerprintSorter, files: Files) -> IndexE
     with files.writer(key, "application/octet-stream") as out:
         write_index(sorter, out)
     return IndexEntry(batch.batch_id, batch.created_at, sorter.rows, key=key)
+
+
+def _keep_customers(entry: IndexEntry, batch: Batch, sorter: FingerprintSorter, files: Files) -> IndexEntry:
+    """Keep the index of a batch's customers: beside its entry in the table where they are few."""
+    if sorter.rows <= INLINE_ROWS_MAX:
+        customers = b"".join(part.tobytes() for part in sorter.parts())
+        return entry._replace(customers_rows=sorter.rows, customers=customers)
+    key = WorkKeys(batch.batch_id, batch.plan_id).customer_index
+    with files.writer(key, "application/octet-stream") as out:
+        write_index(sorter, out)
+    return entry._replace(customers_rows=sorter.rows, customers_key=key)
 
 
 def _own_index(entry: IndexEntry, files: Files) -> IndexReader:

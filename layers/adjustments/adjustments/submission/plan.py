@@ -110,11 +110,24 @@ class Drop(NamedTuple):
 class IndexedRows(NamedTuple):
     """The accepted rows of a file, as they are compared with those of other batches.
 
-    ``rejected_customers`` are in the file so often that all their rows were rejected after all.
+    ``customers`` takes the entries of its customer index, of rejected rows too. ``rejected_customers`` are in
+    the file so often that all their rows were rejected after all.
     """
 
     sorter: FingerprintSorter
+    customers: FingerprintSorter
     rejected_customers: set[str]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.sorter.clear()
+        self.customers.clear()
+        self.rejected_customers.clear()
+
+    def close(self) -> None:
+        """Close the scratch files."""
+        self.sorter.close()
+        self.customers.close()
 
 
 class PlannedChunk(NamedTuple):

@@ -101,7 +101,7 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
         with suppress(NotFound):
             return Snapshot(ports.store.batch(drop.batch_id))
     blank = _blank(drop, ports)
-    indexed = IndexedRows(FingerprintSorter(ports.scratch), set())
+    indexed = IndexedRows(FingerprintSorter(ports.scratch), FingerprintSorter(ports.scratch), set())
     try:
         batch, chunks = _read(blank, drop, indexed, ports)
         if not batch.refusal:
@@ -111,7 +111,7 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
     except FileRefused as refused:
         return _create(blank.replaced(refusal=refused.message), PlannedChunks(), drop, ports)
     finally:
-        indexed.sorter.close()
+        indexed.close()
 
 
 def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -> Batch:
@@ -152,8 +152,7 @@ def _read(blank: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -
             try:
                 return _read_with(options, blank, drop, indexed, ports)
             except ReadAgain as again:
-                indexed.sorter.clear()
-                indexed.rejected_customers.clear()
+                indexed.clear()
                 options, drop = again.options, drop._replace(blocks=None)
         return _read_with(options, blank, drop, indexed, ports)
 

@@ -1,0 +1,159 @@
+"""Reads the rows of one customer in one batch, each with what became of it, without reading the others."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from adjustments.batches.customer_index import RowPlace, is_like
+from adjustments.batches.files import Files
+from adjustments.batches.outcomes import RowOutcome
+from adjustments.batches.payloads import request_of
+from adjustments.batches.records import Batch, Chunk, Outcome
+from adjustments.batches.states import ChunkState, SendAs
+from adjustments.batches.store import BatchStore
+from adjustments.batches.work_files import PlannedRow, WorkKeys, read_rows
+from adjustments.core import exact_json
+from adjustments.polling.settlement import ChunkSettler
+from adjustments.results.result_rows import TOO_OFTEN
+
+UNDER_WAY: Final = "under_way"
+"""What is said of a row whose outcome is not known yet, and may still come by itself."""
+
+_OPEN: Final = frozenset({ChunkState.PLANNED, ChunkState.SUBMITTING, ChunkState.SUBMITTED})
+
+
+class CustomerRow(NamedTuple):
+    """One row of a customer. ``outcome`` is that of results.csv, or ``under_way``.
+
+    ``at`` is when it was sent, or else when its batch was planned; ``unit`` is ``points`` or ``amount``.
+    """
+
+    at: datetime
+    line: int
+    amount: str
+    unit: str
+    reason: str
+    outcome: str
+    message: str
+    job_id: int | None = None
+    transaction_id: str = ""
+    gameball_id: str = ""
+
+
+class CustomerRowReader:
+    """Reads the rows of a customer in one batch.
+
+    Args:
+        store: the chunks.
+        files: the bucket.
+        settler: reads the outcomes of a chunk.
+    """
+
+    def __init__(self, store: BatchStore, files: Files, settler: ChunkSettler) -> None:
+        self._store = store
+        self._files = files
+        self._settler = settler
+
+    def rows(self, batch: Batch, places: Sequence[RowPlace], customer_id: str) -> list[CustomerRow]:
+        """The customer's rows, in the order of the file.
+
+        Args:
+            batch: the batch.
+            places: where they are; some may be those of another customer.
+            customer_id: the customer.
+        """
+        found = list(self._planned(batch, places, customer_id))
+        if not found:
+            return []
+        chunks = [] if batch.refusal else self._store.chunks(batch.batch_id, batch.plan_id)
+        whole = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
+        repeats = self._repeats(batch)
+        return [self._row(batch, row, number, whole, repeats) for row, number in found]
+
+    def _planned(
+        self, batch: Batch, places: Sequence[RowPlace], customer_id: str
+    ) -> Iterator[tuple[PlannedRow, int | None]]:
+        """The rows as they were planned, with their numbers among the accepted rows."""
+        keys = WorkKeys(batch.batch_id, batch.plan_id)
+        for part, of_part in groupby(places, lambda place: place.part):
+            rows = read_rows(self._files.get(keys.rows(part)))
+            numbers = [place.row for place in of_part if place.row is not None]
+            accepted = [row for row in rows if not row.rejection_message]
+            likes = is_like([row.customer_id for row in accepted], customer_id)
+            alike = [row for row, like in zip(accepted, likes, strict=True) if like]
+            numbered = dict(zip((row.line for row in alike), numbers, strict=True))
+            for row in rows:
+                if row.customer_id == customer_id:
+                    yield row, numbered.get(row.line)
+
+    def _repeats(self, batch: Batch) -> tuple["array[int]", "array[int]"]:
+        """The numbers and waves of the rows that are not the first of their customer."""
+        pairs = array("I")
+        if batch.has_repeats:
+            pairs.frombytes(self._files.get(WorkKeys(batch.batch_id, batch.plan_id).repeats))
+        return pairs[::2], pairs[1::2]
+
+    def _row(
+        self,
+        batch: Batch,
+        row: PlannedRow,
+        number: int | None,
+        chunks: Sequence[Chunk],
+        repeats: tuple["array[int]", "array[int]"],
+    ) -> CustomerRow:
+        known = CustomerRow(
+            batch.created_at, row.line, row.amount, "points", row.reason, Outcome.REJECTED, ""
+        )
+        if number is None:
+            return known._replace(message=row.rejection_message)
+        if batch.refusal:
+            return known._replace(outcome=Outcome.NOT_SUBMITTED, message=batch.refusal)
+        place = _chunk_of(number, chunks, *repeats)
+        if place is None:
+            return known._replace(message=TOO_OFTEN)
+        chunk, position = place
+        known = known._replace(at=chunk.intent_at or batch.created_at, job_id=chunk.job_id)
+        if batch.send_as is SendAs.TRANSACTIONS:
+            sent = exact_json.read(request_of(self._settler.rows(chunk)[position]))
+            unit = "points" if "points" in sent else "amount"
+            known = known._replace(unit=unit, transaction_id=sent["transactionId"])
+        outcome = self._outcome(batch, chunk, position)
+        if outcome is None:
+            waits = "; ".join(batch.held_by) if not (batch.approved_by or batch.stop_reason) else ""
+            return known._replace(outcome=UNDER_WAY, message=waits and f"waits for approval: {waits}")
+        return known._replace(
+            outcome=outcome.outcome, message=outcome.message, gameball_id=outcome.gameball_id
+        )
+
+    def _outcome(self, batch: Batch, chunk: Chunk, position: int) -> RowOutcome | None:
+        """The outcome of a row; None while it is not known, and the batch has not ended."""
+        if chunk.state not in _OPEN or batch.status.is_final:
+            return self._settler.outcomes(batch, chunk)[position]
+        if batch.send_as is SendAs.TRANSACTIONS and chunk.outcomes_key:
+            row = self._settler.partial_outcomes(chunk)[position]
+            return None if row is None or row.outcome is Outcome.IN_DOUBT else row
+        return None
+
+
+def _chunk_of(
+    number: int, chunks: Sequence[Chunk], rows: "array[int]", waves: "array[int]"
+) -> tuple[Chunk, int] | None:
+    """The chunk of an accepted row, and its position there; None for a row that went nowhere.
+
+    A wave's rows are in its chunks in the same order as in the file.
+    """
+    before = bisect_left(rows, number)
+    is_repeat = before < len(rows) and rows[before] == number
+    wave = waves[before] if is_repeat else 1
+    if not wave:
+        return None
+    position = waves[:before].count(wave) + (0 if wave > 1 else number - before)
+    for chunk in chunks:
+        if chunk.wave == wave:
+            if position < chunk.rows:
+                return chunk, position
+            position -= chunk.rows
+    raise RuntimeError(f"row {number} is in no chunk of wave {wave}")
