@@ -263,7 +263,8 @@ def test_the_transactions_of_a_customer_are_found_with_what_became_of_them(ledge
         "t3": "in_doubt",
     }
     first = known["t"]
-    assert (first.change, first.unit, first.reason, first.gameball_id) == (5, "points", "sorry", "7")
+    assert first.change == 5
+    assert (first.unit, first.reason, first.gameball_id) == ("points", "sorry", "7")
     assert (first.username, first.caller) == ("u", "arn:me")
     assert known["t2"].change == -3
     assert ledger.of_customer("c", end, end) == []

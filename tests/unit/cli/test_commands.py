@@ -650,7 +650,7 @@ def test_unreachable_api_is_reported_without_a_stack_trace(
 
 @pytest.mark.parametrize(
     "command",
-    ["submit", "watch", "list", "show", "results", "approve", "stop", "resolve", "reverse", "transact"],
+    ["submit", "watch", "list", "show", "results", "approve", "stop", "resolve", "reverse", "transact", "customer"],
 )
 def test_help_of_every_command_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
@@ -668,6 +668,6 @@ def test_help_lists_exit_codes_and_commands_in_the_order_of_use(
     listed = [line.split()[0] for line in told.split("Commands:\n")[1].split("\n\n")[0].splitlines()]
     assert listed == [
         "submit", "watch", "list", "show", "results", "approve", "stop", "resolve", "reverse", "transact",
-        "doctor", "console",
+        "customer", "doctor", "console",
     ]  # fmt: skip
     assert not [line for line in told.splitlines() if line.startswith("  ") and "..." in line]
