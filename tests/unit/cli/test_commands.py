@@ -650,7 +650,19 @@ def test_unreachable_api_is_reported_without_a_stack_trace(
 
 @pytest.mark.parametrize(
     "command",
-    ["submit", "watch", "list", "show", "results", "approve", "stop", "resolve", "reverse", "transact", "customer"],
+    [
+        "submit",
+        "watch",
+        "list",
+        "show",
+        "results",
+        "approve",
+        "stop",
+        "resolve",
+        "reverse",
+        "transact",
+        "customer",
+    ],
 )
 def test_help_of_every_command_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
@@ -671,3 +683,86 @@ def test_help_lists_exit_codes_and_commands_in_the_order_of_use(
         "customer", "doctor", "console",
     ]  # fmt: skip
     assert not [line for line in told.splitlines() if line.startswith("  ") and "..." in line]
+
+
+# --- one customer ----------------------------------------------------------------------------------------
+
+
+def history_row(**values: Any) -> dict[str, Any]:
+    return {
+        "kind": "batch",
+        "time": "2026-11-22T10:15:00.000Z",
+        "amount": 5,
+        "unit": "points",
+        "reason": "gift",
+        "outcome": "applied",
+        "message": "",
+        "batchId": ID,
+        "file": "inbox/spring.csv",
+        "line": 7,
+        "jobId": 1,
+        "transactionId": None,
+        "gameballTransactionId": None,
+        "by": "ada",
+        "approvedBy": None,
+        **values,
+    }
+
+
+def history_page(*rows: dict[str, Any], after: str | None = None, **more: Any) -> dict[str, Any]:
+    searched = {"batches": 3, "withoutIndex": 0, "since": "2025-10-25T00:00:00.000Z"}
+    return {"customerId": "c", "rows": list(rows), "next": after, "searched": searched, **more}
+
+
+def test_customer_shows_all_pages_and_how_far_they_go(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer("GET /customers/a%2Fb/adjustments", (200, history_page(history_row(), after="x~y")))
+    manual = history_row(batchId=None, line=None, transactionId="t1", amount=-3, outcome="in_doubt")
+    api.answer("GET /customers/a%2Fb/adjustments?after=x~y", (200, history_page(manual)))
+    assert main(["customer", "a/b"]) == 0
+    told = capsys.readouterr().out
+    assert ID in told and "+5" in told and "7" in told
+    assert "t1" in told and "-3" in told and "in doubt" in told
+    assert "2 rows, in 6 batches since 2025-10-25" in told
+
+
+def test_customer_with_live_shows_what_was_made_elsewhere(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = {
+        "customerId": "c",
+        "direction": "+",
+        "points": 5,
+        "amount": 5,
+        "reason": "gift",
+        "transactionTime": "2026-11-22T10:16:00",
+        "pointsBalanceAfter": 105,
+    }
+    live = {
+        "balance": {"availablePointsBalance": 98.5},
+        "transactions": [entry, {**entry, "direction": "-", "points": 6, "amount": 6}],
+        "isWhole": True,
+    }
+    call = "GET /customers/c/adjustments?live=true"
+    api.answer(call, (200, history_page(history_row(), gameball=live)))
+    assert main(["customer", "c", "--live"]) == 0
+    told = capsys.readouterr().out
+    assert "Gameball's balance: 98.5 available" in told
+    [made, other] = [line for line in told.splitlines() if " 105" in line]
+    assert f"{ID}, line 7" in made
+    assert "not made here" in other and "-6" in other
+    assert main(["customer", "c", "--live", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["gameball"]["transactions"]
+    assert [one["match"] for one in listed] == [{"batchId": ID, "line": 7}, None]
+
+
+def test_customer_says_what_gameball_says_instead_of_a_balance(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = history_page(gameball={"error": "Customer not found"})
+    api.answer("GET /customers/c/adjustments?live=true", (200, page))
+    assert main(["customer", "c", "--live"]) == 0
+    told = capsys.readouterr()
+    assert "0 rows, in 3 batches" in told.out
+    assert "Gameball: Customer not found" in told.err
