@@ -21,7 +21,7 @@ export AWS_DEFAULT_REGION ?= eu-central-1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down configure build adopt deploy test test-fast test-e2e simulate simulate-mutants screenshots bench lint format lock wheel clean
+.PHONY: help setup demo up down configure build adopt deploy test test-fast test-e2e simulate simulate-mutants screenshots bench lint format lock wheel release-files clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,6 +125,9 @@ wheel: $(INSTALLED) ## build the operator's command as a package (dist/*.whl), f
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	@rm -rf build
 	@ls dist/*.whl
+
+release-files: $(INSTALLED) ## make a release's files from the last commit: source, wheel, SBOM, checksums, notes (dist/)
+	@$(BIN)/python -m local.release --tag "$(TAG)"
 
 clean: ## remove what was built, installed and left behind
 	@if [ -x $(BIN)/python ] && [ -d .local ]; then $(MAKE) --no-print-directory down; fi

@@ -114,6 +114,12 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
     @property
+    def parameters(self) -> Mapping[str, str]:
+        """The values of the stack's parameters; raises ServiceError where there is no such stack."""
+        parameters = self._described.get("Parameters", [])
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in parameters}
+
+    @property
     def status(self) -> str:
         """The status of the stack in CloudFormation; raises ServiceError where there is no such stack."""
         return str(self._described["StackStatus"])

@@ -123,6 +123,7 @@ class FakeStack:
         self.name = "gameball-adjustments-test"
         self.status = "UPDATE_COMPLETE"
         self.outputs = {"Version": __version__}
+        self.parameters = {"MaxManualAmount": "1000"}
         self.endpoint: str | None = api_url.removesuffix("/live")
         self.bucket = "bucket"
         self.region = "eu-central-1"

@@ -60,6 +60,16 @@ def test_command_of_the_wheel_says_where_it_looked_for_a_stack(installed: Path):
     assert "Traceback" not in shown.stderr
 
 
+def test_command_of_the_wheel_knows_what_a_transaction_may_be(installed: Path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from cli import transaction_command; "
+        "import adjustments.manual_transactions.model as model; print(model.__file__)"
+    )
+    found = run(installed, code)
+    assert found.stderr == ""
+    assert Path(found.stdout.strip()).is_relative_to(installed)
+
+
 def test_wheel_brings_the_console_with_its_pages(installed: Path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from cli.console import app, pages, row_reasons; "

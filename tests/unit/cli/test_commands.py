@@ -611,6 +611,47 @@ def test_transact_without_an_answer_prints_how_to_repeat_it(
     assert len(api.calls) == 1
 
 
+def test_dry_run_of_a_transaction_shows_what_would_be_sent_and_sends_nothing(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*TRANSACT, "--amount", "12.10", "--id", "t-1", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "dryRun": True,
+        "wouldSend": {
+            "customerId": "C1",
+            "transactionId": "t-1",
+            "username": "ada",
+            "reason": "goodwill",
+            "amount": 12.1,
+        },
+    }
+    assert main([*TRANSACT, "--points", "5", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "nothing was sent" in told
+    assert "not checked: whether the customer exists" in told
+    assert api.calls == []
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--points", "1001"], "points: is larger than MaxManualAmount (1000)"),
+        (["--points", "0"], "points: must not be 0"),
+        (["--points", "-5", "--expiry-days", "3"], "Deduction cannot have expiry"),
+        (["--points", "5", "--id", "a\u202eb"], "transactionId: "),
+        (["--amount", "0.0000001"], "amount: must have at most 6 decimals"),
+    ],
+)
+def test_dry_run_of_a_transaction_refuses_what_the_api_refuses(
+    api: FakeBatchApi, capsys: pytest.CaptureFixture[str], options: list[str], problem: str
+) -> None:
+    assert main([*TRANSACT, *options, "--dry-run"]) == 3
+    said = capsys.readouterr().err
+    assert problem in said
+    assert "nothing was sent" in said
+    assert api.calls == []
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
