@@ -85,7 +85,7 @@ test-fast: $(INSTALLED) ## only the tests that need no stack
 test-e2e: $(INSTALLED) ## only the tests against the deployed local stack
 	@$(BIN)/python -m pytest tests/e2e $(PYTEST_OPTIONS)
 
-screenshots: $(INSTALLED) ## take the pictures of the console for docs/operations.md anew
+screenshots: $(INSTALLED) ## take the pictures of console and report for docs/operations.md anew
 	@PYTHONPATH=layers/adjustments $(BIN)/python -m tests.screenshots
 
 simulate: $(INSTALLED) ## run SEEDS=n simulated lives of batches from FIRST=m (default 10000 from 0), or SEED=n with its trace

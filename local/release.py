@@ -112,7 +112,8 @@ def _list_packages(source: Path, target: Path, version: str, epoch: str) -> None
 
 
 def _run(command: list[str], folder: Path, epoch: str) -> None:
-    variables = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
+    # The SBOM lists packages, and the tool warns that it does not say which of them needs which.
+    variables = {**os.environ, "SOURCE_DATE_EPOCH": epoch, "PYTHONWARNINGS": "ignore::UserWarning"}
     subprocess.run(command, cwd=folder, env=variables, check=True, timeout=_TIMEOUT_S)
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def commands(job: str) -> str:
 
 
 def test_there_are_these_workflows():
-    assert set(WORKFLOWS) == {"test.yaml", "deploy.yaml", "deploy-prod.yaml", "nightly.yaml"}
+    assert set(WORKFLOWS) == {"test.yaml", "deploy.yaml", "deploy-prod.yaml", "nightly.yaml", "release.yaml"}
 
 
 @every_workflow
@@ -59,13 +60,51 @@ def test_a_workflow_may_read_the_code_and_nothing_else(name: str):
     assert WORKFLOWS[name]["permissions"] == {"contents": "read"}
 
 
-def test_a_job_may_do_more_only_to_take_a_role_and_then_not_by_a_stored_key():
-    for _, job in jobs():
+def test_a_job_may_do_more_only_to_take_a_role_or_to_publish_and_then_not_by_a_stored_key():
+    for name, job in jobs():
         takes_role = any("configure-aws-credentials" in step.get("uses", "") for step in steps(job))
         more = set(job.get("permissions", {}).items()) - {("contents", "read")}
-        assert more == ({("id-token", "write")} if takes_role else set())
+        allowed = {("id-token", "write")} if takes_role else set()
+        assert more == ({("contents", "write")} if name == "release" else allowed)
         assert ("environment" in job) == takes_role
     assert not re.search(r"secrets\.|aws-access-key|AWS_SECRET", "".join(TEXTS.values()))
+
+
+def test_release_is_of_a_tag_that_was_tested_and_is_made_by_the_command_that_people_use():
+    release = WORKFLOWS["release.yaml"]
+    assert release[True] == {"push": {"tags": ["v*"]}}
+    assert release["concurrency"]["cancel-in-progress"] is False
+    assert steps(release["jobs"]["test"])[-1] == {"run": "make test"}
+    job = release["jobs"]["release"]
+    assert job["needs"] == "test"
+    *_, make, publish = steps(job)
+    assert make == {"run": 'make release-files TAG="$GITHUB_REF_NAME"'}
+    assert '-m local.release --tag "$(TAG)"' in (ROOT / "Makefile").read_text()
+    assert publish["env"] == {"GH_TOKEN": "${{ github.token }}"}
+    assert [step for step in steps(job) if "github.token" in str(step)] == [publish]
+
+
+def test_release_publishes_the_files_and_the_notes_that_were_made(tmp_path: Path):
+    """The step's own script, with a ``gh`` that says what it was asked."""
+    publish = steps(WORKFLOWS["release.yaml"]["jobs"]["release"])[-1]["run"]
+    (tmp_path / "dist" / "release").mkdir(parents=True)
+    for name in ("a.whl", "SHA256SUMS"):
+        (tmp_path / "dist" / "release" / name).touch()
+    (tmp_path / "gh").write_text('#!/bin/sh\necho "$*"\n')
+    (tmp_path / "gh").chmod(0o755)
+    variables = {"GITHUB_REF_NAME": "v1.2.3", "GITHUB_REPOSITORY": "shop/points"}
+    done = subprocess.run(
+        ["bash", "-e", "-c", publish],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "LC_ALL": "C", **variables},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == [
+        "release", "create", "v1.2.3", "dist/release/SHA256SUMS", "dist/release/a.whl",
+        "--repo", "shop/points", "--verify-tag", "--title", "v1.2.3", "--notes-file", "dist/release-notes.md",
+    ]  # fmt: skip
 
 
 def test_no_job_runs_for_ever_or_keeps_the_token_of_its_checkout():
