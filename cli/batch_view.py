@@ -70,6 +70,11 @@ def cost_of_stop(batch: Mapping[str, Any], keep_jobs: bool) -> Iterator[str]:
     progress = batch.get("progress") or {}
     accepted, sent = progress.get("acceptedRows", 0), progress.get("sentRows", 0)
     rows, jobs = progress.get("runningRows", 0), running_jobs(batch)
+    if batch.get("sendAs") == "transactions":
+        known = progress.get("settledRows", 0)
+        yield f"known by now: {number(known)} of {number(accepted)} rows; what was applied stays applied"
+        yield "rows that are on their way end; within about a second no further one is sent"
+        return
     if not sent:
         yield f"nothing was sent yet, and none of its {number(accepted)} rows will be"
         return

@@ -163,7 +163,9 @@ def progress_line(batch: Mapping[str, Any]) -> str:
         return f"looking up balances for {number(total)} rows" if total else ""
     parts = [f"{number(done)} of {number(total)} rows"] if total else []
     jobs = progress.get("jobs") or {}
-    if jobs.get("total"):
+    if batch.get("sendAs") == "transactions" and parts:
+        parts.append("as transactions")
+    elif jobs.get("total"):
         parts.append(f"{number(jobs.get('settled', 0))} of {number(jobs['total'])} jobs")
     if batch.get("status") not in FINAL:
         if rate := progress.get("rowsPerSecond"):

@@ -88,9 +88,9 @@ class Demo:
         added = self._post_manual_transactions()
         batches = self._wait_for_batches(drops)
         results = self._fetch_results(batches)
-        self._show_batches(batches, results)
         audit = self._stack.standin.audit()
         self._show_expiry(results[batches[INBOX.index(EXPIRING)]["batchId"]], audit)
+        self._show_batches(batches, results)
         inputs = {batch["batchId"]: drop.rows for batch, drop in zip(batches, drops, strict=True)}
         return ledger_check.compare(results, inputs, added, audit)
 
@@ -177,13 +177,13 @@ class Demo:
     def _show_batches(
         self, batches: Sequence[Mapping[str, Any]], results: Mapping[str, Sequence[ledger_check.ResultRow]]
     ) -> None:
-        table = _table("Batches", "", *(Path(batch["source"]["key"]).name for batch in batches))
-        table.add_row("status", *(batch["status"] for batch in batches))
-        table.add_row("jobs", *(str(len(batch["jobs"])) for batch in batches))
-        table.add_row("rows", *(f"{len(results[batch['batchId']]):,}" for batch in batches), end_section=True)
         counts = [Counter(row.status for row in results[batch["batchId"]]) for batch in batches]
-        for outcome in ledger_check.OUTCOMES:
-            table.add_row(outcome, *(f"{count[outcome]:,}" for count in counts))
+        present = [outcome for outcome in ledger_check.OUTCOMES if any(count[outcome] for count in counts)]
+        table = _table("Batches", "file", "status", "rows", *present)
+        for batch, count in zip(batches, counts, strict=True):
+            numbers = [count.total(), *(count[outcome] for outcome in present)]
+            name = Path(batch["source"]["key"]).stem
+            table.add_row(name, batch["status"], *(f"{number:,}" for number in numbers))
         self._console.print(table)
         self._show_not_applied(batches, results)
         self._show_files(batches)
@@ -202,12 +202,12 @@ class Demo:
         """Show some rows that were sent as transactions, and the expiry that each has at the stand-in."""
         table = _table(
             f"Points that expire: the first rows of {EXPIRING}, sent as transactions",
-            *("customer", "points", "expires in days, at Gameball", "its id there", "transactionId"),
+            *("customer", "points", "days, at Gameball", "transactionId"),
         )
         entries = {entry["transactionId"]: entry for entry in audit["applied"] if entry["transactionId"]}
         for row in [row for row in rows if row.status == "applied"][:_EXPIRING_SHOWN]:
             days = entries[row.transaction_id]["expiryAfter"]
-            table.add_row(row.customer_id, f"{row.amount:+}", str(days), row.gameball_id, row.transaction_id)
+            table.add_row(row.customer_id, f"{row.amount:+}", str(days), row.transaction_id)
         self._console.print(table)
 
     def _show_files(self, batches: Sequence[Mapping[str, Any]]) -> None:

@@ -19,5 +19,5 @@ def test_the_demo_shows_outcomes_and_the_ledger_agrees_row_by_row(stack: LocalSt
     assert "Deduction cannot have expiry" in shown.getvalue()
     folders = sorted(path.name.split("-", 2)[2].rsplit("-", 1)[0] for path in tmp_path.iterdir())
     assert folders == ["goodwill", "monthly-bonus", "spring-campaign", "summer-welcome"]
-    assert "expires in days, at Gameball" in shown.getvalue()
+    assert "Points that expire" in shown.getvalue()
     assert "Expiry cannot be negative" in shown.getvalue()

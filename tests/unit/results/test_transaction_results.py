@@ -64,7 +64,10 @@ def test_summary_and_event_say_how_the_batch_was_sent():
     )
     [(_, event)] = world.notifications.events
     assert event["sendAs"] == "transactions"
-    assert "3 rows, about 1 second" in world.result(ended, "report.html")
+    report = world.result(ended, "report.html")
+    assert "3 rows, about 1 second" in report
+    assert "Each row was sent as a transaction of its own" in report
+    assert "Gameball processes each as one job" not in report
     assert "How: sent as transactions" in world.notifications.mails[-1][1]
 
 
@@ -97,6 +100,7 @@ def test_progress_counts_rows_that_are_known_and_estimates_the_end():
     assert 1300 < progress["settledRows"] < 1600
     assert 10 < progress["rowsPerSecond"] < 13
     assert progress["expectedEnd"] > world.clock.now().isoformat()
+    assert progress["jobs"] == {"settled": 0, "running": 0, "total": 0}
 
 
 # --- reversal ---------------------------------------------------------------------------------------------

@@ -23,7 +23,12 @@ from tests.fakes.world import World
 
 UNKNOWN = OutcomeUnknown("read time-out")
 BUSY = GameballThrottled("Gameball answered 422: busy", status=422, code=2001)
-POOR = GameballRefused("Gameball answered 422: Insufficient points", status=422, code=9008)
+POOR = GameballRefused(
+    "Gameball answered 422: Insufficient points",
+    status=422,
+    code=9008,
+    gameball_message="Insufficient points",
+)
 HEADER = "customerId,points,expiry\n"
 THREE = HEADER + "a,5,30\nb,6,30\nc,7,30\n"
 

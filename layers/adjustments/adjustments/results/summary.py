@@ -193,6 +193,8 @@ def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[st
         "runningRows": sum(chunk.rows for chunk in running),
         "jobs": {"settled": len(over), "running": len(running), "total": len(whole)},
     }
+    if batch.send_as is SendAs.TRANSACTIONS:  # Gameball has no jobs of them
+        progress["jobs"] = dict.fromkeys(progress["jobs"], 0)
     if batch.status.is_final or batch.pause_reason:
         return progress
     first_sent = min((chunk.intent_at for chunk in whole if chunk.intent_at), default=None)

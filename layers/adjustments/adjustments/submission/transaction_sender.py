@@ -327,7 +327,8 @@ class _Row:
         return _HAD_IT if is_earlier else ""
 
     def _follow_up(self, error: GameballError | WrongState | ConfigurationError) -> RowOutcome | None:
-        message, now = str(error), self._run.clock.now()
+        words = error.gameball_message if isinstance(error, GameballRefused) else None
+        message, now = words or str(error), self._run.clock.now()
         match error:
             case IdTaken():
                 self._run.note_answer()

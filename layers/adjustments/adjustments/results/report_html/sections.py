@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.core import __version__
 from adjustments.core.printable import shown
 from adjustments.results.formats import duration, points, rows_of, submitter_text
@@ -236,10 +236,13 @@ def jobs(batch: Batch, chunks: Sequence[Chunk]) -> Markup:
     chart = timeline(batch, chunks)
     if chart is None or batch.dry_run:
         return _EMPTY
+    are_transactions = batch.send_as is SendAs.TRANSACTIONS
     explanation = sentence(
-        "Gameball accepts at most 1,000 rows per request, so the rows were divided into chunks. ",
+        "Each row was sent as a transaction of its own, in chunks whose outcomes are kept together. "
+        if are_transactions
+        else "Gameball accepts at most 1,000 rows per request, so the rows were divided into chunks. ",
         _sent(present),
-        " Gameball processes each as one job.",
+        "" if are_transactions else " Gameball processes each as one job.",
         " A customer's second row waits until the first is finished." if batch.has_repeats else "",
     )
     names = ["Chunk", "Job", "Status", "Rows", "Applied", "Failed", "In doubt", "Sent (UTC)", "Took"]
@@ -249,7 +252,8 @@ def jobs(batch: Batch, chunks: Sequence[Chunk]) -> Markup:
     details = joined([table(names, rows, numbers=(1, 3, 4, 5, 6, 8), look="jobs"), rest])
     if len(present) > JOBS_OPEN_MAX:
         details = element("details", element("summary", f"Show the {len(present):,} chunks"), details)
-    return _section("Jobs over time", explanation, chart, details)
+    title = "Chunks over time" if are_transactions else "Jobs over time"
+    return _section(title, explanation, chart, details)
 
 
 def _sent(chunks: Sequence[Chunk]) -> str:
