@@ -60,6 +60,15 @@ def test_command_of_the_wheel_says_where_it_looked_for_a_stack(installed: Path):
     assert "Traceback" not in shown.stderr
 
 
+def test_command_of_the_wheel_needs_no_package_that_it_does_not_ask_for(installed: Path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import cli.main; "
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'aws_lambda_powertools', 'local', 'tests'})"
+    )
+    found = run(installed, code)
+    assert (found.stdout.strip(), found.stderr) == ("", "")
+
+
 def test_command_of_the_wheel_knows_what_a_transaction_may_be(installed: Path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from cli import transaction_command; "
