@@ -63,7 +63,7 @@ def test_command_of_the_wheel_says_where_it_looked_for_a_stack(installed: Path):
 def test_command_of_the_wheel_needs_no_package_that_it_does_not_ask_for(installed: Path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import cli.main; "
-        "print(*{name.partition('.')[0] for name in sys.modules} & {'aws_lambda_powertools', 'local', 'tests'})"
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'aws_lambda_powertools', 'local'})"
     )
     found = run(installed, code)
     assert (found.stdout.strip(), found.stderr) == ("", "")
