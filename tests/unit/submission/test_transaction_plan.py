@@ -1,6 +1,7 @@
 """How a file that is sent as transactions is planned: its way, its columns, its ids, and what is refused."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from adjustments.batches.records import Batch
 from adjustments.batches.states import SendAs
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.manual_transactions import MemoryTransactions
+from tests.fakes.memory import START
 from tests.fakes.world import World
 
 PEOPLE = {"default_reason": "goodwill", "default_username": "ops"}
@@ -277,3 +279,20 @@ def test_deadline_leaves_time_for_all_rows():
     rows = "".join(f"c{number},5,30\n" for number in range(3500))
     batch = world.drop(HEADER + rows)
     assert (batch.deadline_at - batch.created_at).total_seconds() == 6 * 3600 + 2 * 300
+
+
+def test_recurring_file_with_ids_of_its_own_is_refused():
+    world = world_of(approval_above_rows=0)
+    world.files.drop("recurring/f.csv", b"customerId,points,transactionId\na,5,t1\nb,6,t2\n", {})
+    batch = world.recurring_files.submit("recurring/f.csv", START)
+    assert batch
+    assert "from the second tick on nothing would be applied" in batch.refusal
+
+
+def test_recurring_file_without_ids_gets_new_ones_at_each_tick():
+    world = world_of(approval_above_rows=0)
+    world.files.drop("recurring/f.csv", b"customerId,points,expiry\na,5,30\nb,6,30\n", {})
+    ticks = [START - timedelta(minutes=1), START]
+    batches = [world.recurring_files.submit("recurring/f.csv", due_at) for due_at in ticks]
+    ids = [{request["transactionId"] for request in requests(world, batch)} for batch in batches if batch]
+    assert not ids[0] & ids[1]

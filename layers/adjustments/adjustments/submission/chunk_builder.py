@@ -129,13 +129,14 @@ class BuiltChunks(NamedTuple):
     """The chunks of a file, and the body of the first one.
 
     ``has_repeats``: whether any customer is in the file twice. ``repeated_rows``: rows with the customer,
-    amount and reason of an earlier one.
+    amount and reason of an earlier one. ``has_own_ids``: whether any row has a transactionId of its own.
     """
 
     chunks: list[PlannedChunk]
     first_body: bytes
     has_repeats: bool
     repeated_rows: int
+    has_own_ids: bool = False
 
 
 class ChunkBuilder:
@@ -177,6 +178,7 @@ class ChunkBuilder:
         self._scratch = scratch
         self._rules = rules
         self._own_ids = DuplicateFinder(scratch)
+        self._has_own_ids = False
         self._first_bodies: dict[str, bytes] = {}
 
     def build(self) -> BuiltChunks:
@@ -206,7 +208,7 @@ class ChunkBuilder:
         if self.look_alikes.has_odd_ids:
             self._compare_ids(segments)
         first_body = self._first_bodies.get(chunks[0].key, b"") if chunks else b""
-        return BuiltChunks(chunks, first_body, first is not None, repeated_rows)
+        return BuiltChunks(chunks, first_body, first is not None, repeated_rows, self._has_own_ids)
 
     def _cut(self, duplicates: DuplicateFinder, put: Put) -> list[PlannedChunk]:
         """Stream the rows into parts, and into segments: chunks, as long as no customer repeats."""
@@ -226,6 +228,7 @@ class ChunkBuilder:
             identities = list(map(identity, part.reasons, part.own_ids)) if part.own_ids else part.reasons
             self._indexed.sorter.add(fingerprinter.fingerprints(customers, part.amounts, identities))
             if self._send_as is SendAs.TRANSACTIONS:
+                self._has_own_ids = self._has_own_ids or bool(part.own_ids)
                 self._own_ids.add(hashes_of(filter(None, part.own_ids)))
                 rows = transaction_rows(rows, part.requests)
             elif self._rules.adds_token:

@@ -58,6 +58,12 @@ _TOO_SLOW: Final = (
     "and remove columns that no row needs"
 )
 
+_RECURRING_IDS: Final = (
+    "the file is submitted at each tick of a schedule, and has transactionIds of its own, which Gameball "
+    "applies once: from the second tick on nothing would be applied. Remove the column, so that each tick has "
+    "new ids"
+)
+
 DELETED_MESSAGE: Final = (
     "the file was deleted before it could be read, so this batch sent nothing. If no other batch shows it as "
     "done, upload it again"
@@ -181,6 +187,8 @@ def _read_with(
         send_as=send_as,
     )
     built = builder.build()
+    if drop.due_at and built.has_own_ids:
+        raise FileRefused("recurring_transaction_ids", _RECURRING_IDS)
     notes = [*_notes(reader.format, options), *_notes_on_rows(built, builder.look_alikes)]
     as_read = _read_batch(blank, builder.totals, built, reader.format)
     sending_note = _sending_note(options, reader, builder.totals.accepted, len(built.chunks), ports.rules)

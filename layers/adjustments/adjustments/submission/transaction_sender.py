@@ -29,6 +29,7 @@ from adjustments.core.errors import (
     GameballUnauthorized,
     IdTaken,
     IdUnclear,
+    RequestRefused,
     WrongState,
 )
 from adjustments.core.runtime import WORKERS, Clock, Ids, Parallel
@@ -89,13 +90,14 @@ class TransactionSender:
     def submit(self, batch_id: str, until: datetime, written: Snapshot | None = None) -> Batch:
         """See ``Sender``."""
         cursor = ChunkCursor(self.store, batch_id, written)
+        slots = BlockSlots(self.rate_limiter, self.clock, Resource.TRANSACTIONS, slots_first=WORKERS)
         while True:
             batch, chunk = self.next_chunk(cursor, until)
             if chunk is None:
                 return batch
             if not begin_sending(self.store, batch, self.clock.now()):
                 continue  # another worker has changed the batch, and may have stopped it: read it again
-            run = _Run(self, cursor, batch, until)
+            run = _Run(self, cursor, slots, batch, until)
             self.parallel([run.work] * min(WORKERS, batch.accepted_rows))
             batch = self.store.batch(batch_id)
             if batch.pause_reason or run.has_ended or self.clock.now() >= until:
@@ -113,7 +115,14 @@ class TransactionSender:
 class _Run:
     """What the workers of one sender share."""
 
-    def __init__(self, sender: TransactionSender, cursor: ChunkCursor, batch: Batch, until: datetime) -> None:
+    def __init__(
+        self,
+        sender: TransactionSender,
+        cursor: ChunkCursor,
+        slots: BlockSlots,
+        batch: Batch,
+        until: datetime,
+    ) -> None:
         self.sender = sender
         self.clock = sender.clock
         self._cursor = cursor
@@ -121,8 +130,7 @@ class _Run:
         self._until = until
         self._queue = RowQueue(_ROWS_MIN)
         self._stop_check = StopCheck(sender.store, batch.batch_id, sender.clock)
-        slots_first = min(WORKERS, batch.accepted_rows)
-        self._slots = BlockSlots(sender.rate_limiter, sender.clock, Resource.TRANSACTIONS, slots_first)
+        self._slots = slots
         self._is_paused = bool(batch.pause_reason)
         self._first_permit: Permit | None = None
         self._unanswered = 0
@@ -220,7 +228,13 @@ class _Run:
 
     def _send(self, chunk: OpenChunk, place: int) -> None:
         """Send a row that was taken from the queue, and note what is known of it after that."""
-        chunk.known[place] = _Row(self, chunk, place).send()
+        try:
+            chunk.known[place] = _Row(self, chunk, place).send()
+        except (
+            RequestRefused
+        ) as refused:  # by a rule that this version of the package has and the plan's had not
+            chunk.known[place] = chunk.known[place] or RowOutcome(Outcome.FAILED, refused.message)
+            chunk.postpone(self.clock.now() + DOUBTS_TIME)
         self._queue.finish(chunk)
 
     def wait_for_slot(self, until: datetime) -> Permit:
