@@ -60,8 +60,8 @@ _TOO_SLOW: Final = (
 
 _RECURRING_IDS: Final = (
     "the file is submitted at each tick of a schedule, and has transactionIds of its own, which Gameball "
-    "applies once: from the second tick on nothing would be applied. Remove the column, so that each tick has "
-    "new ids"
+    "applies once: from the second tick on nothing would be applied. Remove the column, so that each tick "
+    "has new ids"
 )
 
 DELETED_MESSAGE: Final = (
