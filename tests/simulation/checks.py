@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -19,11 +19,12 @@ from adjustments.core import exact_json
 from adjustments.core.errors import GameballError
 from tests.simulation.approvals import Approvals
 from tests.simulation.canaries import CANARIES_MAX, Canaries, canaries_of
-from tests.simulation.fault_injection import Answer
+from tests.simulation.fault_injection import Answer, RowAnswer
 from tests.simulation.model import Entry, ModelGameball
 from tests.simulation.repeated_rows import RepeatedRows, is_repetition
 from tests.simulation.scenario import File, InputRow, Scenario, accepted
 from tests.simulation.scheduler import Scheduler, Violation, Worker
+from tests.simulation.transactions import MOVES, TransactionChecks
 
 LEASE_S = 120.0
 DEADLINE_MAX = timedelta(hours=6)
@@ -46,6 +47,9 @@ CHUNK_MOVES = {
 }
 """The states of docs/architecture.md, written down once more: who changes the code's table breaks a check."""
 
+ROW_TIME = timedelta(seconds=2 * 30 / 350)
+"""What a row that is sent as a transaction adds to the deadline: twice its time at the rate limit."""
+
 UNSENT_PAUSE_S = 0.4
 THROTTLED_PAUSE_S = 1.0
 
@@ -60,6 +64,7 @@ class Checker:
         self._scenario = scenario
         self._scheduler = scheduler
         self.model: ModelGameball
+        self.rows: TransactionChecks
         self.read_file: Callable[[str], bytes]
         self.files: dict[tuple[str, str], File] = {}
         self.batches: dict[str, Batch] = {}
@@ -97,15 +102,20 @@ class Checker:
             fail("one batch a drop", f"batch {batch.batch_id} was created twice")
         self.batches[batch.batch_id] = batch
         self._statuses[batch.batch_id] = {batch.status.value}
-        if batch.deadline_at > self._scheduler.now + DEADLINE_MAX + self.skew_max:
-            fail("deadlines are kept", f"{batch.batch_id} has until {batch.deadline_at}")
         file = self._file(batch)
+        deadline_max = DEADLINE_MAX + len(file.rows) * ROW_TIME if file.is_transactions else DEADLINE_MAX
+        if batch.deadline_at > self._scheduler.now + deadline_max + self.skew_max:
+            fail("deadlines are kept", f"{batch.batch_id} has until {batch.deadline_at}")
         chunks = self.chunks(batch)
         if batch.refusal:
             if not (file.is_refused or self._is_repeated(batch, file)) or chunks:
                 fail("every row is planned", f"{batch.batch_id} was refused for nothing: {batch.refusal}")
             return
+        if (batch.send_as == "transactions") != file.is_transactions:
+            fail("files go the way they have to", f"{batch.batch_id} is sent as {batch.send_as}")
         self._check_plan(batch, file, chunks)
+        if file.is_transactions:
+            self.rows.planned(batch, file, chunks.values())
         self._check_guards(batch, file)
         for created in self.on_created:
             created(batch, file)
@@ -143,6 +153,8 @@ class Checker:
             fail(
                 "what is stored is true", f"{batch.batch_id} speaks {batch.dialect}, and its account does not"
             )
+        if batch.stop_reason and not before.stop_reason:
+            self.rows.stopped(batch)
         self.earlier[batch.batch_id] = before
         self._statuses[batch.batch_id].add(batch.status.value)
         self.batches[batch.batch_id] = batch
@@ -174,7 +186,8 @@ class Checker:
         known = self.plans[(batch.batch_id, batch.plan_id)]
         before = known[chunk.chunk_id]
         key = (batch.batch_id, chunk.chunk_id)
-        _check_move(before, chunk, key)
+        is_row_by_row = batch.send_as == "transactions"
+        _check_move(before, chunk, key, MOVES if is_row_by_row else CHUNK_MOVES)
         if self.batches[batch.batch_id].plan_id != batch.plan_id:
             fail("a plan never changes", f"chunk {key} of a plan that does not count was changed")
         known[chunk.chunk_id] = chunk
@@ -188,6 +201,8 @@ class Checker:
             "planned": self._check_released,
             "in_doubt": self._note_doubt,
         }.get(chunk.state.value)
+        if is_row_by_row and chunk.state == "planned":
+            check = self._check_rows_released
         if check:
             check(batch, before, chunk, key)
 
@@ -232,6 +247,13 @@ class Checker:
         self.called()
         return key
 
+    def row_requested(self, body: bytes) -> Key:
+        """A manual transaction is about to go out, of a file or of a client of the API."""
+        worker = self._worker()
+        key = self.rows.requested(worker, body)
+        self.called()
+        return key
+
     def sent_by(self) -> Key:
         """Whose request reaches Gameball now."""
         return self._worker().request
@@ -239,6 +261,9 @@ class Checker:
     def called(self) -> None:
         """Gameball is called: there must be a slot for it."""
         worker = self._worker()
+        if worker.slots < 1 and worker.process.block_slots > 0:
+            worker.process.block_slots -= 1
+            return
         worker.slots -= 1
         if worker.slots < 0:
             fail("calls keep to the rate limit", f"{worker.name} called Gameball without a slot")
@@ -254,6 +279,14 @@ class Checker:
             self._pauses[key] = self._scheduler.now + timedelta(seconds=UNSENT_PAUSE_S)
         elif answer != "refused" and Answer(answer).is_unknown:
             self._doubt_causes.add(key)
+
+    def row_answered(self, key: Key, body: bytes, answer: RowAnswer, error: GameballError | None) -> None:
+        """Gameball has answered a manual transaction, or not."""
+        self.rows.answered(key, body, answer, error)
+
+    def listed(self, customer: str) -> None:
+        """Gameball has listed a customer's transactions."""
+        self.rows.listed(customer)
 
     def disturbed(self, worker: Worker) -> None:
         """A fault hit a worker: what it was sending may be in doubt."""
@@ -272,6 +305,9 @@ class Checker:
 
     def applied(self, entry: Entry) -> None:
         """Gameball has really added an amount."""
+        if entry.transaction_id:
+            self._row_applied(entry)
+            return
         row = (entry.batch_id, entry.amount)
         self._applied[row] += 1
         if self._applied[row] > 1:
@@ -282,7 +318,16 @@ class Checker:
                 "outcomes are true",
                 f"{entry.amount} of {entry.batch_id} is {reported}, and was applied later",
             )
-        self.repeated_rows.applied(entry)
+        self.repeated_rows.applied(entry, entry.reason)
+        self._order.setdefault((entry.batch_id, entry.customer), []).append(entry.amount)
+        for applied in self.on_applied:
+            applied(entry)
+
+    def _row_applied(self, entry: Entry) -> None:
+        if not entry.batch_id:
+            return  # a client's own, which no file is compared with
+        self.rows.check_applied(entry, self._reported)
+        self.repeated_rows.applied(entry, self.rows.identity_of(entry))
         self._order.setdefault((entry.batch_id, entry.customer), []).append(entry.amount)
         for applied in self.on_applied:
             applied(entry)
@@ -393,7 +438,7 @@ class Checker:
         ]
         found: dict[str, set[int]] = {}
         for line, amount in lines:
-            name = "applied" if self._applied[(batch.batch_id, amount)] else "not_applied"
+            name = "applied" if self._times(batch, amount) else "not_applied"
             found.setdefault(name, set()).add(line)
         return {name: frozenset(lines) for name, lines in found.items()}
 
@@ -413,7 +458,21 @@ class Checker:
 
     def times_applied(self, batch_id: str, amount: Decimal) -> int:
         """How often Gameball has added an amount of a batch."""
-        return self._applied[(batch_id, amount)]
+        return self._times(self.batches[batch_id], amount)
+
+    def _times(self, batch: Batch, amount: Decimal) -> int:
+        if batch.send_as == "transactions":
+            return self.rows.times(batch.batch_id, amount)
+        return self._applied[(batch.batch_id, amount)]
+
+    def _is_false(self, batch: Batch, amount: Decimal, outcome: str) -> bool:
+        """Whether an outcome is not what Gameball has; a row may fail that another batch applies later."""
+        if outcome == "in_doubt":
+            return False
+        times = self._times(batch, amount)
+        if batch.send_as == "transactions" and outcome != "applied":
+            return self.rows.is_own(batch.batch_id, amount)
+        return times != (outcome == "applied")
 
     # --- inside ------------------------------------------------------------------------------------------
 
@@ -497,6 +556,8 @@ class Checker:
     def _check_intent(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
         worker = self._worker()
         worker.intent, worker.token = key, chunk.token
+        if batch.send_as == "transactions":
+            self._check_held(before, chunk, key, worker)
         if not chunk.token or chunk.token in self._tokens:
             fail("a token is used once", f"{key}: {chunk.token!r}")
         self._tokens[chunk.token] = 0
@@ -511,6 +572,15 @@ class Checker:
             fail("a stop holds", f"{key} was sent although its batch is {seen.status}, {seen.stop_reason}")
         self._check_share(batch, chunks, key)
         self._check_sending_order(batch, chunk, key)
+
+    def _check_held(self, before: Chunk, chunk: Chunk, key: Key, worker: Worker) -> None:
+        """A chunk is taken over from a sender that has disappeared only when its lease is over."""
+        held_at = before.intent_at
+        if before.state == "submitting" and held_at:
+            free_at = held_at + timedelta(seconds=LEASE_S) - 2 * self.skew_max
+            if self._scheduler.now < free_at:
+                fail("the lease holds", f"{key} was taken over {free_at - self._scheduler.now} too early")
+        worker.process.held[key] = chunk.intent_at or self._scheduler.now
 
     def _check_share(self, batch: Batch, chunks: Sequence[Chunk], key: Key) -> None:
         """Past MaxFailurePercent nothing more is sent; a chunk is judged once all its parts are over.
@@ -574,12 +644,15 @@ class Checker:
 
     def _check_settled(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
         """An outcome is true; of a job, it is what Gameball lists; and only a doubt is ever changed."""
-        stored = [outcome for outcome, _ in json.loads(self.read_file(chunk.outcomes_key))]
+        known = json.loads(self.read_file(chunk.outcomes_key))
+        stored = [outcome[0] for outcome in known]
+        if batch.send_as == "transactions":
+            self.rows.settled(self.batches[key[0]], key, known)
         rows = self._chunk_rows(batch.batch_id, batch.plan_id, chunk)
         if len(stored) != chunk.rows:
             fail("every row has one outcome", f"{key}: {len(stored)} outcomes for {chunk.rows} rows")
         for (customer, amount), outcome in zip(rows, stored, strict=True):
-            if outcome != "in_doubt" and self._applied[(key[0], amount)] != (outcome == "applied"):
+            if self._is_false(batch, amount, outcome):
                 fail("outcomes are true", f"{key}: {customer} {amount} is not {outcome}")
             if outcome == "failed":
                 self._reported.setdefault(key[0], {})[amount] = outcome
@@ -593,7 +666,7 @@ class Checker:
             self._check_settled_again(before, key, stored)
 
     def _check_settled_again(self, before: Chunk, key: Key, stored: list[str]) -> None:
-        known = [outcome for outcome, _ in json.loads(self.read_file(before.outcomes_key))]
+        known = [outcome[0] for outcome in json.loads(self.read_file(before.outcomes_key))]
         if any(old not in ("in_doubt", new) for old, new in zip(known, stored, strict=True)):
             fail("final states are immutable", f"{key}: {known} became {stored}")
 
@@ -619,6 +692,9 @@ class Checker:
         if answer is not None and (answer == "refused" or Answer(answer).is_unknown):
             fail("what may be applied is not sent again", f"{key} was released after {answer}")
 
+    def _check_rows_released(self, batch: Batch, before: Chunk, chunk: Chunk, key: Key) -> None:
+        self.rows.released(chunk, key)
+
     def _check_end(self, batch: Batch) -> None:
         """Every row has exactly one outcome, it is true, and the sums add up."""
         file = self._file(batch)
@@ -633,11 +709,22 @@ class Checker:
             if (int(result["line"]), result["customerId"]) != (row.line, row.customer):
                 fail("every row has one outcome", f"{batch.batch_id}: {result} for line {row.line}")
             self._check_outcome(batch, row, result["status"])
+            if file.is_transactions and not row.is_bad and "transactionId" in result:
+                self._check_ids(batch, row, result)
             if not row.is_bad:
                 reported[Decimal(row.amount)] = result["status"]
         self._check_totals(batch, reported)
         self._check_fix_me(batch, file, results)
         self._reported[batch.batch_id] = reported
+
+    def _check_ids(self, batch: Batch, row: InputRow, result: dict[str, str]) -> None:
+        """The results name each transaction, as it is here and at Gameball."""
+        name = self.rows.id_of(batch.batch_id, Decimal(row.amount))
+        if result["transactionId"] != name:
+            fail("results name their transactions", f"line {row.line}: {result['transactionId']}, not {name}")
+        found = result["gameballTransactionId"]
+        if found and self.model.ledger[int(found)].transaction_id != name:
+            fail("results name their transactions", f"line {row.line} of {batch.batch_id}: {found}")
 
     def _check_outcome(self, batch: Batch, row: InputRow, outcome: str) -> None:
         where = f"line {row.line} of {batch.batch_id} is {outcome}"
@@ -646,9 +733,8 @@ class Checker:
                 fail("outcomes are true", where)
             return
         amount = Decimal(row.amount)
-        times = self._applied[(batch.batch_id, amount)]
-        if outcome != "in_doubt" and times != (outcome == "applied"):
-            fail("outcomes are true", f"{where}, and was applied {times} times")
+        if self._is_false(batch, amount, outcome):
+            fail("outcomes are true", f"{where}, and was applied {self._times(batch, amount)} times")
         if outcome == "not_submitted" and not (batch.stop_reason or batch.dry_run):
             fail("none is lost", f"{where}, and nothing stopped it")
         if outcome in ("in_doubt", "not_submitted") and not batch.dry_run:
@@ -692,12 +778,15 @@ class Checker:
             row.text for row, result in zip(file.rows, results, strict=True) if result["status"] in again
         ]
         records = list(csv.reader(io.StringIO(self._text(batch, "fix-me.csv"))))[1:]
-        if [",".join(record[:3]) for record in records] != wanted:
+        columns = file.header.count(",") + 1
+        if [",".join(record[:columns]) for record in records] != wanted:
             fail("fix-me.csv holds what can be dropped again", f"{batch.batch_id}: {records} not {wanted}")
 
     def _check_order(self, batch: Batch) -> None:
         """A customer's rows are applied in the order of the file, as far as nothing was in doubt."""
-        if any(key[0] == batch.batch_id for key in self._ever_doubted) or batch.counts.in_doubt:
+        is_row_by_row = batch.send_as == "transactions"
+        doubted = not is_row_by_row and any(key[0] == batch.batch_id for key in self._ever_doubted)
+        if doubted or batch.counts.in_doubt or (is_row_by_row and batch.stop_reason):
             return
         order = {Decimal(row.amount): row.line for row in self._file(batch).rows if not row.is_bad}
         for (batch_id, customer), amounts in self._order.items():
@@ -706,7 +795,12 @@ class Checker:
                 fail("rows go in the order of the file", f"{customer} of {batch_id}: lines {lines}")
 
     def _check_doubts(self, batch: Batch) -> None:
-        """A row in doubt that was applied, and like which there is no other, is found by the sweep."""
+        """A row in doubt that was applied, and like which there is no other, is found by the sweep.
+
+        One that was sent as a transaction is found, or found missing, in any case.
+        """
+        if batch.send_as == "transactions" and batch.counts.in_doubt:
+            fail("doubts are cleared by evidence", f"{batch.counts.in_doubt} rows of {batch.batch_id}")
         for row in self._file(batch).rows:
             if (
                 self._reported.get(batch.batch_id, {}).get(
@@ -794,12 +888,12 @@ def _check_counts(batch: Batch, results: list[dict[str, str]]) -> None:
         fail("outcomes are true", f"{batch.batch_id} is {batch.status} with {counts}")
 
 
-def _check_move(before: Chunk, chunk: Chunk, key: Key) -> None:
+def _check_move(before: Chunk, chunk: Chunk, key: Key, moves: Mapping[str, set[str]]) -> None:
     """A chunk goes forward, one version at a time, and stays what it is."""
     if chunk.version != before.version + 1:
         fail("versions go one by one", f"chunk {key}: {before.version} → {chunk.version}")
     is_same = chunk.state == before.state == "submitted" and chunk.job_id == before.job_id
-    if not is_same and chunk.state not in CHUNK_MOVES.get(before.state, ()):
+    if not is_same and chunk.state not in moves.get(before.state, ()):
         fail("state moves forward", f"chunk {key}: {before.state} → {chunk.state}")
     if _payload(before) != _payload(chunk):
         fail("a plan never changes", f"chunk {key} has another payload")

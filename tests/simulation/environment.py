@@ -20,6 +20,7 @@ from tests.simulation.remade_files import read_new_rows
 from tests.simulation.reversals import Reverser
 from tests.simulation.scenario import File
 from tests.simulation.scheduler import Killed, Worker
+from tests.simulation.transaction_clients import TransactionClient
 from tests.simulation.world import AwsError, FalseConflict, SimulatedWorld
 
 VISIBILITY_S = 960.0
@@ -114,6 +115,11 @@ class Environment:
             client = Client(self.world, body, self._invoke)
             self.scheduler.after(body.posted_at_s, client.post)
             checker.at_end.append(client.check)
+        for call in life.calls:
+            checker.rows.posted[call.name] = call.fields
+            caller = TransactionClient(self.world, call, self._invoke)
+            self.scheduler.after(call.posted_at_s, caller.post)
+            checker.at_end.append(caller.check)
         if life.has_reversals:
             self.reverser = Reverser(self.world, self._invoke, self._drop, self._wait)
             checker.on_created.append(self.reverser.created)

@@ -60,6 +60,60 @@ _UNKNOWN = _UNKNOWN_APPLIED | {
 }
 
 
+class RowAnswer(StrEnum):
+    """What Gameball does with a manual transaction; its id makes it safe to send it again after each."""
+
+    ACCEPTED = "accepted"
+    NO_CONNECTION = "no connection"
+    THROTTLED = "throttled"
+    BUSY = "busy (2001)"
+    UNAUTHORIZED = "unauthorized"
+    TIME_EXISTS = "time exists (9003)"
+    ERROR_NOT_APPLIED = "error, not applied"
+    ERROR_APPLIED = "error, applied"
+    LOST_NOT_APPLIED = "lost, not applied"
+    LOST_APPLIED = "lost, applied"
+    LOST_APPLIED_LATE = "lost, applied late"
+    NAMELESS_NOT_APPLIED = "names no transaction, not applied"
+    NAMELESS_APPLIED = "names no transaction, applied"
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the answer leaves open whether the transaction was applied."""
+        return self in _UNKNOWN_ROWS
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the transaction is applied, at once or late, unless Gameball refuses it."""
+        return self in _APPLIED_ROWS
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the answer is a 200 that names no transaction."""
+        return self in (RowAnswer.NAMELESS_APPLIED, RowAnswer.NAMELESS_NOT_APPLIED)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the caller waits for its whole read time-out."""
+        return self in (RowAnswer.LOST_NOT_APPLIED, RowAnswer.LOST_APPLIED, RowAnswer.LOST_APPLIED_LATE)
+
+
+_APPLIED_ROWS = frozenset(
+    {
+        RowAnswer.ACCEPTED,
+        RowAnswer.ERROR_APPLIED,
+        RowAnswer.LOST_APPLIED,
+        RowAnswer.LOST_APPLIED_LATE,
+        RowAnswer.NAMELESS_APPLIED,
+    }
+)
+_UNKNOWN_ROWS = (_APPLIED_ROWS - {RowAnswer.ACCEPTED}) | {
+    RowAnswer.ERROR_NOT_APPLIED,
+    RowAnswer.LOST_NOT_APPLIED,
+    RowAnswer.NAMELESS_NOT_APPLIED,
+}
+
+
 class JobBehavior(StrEnum):
     """What Gameball does with a job that it accepted."""
 
@@ -104,6 +158,11 @@ class Fault(StrEnum):
 
 LATE_S = (400.0, 1000.0)
 """Lengths of freezes past a lease, in which a batch may end."""
+
+ROW_FREEZES_S = (0.5, 4.0, 10.0)
+"""Lengths of freezes between the last check before a manual transaction and the request: so short that it
+reaches Gameball within a minute after the sender's lease, as the services rely on.
+"""
 
 FREEZES_S = (0.5, 5.0, 40.0, 130.0, 400.0, 1000.0)
 """Lengths of freezes: within a lease, past it, past a function's time, past a redelivery."""
@@ -228,6 +287,14 @@ class FaultInjector:
         self._recorded(f"answer: {answer}")
         return answer
 
+    def row_answer(self) -> RowAnswer:
+        """What becomes of the next manual transaction."""
+        if not self.hits(self.rates.answer):
+            return RowAnswer.ACCEPTED
+        answer = self.random.choice(_BAD_ROW_ANSWERS)
+        self._recorded(f"row: {answer}")
+        return answer
+
     def poll(self) -> Poll:
         """What becomes of the next poll of a job."""
         if not self.hits(self.rates.poll):
@@ -257,4 +324,5 @@ class FaultInjector:
 
 
 _BAD_ANSWERS = tuple(answer for answer in Answer if answer is not Answer.ACCEPTED)
+_BAD_ROW_ANSWERS = tuple(answer for answer in RowAnswer if answer is not RowAnswer.ACCEPTED)
 _BAD_POLLS = tuple(poll for poll in Poll if poll is not Poll.ANSWERED)

@@ -4,16 +4,17 @@ So a seed without any of them runs exactly as it would if they did not exist, an
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from tests.fakes.memory import START
 from tests.simulation.fault_injection import Fault, FaultInjector, JobBehavior, Rates
 from tests.simulation.remade_files import remake
-from tests.simulation.scenario import File, Scenario
+from tests.simulation.scenario import CLIENT, File, Scenario, as_transactions
 
 
 class Kind(StrEnum):
@@ -29,15 +30,22 @@ class Kind(StrEnum):
     BUCKET_UNAVAILABLE = "S3 answers 503 for a while"
     SECRET_UNREADABLE = "the secret can't be read for a while"
     TOPIC_FAILS = "topic or bus fails for a while"
+    TRANSACTIONS = "files are sent as transactions"
 
 
 SHARE: Final = 0.03
-"""How many lives, of one, have each kind: all together leave three lives in four as they were."""
+"""How many lives, of one, have each rarer kind: all together leave three lives in four as they were."""
+
+TRANSACTIONS_SHARE: Final = 0.34
+"""How many lives are of files that are sent as transactions, beside all that is rarer."""
 
 SKEW_MAX: Final = timedelta(seconds=2)
 """How far the clock of an invocation is off at most."""
 
 BODIES: Final = frozenset({Kind.KEYED_BODY, Kind.BARE_BODY})
+NOT_AS_TRANSACTIONS: Final = BODIES | {Kind.REVERSAL}
+"""Kinds whose files go as batches."""
+
 OUTAGES: Final = frozenset(
     {Kind.TABLE_THROTTLES, Kind.BUCKET_UNAVAILABLE, Kind.SECRET_UNREADABLE, Kind.TOPIC_FAILS}
 )
@@ -49,7 +57,7 @@ _TABLE_WRITES: Final = frozenset(
     {
         "add_chunks", "claim_content", "claim_notification", "create_batch", "record_notification",
         "record_remainder", "record_reversal", "record_sending", "register_rows",
-        "save_and_record_sending", "save_batch", "save_chunk", "split_chunk", "take_slot",
+        "save_and_record_sending", "save_batch", "save_chunk", "split_chunk", "take_slot", "take_block",
     }
 )  # fmt: skip
 _NO_KEYS: Final = (Fault.NO_SECRET, Fault.SECRET_BUSY)
@@ -88,12 +96,22 @@ class Body:
 
 
 @dataclass(frozen=True)
+class Call:
+    """One manual transaction that a client of the API posts."""
+
+    name: str
+    fields: Mapping[str, Any]
+    posted_at_s: float
+
+
+@dataclass(frozen=True)
 class Life:
-    """The kinds of one life, when which calls of it fail, and the bodies that are posted."""
+    """The kinds of one life, when which calls of it fail, and what is posted to the API."""
 
     kinds: frozenset[Kind] = frozenset()
     outages: tuple[Outage, ...] = ()
     bodies: tuple[Body, ...] = ()
+    calls: tuple[Call, ...] = ()
 
     @property
     def has_reversals(self) -> bool:
@@ -138,14 +156,16 @@ ORDINARY: Final = Life()
 def kinds_of(seed: int) -> frozenset[Kind]:
     """The kinds of a seed's life: none, mostly."""
     draw = random.Random(f"kinds of {seed}").random
-    return frozenset(kind for kind in Kind if draw() < SHARE)
+    shares = {Kind.TRANSACTIONS: TRANSACTIONS_SHARE}
+    kinds = frozenset(kind for kind in Kind if draw() < shares.get(kind, SHARE))
+    return kinds - {Kind.TRANSACTIONS} if kinds & NOT_AS_TRANSACTIONS else kinds
 
 
 def rates_of(kinds: frozenset[Kind], rates: Rates) -> Rates:
     """How often what goes wrong: functions that run twice at once have to come between each other, and where
     a jobId may be lost, its job has to end in the quiet time.
     """
-    if kinds:
+    if kinds - {Kind.TRANSACTIONS}:
         behaviors = tuple(
             JobBehavior.SLOW if behavior is JobBehavior.CRAWLS else behavior for behavior in rates.behaviors
         )
@@ -157,6 +177,8 @@ def rates_of(kinds: frozenset[Kind], rates: Rates) -> Rates:
 
 def make_life(rng: random.Random, kinds: frozenset[Kind], scenario: Scenario) -> tuple[Life, Scenario]:
     """Draw what is special of a life; bodies may take the place of the first file."""
+    if Kind.TRANSACTIONS in kinds:
+        scenario = _as_transactions(rng, scenario)
     outages = [_outage(rng, kind, scenario.faults_end_s) for kind in Kind if kind in kinds & OUTAGES]
     bodies = [_body(rng, kind, scenario.files[0]) for kind in Kind if kind in kinds & BODIES]
     if bodies and rng.random() < 0.7:
@@ -164,7 +186,45 @@ def make_life(rng: random.Random, kinds: frozenset[Kind], scenario: Scenario) ->
     if Kind.REMADE in kinds:
         remade = remake(rng, scenario.files[0]) if scenario.files else ()
         scenario = replace(scenario, files=(*scenario.files, *remade))
-    return Life(kinds, tuple(outages), tuple(bodies)), scenario
+    calls = _calls(rng, scenario) if Kind.TRANSACTIONS in kinds else ()
+    return Life(kinds, tuple(outages), tuple(bodies), calls), scenario
+
+
+def _as_transactions(rng: random.Random, scenario: Scenario) -> Scenario:
+    """The same lives, with files that are sent as transactions; a second file may go as a batch."""
+    seed = rng.random()
+    files = [
+        file if number and rng.random() < 0.3 else as_transactions(random.Random(seed), file)
+        for number, file in enumerate(scenario.files)
+    ]
+    account = scenario.account
+    if scenario.faults_end_s and rng.random() < 0.08:
+        start = START + timedelta(seconds=rng.choice((0.0, 0.5, 5.0, 600.0)))
+        hours = timedelta(hours=rng.choice((0.1, 1.0, 7.0)))
+        account = replace(account, unreachable=((start, start + hours),))
+    return replace(scenario, files=tuple(files), account=account)
+
+
+def _calls(rng: random.Random, scenario: Scenario) -> tuple[Call, ...]:
+    """Manual transactions of the files' customers, some with an id that a row has, and perhaps its content."""
+    rows = [(file, row) for file in scenario.files if file.is_transactions for row in file.rows]
+    rows = [(file, row) for file, row in rows if not row.is_bad]
+    if not rows or rng.random() < 0.5:
+        return ()
+    calls = []
+    for number in range(rng.randint(1, 3)):
+        file, row = rng.choice([pair for pair in rows if pair[1].own_id] or rows)
+        is_same = bool(row.own_id) and rng.random() < 0.7
+        amount = Decimal(row.amount) if is_same and rng.random() < 0.7 else Decimal(70_000 + number)
+        fields: dict[str, Any] = {
+            "customerId": row.customer,
+            "transactionId": row.own_id if is_same else f"call-{number}",
+            "username": CLIENT,
+            "reason": "a call",
+            "points" if file.has_points else "amount": int(amount) if file.has_points else amount,
+        }
+        calls.append(Call(f"call-{number}", fields, rng.choice((0.0, 0.3, 1.0, 3.0, 100.0))))
+    return tuple(calls)
 
 
 def _body(rng: random.Random, kind: Kind, file: File) -> Body:

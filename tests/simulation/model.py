@@ -17,7 +17,7 @@ from adjustments.core.errors import (
     OutcomeUnknown,
 )
 from adjustments.gameball.port import Dialect
-from tests.simulation.fault_injection import Answer, FaultInjector, JobBehavior, Poll
+from tests.simulation.fault_injection import Answer, FaultInjector, JobBehavior, Poll, RowAnswer
 
 OUR_KEY = "secret-key-1"
 """What must not reach a log, even if Gameball should ever repeat it."""
@@ -41,11 +41,17 @@ class Account:
     request_rows_max: int = 1000
     page_rows: int = 200
     key_outages: tuple[tuple[datetime, datetime], ...] = ()
+    unreachable: tuple[tuple[datetime, datetime], ...] = ()
+    """When no manual transaction gets an answer."""
 
 
 @dataclass
 class Entry:
-    """One line of the ledger: an amount that really was added."""
+    """One line of the ledger: an amount that really was added.
+
+    A manual transaction has an id and a time, its unit (points or amount), and perhaps an expiry; customers'
+    lists show it only from ``listed_at`` on.
+    """
 
     batch_id: str
     chunk_id: str
@@ -54,6 +60,10 @@ class Entry:
     amount: Decimal
     reason: str
     at: datetime
+    transaction_id: str = ""
+    time: str = ""
+    unit: str = ""
+    listed_at: datetime | None = None
 
 
 @dataclass
@@ -93,6 +103,14 @@ class Observer(Protocol):
     def answered(self, batch_id: str, chunk_id: str, answer: str, error: GameballError | None) -> None:
         """A request was answered."""
 
+    def row_answered(
+        self, key: tuple[str, str], body: bytes, answer: RowAnswer, error: GameballError | None
+    ) -> None:
+        """A manual transaction was answered."""
+
+    def listed(self, customer: str) -> None:
+        """A customer's transactions were listed."""
+
     def stop_requested(self, batch_id: str) -> None:
         """A stop of a batch's job was requested."""
 
@@ -120,8 +138,10 @@ class ModelGameball:
     clock: CallerClock
     ledger: list[Entry] = field(default_factory=list)
     jobs: dict[int, Job] = field(default_factory=dict)
+    by_id: dict[str, Entry] = field(default_factory=dict)
     clock_skew: timedelta = timedelta(0)
     _due: list[tuple[datetime, int, int, Job]] = field(default_factory=list)
+    _late: list[tuple[datetime, int, Mapping[str, Any], tuple[str, str]]] = field(default_factory=list)
     _number: int = 0
 
     # --- the port ----------------------------------------------------------------------------------------
@@ -192,8 +212,25 @@ class ModelGameball:
             heapq.heapify(self._due)
 
     def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
-        """Not part of a batch."""
-        raise NotImplementedError
+        """Take a manual transaction, or do something else with it."""
+        key = self.observer.sent_by()
+        answer, rng = self.injector.row_answer(), self.injector.random
+        if self._is_unreachable():
+            answer = rng.choice(_AWAY)
+        elif answer is RowAnswer.ACCEPTED and self._keys_are_refused():
+            answer = RowAnswer.UNAUTHORIZED
+        error: GameballError | None = None
+        found: Mapping[str, Any] = {}
+        self.clock.wait(0.1 * rng.random())
+        try:
+            found = self._add(answer, exact_json.read(body), key)
+        except GameballError as raised:
+            error = raised
+        self.observer.row_answered(key, body, answer, error)
+        self.clock.wait(min(within_s or 10.0, 10.0) if answer.is_slow else 0.1 * rng.random())
+        if error:
+            raise error
+        return found
 
     def customer_balance(self, customer_id: str, within_s: float | None = None) -> Mapping[str, Any]:
         """Not part of a batch."""
@@ -209,13 +246,20 @@ class ModelGameball:
             self._fail_poll(poll)
         if self._keys_are_refused():
             raise GameballUnauthorized("Gameball answered 401", status=401, code=1000)
-        self.advance(self.clock.now())
+        now = self.clock.now()
+        self.advance(now)
         mine = [
             _listed_entry(number, entry, self.clock_skew, is_bare=self.injector.random.random() < 0.5)
             for number, entry in reversed(list(enumerate(self.ledger)))
-            if entry.customer == customer_id and (start_after is None or number < int(start_after))
+            if entry.customer == customer_id
+            and (start_after is None or number < int(start_after))
+            and (entry.listed_at is None or entry.listed_at <= now)
         ]
         page = mine[: self.account.page_rows]
+        self.observer.listed(customer_id)
+        if page and page[0]["transactionId"] and self.injector.hits(self.injector.rates.poll):
+            self.injector.record("list: numbers that are none")
+            page[0] |= {"points": "many", "amount": None}
         return {"transactions": page, "count": len(page), "hasMore": len(mine) > len(page)}
 
     # --- what is behind it -------------------------------------------------------------------------------
@@ -230,6 +274,10 @@ class ModelGameball:
         while self._due and self._due[0][0] <= now:
             at, _, index, job = heapq.heappop(self._due)
             self._process(job, job.rows[index], at)
+        while self._late and self._late[0][0] <= now:
+            at, _, fields, key = heapq.heappop(self._late)
+            if self._transaction_refusal(fields) is None:
+                self._apply(fields, key, at)
 
     def refusal(self, customers: list[str]) -> str | None:
         """The customer for whom a whole request is refused, or another reason; None when it is taken."""
@@ -258,6 +306,76 @@ class ModelGameball:
         if answer.is_unknown:
             raise OutcomeUnknown(f"{answer}", status=503 if "error" in answer else None)
         return job_id
+
+    def _add(
+        self, answer: RowAnswer, fields: Mapping[str, Any], key: tuple[str, str]
+    ) -> Mapping[str, Any]:
+        match answer:
+            case RowAnswer.NO_CONNECTION:
+                raise GameballUnavailable("no connection to Gameball: nothing was sent")
+            case RowAnswer.THROTTLED:
+                pause = self.injector.random.choice((None, 2.0, 30.0))
+                raise GameballThrottled("Gameball answered 429", status=429, retry_after_s=pause)
+            case RowAnswer.BUSY:
+                raise GameballThrottled("Gameball answered 422", status=422, code=2001)
+            case RowAnswer.UNAUTHORIZED:
+                raise GameballUnauthorized(f"Gameball answered 401: {OUR_KEY}", status=401, code=1000)
+            case RowAnswer.TIME_EXISTS:
+                raise GameballRefused("Gameball answered 422: time exists", status=422, code=9003)
+        if answer is RowAnswer.LOST_APPLIED_LATE:
+            self._number += 1
+            due = self.clock.now() + timedelta(seconds=self.injector.random.choice((1, 8, 20)))
+            heapq.heappush(self._late, (due, self._number, fields, key))
+        found: Mapping[str, Any] = {}
+        if answer is RowAnswer.ACCEPTED or (answer.is_applied and answer is not RowAnswer.LOST_APPLIED_LATE):
+            refusal = self._transaction_refusal(fields)
+            if refusal:
+                raise refusal
+            found = self._apply(fields, key, self.clock.now())
+        if answer.is_nameless:
+            return self.injector.random.choice(({}, {"transactionId": "another"}))
+        if answer.is_unknown:
+            raise OutcomeUnknown(f"{answer}", status=503 if "error" in answer else None)
+        return found
+
+    def _transaction_refusal(self, fields: Mapping[str, Any]) -> GameballRefused | None:
+        """Why a manual transaction is refused; which of two reasons comes first is not documented."""
+        change = _change_of(fields)
+        customer, found = fields["customerId"], []
+        if fields["transactionId"] in self.by_id:
+            found.append((422, 9004))
+        if customer in self.account.unknown or customer in self.account.refused:
+            found.append(self.injector.random.choice(((422, 7000), (404, None))))
+        if change < 0 and self.balance(customer) + change < 0:
+            found.append((422, 9008))
+        if change < 0 and "expiryAfter" in fields:
+            found.append((400, None))
+        if not found:
+            return None
+        status, code = self.injector.random.choice(found)
+        return GameballRefused(f"Gameball answered {status}: refused", status=status, code=code)
+
+    def _apply(self, fields: Mapping[str, Any], key: tuple[str, str], at: datetime) -> Mapping[str, Any]:
+        change, unit = _change_of(fields), "points" if "points" in fields else "amount"
+        lag_s = self.injector.random.choice((1, 3, 20)) if self.injector.hits(self.injector.rates.poll) else 0
+        entry = Entry(
+            *key, 0, fields["customerId"], change, fields["reason"], at,
+            transaction_id=fields["transactionId"], time=fields.get("transactionTime", ""), unit=unit,
+            listed_at=at + timedelta(seconds=lag_s),
+        )  # fmt: skip
+        self.ledger.append(entry)
+        self.by_id[entry.transaction_id] = entry
+        self.observer.applied(entry)
+        return {
+            "customerId": entry.customer,
+            "gameballTransactionId": len(self.ledger) - 1,
+            "transactionId": entry.transaction_id,
+            **_both_units(entry, change),
+        }
+
+    def _is_unreachable(self) -> bool:
+        now = self.clock.now()
+        return any(start <= now < end for start, end in self.account.unreachable)
 
     def _accept(self, answer: Answer, batch_id: str, chunk_id: str, rows: list[dict[str, Any]]) -> int:
         rng = self.injector.random
@@ -315,8 +433,40 @@ class ModelGameball:
                 return {"status": None, "response": [], "results": {"customerId": "x"}, "errors": "none"}
 
 
+_AWAY = (
+    RowAnswer.NO_CONNECTION,
+    RowAnswer.LOST_NOT_APPLIED,
+    RowAnswer.ERROR_NOT_APPLIED,
+    RowAnswer.LOST_APPLIED,
+    RowAnswer.LOST_APPLIED_LATE,
+)
+"""What callers get of a Gameball that is not reachable."""
+
+
+def _change_of(fields: Mapping[str, Any]) -> Decimal:
+    return Decimal(fields["points"] if "points" in fields else fields["amount"])
+
+
+def _both_units(entry: Entry, change: Decimal) -> dict[str, Decimal]:
+    """A manual transaction in points and in money: a point is a tenth of the currency's unit."""
+    if entry.unit == "points":
+        return {"points": change, "amount": change / 10}
+    return {"points": change * 10, "amount": change}
+
+
 def _listed_entry(number: int, entry: Entry, clock_skew: timedelta, is_bare: bool) -> dict[str, Any]:
     amount = abs(entry.amount) if is_bare else entry.amount
+    if entry.transaction_id:
+        return {
+            "transactionId": entry.transaction_id,
+            "gameballTransactionId": str(number),
+            "type": "ManualAccumulation" if entry.amount > 0 else "ManualDeduction",
+            "direction": "+" if entry.amount > 0 else "-",
+            "customerId": entry.customer,
+            **_both_units(entry, amount),
+            "transactionTime": entry.time or (entry.at + clock_skew).isoformat(),
+            "reason": entry.reason,
+        }
     return {
         "transactionId": None,
         "gameballTransactionId": number,

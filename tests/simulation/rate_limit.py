@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from adjustments.core.runtime import Clock, Ids
-from adjustments.gameball.rate_limiter import Priority, Resource, TableRateLimiter
+from adjustments.gameball.rate_limiter import Block, Priority, Resource, TableRateLimiter
 from tests.simulation.checks import fail
 from tests.simulation.scheduler import Worker
 from tests.unit.gameball.crowd import AtomicTable
@@ -39,13 +39,24 @@ class SkewedLimiter:
         self, worker: Worker, resource: Resource, priority: Priority, within_s: float
     ) -> tuple[bool, float]:
         """See ``RateLimiter``; each slot that is granted is checked."""
-        if worker.limiter is None:
-            client = cast(Any, self._table)
-            worker.limiter = TableRateLimiter(client, "table", self._clock, self._ids, self._limit)
-        granted, wait_s = worker.limiter.take_slot(resource, priority, within_s)
+        granted, wait_s = self._of(worker).take_slot(resource, priority, within_s)
         if granted:
             self._check(resource, self._now_s() + wait_s)
         return granted, wait_s
+
+    def take_block(self, worker: Worker, resource: Resource, slots_max: int) -> Block:
+        """See ``RateLimiter``; each slot of a block is checked."""
+        block = self._of(worker).take_block(resource, slots_max)
+        for number in range(block.slots):
+            self._check(resource, self._now_s() + block.wait_s + number * block.gap_s)
+        return block
+
+    def _of(self, worker: Worker) -> TableRateLimiter:
+        if worker.limiter is None:
+            client = cast(Any, self._table)
+            worker.limiter = TableRateLimiter(client, "table", self._clock, self._ids, self._limit)
+        limiter: TableRateLimiter = worker.limiter
+        return limiter
 
     def _check(self, resource: Resource, at_s: float) -> None:
         """Look at the windows that a call lies in: it may come before some that were granted earlier."""

@@ -18,14 +18,14 @@ HELD_FROM_PERCENT, HELD_FROM_ROWS = 5, 50
 TOKEN: Final = re.compile(r" ?\[#[0-9a-z]{10}\]$")
 
 Row = tuple[str, Decimal, str]
-"""Customer, amount and reason."""
+"""Customer, amount and reason, with the file's own transactionId where it has one."""
 
 
 def rows_of(file: File) -> Counter[Row]:
     """The rows of a file that may be sent."""
     if file.is_refused:
         return Counter()
-    return Counter((row.customer, Decimal(row.amount), row.reason) for row in file.rows if not row.is_bad)
+    return Counter((row.customer, Decimal(row.amount), row.identity) for row in file.rows if not row.is_bad)
 
 
 def is_repetition(file: File) -> bool:
@@ -96,9 +96,9 @@ class RepeatedRows:
         if rows_of(new) - rows_of(file) or left_out - self._rows_of_others(batch, file):
             raise Violation("new rows are all there", f"{batch.batch_id}: {rows_of(new)}")
 
-    def applied(self, entry: Entry) -> None:
+    def applied(self, entry: Entry, identity: str) -> None:
         """A row was applied: those that applied it before, or this one, must be allowed to repeat it."""
-        row = (entry.customer, entry.amount, TOKEN.sub("", entry.reason))
+        row = (entry.customer, entry.amount, TOKEN.sub("", identity))
         earlier = self._applied.setdefault(row, [])
         for batch_id in earlier:
             if batch_id != entry.batch_id:

@@ -20,23 +20,44 @@ TOTAL_ROW_FROM = 10
 QUIET_MINUTES = 300
 """How long Gameball may apply late, in a simulated run; the model never takes longer."""
 
+DEFAULT_REASON, DEFAULT_USERNAME = "the reason of the stack", "operations"
+"""What rows get that are sent as transactions and have no reason or username."""
+
+CLIENT = "a client of the API"
+"""The username of manual transactions that are posted to the API."""
+
+TRANSACTIONS_HEADER = "customerId,{unit},reason,expiryAfter,transactionId,transactionTime"
+
 BAD_ROWS_COUNTED_FROM, BAD_ROWS_PERCENT_MAX = 25, 20
 
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """One row of a file; its amount is no other row's, so that the ledger distinguishes them."""
+    """One row of a file; its amount is no other row's, so that the ledger distinguishes them.
+
+    The rest is of rows that are sent as transactions: ``has_more`` says whether the file has columns for it.
+    """
 
     line: int
     customer: str
     amount: str
     reason: str
     is_bad: bool
+    has_more: bool = False
+    expiry: str = ""
+    own_id: str = ""
+    time: str = ""
 
     @property
     def text(self) -> str:
         """The row as it stands in the file."""
-        return f"{self.customer},{self.amount},{self.reason}"
+        more = f",{self.expiry},{self.own_id},{self.time}" if self.has_more else ""
+        return f"{self.customer},{self.amount},{self.reason}{more}"
+
+    @property
+    def identity(self) -> str:
+        """What tells it apart from rows of the same customer and amount."""
+        return f"{self.reason} / {self.own_id}" if self.own_id else self.reason
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,16 @@ class File:
         return "\n".join([self.header, *(row.text for row in self.rows)]) + "\n"
 
     @property
+    def is_transactions(self) -> bool:
+        """Whether its rows are sent as manual transactions."""
+        return "expiryAfter" in self.header
+
+    @property
+    def has_points(self) -> bool:
+        """Whether its rows hold points, and not money."""
+        return ",points," in self.header
+
+    @property
     def is_dry_run(self) -> bool:
         """Whether nothing may be sent."""
         return self.metadata.get("dry-run") == "true"
@@ -78,7 +109,7 @@ class File:
         too_bad = len(self.rows) >= BAD_ROWS_COUNTED_FROM and bad * 100 > BAD_ROWS_PERCENT_MAX * len(
             self.rows
         )
-        return "amount" not in self.header or not self.rows or too_bad
+        return not (self.has_points or "amount" in self.header) or not self.rows or too_bad
 
 
 @dataclass(frozen=True)
@@ -99,6 +130,12 @@ class Scenario:
     person_resolves: bool
     tick_times: int
     adds_token: bool
+
+    @property
+    def answers_from_s(self) -> float:
+        """From when on Gameball answers everything."""
+        ends = [(end - START).total_seconds() for _, end in self.account.unreachable]
+        return max([self.faults_end_s, *ends])
 
 
 def make_scenario(rng: random.Random, has_faults: bool) -> Scenario:
@@ -184,6 +221,43 @@ def _rows(rng: random.Random) -> tuple[InputRow, ...]:
             customer, amount = rng.choice((("", amount), (customer, "nope"), (customer, "0")))
         drawn.append((customer, amount, rng.choice(("", "goodwill", "a reason")), is_bad))
     return judge_rows(InputRow(line, *row) for line, row in enumerate(drawn, start=2))
+
+
+def as_transactions(rng: random.Random, file: File) -> File:
+    """The file with columns of manual transactions: expiry, ids of its own, times."""
+    unit = rng.choice(("points", "points", "amount"))
+    header = file.header.replace("customerId,amount,reason", TRANSACTIONS_HEADER.format(unit=unit))
+    if header == file.header:  # one that is refused
+        return file
+    expires, has_times = rng.random() < 0.5, rng.random() < 0.3
+    has_ids = rng.random() < 0.3 and not file.key.startswith("recurring/")
+    rows = []
+    for row in file.rows:
+        amount = row.amount.partition(".")[0] if unit == "points" else row.amount
+        own_id = f"own-{row.line}" if has_ids and rng.random() < 0.8 else ""
+        at = START - timedelta(days=1, seconds=row.line)
+        time = f"{at:%Y-%m-%dT%H:%M:%SZ}" if has_times and rng.random() < 0.8 else ""
+        expiry = rng.choice(("", "30", "365")) if expires else ""
+        if not amount.startswith("-") and rng.random() < 0.02:
+            expiry = rng.choice(("-1", "tomorrow", "2026-12-31"))
+        elif amount.startswith("-") and rng.random() < 0.7:
+            expiry = ""  # a deduction can't have one
+        more = {"has_more": True, "expiry": expiry, "own_id": own_id, "time": time}
+        made = replace(row, amount=amount, **more)
+        rows.append(replace(made, is_bad=is_bad_alone(made)))
+    is_shown = any(row.expiry or row.own_id or row.time for row in rows)
+    metadata = dict(file.metadata)
+    if not is_shown or rng.random() < 0.5:
+        metadata["send-as"] = "transactions"
+    return replace(file, header=header, rows=judge_rows(rows), metadata=metadata)
+
+
+def is_bad_alone(row: InputRow) -> bool:
+    """Whether a row is bad whatever the rest of its file is."""
+    if not row.customer or row.amount in ("nope", "0"):
+        return True
+    is_number = row.expiry.isdigit()
+    return bool(row.expiry) and (not is_number or (row.amount.startswith("-") and row.expiry != "0"))
 
 
 def judge_rows(rows: Iterable[InputRow]) -> tuple[InputRow, ...]:

@@ -31,8 +31,9 @@ class Worker:
 
     ``can_freeze`` says whether it may be interrupted in the midst of a port call, ``killed_at`` when its
     Lambda may be killed, ``skew`` how far its clock is off. The rest is what the checks remember of it: its
-    process (itself but for threads), its last intent, its unused slots of the rate limiter, the batch and
-    chunks that it read last, and the body of the API that it was given.
+    process (itself but for threads), its last intent, the chunks that it holds to send their rows one by one
+    (since when), its unused slots of the rate limiter, alone and in blocks, how often it has slept in
+    succession, the batch and chunks that it read last, and the body of the API that it was given.
     """
 
     def __init__(self, name: str, can_freeze: bool, killed_at: datetime) -> None:
@@ -50,6 +51,9 @@ class Worker:
         self.token = ""
         self.request: tuple[str, str] = ("", "")
         self.slots = 0
+        self.block_slots = 0
+        self.naps = 0
+        self.held: dict[tuple[str, str], datetime] = {}
         self.batch_read: Any = None
         self.last_batch: Any = None
         self.snapshot: tuple[Any, Sequence[Any]] = (None, ())

@@ -18,18 +18,22 @@ from adjustments.batches.records import Batch, Chunk
 from adjustments.polling import poller
 from adjustments.reconciliation import reconciler
 from adjustments.results import report_writer
-from adjustments.submission import chunk_builder, duplicates, planner, sender
+from adjustments.submission import chunk_builder, duplicates, planner, sender, transaction_sender
 from tests.fakes.memory import START
 from tests.simulation import scenario as scenarios
 from tests.simulation.environment import STEP_SLACK, Environment
 from tests.simulation.fault_injection import PROFILES, FaultInjector
-from tests.simulation.lives import ORDINARY, Life, kinds_of, make_life, rates_of
+from tests.simulation.lives import ORDINARY, Kind, Life, kinds_of, make_life, rates_of
 from tests.simulation.scenario import Scenario, make_scenario
 from tests.simulation.scheduler import Scheduler, Violation
 from tests.simulation.world import SimulatedWorld, Step
 
 STEPS_MAX = 40_000
 """More calls than any run of ours needs: a worker that never rests is a violation of its own."""
+
+
+_NO_FAULTS = {Kind.TRANSACTIONS}
+"""Kinds of which nothing goes wrong."""
 
 
 @dataclass
@@ -60,7 +64,7 @@ def run_seed(seed: int) -> Result:
     profile = rng.choice(list(PROFILES))
     kinds = kinds_of(seed)
     injector = FaultInjector(rng, rates_of(kinds, PROFILES[profile]))
-    scenario = make_scenario(rng, has_faults=profile != "no faults" or bool(kinds))
+    scenario = make_scenario(rng, has_faults=profile != "no faults" or bool(kinds - _NO_FAULTS))
     life, scenario = make_life(rng, kinds, scenario) if kinds else (ORDINARY, scenario)
     return run(scenario, injector, seed, profile, life)
 
@@ -72,7 +76,7 @@ def run(
     scheduler = Scheduler(START)
     with small_limits(scenario):
         world = SimulatedWorld(scenario, injector, scheduler, life)
-        is_fault_free = profile == "no faults" and not life.kinds
+        is_fault_free = profile == "no faults" and not life.kinds - _NO_FAULTS
         world.checker.is_fault_free = is_fault_free and scenario.person_stops_at_s is None
         with _checking_logs(world):
             violation = _run_to_end(world, Environment(world))
@@ -150,6 +154,8 @@ def small_limits(scenario: Scenario) -> Iterator[None]:
         (payloads, "CHUNK_ROWS_MAX", scenario.chunk_rows_max),
         (chunk_builder, "CUSTOMER_ROWS_MAX", scenarios.CUSTOMER_ROWS_MAX),
         (chunk_builder, "PART_BYTES", 128),
+        (chunk_builder, "TRANSACTION_CHUNK_ROWS_MAX", scenario.chunk_rows_max),
+        (transaction_sender, "_ROWS_MIN", 2),
         (planner, "UNTOUCHED_MAX", 3),
         (sender, "ROUND_CHUNKS_MAX", 3),
         (store, "UNTOUCHED_MAX", 4),

@@ -9,7 +9,8 @@ HERE = Path(__file__).parent
 
 CHECKS = (
     "canaries", "fault_injection", "checks", "clients", "lives", "many", "model", "ranges", "remade_files",
-    "repeated_rows", "reversals", "scenario", "scheduler", "two_stacks",
+    "repeated_rows", "reversals", "scenario", "scheduler", "transaction_clients",
+    "transactions", "two_stacks",
 )  # fmt: skip
 """Modules that check the services, choose what happens, or play Gameball and its clients."""
 

@@ -1,7 +1,7 @@
 """The services on their in-memory ports, with faults at every call, observed by the checks."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -9,17 +9,21 @@ from typing import Any
 from adjustments.batches.files import ObjectWriter
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.unapproved import Unapproved
-from adjustments.core.errors import ConfigurationError, GameballUnavailable, WrongState
-from adjustments.gameball.rate_limiter import Priority, Resource
+from adjustments.core import exact_json
+from adjustments.core.errors import ConfigurationError, GameballUnavailable, TableUnavailable, WrongState
+from adjustments.gameball.rate_limiter import Block, Priority, RateLimiterUnavailable, Resource
+from adjustments.manual_transactions.ledger import CallerContext
+from adjustments.manual_transactions.model import read_manual_transaction
 from tests.fakes import memory
 from tests.fakes.world import World
 from tests.simulation.checks import Checker
-from tests.simulation.fault_injection import FREEZES_S, LATE_S, Fault, FaultInjector
+from tests.simulation.fault_injection import FREEZES_S, LATE_S, ROW_FREEZES_S, Fault, FaultInjector
 from tests.simulation.lives import ORDINARY, SKEW_MAX, Life
 from tests.simulation.model import ModelGameball
 from tests.simulation.rate_limit import SkewedLimiter
-from tests.simulation.scenario import QUIET_MINUTES, Scenario
+from tests.simulation.scenario import DEFAULT_REASON, DEFAULT_USERNAME, QUIET_MINUTES, Scenario
 from tests.simulation.scheduler import Killed, Scheduler, Worker
+from tests.simulation.transactions import TransactionChecks
 from tests.simulation.two_stacks import LookupsAreExclusive
 
 Step = tuple[datetime, str, str, str, tuple[Any, ...], str | None]
@@ -46,8 +50,16 @@ STORE = (
 )
 CONDITIONAL = ("save_batch", "save_and_record_sending", "save_chunk", "create_batch")
 FILES = ("describe", "open", "blocks", "get", "put", "put_new", "names", "versions", "tag")
-GAMEBALL = ("adjust_balances", "job_status", "inquire_balances", "stop_job", "transactions")
+GAMEBALL = (
+    "adjust_balances", "add_manual_transaction", "job_status", "inquire_balances", "stop_job", "transactions",
+)  # fmt: skip
+LEDGER = ("begin", "complete", "reopen", "forget")
+SENDING = ("adjust_balances", "add_manual_transaction")
 
+
+NAP_S = 0.05
+NAPS_MAX = 10
+"""Shorter sleeps wait for another thread, for which a thread that is frozen takes long: up to 20 s each."""
 
 OTHERS_GO_ON = 0.2
 """How likely another thread of the process goes on first, at each call of a thread."""
@@ -55,6 +67,14 @@ OTHERS_GO_ON = 0.2
 
 class AwsError(Exception):
     """A call to AWS failed after all its retries."""
+
+
+class LimiterError(AwsError, RateLimiterUnavailable):
+    """The table of the rate limiter could not be written."""
+
+
+class LedgerError(AwsError, TableUnavailable):
+    """The table could not be written for a manual transaction's intent."""
 
 
 class FalseConflict(WrongState):
@@ -91,9 +111,19 @@ class SimulatedWorld:
             adds_token=scenario.adds_token,
             quiet_minutes=QUIET_MINUTES,
             parallel=self._run_in_any_order,
+            send_as="auto",
+            default_reason=DEFAULT_REASON,
+            default_username=DEFAULT_USERNAME,
         )
         services = self.services
         self.checker.read_file = services.files.get
+        self.checker.rows = TransactionChecks(
+            scheduler,
+            self.gameball,
+            services.files.get,
+            scheduler.now + timedelta(seconds=scenario.answers_from_s),
+            self.checker.skew_max,
+        )
         self._hook_time()
         self._limiter = self._skewed_limiter() if life.has_skew else None
         self._all_chunks = services.store.chunks
@@ -101,6 +131,7 @@ class SimulatedWorld:
         self._hook_files()
         self._hook_gameball()
         self._hook_notifications()
+        self._hook_ledger()
 
     # --- time, as the model feels it ----------------------------------------------------------------------
 
@@ -117,6 +148,18 @@ class SimulatedWorld:
         """How far the clock of an invocation is off."""
         return SKEW_MAX * self.injector.random.uniform(-1, 1) if self.life.has_skew else timedelta(0)
 
+    def add_transaction(self, fields: Mapping[str, Any], limit_s: float) -> Any:
+        """Post a manual transaction, as the API's function does, and read the answer."""
+        began_at = self.scheduler.now
+
+        def remaining_ms() -> int:
+            left = began_at + timedelta(seconds=limit_s) - self.scheduler.now
+            return max(0, int(left.total_seconds() * 1000))
+
+        transaction = read_manual_transaction(fields, self.now())
+        context = CallerContext("a caller", "a request", remaining_ms)
+        return exact_json.read(self.services.manual_transactions.add(transaction, context).body)
+
     def wait(self, seconds: float) -> None:
         """Let the running worker wait."""
         worker = self.scheduler.current
@@ -125,6 +168,14 @@ class SimulatedWorld:
         self.scheduler.freeze(worker, seconds)
         if worker.is_killed:
             raise Killed
+
+    def _sleep(self, seconds: float) -> None:
+        """Let the running worker sleep: longer and longer where it wakes up only to sleep again."""
+        worker = self.scheduler.current
+        if worker and seconds < NAP_S:
+            worker.naps += 1
+            seconds *= 2 ** min(worker.naps - 1, NAPS_MAX)
+        self.wait(seconds)
 
     def _skewed_limiter(self) -> SkewedLimiter:
         """Create a rate limiter with few slots, for functions whose clocks differ."""
@@ -146,7 +197,7 @@ class SimulatedWorld:
             "now",
             self._wrapped("clock", "now", self._now_of_worker if self.life.has_skew else self.now),
         )
-        self._set(clock, "sleep", self.wait)
+        self._set(clock, "sleep", self._sleep)
         self._set(ids, "jitter", self.injector.random.random)
 
     def _hook_store(self) -> None:
@@ -186,7 +237,7 @@ class SimulatedWorld:
     def _hook_gameball(self) -> None:
         for name in GAMEBALL:
             effect = getattr(self.gameball, name)
-            if name != "adjust_balances":
+            if name not in SENDING:
                 effect = partial(self._called, effect)
             if name == "transactions" and self.life.has_two_stacks:
                 effect = partial(self._looked_up, LookupsAreExclusive(self.checker, self.scheduler), effect)
@@ -195,6 +246,11 @@ class SimulatedWorld:
             self.services.rate_limiter,
             "take_slot",
             self._wrapped("rate_limiter", "take_slot", self._take_slot),
+        )
+        self._set(
+            self.services.rate_limiter,
+            "take_block",
+            self._wrapped("rate_limiter", "take_block", self._take_block),
         )
 
     def _hook_notifications(self) -> None:
@@ -205,6 +261,12 @@ class SimulatedWorld:
 
         self._set(notifications, "mail", self._wrapped("notifications", "mail", mail))
         self._set(notifications, "announce", self._wrapped("notifications", "announce", checker.announced))
+
+    def _hook_ledger(self) -> None:
+        ledger = self.services.ports.ledger
+        for name in LEDGER:
+            call = self._wrapped("ledger", name, getattr(ledger, name))
+            self._set(ledger, name, call if name == "begin" else partial(_try, call))
 
     def hook_executions(self, start: Callable[..., None], is_running: Callable[..., bool]) -> None:
         """Connect the port to the state machines of the environment."""
@@ -223,7 +285,11 @@ class SimulatedWorld:
     ) -> Callable[..., Any]:
         scheduler, note = self.scheduler, self.trace.append
         fault_of = self.life.fault_of(self.injector, self.now, port, name)
-        is_sending, is_ours = name == "adjust_balances", port != "gameball"
+        is_ours, is_clock = port != "gameball", port == "clock"
+        requested = {
+            "adjust_balances": self.checker.requested,
+            "add_manual_transaction": lambda body, within_s=None: self.checker.row_requested(body),
+        }.get(name)
 
         def call(*args: Any, **named: Any) -> Any:
             worker = scheduler.current
@@ -233,8 +299,10 @@ class SimulatedWorld:
                 self._begin_call(worker)
             fault = fault_of(port, is_conditional, worker.can_freeze)
             note((scheduler.now, worker.name, port, name, args, fault))
-            if is_sending:  # no lease can be checked later than this
-                worker.request = self.checker.requested(*args)
+            if not is_clock:
+                worker.naps = 0
+            if requested:  # no lease can be checked later than this
+                worker.request = requested(*args)
             if fault:
                 self._before(worker, fault, name)
                 knew = worker.last_batch, worker.batch_read, worker.snapshot
@@ -261,7 +329,9 @@ class SimulatedWorld:
             case Fault.KILL_BEFORE:
                 raise Killed
             case Fault.ERROR_BEFORE:
-                raise AwsError(f"{name} failed")
+                raise _error_of(name)
+            case Fault.FREEZE_BEFORE if name == "add_manual_transaction":
+                self._freeze(worker, ROW_FREEZES_S)
             case Fault.FREEZE_BEFORE:
                 self._freeze(worker)
 
@@ -271,7 +341,7 @@ class SimulatedWorld:
             case Fault.KILL_AFTER:
                 raise Killed
             case Fault.ERROR_AFTER:
-                raise AwsError(f"{name} failed")
+                raise _error_of(name)
             case Fault.FALSE_CONFLICT if name == "create_batch":
                 return False
             case Fault.FALSE_CONFLICT:
@@ -379,6 +449,20 @@ class SimulatedWorld:
             worker.slots += 1
         return True, 0.0 if self.injector.random.random() < 0.8 else 0.1
 
+    def _take_block(self, resource: Resource, slots_max: int) -> Block:
+        worker = self.scheduler.current
+        rng = self.injector.random
+        if worker and self._limiter:
+            block = self._limiter.take_block(worker, resource, slots_max)
+        elif rng.random() < 0.05:
+            return Block(0, 0.3, 0.05)
+        else:
+            wait_s = 0.0 if rng.random() < 0.8 else 0.1
+            block = Block(min(slots_max, rng.choice((1, 4, 48))), wait_s, 0.05)
+        if worker:
+            worker.process.block_slots += block.slots
+        return block
+
     @contextmanager
     def _writing(
         self, effect: Callable[..., Any], key: str, content_type: str, replaces: str | None = None
@@ -475,6 +559,17 @@ class _ThreadGroup:
         for thread in self._threads:
             thread.is_killed = True
             self._world.checker.disturbed(thread)
+
+
+def _error_of(name: str) -> AwsError:
+    kind = {"take_slot": LimiterError, "take_block": LimiterError, "begin": LedgerError}.get(name, AwsError)
+    return kind(f"{name} failed")
+
+
+def _try(call: Callable[..., None], *args: Any) -> None:
+    """Make a call of the ledger whose failure is logged, and nothing more."""
+    with suppress(AwsError):
+        call(*args)
 
 
 def _listed(effect: Callable[..., Any], *args: Any) -> list[Any]:

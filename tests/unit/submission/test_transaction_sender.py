@@ -192,6 +192,17 @@ def test_refusal_after_a_lost_answer_counts_only_when_no_list_can_be_late_any_mo
     assert world.clock.now() - start >= timedelta(minutes=3)
 
 
+def test_row_in_doubt_waits_as_long_as_gameball_asks_for():
+    world = world_of()
+    throttled = GameballThrottled("Gameball answered 429", status=429, retry_after_s=30.0)
+    gameball_of(world).by_customer["b"] = [UNKNOWN, throttled]
+    batch = world.drop(THREE)
+    [chunk] = chunks_of(world, batch)
+    assert chunk.not_before
+    assert chunk.not_before - world.clock.now() >= timedelta(seconds=29)
+    assert world.run(batch).status is BatchStatus.COMPLETED
+
+
 def test_late_list_never_makes_an_applied_row_fail():
     world = world_of()
     gameball_of(world).by_customer["b"] = [(UNKNOWN,), POOR, POOR]

@@ -364,6 +364,9 @@ class _Row:
         return self._unknown(message)
 
     def _back_off(self, error: GameballError, tries: int) -> timedelta:
+        """How long to wait; where an earlier request leaves doubt, the last one may name a time all the same."""
+        if isinstance(error.__cause__, GameballThrottled):
+            error = error.__cause__
         return retry_policy.back_off(error, tries, self._run.sender.ids.jitter())
 
     def _is_surely_refused(self, now: datetime) -> bool:
