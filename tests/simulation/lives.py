@@ -202,7 +202,10 @@ def _as_transactions(rng: random.Random, scenario: Scenario) -> Scenario:
         start = START + timedelta(seconds=rng.choice((0.0, 0.5, 5.0, 600.0)))
         hours = timedelta(hours=rng.choice((0.1, 1.0, 7.0)))
         account = replace(account, unreachable=((start, start + hours),))
-    return replace(scenario, files=tuple(files), account=account)
+    stops_at_s = scenario.person_stops_at_s
+    if rng.random() < 0.15:
+        stops_at_s = rng.choice((0.5, 1.5, 3.0, 6.0, 130.0))
+    return replace(scenario, files=tuple(files), account=account, person_stops_at_s=stops_at_s)
 
 
 def _calls(rng: random.Random, scenario: Scenario) -> tuple[Call, ...]:

@@ -685,7 +685,7 @@ def _follow_up(changed: dict[type[Exception], FollowUp]) -> Patch:
 def mutants() -> Sequence[Mutant]:
     """All of them."""
     # They register their own, with this module's help.
-    from tests.simulation import mutants_of_lives, mutants_of_repeats  # noqa: F401
+    from tests.simulation import mutants_of_lives, mutants_of_repeats, mutants_of_transactions  # noqa: F401
 
     return tuple(_registered)
 

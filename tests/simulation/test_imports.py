@@ -21,6 +21,7 @@ DRIVERS = (
     "mutants",
     "mutants_of_lives",
     "mutants_of_repeats",
+    "mutants_of_transactions",
     "rate_limit",
     "simulator",
     "world",

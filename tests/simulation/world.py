@@ -61,6 +61,9 @@ NAP_S = 0.05
 NAPS_MAX = 10
 """Shorter sleeps wait for another thread, for which a thread that is frozen takes long: up to 20 s each."""
 
+GAPS_S = (0.02, 0.1, 1.0)
+"""Seconds between two slots of a block, in a life: with many, a person may stop a file while it is sent."""
+
 OTHERS_GO_ON = 0.2
 """How likely another thread of the process goes on first, at each call of a thread."""
 
@@ -125,6 +128,7 @@ class SimulatedWorld:
             self.checker.skew_max,
         )
         self._hook_time()
+        self._gap_s = injector.random.choice(GAPS_S)
         self._limiter = self._skewed_limiter() if life.has_skew else None
         self._all_chunks = services.store.chunks
         self._hook_store()
@@ -455,10 +459,10 @@ class SimulatedWorld:
         if worker and self._limiter:
             block = self._limiter.take_block(worker, resource, slots_max)
         elif rng.random() < 0.05:
-            return Block(0, 0.3, 0.05)
+            return Block(0, 0.3, self._gap_s)
         else:
             wait_s = 0.0 if rng.random() < 0.8 else 0.1
-            block = Block(min(slots_max, rng.choice((1, 4, 48))), wait_s, 0.05)
+            block = Block(min(slots_max, rng.choice((1, 4, 48))), wait_s, self._gap_s)
         if worker:
             worker.process.block_slots += block.slots
         return block
