@@ -228,6 +228,15 @@ def test_id_that_gameball_has_for_the_same_transaction_is_applied_and_says_so():
     assert len(gameball_of(world).stored) == 2
 
 
+def test_id_that_gameball_has_and_lists_late_is_not_taken_for_another_transaction():
+    world = world_of()
+    gameball_of(world).apply({"customerId": "a", "transactionId": "t1", "points": 5})
+    gameball_of(world).lag_lookups = 2
+    ended = world.run(world.drop("customerId,points,transactionId\na,5,t1\nb,6,t2\n"))
+    assert outcomes(world, ended) == {"a": "applied", "b": "applied"}
+    assert len(gameball_of(world).stored) == 2
+
+
 # --- crashes and takeovers --------------------------------------------------------------------------------
 
 

@@ -349,7 +349,7 @@ class _Row:
                 return RowOutcome(Outcome.FAILED, message)
             case IdUnclear() | GameballRefused():
                 self._run.note_answer()
-                if self._is_surely_refused(now):
+                if self._is_surely_refused(error, now):
                     return RowOutcome(Outcome.FAILED, TAKEN if isinstance(error, IdUnclear) else message)
                 self._chunk.postpone(now + timedelta(seconds=LEASE_S) + DOUBTS_TIME)
             case GameballUnauthorized() | ConfigurationError():
@@ -369,12 +369,15 @@ class _Row:
             error = error.__cause__
         return retry_policy.back_off(error, tries, self._run.sender.ids.jitter())
 
-    def _is_surely_refused(self, now: datetime) -> bool:
-        """Whether a row that is refused was surely not applied by an earlier request of ours.
+    def _is_surely_refused(self, error: GameballRefused | IdUnclear, now: datetime) -> bool:
+        """Whether a row that is refused was surely not applied by an earlier request.
 
-        Where there may have been one, it has to be so old that Gameball's list would show it by now.
+        Where there may have been one of ours, it has to be so old that Gameball's list would show it by now;
+        so has a transaction of this id that is not listed, which may be this very one, sent by someone else.
         """
         if self._call.is_listed or self._call.answers_lost:
+            return False
+        if isinstance(error, IdUnclear) and not self._was_in_doubt:
             return False
         return not self._was_in_doubt or now >= self._chunk.doubts_until
 
