@@ -247,7 +247,7 @@ class Checker:
         self.called()
         return key
 
-    def row_requested(self, body: bytes) -> Key:
+    def row_requested(self, body: bytes, within_s: float | None = None) -> Key:
         """A manual transaction is about to go out, of a file or of a client of the API."""
         worker = self._worker()
         key = self.rows.requested(worker, body)
@@ -658,6 +658,9 @@ class Checker:
                 self._reported.setdefault(key[0], {})[amount] = outcome
         if "in_doubt" in stored:
             self._ever_doubted.add(key)
+        self._check_grounds(before, chunk, key, stored)
+
+    def _check_grounds(self, before: Chunk, chunk: Chunk, key: Key, stored: list[str]) -> None:
         # of a batch that has ended, rows are settled by the customers' lists as well
         is_evidence = self.batches[key[0]].status in FINAL and not chunk.job_state
         if before.state == "submitted" and not is_evidence:

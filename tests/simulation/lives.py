@@ -209,14 +209,15 @@ def _as_transactions(rng: random.Random, scenario: Scenario) -> Scenario:
 
 
 def _calls(rng: random.Random, scenario: Scenario) -> tuple[Call, ...]:
-    """Manual transactions of the files' customers, some with an id that a row has, and perhaps its content."""
+    """Manual transactions of the files' customers, some with a row's id and perhaps its content."""
     rows = [(file, row) for file in scenario.files if file.is_transactions for row in file.rows]
     rows = [(file, row) for file, row in rows if not row.is_bad]
     if not rows or rng.random() < 0.5:
         return ()
+    named = [(file, row) for file, row in rows if row.own_id]
     calls = []
     for number in range(rng.randint(1, 3)):
-        file, row = rng.choice([pair for pair in rows if pair[1].own_id] or rows)
+        file, row = rng.choice(named or rows)
         is_same = bool(row.own_id) and rng.random() < 0.7
         amount = Decimal(row.amount) if is_same and rng.random() < 0.7 else Decimal(70_000 + number)
         fields: dict[str, Any] = {

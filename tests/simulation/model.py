@@ -307,9 +307,26 @@ class ModelGameball:
             raise OutcomeUnknown(f"{answer}", status=503 if "error" in answer else None)
         return job_id
 
-    def _add(
-        self, answer: RowAnswer, fields: Mapping[str, Any], key: tuple[str, str]
-    ) -> Mapping[str, Any]:
+    def _add(self, answer: RowAnswer, fields: Mapping[str, Any], key: tuple[str, str]) -> Mapping[str, Any]:
+        self._refuse(answer)
+        found: Mapping[str, Any] = {}
+        if answer is RowAnswer.LOST_APPLIED_LATE:
+            self._number += 1
+            due = self.clock.now() + timedelta(seconds=self.injector.random.choice((1, 8, 20)))
+            heapq.heappush(self._late, (due, self._number, fields, key))
+        elif answer.is_applied:
+            refusal = self._transaction_refusal(fields)
+            if refusal:
+                raise refusal
+            found = self._apply(fields, key, self.clock.now())
+        if answer.is_nameless:
+            return self.injector.random.choice(({}, {"transactionId": "another"}))
+        if answer.is_unknown:
+            raise OutcomeUnknown(f"{answer}", status=503 if "error" in answer else None)
+        return found
+
+    def _refuse(self, answer: RowAnswer) -> None:
+        """Raise the error of a request that Gameball does not work on."""
         match answer:
             case RowAnswer.NO_CONNECTION:
                 raise GameballUnavailable("no connection to Gameball: nothing was sent")
@@ -322,26 +339,12 @@ class ModelGameball:
                 raise GameballUnauthorized(f"Gameball answered 401: {OUR_KEY}", status=401, code=1000)
             case RowAnswer.TIME_EXISTS:
                 raise GameballRefused("Gameball answered 422: time exists", status=422, code=9003)
-        if answer is RowAnswer.LOST_APPLIED_LATE:
-            self._number += 1
-            due = self.clock.now() + timedelta(seconds=self.injector.random.choice((1, 8, 20)))
-            heapq.heappush(self._late, (due, self._number, fields, key))
-        found: Mapping[str, Any] = {}
-        if answer is RowAnswer.ACCEPTED or (answer.is_applied and answer is not RowAnswer.LOST_APPLIED_LATE):
-            refusal = self._transaction_refusal(fields)
-            if refusal:
-                raise refusal
-            found = self._apply(fields, key, self.clock.now())
-        if answer.is_nameless:
-            return self.injector.random.choice(({}, {"transactionId": "another"}))
-        if answer.is_unknown:
-            raise OutcomeUnknown(f"{answer}", status=503 if "error" in answer else None)
-        return found
 
     def _transaction_refusal(self, fields: Mapping[str, Any]) -> GameballRefused | None:
         """Why a manual transaction is refused; which of two reasons comes first is not documented."""
         change = _change_of(fields)
-        customer, found = fields["customerId"], []
+        customer = fields["customerId"]
+        found: list[tuple[int, int | None]] = []
         if fields["transactionId"] in self.by_id:
             found.append((422, 9004))
         if customer in self.account.unknown or customer in self.account.refused:

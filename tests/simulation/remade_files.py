@@ -34,7 +34,9 @@ def remake(rng: random.Random, first: File) -> tuple[File, ...]:
 def _corrected(rng: random.Random, first: File) -> File:
     """Bad rows are corrected, and the whole file is dropped."""
     rows = [
-        replace(_new(first, row.line, f"cust-9{row.line:02d}x", _FIRST_NEW_AMOUNT + row.line), reason=row.reason)
+        replace(
+            _new(first, row.line, f"cust-9{row.line:02d}x", _FIRST_NEW_AMOUNT + row.line), reason=row.reason
+        )
         if row.is_bad
         else row
         for row in first.rows
@@ -45,9 +47,7 @@ def _corrected(rng: random.Random, first: File) -> File:
 def _grown(rng: random.Random, first: File) -> File:
     """The first was dropped while it was still being written."""
     start = _FIRST_NEW_AMOUNT + 1_000
-    more = [
-        _new(first, 0, f"cust-8{number:02d}x", start + number) for number in range(rng.randint(1, 4))
-    ]
+    more = [_new(first, 0, f"cust-8{number:02d}x", start + number) for number in range(rng.randint(1, 4))]
     return _of(first, [*first.rows, *more])
 
 

@@ -242,8 +242,7 @@ def as_transactions(rng: random.Random, file: File) -> File:
             expiry = rng.choice(("-1", "tomorrow", "2026-12-31"))
         elif amount.startswith("-") and rng.random() < 0.7:
             expiry = ""  # a deduction can't have one
-        more = {"has_more": True, "expiry": expiry, "own_id": own_id, "time": time}
-        made = replace(row, amount=amount, **more)
+        made = replace(row, amount=amount, has_more=True, expiry=expiry, own_id=own_id, time=time)
         rows.append(replace(made, is_bad=is_bad_alone(made)))
     is_shown = any(row.expiry or row.own_id or row.time for row in rows)
     metadata = dict(file.metadata)

@@ -8,8 +8,8 @@ import pytest
 HERE = Path(__file__).parent
 
 CHECKS = (
-    "canaries", "fault_injection", "checks", "clients", "lives", "many", "model", "ranges", "remade_files",
-    "repeated_rows", "reversals", "scenario", "scheduler", "transaction_clients",
+    "approvals", "canaries", "checks", "clients", "fault_injection", "lives", "many", "model", "ranges",
+    "remade_files", "repeated_rows", "reversals", "scenario", "scheduler", "transaction_clients",
     "transactions", "two_stacks",
 )  # fmt: skip
 """Modules that check the services, choose what happens, or play Gameball and its clients."""

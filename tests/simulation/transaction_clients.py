@@ -67,7 +67,9 @@ class TransactionClient:
         if isinstance(result, AdjustmentsError):
             return False
         if not is_applied or result["transactionId"] != name:
-            fail("an answer of the API is true", f"{name} is answered with {result}, and Gameball has {entry}")
+            fail(
+                "an answer of the API is true", f"{name} is answered with {result}, and Gameball has {entry}"
+            )
         return True
 
     def _content(self) -> tuple[str, Decimal]:

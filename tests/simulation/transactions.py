@@ -154,10 +154,10 @@ class TransactionChecks:
 
     def _client_of(self, fields: Mapping[str, Any]) -> str:
         """Whose manual transaction a request is: it says what the client has posted."""
-        for name, posted in self.posted.items():
-            if fields == posted:
-                return name
-        _fail("a transaction is sent as it was posted", f"{fields}")
+        name = next((name for name, posted in self.posted.items() if fields == posted), None)
+        if name is None:
+            _fail("a transaction is sent as it was posted", f"{fields}")
+        return name
 
     def _check_stop(self, worker: Worker, row: PlannedRow, now: datetime) -> None:
         """After a stop no further row begins; one that was begun may go on."""
@@ -257,7 +257,7 @@ def _check_request(batch: Batch, file: File, row: InputRow, fields: Mapping[str,
     """A row's request says what the row says, and nothing else."""
     name = row.own_id or f"{batch.batch_id}-{row.line:06d}"
     unit = "points" if file.has_points else "amount"
-    wanted = {
+    wanted: dict[str, object] = {
         "customerId": row.customer,
         "transactionId": name,
         unit: Decimal(row.amount),
@@ -270,7 +270,7 @@ def _check_request(batch: Batch, file: File, row: InputRow, fields: Mapping[str,
     found = {**fields, unit: Decimal(fields.get(unit, 0))}
     if not found.pop("username", None) or found != wanted:
         _fail("every row is planned", f"{batch.batch_id}: {fields} for line {row.line}: {wanted}")
-    if wanted[unit] < 0 and "expiryAfter" in found:
+    if Decimal(row.amount) < 0 and "expiryAfter" in found:
         _fail("every row is planned", f"{batch.batch_id}: line {row.line} is a deduction with an expiry")
 
 

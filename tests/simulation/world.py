@@ -289,22 +289,17 @@ class SimulatedWorld:
     ) -> Callable[..., Any]:
         scheduler, note = self.scheduler, self.trace.append
         fault_of = self.life.fault_of(self.injector, self.now, port, name)
-        is_ours, is_clock = port != "gameball", port == "clock"
-        requested = {
-            "adjust_balances": self.checker.requested,
-            "add_manual_transaction": lambda body, within_s=None: self.checker.row_requested(body),
-        }.get(name)
+        is_ours = port != "gameball"
+        requested = self._requested(name)
 
         def call(*args: Any, **named: Any) -> Any:
             worker = scheduler.current
             if worker is None or worker.in_call:
                 return effect(*args, **named)
             if worker.is_killed or worker.is_thread:
-                self._begin_call(worker)
+                self._begin_call(worker, port)
             fault = fault_of(port, is_conditional, worker.can_freeze)
             note((scheduler.now, worker.name, port, name, args, fault))
-            if not is_clock:
-                worker.naps = 0
             if requested:  # no lease can be checked later than this
                 worker.request = requested(*args)
             if fault:
@@ -322,6 +317,13 @@ class SimulatedWorld:
             return self._after(worker, fault, name, args, result)
 
         return call
+
+    def _requested(self, name: str) -> Callable[..., tuple[str, str]] | None:
+        """What checks a request before it goes out, of calls that change balances."""
+        checker = self.checker
+        if name == "add_manual_transaction":
+            return checker.row_requested
+        return checker.requested if name == "adjust_balances" else None
 
     def _before(self, worker: Any, fault: Fault, name: str) -> None:
         if fault is Fault.NO_SECRET:  # known to be unsent: no doubt may come of it
@@ -356,8 +358,10 @@ class SimulatedWorld:
                 self._freeze(worker, LATE_S)
         return result
 
-    def _begin_call(self, worker: Worker) -> None:
+    def _begin_call(self, worker: Worker, port: str) -> None:
         """Begin a call if the process still exists, perhaps after another of its threads has gone on."""
+        if port != "clock":
+            worker.naps = 0
         if worker.is_thread and self.injector.random.random() < OTHERS_GO_ON:
             self.scheduler.freeze(worker, 0.0)
         if worker.is_killed:

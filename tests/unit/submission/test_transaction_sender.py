@@ -455,3 +455,24 @@ def test_batch_that_needs_approval_is_sent_after_it():
     world.administration.approve(batch.batch_id, "me", ApprovalRequest())
     ended = world.run(batch)
     assert ended.counts.applied == 3
+
+
+def test_rows_of_a_vanished_sender_are_in_doubt_only_once_the_stop_is_on_record():
+    world = world_of(failure_percent_max=10)
+    outage(world, *(f"c{number:05d}" for number in range(40)), times=1, error=POOR)
+    gameball_of(world).by_customer["c00350"] = [Killed()]
+    with pytest.raises(Killed):
+        world.drop(many(400))
+    [batch] = world.store.open_batches()
+    world.clock.sleep(200)
+    save, reasons = world.store.save_chunk, []
+
+    def save_chunk(batch: Batch, chunk: Chunk) -> None:
+        reasons.append(world.store.batch(batch.batch_id).stop_reason)
+        save(batch, chunk)
+
+    world.store.save_chunk = save_chunk  # type: ignore[method-assign]
+    world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=5))
+    assert [chunk.state for chunk in chunks_of(world, batch)] == [ChunkState.SETTLED] * 2
+    assert reasons
+    assert all("MaxFailurePercent" in reason for reason in reasons)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from adjustments.aws.event_log import log_event, log_warning
-from adjustments.batches.next_step import NextStep, next_step
+from adjustments.batches.next_step import NextStep, lease_is_over, next_step
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.batches.store import BatchStore, ChunkCursor, save_or_reread, try_save
@@ -60,10 +60,8 @@ class Poller:
             return batch, self._step(cursor, batch)._replace(is_over=is_over)
         stored = batch.checkpoint.chunks
         step = self._step(cursor, batch)
-        for chunk in step.lost:
-            if batch.send_as is SendAs.TRANSACTIONS:
-                self._settle_stopped(batch, chunk)
-            else:
+        if batch.send_as is SendAs.BATCH:
+            for chunk in step.lost:
                 self._mark_in_doubt(batch, chunk, LOST_MESSAGE)
         batch, may_poll = self._allow_last_poll(batch)
         if may_poll:
@@ -115,13 +113,21 @@ class Poller:
         if not batch.stop_reason:
             return batch, step
         for chunk in self.store.chunks(batch.batch_id, batch.plan_id):
-            if chunk.state is ChunkState.PLANNED and chunk.outcomes_key:
+            if self._is_begun(batch, chunk):
                 self._settle_stopped(batch, chunk)
             elif chunk.state is ChunkState.PLANNED:
                 self._mark_not_submitted(batch, chunk)
             elif chunk.state is ChunkState.SUBMITTED and batch.past_deadline:
                 self._mark_in_doubt(batch, chunk, DEADLINE_MESSAGE)
         return batch, self._step(cursor, batch)
+
+    def _is_begun(self, batch: Batch, chunk: Chunk) -> bool:
+        """Whether rows of a chunk may have been sent as transactions that nobody is sending any more."""
+        if batch.send_as is SendAs.BATCH:
+            return False
+        if chunk.state is ChunkState.SUBMITTING:
+            return lease_is_over(chunk, self.clock.now())
+        return chunk.state is ChunkState.PLANNED and bool(chunk.outcomes_key)
 
     def _record_canary_note(self, batch: Batch, step: NextStep) -> Batch:
         """Record why a second canary is sent, unless the batch has ended since this poll began."""

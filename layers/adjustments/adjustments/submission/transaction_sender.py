@@ -364,7 +364,7 @@ class _Row:
         return self._unknown(message)
 
     def _back_off(self, error: GameballError, tries: int) -> timedelta:
-        """How long to wait; where an earlier request leaves doubt, the last one may name a time all the same."""
+        """How long to wait; the last request may name a time although an earlier one leaves doubt."""
         if isinstance(error.__cause__, GameballThrottled):
             error = error.__cause__
         return retry_policy.back_off(error, tries, self._run.sender.ids.jitter())
