@@ -134,7 +134,8 @@ class Scenario:
     @property
     def answers_from_s(self) -> float:
         """From when on Gameball answers everything."""
-        ends = [(end - START).total_seconds() for _, end in self.account.unreachable]
+        times = (*self.account.unreachable, *self.account.key_outages)
+        ends = [(end - START).total_seconds() for _, end in times]
         return max([self.faults_end_s, *ends])
 
 
