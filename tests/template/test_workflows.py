@@ -55,6 +55,19 @@ def test_an_action_is_the_same_commit_wherever_it_is_used():
     assert len(pairs) == len({action for action, _ in pairs})
 
 
+@pytest.mark.parametrize(
+    "path", ["requirements/dev.txt", "requirements/checkov.txt", "layers/adjustments/requirements.txt"]
+)
+def test_every_package_is_pinned_by_its_version_and_hash(path: str):
+    """Where any package of a file has a hash, pip takes none of the file without one."""
+    text = (ROOT / path).read_text().replace("\\\n", "")
+    packages = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    assert packages
+    assert [
+        line for line in packages if not re.search(r"^[\w.\[\]-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
+    ] == []
+
+
 @every_workflow
 def test_a_workflow_may_read_the_code_and_nothing_else(name: str):
     assert WORKFLOWS[name]["permissions"] == {"contents": "read"}

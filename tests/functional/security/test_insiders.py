@@ -9,6 +9,7 @@ import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from adjustments import bootstrap
+from adjustments.batches.states import BatchStatus
 from adjustments.gameball.client import GameballClient
 from local.standin.server import StandIn
 from tests.fakes.gateway import proxy_event
@@ -55,9 +56,13 @@ def listed() -> list[dict[str, Any]]:
     return batches
 
 
-def ask(method: str, path: str, body: Any = None, caller: str = ADA) -> tuple[int, dict[str, Any]]:
-    """Call the API as somebody."""
+def ask(
+    method: str, path: str, body: Any = None, caller: str = ADA, key: str = ""
+) -> tuple[int, dict[str, Any]]:
+    """Call the API as somebody, perhaps with an Idempotency-Key."""
     event = proxy_event(method, path, None if body is None else json.dumps(body))
+    if key:
+        event["headers"]["Idempotency-Key"] = key
     event["requestContext"]["identity"]["userArn"] = caller
     function = "accept_batch" if path.startswith("/batch/") else "batch_api"
     answer = call(function, event)
@@ -149,3 +154,64 @@ def test_forged_ticks_of_the_past_wait_for_an_approval_once_they_are_a_large_fil
         call("submit_batch", tick(world.clock.now() - timedelta(minutes=minutes), key="recurring/two.csv"))
     assert [batch["status"] == "awaiting_approval" for batch in listed()].count(True) == 2
     assert applied(gameball) == LIMIT
+
+
+def test_repeated_idempotency_key_of_another_person_changes_neither_batch_nor_submitter(
+    world: World, gameball: StandIn
+) -> None:
+    """Who repeats a body does not become its submitter, so that the first one could approve it."""
+    body = {"body": [{"customerId": f"c{number}", "amount": 1} for number in range(LIMIT + 1)]}
+    first = ask("POST", "/batch/balance-adjustment", body, ADA, key="november")[1]
+    assert ask("POST", "/batch/balance-adjustment", body, BEN, key="november") == (202, first)
+    other = {"body": [{"customerId": "c1", "amount": 9}]}
+    assert ask("POST", "/batch/balance-adjustment", other, BEN, key="november")[0] == 409
+    [batch] = listed()
+    assert batch["submittedBy"]["identity"] == ADA
+    assert approve(first, ADA)[0] == 409
+    assert applied(gameball) == 0
+
+
+def test_own_batch_that_is_stopped_and_dropped_again_still_waits_for_another_person(
+    world: World, gameball: StandIn
+) -> None:
+    held = drop(world, "large", LIMIT + 1, submitted_by=ADA)
+    assert ask("POST", f"/batches/{held['batchId']}/stop", {}, ADA)[0] == 200
+    assert world.run(world.store.batch(held["batchId"])).status is BatchStatus.STOPPED
+    world.clock.sleep(1)
+    again = drop(world, "large", LIMIT + 1, submitted_by=ADA)
+    assert (again["status"], again["batchId"] == held["batchId"]) == ("awaiting_approval", False)
+    assert approve(again, ADA)[0] == 409
+    assert approve(held, BEN)[0] == 409, "stopped is stopped"
+    assert applied(gameball) == 0
+
+
+def test_dry_run_makes_no_room_and_opens_no_way_past_the_approval(world: World, gameball: StandIn) -> None:
+    assert drop(world, "large", LIMIT + 1, dry_run="true", submitted_by=ADA)["dryRun"]
+    held = drop(world, "large", LIMIT + 1, submitted_by=ADA)
+    assert held["status"] == "awaiting_approval"
+    assert approve(held, ADA)[0] == 409
+    assert applied(gameball) == 0
+
+
+def test_file_that_is_overwritten_while_it_waits_is_not_approved(world: World, gameball: StandIn) -> None:
+    held = drop(world, "large", LIMIT + 1, submitted_by=ADA)
+    world.files.drop("inbox/large.csv", b"customerId,amount\ntwice-0,4\n", {"submitted-by": ADA})
+    status, told = approve(held, BEN)
+    assert (status, "the file was changed since it was planned" in told) == (409, True)
+    assert applied(gameball) == 0
+
+
+@pytest.mark.parametrize("sign", ["\u0430da", "ada\u200b", "\u202eada", "ADA"])
+def test_name_that_looks_like_anothers_is_not_taken_for_it(world: World, sign: str) -> None:
+    """It is on record as it was claimed, with what can't be seen named, and blames nobody else."""
+    batch = drop(world, "large", LIMIT + 1, submitted_by=ADA.replace("ada", sign))
+    claimed = batch["submittedBy"]["claimedIdentity"]
+    assert claimed != ADA
+    assert claimed.isprintable()
+    assert batch["submittedBy"]["identity"] == ""
+
+
+def test_two_people_who_approve_at_once_apply_it_once(world: World, gameball: StandIn) -> None:
+    held = drop(world, "large", LIMIT + 1, submitted_by=ADA)
+    assert [approve(held, BEN)[0], approve(held, f"{BEN}-2")[0]] == [200, 409]
+    assert len(world.executions.started) == 1
