@@ -18,7 +18,8 @@ from tests.e2e import leaks
 ENDPOINTS = [
     ("POST", "/transactions/manual"), ("POST", "/batch/balance-adjustment"), ("GET", "/batches"),
     ("GET", "/batches/b"), ("POST", "/batches/b/approve"), ("POST", "/batches/b/stop"),
-    ("POST", "/batches/b/resolve"), ("POST", "/batches/b/reversal"),
+    ("POST", "/batches/b/resolve"), ("POST", "/batches/b/reversal"), ("GET", "/health"),
+    ("GET", "/customers/c/adjustments"),
 ]  # fmt: skip
 GIFT = {"customerId": "player-01", "transactionId": "stolen", "username": "x", "reason": "x", "points": 5}
 USER = "somebody-of-the-company"

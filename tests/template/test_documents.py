@@ -204,3 +204,12 @@ def test_nothing_refers_to_what_is_not_in_the_repository():
 )
 def test_what_does_not_exist_is_noticed(text: str, missing: list[str]):
     assert missing_names(ROOT / "README.md", text) == missing
+
+
+def test_each_attack_of_the_security_document_names_the_tests_that_try_it():
+    attacks = (ROOT / "docs" / "security.md").read_text().partition("## Attacks tried")[2].split("\n## ")[0]
+    rows = [line for line in attacks.splitlines() if line.startswith("| ")]
+    named = {line: re.findall(r"`[\w/]+\.py::\w+`", line.rstrip(" |").rpartition("|")[2]) for line in rows}
+    without = [line for line, tests in named.items() if not tests and "shown by" not in line]
+    assert len(rows) > 40
+    assert without == []

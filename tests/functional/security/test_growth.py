@@ -63,6 +63,10 @@ DIMENSIONS: dict[str, tuple[int, Callable[[int], str]]] = {
     "blank lines": (8_000, lambda n: HEAD + "\n" * n + "c,1,r\n"),
     "lines of delimiters": (3_000, lambda n: ",,,\n" * n + HEAD + "c,1,r\n"),
     "ids that look alike": (600, lambda n: HEAD + "".join(f"A{i}@x,1,\na{i}@x,1,\n" for i in range(n))),
+    "rows that go as transactions": (
+        150,
+        lambda n: "customerId,points,reason,username\n" + "".join(f"c{i},1,r,u\n" for i in range(n)),
+    ),
     "sign words": (800, lambda n: "customerId,amount,type\n" + "".join(f"c{i},1,t{i}\n" for i in range(n))),
 }
 PACKED = {"compression": (20_000, lambda n: HEAD + "c,1,r\n" + "\n" * n)}
