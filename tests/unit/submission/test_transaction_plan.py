@@ -121,7 +121,7 @@ def test_note_says_the_way_the_reason_the_time_and_the_unit():
     batch = world.drop(HEADER + rows)
     assert batch.sending_note == (
         "sent as transactions because of the column expiry: 4,000 rows, about 6 minutes at the rate limit; "
-        "points is points"
+        "points holds whole points"
     )
 
 

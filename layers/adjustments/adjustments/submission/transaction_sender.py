@@ -230,9 +230,7 @@ class _Run:
         """Send a row that was taken from the queue, and note what is known of it after that."""
         try:
             chunk.known[place] = _Row(self, chunk, place).send()
-        except (
-            RequestRefused
-        ) as refused:  # by a rule that this version of the package has and the plan's had not
+        except RequestRefused as refused:  # by a rule that was added after the plan
             chunk.known[place] = chunk.known[place] or RowOutcome(Outcome.FAILED, refused.message)
             chunk.postpone(self.clock.now() + DOUBTS_TIME)
         self._queue.finish(chunk)

@@ -382,9 +382,9 @@ def _dialect_of(decoded: DecodedText, delimiter: str, line_end: str) -> CsvDiale
 
 
 def _units(layout: Layout) -> str:
-    said = {Role.POINTS: "points", Role.AMOUNT: "money in the account's currency"}
+    said = {Role.POINTS: "whole points", Role.AMOUNT: "money in the account's currency"}
     places = {role: layout.places[role] for role in said if role in layout.places}
-    return ", and ".join(f"{shown(layout.names[at])} is {said[role]}" for role, at in places.items())
+    return ", and ".join(f"{shown(layout.names[at])} holds {said[role]}" for role, at in places.items())
 
 
 def _shows_decimal_comma(rejection: Rejection) -> bool:
