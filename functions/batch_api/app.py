@@ -1,4 +1,4 @@
-"""The batch API: list batches, show one, approve, stop, resolve and reverse it; a customer's history."""
+"""The batch API: list batches and rows, decide about a batch, upload a file; a customer's history."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,13 @@ from urllib.parse import unquote
 
 from adjustments import bootstrap
 from adjustments.administration import service
-from adjustments.administration.service import ApprovalRequest, PageRequest, StopRequest
+from adjustments.administration.service import (
+    ApprovalRequest,
+    PageRequest,
+    RowPageRequest,
+    StopRequest,
+    UploadRequest,
+)
 from adjustments.aws import http_api
 from adjustments.aws.function_log import function_logger
 from adjustments.aws.health import answers_health_checks
@@ -45,6 +51,21 @@ def show_customer(customer_id: str) -> Mapping[str, Any]:
     customer_history.check_customer_id(named)
     request = validate(customer_history.HistoryRequest, app.current_event.query_string_parameters)
     return bootstrap.application().customer_history.page(named, request)
+
+
+@app.get("/batches/<batch_id>/rows")
+def list_rows(batch_id: str) -> Mapping[str, Any]:
+    """List a page of the rows of a batch that has ended."""
+    administration = administration_of(batch_id)
+    request = validate(RowPageRequest, app.current_event.query_string_parameters)
+    return administration.list_rows(batch_id, request)
+
+
+@app.post("/batches/uploads")
+def offer_upload() -> Mapping[str, Any]:
+    """Make a form for the upload of one file, for what is larger than a call may be."""
+    request, by = http_api.read_decision(app.current_event, UploadRequest)
+    return bootstrap.application().administration.offer_upload(request, by)
 
 
 @app.get("/health")

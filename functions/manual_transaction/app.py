@@ -1,5 +1,6 @@
 """Adds manual transactions, requested by a call of the API, an event on the bus or a schedule."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,13 @@ def add_manual_transaction() -> Response[str]:
     logger.info("manual transaction added", replayed=added.is_replayed)
     headers = {"idempotent-replayed": "true"} if added.is_replayed else {}
     return http_api.text_response(added.body, headers=headers)
+
+
+@app.get("/transactions/<transaction_id>")
+def show_transaction(transaction_id: str) -> Mapping[str, Any]:
+    """Show what the ledger knows of a transactionId."""
+    caller = http_api.caller(app.current_event)
+    return application().manual_transactions.find(transaction_id, caller)
 
 
 def consume(record: SQSRecord, lambda_context: "LambdaContext") -> None:

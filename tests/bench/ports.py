@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
+from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject, Upload, UploadForm
 from adjustments.core.errors import NotFound
 from tests.fakes.memory import START
 
@@ -65,6 +65,12 @@ class FolderFiles:
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         self.calls["get"] += 1
         return self._source()
+
+    def blocks_from(self, key: str, start: int, tag: str) -> Iterator[bytes]:
+        return iter([self.get(key)[start:]])
+
+    def upload_form(self, upload: Upload, seconds: int) -> UploadForm:
+        return UploadForm(upload.key, upload.metadata)
 
     def get(self, key: str) -> bytes:
         self.calls["get"] += 1

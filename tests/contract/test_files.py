@@ -1,14 +1,17 @@
 """What every Files does: the fake in memory, and the bucket."""
 
+import base64
+import json
 import urllib.request
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 import pytest
+import urllib3
 
 from adjustments.aws.bucket import BucketFiles
-from adjustments.batches.files import Files, StoredObject
+from adjustments.batches.files import Files, StoredObject, Upload, UploadForm
 from adjustments.core.errors import FileUnreadable, NotFound, WrongState
 from local.aws import Aws
 from tests.fakes.memory import ManualClock, MemoryFiles
@@ -510,6 +513,48 @@ def test_work_files_are_stored_compressed_and_what_people_read_is_not(aws: Aws, 
     with files.writer("results/r.csv", "text/csv") as out:
         out.write(row * 1_000)
     assert aws.s3.get_object(Bucket=bucket, Key="results/r.csv")["Body"].read() == row * 1_000
+
+
+def test_bytes_are_streamed_from_any_place_of_the_content_with_a_tag(files: Files):
+    body = bytes(range(256)) * 100
+    files.put("results/b/r.csv", body, "text/csv")
+    with files.writer("results/b/r.csv", "text/csv") as out:
+        out.write(body)
+    tag = files.tag("results/b/r.csv")
+    for start in (0, 1, 5_000, len(body) - 1):
+        assert b"".join(files.blocks_from("results/b/r.csv", start, tag)) == body[start:]
+    with pytest.raises(WrongState):
+        list(files.blocks_from("results/b/r.csv", 0, '"another"'))
+    with pytest.raises(NotFound):
+        list(files.blocks_from("results/b/none.csv", 0, tag))
+
+
+UPLOAD = Upload("inbox/uploads/u 1/f.csv", {"submitted-by": "arn:ann", "dry-run": "true"}, 10)
+
+
+def post(form: UploadForm, content: bytes, **changed: str) -> int:
+    """Send a form as a browser does."""
+    fields: Mapping[str, Any] = {**form.fields, **changed, "file": ("f.csv", content, "text/csv")}
+    return urllib3.request("POST", form.url, fields=fields).status
+
+
+def test_a_form_puts_the_object_that_it_is_for(aws: Aws, bucket: str):
+    files = BucketFiles(aws.s3, bucket)
+    assert post(files.upload_form(UPLOAD, 60), b"rows") in (200, 204)
+    stored = files.describe(UPLOAD.key, None)
+    assert (stored.size_bytes, stored.metadata) == (4, UPLOAD.metadata)
+
+
+def test_a_form_bounds_key_size_metadata_and_time(aws: Aws, bucket: str):
+    """What a form lets in is in its policy, which S3 holds it to (Amazon S3 API, "Browser-based uploads")."""
+    before = datetime.now(UTC)
+    form = BucketFiles(aws.s3, bucket).upload_form(UPLOAD, 60)
+    policy = json.loads(base64.b64decode(form.fields["policy"]))
+    assert ["content-length-range", 1, 10] in policy["conditions"]
+    for fixed in ({"key": UPLOAD.key}, {"x-amz-meta-submitted-by": "arn:ann"}, {"bucket": bucket}):
+        assert fixed in policy["conditions"]
+    ends = datetime.fromisoformat(policy["expiration"])
+    assert timedelta(seconds=55) < ends - before < timedelta(seconds=65)
 
 
 def test_a_link_reads_the_object_without_keys(aws: Aws, bucket: str):

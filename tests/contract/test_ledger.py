@@ -16,7 +16,14 @@ from botocore.exceptions import ConnectionClosedError
 
 from adjustments.core.errors import IdTaken, StillInProgress, TableUnavailable
 from adjustments.core.runtime import RandomIds, SystemClock
-from adjustments.manual_transactions.ledger import CallerContext, Completed, IdempotencyLedger, TableLedger
+from adjustments.manual_transactions.ledger import (
+    CallerContext,
+    Completed,
+    IdempotencyLedger,
+    LedgerEntry,
+    LedgerStatus,
+    TableLedger,
+)
 from adjustments.manual_transactions.model import read_manual_transaction
 from local.emulator import start_emulator
 from local.environment import REGION
@@ -409,6 +416,42 @@ def test_an_answer_that_another_version_kept_is_asked_for_again_in_doubt(
     seen: list[bool] = []
     assert do(table, answering('{"points": 5}', seen), request="r2") == ('{"points": 5}', False)
     assert seen == [True]
+
+
+def test_what_is_known_of_a_transaction_is_found(ledger: IdempotencyLedger):
+    assert ledger.find("t") is None
+    seen: list[LedgerEntry | None] = []
+
+    def looking(_: bool) -> str:
+        seen.append(ledger.find("t"))
+        return '{"points": 5}'
+
+    do(ledger, looking)
+    assert [entry.status for entry in seen if entry] == [LedgerStatus.IN_PROGRESS]
+    found = ledger.find("t")
+    assert found is not None
+    assert (found.status, found.answer) == (LedgerStatus.APPLIED, '{"points": 5}')
+    assert ledger.find("other") is None
+
+
+def test_a_transaction_that_may_have_been_applied_is_unknown_and_a_refused_one_is_not_known(
+    ledger: IdempotencyLedger,
+):
+    with pytest.raises(Unknown):
+        do(ledger, raising(Unknown()))
+    found = ledger.find("t")
+    assert found is not None
+    assert (found.status, found.answer) == (LedgerStatus.UNKNOWN, "")
+    with pytest.raises(NotApplied):
+        do(ledger, raising(NotApplied()), request="r2")
+    assert ledger.find("t") is None
+
+
+def test_what_is_past_its_time_is_not_known(table: TableLedger, dynamodb: Any):
+    do(table, answering("{}"))
+    [item] = items(dynamodb)
+    dynamodb.put_item(TableName=TABLE, Item={**item, "expiresAt": {"N": "1"}})
+    assert table.find("t") is None
 
 
 def _lost(**request: Any) -> Any:

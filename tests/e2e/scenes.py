@@ -75,11 +75,14 @@ class Scenes:
             "SubmitMore": (self.submit_more, self.submit_more_and_collect),
             "WriteReport": (self.write_report, self.write_report_of_failure, self.write_report_of_dry_run),
             "Notify": (self.notify,),
-            "ManualTransaction": (self.add_one, self.refuse_one, self.request_one, self.request_in_vain),
+            "ManualTransaction": (
+                self.add_one, self.refuse_one, self.request_one, self.request_in_vain, self.look_up,
+            ),
             "AcceptBatch": (self.accept, self.accept_and_hold),
             "BatchApi": (
                 self.health, self.list_batches, self.show, self.approve, self.approve_recurring,
                 self.approve_accepted, self.approve_removed, self.stop, self.resolve, self.reverse,
+                self.upload,
             ),
             "Sweep": (self.sweep_stalled, self.sweep_doubt, self.sweep_missed),
         }  # fmt: skip
@@ -227,6 +230,10 @@ class Scenes:
         """Gameball refuses it, so that its item in the ledger is deleted."""
         return lambda: self._manual(_one(customerId="nobody"), 404)
 
+    def look_up(self) -> Act:
+        event = _request("GET", "/transactions/unheard-of")
+        return lambda: self._answer("ManualTransaction", event, 404)
+
     def request_one(self) -> Act:
         return lambda: self._consume(_one(), "manual transaction settled")
 
@@ -290,6 +297,10 @@ class Scenes:
     def reverse(self) -> Act:
         batch_id = self._reported()
         return lambda: self._api("POST", f"/batches/{batch_id}/reversal")
+
+    def upload(self) -> Act:
+        """S3 lets in by a form what the function that signed it may put."""
+        return self._upload
 
     # --- the sweep ----------------------------------------------------------------------------------------
 
@@ -378,6 +389,20 @@ class Scenes:
             event["requestContext"]["identity"]["userArn"] = caller
         answer, troubles = self._call("BatchApi", event, {"call refused"})
         return troubles or ("" if answer["statusCode"] == expected else _told(answer))
+
+    def _answer(self, function: str, event: Mapping[str, Any], expected: int) -> str:
+        answer, troubles = self._call(function, event, {"manual transaction not added"})
+        return troubles or ("" if answer["statusCode"] == expected else _told(answer))
+
+    def _upload(self) -> str:
+        answer, troubles = self._call("BatchApi", _request("POST", "/batches/uploads"))
+        if troubles or answer["statusCode"] != 200:
+            return troubles or _told(answer)
+        form = json.loads(answer["body"])
+        fields = {**form["fields"], "file": ("upload.csv", b"customerId,amount\n")}
+        with urllib3.PoolManager(ca_certs=str(self._aws.ca_bundle)) as door:
+            sent = door.request("POST", form["url"], fields=fields)
+        return "" if sent.status in (200, 204) else sent.data.decode()
 
     def _check_health(self) -> str:
         answer, troubles = self._call("BatchApi", _request("GET", "/health"))

@@ -5,7 +5,8 @@ from typing import Any
 
 CALLER = "arn:ann"
 REQUEST_ID = "r"
-_PARENTS = {"/batches/": "batchId", "/customers/": "customerId"}
+_PARENTS = {"/batches/": "batchId", "/customers/": "customerId", "/transactions/": "transactionId"}
+_WITHOUT_PARAMETER = {"/batches/uploads", "/transactions/manual"}
 
 
 def proxy_event(
@@ -52,6 +53,8 @@ def headers_of(answer: Mapping[str, Any]) -> dict[str, str]:
 
 def _matched(path: str) -> tuple[str, dict[str, str] | None]:
     """A path's resource, and what stands for its parameter."""
+    if path in _WITHOUT_PARAMETER:
+        return path, None
     for parent, name in _PARENTS.items():
         if path.startswith(parent):
             value, slash, act = path.removeprefix(parent).partition("/")

@@ -12,7 +12,14 @@ from adjustments.core import exact_json
 from adjustments.core.errors import GameballRefused, IdTaken, StillInProgress
 from adjustments.core.runtime import Clock
 from adjustments.gameball.port import Dialect
-from adjustments.manual_transactions.ledger import Attempt, CallerContext, Completed, ManualRecord
+from adjustments.manual_transactions.ledger import (
+    Attempt,
+    CallerContext,
+    Completed,
+    LedgerEntry,
+    LedgerStatus,
+    ManualRecord,
+)
 from adjustments.manual_transactions.model import ManualTransaction
 
 
@@ -59,6 +66,15 @@ class MemoryLedger:
             )
             self.callers[name] = context.caller
         return Attempt(attempt_id, name, "", is_in_doubt=before is not None)
+
+    def find(self, transaction_id: str) -> LedgerEntry | None:
+        item, caller = self.items.get(transaction_id), self.callers.get(transaction_id, "")
+        if item is None:
+            return None
+        if item.answer is not None:
+            return LedgerEntry(LedgerStatus.APPLIED, caller, item.answer)
+        is_over = item.until < self._clock.now()
+        return LedgerEntry(LedgerStatus.UNKNOWN if is_over else LedgerStatus.IN_PROGRESS, caller)
 
     def complete(self, attempt: Attempt, answer: str) -> None:
         if not self.loses_answers:

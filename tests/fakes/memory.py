@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from adjustments.aws.health import describe_runtime
-from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject
+from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject, Upload, UploadForm
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchFilter, EntryCursor, IndexEntry
@@ -256,6 +256,13 @@ class MemoryFiles:
         for start in range(0, len(body), 4096):
             yield body[start : start + 4096]
 
+    def blocks_from(self, key: str, start: int, tag: str) -> Iterator[bytes]:
+        body = self._find(key, None)[1]
+        if self._tag(key) != tag:
+            raise WrongState(f"object {key} was changed meanwhile")
+        for at in range(start, len(body), 4096):
+            yield body[at : at + 4096]
+
     def get(self, key: str) -> bytes:
         return self._find(key, None)[1]
 
@@ -278,6 +285,9 @@ class MemoryFiles:
 
     def link(self, key: str, seconds: int) -> str:
         return f"memory://{key}?seconds={seconds}"
+
+    def upload_form(self, upload: Upload, seconds: int) -> UploadForm:
+        return UploadForm(f"memory://{upload.key}?seconds={seconds}", dict(upload.metadata))
 
     def tag(self, key: str) -> str:
         return self._tag(key)

@@ -173,7 +173,7 @@ def test_every_method_of_the_api_is_signed():
         for verb, method in verbs.items()
         if verb != "options"
     ]
-    assert len(methods) == 10
+    assert len(methods) == 13
     assert [
         (path, verb) for path, verb, method in methods if method.get("security") != [{"AWS_IAM": []}]
     ] == []

@@ -343,6 +343,7 @@ class Application:
             resolve_rows=self._resolve_rows,
             notifier=self.notifier,
             clock=ports.clock,
+            ids=ports.ids,
             approver_may_be_uploader=self.settings.approval.approver_may_be_uploader,
         )
 

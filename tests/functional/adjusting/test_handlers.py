@@ -12,6 +12,7 @@ import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from adjustments import bootstrap
+from adjustments.core import limits
 from adjustments.core.errors import GameballThrottled
 from adjustments.gameball.client import GameballClient
 from local.standin.server import StandIn
@@ -175,7 +176,9 @@ def test_bad_request_of_a_batch_is_split_over_the_socket(world: World, gameball:
 def test_batch_from_the_api_answers_the_job(world: World, gameball: StandIn):
     first = accept({"body": [{"customerId": "c1", "amount": 0.1}]}, {"Idempotency-Key": "k"})
     again = accept({"body": [{"customerId": "c1", "amount": 0.1}]}, {"idempotency-KEY": "k"})
-    assert (first[0], set(first[1]), first) == (200, {"jobId", "batchId"}, again)
+    assert (first[0], set(first[1])) == (200, {"jobId", "batchId", "status", "dryRun", "counts"})
+    assert [told[1]["jobId"] for told in (first, again)] == [first[1]["jobId"]] * 2
+    assert first[1]["counts"] == {"rows": 1, "accepted": 1, "rejected": 0}
     assert [entry["amount"] for entry in control(gameball, "audit")["applied"]] == [0.1]
 
 
@@ -234,6 +237,47 @@ def test_batch_from_the_api_is_taken_or_refused(
     answer = accept(body, headers)
     assert answer[0] == status
     assert ("batchId" in answer[1]) == (status == 202)
+
+
+def test_batch_from_the_api_says_how_many_rows_are_accepted_and_rejected(world: World):
+    rows = [{"customerId": f"c{n % 50}", "amount": 1 + n} for n in range(60)] + [
+        {"customerId": "", "amount": 1}
+    ]
+    status, told = accept({"body": rows}, {})
+    assert (status, told["counts"]) == (202, {"rows": 61, "accepted": 60, "rejected": 1})
+
+
+def test_dry_run_of_a_body_is_taken_and_sends_nothing(world: World, gameball: StandIn):
+    status, told = accept({"body": [{"customerId": "c1", "amount": 1}], "dryRun": True}, {})
+    assert (status, told["dryRun"], told["counts"]["accepted"]) == (202, True, 1)
+    assert control(gameball, "audit")["applied"] == []
+
+
+def test_body_over_the_limit_is_refused_naming_the_upload(world: World):
+    status, told = accept(json.dumps({"body": "x" * limits.BATCH_BODY_BYTES_MAX}), {})
+    assert (status, told["errorCode"]) == (413, "body_too_large")
+    assert "POST /batches/uploads" in told["message"]
+
+
+def test_rows_and_uploads_are_calls_of_the_batch_api(world: World):
+    batch_id = accept({"body": [{"customerId": "c1", "amount": 1}]}, {})[1]["batchId"]
+    path = f"/batches/{batch_id}/rows"
+    assert get(path)[1]["errorCode"] == "wrong_state"
+    world.run(world.store.batch(batch_id))
+    status, page = get(path, status="applied", limit="10")
+    assert (status, [row["customerId"] for row in page["rows"]], page["next"]) == (200, ["c1"], None)
+    for query, named in (
+        ({"status": "x"}, "status"),
+        ({"colour": "red"}, "colour"),
+        ({"after": "x"}, "after"),
+    ):
+        status, told = get(path, **query)
+        assert (status, told["message"].startswith(f"{named}: ")) == (400, True)
+    assert get("/batches/none/rows")[0] == 404
+    status, offered = request("POST", "/batches/uploads", {"name": "big.csv"})
+    assert (status, offered["key"].endswith("/big.csv")) == (200, True)
+    assert request("POST", "/batches/uploads")[0] == 200
+    assert request("POST", "/batches/uploads", {"colour": "red"})[0] == 400
 
 
 def accept(body: Any, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:

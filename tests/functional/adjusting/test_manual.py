@@ -28,7 +28,7 @@ from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.manual_transactions.redaction import mask
 from local.standin.server import StandIn
-from tests.fakes.gateway import headers_of
+from tests.fakes.gateway import headers_of, proxy_event
 from tests.fakes.manual_transactions import MemoryFailures, MemoryLedger
 from tests.fakes.memory import FailingRateLimiter, GrantingRateLimiter, MemoryNotifications
 from tests.fakes.world import ENVIRONMENT, FakePorts
@@ -92,6 +92,12 @@ class Desk:
         event["body"] = body if isinstance(body, str | None) else json.dumps(body)
         answer = self.handle(event, remaining_ms)
         return answer["statusCode"], json.loads(answer["body"]), headers_of(answer)
+
+    def find(self, transaction_id: str, caller: str = ROLE) -> tuple[int, dict[str, Any]]:
+        event = proxy_event("GET", f"/transactions/{transaction_id}")
+        event["requestContext"]["identity"]["userArn"] = caller
+        answer = self.handle(event)
+        return answer["statusCode"], json.loads(answer["body"])
 
     def take(self, body: Any, receives: int = 1) -> list[Any]:
         event = json.loads((EVENTS / "manual-queue-messages.json").read_text())
@@ -207,6 +213,23 @@ def test_same_call_again_is_replayed_and_marked(desk: Desk):
     assert again[:2] == first[:2]
     assert (again[2].get("idempotent-replayed"), first[2].get("idempotent-replayed")) == ("true", None)
     assert desk.requests == 1
+
+
+def test_a_transaction_is_found_and_its_answer_shown_to_its_sender_alone(desk: Desk):
+    assert desk.find("t1")[0] == 404
+    answer = desk.post(BODY)[1]
+    status, found = desk.find("t1")
+    assert (status, found["status"], found["answer"]) == (200, "applied", answer)
+    status, found = desk.find("t1", caller="arn:aws:iam::1:user/another")
+    assert (status, set(found)) == (200, {"transactionId", "status", "message"})
+
+
+def test_a_transaction_of_unknown_outcome_is_said_to_be_unknown(desk: Desk):
+    desk.fault(kind="reset_after", times=20)
+    assert desk.post(BODY, remaining_ms=8_000)[0] == 504
+    status, found = desk.find("t1")
+    assert (status, found["status"], "answer" in found) == (200, "unknown", False)
+    assert "send the same transactionId and body again" in found["message"]
 
 
 def test_same_id_with_another_body_is_a_conflict(desk: Desk):

@@ -1,15 +1,22 @@
 """A person decides: approvals are bound to what was planned, stops tell the truth, verdicts are recorded."""
 
+import gzip
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
 
-from adjustments.administration.service import ApprovalRequest, BatchAdministration, PageRequest
+from adjustments.administration.service import (
+    ApprovalRequest,
+    BatchAdministration,
+    PageRequest,
+    UploadRequest,
+)
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import NotFound, OutcomeUnknown, RequestRefused, WrongState
+from adjustments.core.validation import validate
 from adjustments.reconciliation.resolution import ResolveRequest
 from adjustments.submission.overlap_guard import CONTENT_CLAIM
 from tests.fakes.gameball import MemoryGameball
@@ -364,6 +371,41 @@ def test_same_key_and_body_is_the_same_batch_and_another_body_is_refused():
     with pytest.raises(WrongState):
         world.api_submission.accept({"body": [{"customerId": "a", "amount": 1}]}, "key-1")
     assert len(gameball.requests) == 1
+
+
+def test_a_dry_run_of_a_body_sends_nothing_and_the_real_request_with_its_key_is_sent():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    tried = world.run(world.api_submission.accept({**BODY, "dryRun": True}, "key-1"))
+    assert (tried.status, gameball.applied) == (BatchStatus.VALIDATED, [])
+    again = world.api_submission.accept({**BODY, "dryRun": True}, "key-1")
+    assert again.batch_id == tried.batch_id
+    real = world.run(world.api_submission.accept(BODY, "key-1"))
+    assert (real.status, len(gameball.applied)) == (BatchStatus.COMPLETED, 2)
+    assert world.api_submission.accept({**BODY, "dryRun": True}, "key-1").dry_run
+    assert len(gameball.applied) == 2
+
+
+@pytest.mark.parametrize(("name", "dry_run"), [("a.csv", False), ("a-1.csv.gz", True)])
+def test_an_upload_by_a_form_is_a_batch_of_who_asked_for_the_form(name: str, dry_run: bool):
+    world = World(MemoryGameball())
+    request = UploadRequest.model_validate({"name": name, "dryRun": dry_run})
+    offered = world.administration.offer_upload(request, "arn:ann")
+    content = gzip.compress(THREE.encode()) if name.endswith(".gz") else THREE.encode()
+    world.files.drop(offered["key"], content, offered["fields"])
+    batch = world.triggers.submit_object(offered["key"], None)
+    assert batch is not None
+    assert (batch.dry_run, batch.counts.rows, batch.submitted_by and batch.submitted_by.claimed_identity) == (
+        dry_run, 3, "arn:ann",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["a.txt", "", "../a.csv", "a b.csv", "a/b.csv", ".csv", "x" * 100 + ".csv", "a.csv\n"]
+)
+def test_a_name_of_an_upload_that_would_not_be_taken_is_refused(name: str):
+    with pytest.raises(RequestRefused, match="name: must end in"):
+        validate(UploadRequest, {"name": name})
 
 
 def test_without_a_key_the_same_body_is_refused_and_with_another_key_it_is_accepted():

@@ -1,5 +1,6 @@
 """What people do with batches: list, show, approve, stop, resolve and reverse them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,15 +12,15 @@ from pydantic_core import PydanticCustomError
 
 from adjustments.administration.reversal import create_reversal
 from adjustments.aws.event_log import log_event, log_failure
-from adjustments.batches.files import NEW_ROWS, Files
-from adjustments.batches.records import Batch, Resolution, Submitter
+from adjustments.batches.files import NEW_ROWS, UPLOADER, Files, Upload
+from adjustments.batches.records import Batch, Outcome, Resolution, Submitter
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchFilter, BatchStore, update_batch
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import earliest_id, is_batch_id
-from adjustments.core.limits import LINK_S
+from adjustments.core.limits import LINK_S, PAGE_ROWS_MAX, UPLOAD_BYTES_MAX, UPLOAD_S
 from adjustments.core.printable import visible
-from adjustments.core.runtime import Clock
+from adjustments.core.runtime import Clock, Ids
 from adjustments.polling.job_client import JobStopper
 from adjustments.polling.settlement import ChunkSettler
 from adjustments.reconciliation.resolution import ResolveRequest
@@ -35,6 +36,10 @@ RESULT_FILES: Final = ("results.csv", "fix-me.csv", "summary.json", "report.html
 STOP_TIME: Final = timedelta(seconds=15)
 """How long a call stops jobs; the state machine stops the others."""
 
+UPLOADS: Final = "inbox/uploads/"
+"""Where files go that are uploaded by a link."""
+
+_FILE_NAME: Final = re.compile(r"(?=.{1,100}$)[A-Za-z0-9][A-Za-z0-9._-]*\.csv(\.gz)?", re.ASCII)
 _UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
 
 
@@ -46,6 +51,15 @@ def _in_utc(at: datetime) -> datetime:
 def _check_cursor(text: str) -> str:
     if not is_batch_id(text):
         raise PydanticCustomError("cursor", 'must be the value of "next" in the page before')
+    return text
+
+
+def _check_name(text: str) -> str:
+    if not _FILE_NAME.fullmatch(text):
+        raise PydanticCustomError(
+            "file_name",
+            "must end in .csv or .csv.gz and have at most 100 letters, digits, dots, dashes and underscores",
+        )
     return text
 
 
@@ -73,6 +87,16 @@ class PageRequest(BaseModel):
         return BatchFilter(self.status, first, end)
 
 
+class RowPageRequest(BaseModel):
+    """Which rows of a batch to list: those of one status, or all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    status: Outcome | None = None
+    limit: int = Field(100, ge=1, le=PAGE_ROWS_MAX)
+    after: str | None = None
+
+
 class ApprovalRequest(BaseModel):
     """What the approver expects of the batch; a field that is given must be true of it.
 
@@ -95,6 +119,15 @@ class StopRequest(BaseModel):
     keep_jobs: StrictBool = Field(False, alias="keepJobs")
 
 
+class UploadRequest(BaseModel):
+    """What a caller wants to upload by a link."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    name: Annotated[str, AfterValidator(_check_name)] = "upload.csv"
+    dry_run: StrictBool = Field(False, alias="dryRun")
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchAdministration:
     """Shows batches, and carries out what people decide about them.
@@ -112,6 +145,7 @@ class BatchAdministration:
     resolve_rows: Callable[[str, str, ResolveRequest], tuple[Batch, int]]
     notifier: Notifier
     clock: Clock
+    ids: Ids
     approver_may_be_uploader: bool
 
     def list_batches(self, request: PageRequest) -> Mapping[str, Any]:
@@ -136,6 +170,31 @@ class BatchAdministration:
             "reverses": batch.reverses or None,
             "reversedBy": batch.reversed_by or None,
             "links": self._links(batch),
+        }
+
+    def list_rows(self, batch_id: str, request: RowPageRequest) -> Mapping[str, Any]:
+        """List a page of the rows of a batch that has ended; see ``row_pages.list_rows``."""
+        from adjustments.results.row_pages import list_rows
+
+        batch = self.store.batch(batch_id)
+        return list_rows(batch, self.files, request.status, request.limit, request.after)
+
+    def offer_upload(self, request: UploadRequest, by: str) -> Mapping[str, Any]:
+        """Make a form by which its holder uploads one file into the inbox, in the caller's name.
+
+        Args:
+            request: what the file is.
+            by: who asks for it; the file's batch counts as submitted by them.
+        """
+        key = f"{UPLOADS}{self.ids.fresh()}/{request.name}"
+        metadata = {UPLOADER: by, **({"dry-run": "true"} if request.dry_run else {})}
+        form = self.files.upload_form(Upload(key, metadata, UPLOAD_BYTES_MAX), UPLOAD_S)
+        return {
+            "url": form.url,
+            "fields": dict(form.fields),
+            "key": key,
+            "bytesMax": UPLOAD_BYTES_MAX,
+            "expiresAt": instant(self.clock.now() + timedelta(seconds=UPLOAD_S)),
         }
 
     def _links(self, batch: Batch) -> dict[str, str]:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from adjustments.batches.files import ObjectWriter, OpenedObject, Put, StoredObject, open_unreadable
+from adjustments.batches.files import (
+    ObjectWriter,
+    OpenedObject,
+    Put,
+    StoredObject,
+    Upload,
+    UploadForm,
+    open_unreadable,
+)
 from adjustments.core.errors import FileUnreadable, NotFound, WrongState
 
 if TYPE_CHECKING:
@@ -143,6 +151,19 @@ class BucketFiles:
             self.bucket, entry["Key"], entry["VersionId"], entry["Size"], entry["LastModified"], metadata={}
         )
 
+    def blocks_from(self, key: str, start: int, tag: str) -> Iterator[bytes]:
+        """See ``Files``."""
+        try:
+            with _raising_not_found(key):
+                answer = self._client.get_object(
+                    Bucket=self.bucket, Key=key, Range=f"bytes={start}-", IfMatch=tag
+                )
+        except ClientError as error:
+            if _code_of(error) in _EXISTS_CODES:
+                raise WrongState(f"object {key} was changed meanwhile") from error
+            raise
+        yield from answer["Body"].iter_chunks(_BLOCK_BYTES)
+
     def get(self, key: str) -> bytes:
         """See ``Files``."""
         with _raising_not_found(key):
@@ -192,6 +213,18 @@ class BucketFiles:
         """See ``Files``."""
         target = {"Bucket": self.bucket, "Key": key}
         return self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=seconds)
+
+    def upload_form(self, upload: Upload, seconds: int) -> UploadForm:
+        """See ``Files``."""
+        fixed = {f"x-amz-meta-{name}": text for name, text in upload.metadata.items()}
+        form = self._client.generate_presigned_post(
+            self.bucket,
+            upload.key,
+            Fields=fixed,
+            Conditions=[*({name: text} for name, text in fixed.items()), _size(upload.bytes_max)],
+            ExpiresIn=seconds,
+        )
+        return UploadForm(form["url"], form["fields"])
 
     def tag(self, key: str) -> str:
         """See ``Files``."""
@@ -285,6 +318,10 @@ class _Upload:
         )
         self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
         self._buffer.clear()
+
+
+def _size(bytes_max: int) -> list[str | int]:
+    return ["content-length-range", 1, bytes_max]
 
 
 def _version(version_id: str | None) -> Any:

@@ -50,6 +50,21 @@ class ObjectWriter(Protocol):
         """Add bytes."""
 
 
+class Upload(NamedTuple):
+    """An object that somebody else may put: its key, its metadata and its size at most."""
+
+    key: str
+    metadata: Mapping[str, str]
+    bytes_max: int
+
+
+class UploadForm(NamedTuple):
+    """Where to send a form, and its fields, which go before the one named ``file``."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
 Put = Callable[[str, bytes, str], None]
 """Writes a small object: its key, its bytes, its content type."""
 
@@ -81,6 +96,14 @@ class Files(Protocol):
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
         """Stream exactly this version's bytes; raises NotFound or FileUnreadable."""
 
+    def blocks_from(self, key: str, start: int, tag: str) -> Iterator[bytes]:
+        """Stream the bytes of an object from ``start`` on.
+
+        Raises:
+            NotFound: there is none.
+            WrongState: its content has another tag.
+        """
+
     def get(self, key: str) -> bytes:
         """Read a small object.
 
@@ -106,6 +129,9 @@ class Files(Protocol):
 
     def link(self, key: str, seconds: int) -> str:
         """Make a URL from which anybody can read the object for some seconds."""
+
+    def upload_form(self, upload: Upload, seconds: int) -> UploadForm:
+        """Make a form by which anybody can put this object for some seconds (HTTP POST)."""
 
     def tag(self, key: str) -> str:
         """The entity tag of an object's current content; empty where there is none."""

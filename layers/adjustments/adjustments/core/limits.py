@@ -112,6 +112,20 @@ ADMINISTRATION_BODY_BYTES_MAX: Final = 1024**2
 IDEMPOTENCY_KEY_CHARS_MAX: Final = 200
 """Characters of an Idempotency-Key; chosen."""
 
+PAGE_ROWS_MAX: Final = 1_000
+"""Rows in a page of GET /batches/{batchId}/rows, chosen: some 0.5 MB of the 6 MB of an answer."""
+
+PAGE_BYTES_MAX: Final = 4 << 20
+"""Bytes of results.csv that one page reads, chosen: some 50,000 rows, under a second; its answer stays below
+6 MB (AWS Lambda, "Quotas": invocation payload).
+"""
+
+UPLOAD_BYTES_MAX: Final = EXPANDED_BYTES_MAX
+"""Bytes of an upload by a link, chosen: as for a file that is decompressed."""
+
+UPLOAD_S: Final = 900
+"""Seconds in which an upload by a link has to begin."""
+
 # --- Results (chosen) ---------------------------------------------------------------------------------------
 LINK_S: Final = 900
 """Seconds for which a link to a result file works: long enough to click, too short to be passed on."""

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -113,6 +114,22 @@ class ManualRecord(NamedTuple):
     caller: str
 
 
+class LedgerStatus(StrEnum):
+    """What the ledger knows of a transactionId."""
+
+    APPLIED = "applied"
+    IN_PROGRESS = "in_progress"
+    UNKNOWN = "unknown"
+
+
+class LedgerEntry(NamedTuple):
+    """What is known of one transactionId; ``answer`` is Gameball's where it is applied, empty elsewhere."""
+
+    status: LedgerStatus
+    caller: str
+    answer: str = ""
+
+
 class IdempotencyLedger(Protocol):
     """What is known of each transactionId."""
 
@@ -120,6 +137,13 @@ class IdempotencyLedger(Protocol):
         """The transactions of a customer that were begun between two times, newest first.
 
         Those that were surely not applied are not kept. What was begun within the last second may be missing.
+        """
+
+    def find(self, transaction_id: str) -> LedgerEntry | None:
+        """Look up what is known; None where nothing is.
+
+        Raises:
+            TableUnavailable: it could not be read.
         """
 
     def begin(self, transaction: ManualTransaction, context: CallerContext) -> Attempt | Completed:
@@ -165,6 +189,28 @@ class TableLedger:
             _logger.warning("intent not written: %s", type(error).__name__)
             raise TableUnavailable("the intent could not be written: nothing was sent") from None
         return _in_doubt(attempt) if replaced.get("payloadHash") == {"S": payload_hash} else attempt
+
+    def find(self, transaction_id: str) -> LedgerEntry | None:
+        """See ``IdempotencyLedger``."""
+        try:
+            found = self._client.get_item(
+                TableName=self._table, Key=_key_of(transaction_id), ConsistentRead=True
+            )
+        except (ClientError, BotoCoreError) as error:
+            _logger.warning("transaction not looked up: %s", type(error).__name__)
+            raise TableUnavailable("the ledger could not be read") from None
+        item: dict[str, Any] = found.get("Item", {})
+        if int(item.get("expiresAt", {}).get("N", "0")) * 1_000 < self._now_ms():
+            return None  # DynamoDB deletes it some days later
+        return self._entry(item)
+
+    def _entry(self, item: Mapping[str, Any]) -> LedgerEntry:
+        caller, answer = (item.get(name, {}).get("S", "") for name in ("caller", "answer"))
+        if item.get("status") == {"S": _COMPLETED} and _is_object(answer):
+            return LedgerEntry(LedgerStatus.APPLIED, caller, answer)
+        if int(item.get("inProgressUntilMs", {}).get("N", "0")) >= self._now_ms():
+            return LedgerEntry(LedgerStatus.IN_PROGRESS, caller)
+        return LedgerEntry(LedgerStatus.UNKNOWN, caller)
 
     def complete(self, attempt: Attempt, answer: str) -> None:
         """See ``IdempotencyLedger``."""
@@ -351,8 +397,12 @@ def _gameball_id(answer: str | None) -> str:
 
 
 def _key(attempt: Attempt) -> dict[str, Any]:
+    return _key_of(attempt.transaction_id)
+
+
+def _key_of(transaction_id: str) -> dict[str, Any]:
     """A partition of its own for each transactionId: none gets hot."""
-    digest = hashlib.sha256(attempt.transaction_id.encode()).hexdigest()
+    digest = hashlib.sha256(transaction_id.encode(errors="replace")).hexdigest()
     return {"pk": {"S": f"{KEY_PREFIX}{digest}"}, "sk": {"S": "manual"}}
 
 

@@ -1,13 +1,15 @@
 """Adds one manual transaction: once, within the caller's time, and to the true answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from adjustments.core import exact_json
 from adjustments.core.errors import (
     AdjustmentsError,
     GameballThrottled,
+    NotFound,
     OutcomeUnknown,
     TableUnavailable,
 )
@@ -21,7 +23,7 @@ from adjustments.gameball.rate_limiter import (
     wait_for_slot,
 )
 from adjustments.manual_transactions.call import CallPorts, GameballCall
-from adjustments.manual_transactions.ledger import CallerContext, Completed, IdempotencyLedger
+from adjustments.manual_transactions.ledger import CallerContext, Completed, IdempotencyLedger, LedgerStatus
 from adjustments.manual_transactions.model import ManualTransaction
 
 GAMEBALL_TIME_MAX: Final = timedelta(seconds=20)
@@ -31,6 +33,20 @@ cold start takes up to 3 s, and the function is stopped after 26 s, which leaves
 
 LEDGER_TIME: Final = timedelta(seconds=4)
 """Kept of the function's own time for the ledger's writes before and after."""
+
+
+_NOT_KNOWN: Final = (
+    "no transaction with this transactionId is known here: in the last 30 days none was sent through this "
+    "API, by an event or by a schedule, or it was refused and not applied. Rows of a batch are listed by "
+    "GET /batches/{batchId}/rows"
+)
+_MEANINGS: Final[Mapping[LedgerStatus, str]] = {
+    LedgerStatus.APPLIED: "Gameball has applied it; its answer is shown to the caller who sent it",
+    LedgerStatus.IN_PROGRESS: "a call with it is in progress: ask again after a moment",
+    LedgerStatus.UNKNOWN: "it may have been applied or not: send the same transactionId and body again, "
+    "which is safe and finds out",
+}
+"""What each status means to a caller."""
 
 
 class Added(NamedTuple):
@@ -89,6 +105,25 @@ class ManualTransactionService:
             raise
         self.ledger.complete(begun, answer)
         return Added(answer, is_replayed=False)
+
+    def find(self, transaction_id: str, caller: str) -> Mapping[str, Any]:
+        """Tell what the ledger knows of a transaction; Gameball's answer only to the caller who sent it.
+
+        Raises:
+            NotFound: the ledger does not know it.
+            TableUnavailable: the ledger could not be read.
+        """
+        entry = self.ledger.find(transaction_id)
+        if entry is None:
+            raise NotFound(_NOT_KNOWN)
+        told: dict[str, Any] = {
+            "transactionId": transaction_id,
+            "status": entry.status.value,
+            "message": _MEANINGS[entry.status],
+        }
+        if entry.answer and caller and entry.caller == caller:
+            told["answer"] = exact_json.read(entry.answer)
+        return told
 
     def _wait_for_slot(self, until: datetime) -> None:
         limiter, resource = self.rate_limiter, Resource.TRANSACTIONS

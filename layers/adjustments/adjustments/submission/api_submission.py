@@ -71,7 +71,7 @@ class Adjustment(BaseModel):
     def _check_change(self) -> "Adjustment":
         """The seed's body has an amount in each row; a row that is sent as a transaction may have points."""
         if self.amount is None and self.points is None:
-            raise PydanticCustomError("missing", "amount: is required")
+            raise PydanticCustomError("no_method", "amount: is required")
         if self.amount is not None and self.points is not None:
             raise PydanticCustomError("two_methods", "points: Only one rewarding method may be specified")
         return self
@@ -92,14 +92,17 @@ class AdjustmentsBody(BaseModel):
     body: Annotated[list[Adjustment], FailFast()]
     allow_duplicate: StrictBool = Field(alias="allowDuplicate", default=False)
     send_as: Literal["auto", "batch", "transactions"] | None = Field(alias="sendAs", default=None)
+    dry_run: StrictBool = Field(alias="dryRun", default=False)
 
     @model_validator(mode="before")
     @classmethod
     def _check_form(cls, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         rows = fields.get("body")
-        is_known = fields.keys() <= {"body", "allowDuplicate", "sendAs"}
+        is_known = fields.keys() <= {"body", "allowDuplicate", "sendAs", "dryRun"}
         if not is_known or not isinstance(rows, list) or not rows:
-            form = '{"body": [{"customerId", "amount", "reason"?}, …], "allowDuplicate"?, "sendAs"?}'
+            form = (
+                '{"body": [{"customerId", "amount", "reason"?}, …], "allowDuplicate"?, "sendAs"?, "dryRun"?}'
+            )
             problem = f"the body must be {form}"
             raise PydanticCustomError("form", "{problem}", {"problem": problem})
         return fields
@@ -121,7 +124,9 @@ class ApiSubmission:
             body: the seed's body, ``{"body": [{customerId, amount, reason?}, …]}``, and perhaps
                 ``"allowDuplicate": true``, by which rows may be applied again that were applied before, and
                 ``"sendAs"``; rows that are sent as transactions may have the other fields of those.
-            idempotency_key: names the request; the same key and body give the same batch.
+                ``"dryRun": true`` sends nothing.
+            idempotency_key: names the request; the same key and body give the same batch. A dry run has a
+                name of its own: the real request that follows it with the same key is not taken for it.
             caller: the IAM identity of the caller.
 
         Raises:
@@ -131,7 +136,7 @@ class ApiSubmission:
         request = validate(AdjustmentsBody, body)
         content = _as_csv(request.body)
         name = hashlib.sha256((idempotency_key or self.ids.fresh()).encode()).hexdigest()[:32]
-        key = f"{FOLDER}{name}.csv"
+        key = f"{FOLDER}{name}{'-dry-run' if request.dry_run else ''}.csv"
         stored = self._keep(key, content)
         identity = (stored.bucket, stored.key, stored.version_id)
         # who names a request means each name to be another one; without a name, rows that were accepted
@@ -144,6 +149,7 @@ class ApiSubmission:
             allows_again=request.allow_duplicate,
             submitter=Submitter(trigger="api", identity=caller),
             send_as=request.send_as or "",
+            only_validates=request.dry_run,
         )
         return self.triggers.submit(drop)
 

@@ -59,7 +59,8 @@ class Drop(NamedTuple):
     it is a batch of its own, whatever it holds. ``is_copy`` says that the object is a copy of another one,
     whose metadata came with it; ``is_body`` that a caller of the API waits for an answer, who may allow the
     rows to be applied again by ``allows_again``. ``blocks`` are its bytes where reading has begun.
-    ``send_as`` is how it is sent, where a body of the API says so.
+    ``send_as`` is how it is sent, where a body of the API says so, and ``only_validates`` whether such a
+    body is a dry run.
     ``submitter`` is who submitted it; ``due_at`` is when the schedule was due that did.
     """
 
@@ -73,6 +74,7 @@ class Drop(NamedTuple):
     submitter: Submitter | None = None
     due_at: datetime | None = None
     send_as: str = ""
+    only_validates: bool = False
 
     @property
     def allows_duplicate(self) -> bool:
@@ -104,7 +106,7 @@ class Drop(NamedTuple):
     @property
     def is_dry_run(self) -> bool:
         """Whether the file is validated only (object metadata ``dry-run: true``)."""
-        return _is_true(self.stored, "dry-run")
+        return self.only_validates or _is_true(self.stored, "dry-run")
 
 
 class IndexedRows(NamedTuple):

@@ -21,7 +21,7 @@ _PIECE_CHARS: Final = 1 << 16
 
 _CRLF: Final = "\r\n"
 _MARK: Final = "\ufeff"
-_CODECS: Final = {"utf-8": "utf-8", "utf-16": "utf-16-le"}
+CODECS: Final = {"utf-8": "utf-8", "utf-16": "utf-16-le"}
 
 
 class _Lines(list[str]):
@@ -78,7 +78,7 @@ class CsvWriter:
         lines, end = self._lines, self._dialect.line_end
         text = "".join(lines if end == _CRLF else [line[: -len(_CRLF)] + end for line in lines])
         # Gameball's JSON may hold unpaired surrogates, which no file can hold.
-        self._out.write((self._head + text).encode(_CODECS[self._dialect.encoding], errors="replace"))
+        self._out.write((self._head + text).encode(CODECS[self._dialect.encoding], errors="replace"))
         self._lines.clear()
         self._chars = 0
         self._head = ""
