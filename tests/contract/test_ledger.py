@@ -427,7 +427,7 @@ def test_what_is_known_of_a_transaction_is_found(ledger: IdempotencyLedger):
         return '{"points": 5}'
 
     do(ledger, looking)
-    assert [entry.status for entry in seen if entry] == [LedgerStatus.IN_PROGRESS]
+    assert [entry.status for entry in seen if entry] == [LedgerStatus.UNDER_WAY]
     found = ledger.find("t")
     assert found is not None
     assert (found.status, found.answer) == (LedgerStatus.APPLIED, '{"points": 5}')
@@ -441,7 +441,7 @@ def test_a_transaction_that_may_have_been_applied_is_unknown_and_a_refused_one_i
         do(ledger, raising(Unknown()))
     found = ledger.find("t")
     assert found is not None
-    assert (found.status, found.answer) == (LedgerStatus.UNKNOWN, "")
+    assert (found.status, found.answer) == (LedgerStatus.IN_DOUBT, "")
     with pytest.raises(NotApplied):
         do(ledger, raising(NotApplied()), request="r2")
     assert ledger.find("t") is None

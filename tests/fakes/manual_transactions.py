@@ -74,7 +74,7 @@ class MemoryLedger:
         if item.answer is not None:
             return LedgerEntry(LedgerStatus.APPLIED, caller, item.answer)
         is_over = item.until < self._clock.now()
-        return LedgerEntry(LedgerStatus.UNKNOWN if is_over else LedgerStatus.IN_PROGRESS, caller)
+        return LedgerEntry(LedgerStatus.IN_DOUBT if is_over else LedgerStatus.UNDER_WAY, caller)
 
     def complete(self, attempt: Attempt, answer: str) -> None:
         if not self.loses_answers:

@@ -224,11 +224,11 @@ def test_a_transaction_is_found_and_its_answer_shown_to_its_sender_alone(desk: D
     assert (status, set(found)) == (200, {"transactionId", "status", "message"})
 
 
-def test_a_transaction_of_unknown_outcome_is_said_to_be_unknown(desk: Desk):
+def test_a_transaction_of_unknown_outcome_is_said_to_be_in_doubt(desk: Desk):
     desk.fault(kind="reset_after", times=20)
     assert desk.post(BODY, remaining_ms=8_000)[0] == 504
     status, found = desk.find("t1")
-    assert (status, found["status"], "answer" in found) == (200, "unknown", False)
+    assert (status, found["status"], "answer" in found) == (200, "in_doubt", False)
     assert "send the same transactionId and body again" in found["message"]
 
 

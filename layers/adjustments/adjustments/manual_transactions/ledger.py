@@ -118,8 +118,8 @@ class LedgerStatus(StrEnum):
     """What the ledger knows of a transactionId."""
 
     APPLIED = "applied"
-    IN_PROGRESS = "in_progress"
-    UNKNOWN = "unknown"
+    UNDER_WAY = "under_way"
+    IN_DOUBT = "in_doubt"
 
 
 class LedgerEntry(NamedTuple):
@@ -209,8 +209,8 @@ class TableLedger:
         if item.get("status") == {"S": _COMPLETED} and _is_object(answer):
             return LedgerEntry(LedgerStatus.APPLIED, caller, answer)
         if int(item.get("inProgressUntilMs", {}).get("N", "0")) >= self._now_ms():
-            return LedgerEntry(LedgerStatus.IN_PROGRESS, caller)
-        return LedgerEntry(LedgerStatus.UNKNOWN, caller)
+            return LedgerEntry(LedgerStatus.UNDER_WAY, caller)
+        return LedgerEntry(LedgerStatus.IN_DOUBT, caller)
 
     def complete(self, attempt: Attempt, answer: str) -> None:
         """See ``IdempotencyLedger``."""

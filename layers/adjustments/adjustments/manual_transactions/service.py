@@ -42,8 +42,8 @@ _NOT_KNOWN: Final = (
 )
 _MEANINGS: Final[Mapping[LedgerStatus, str]] = {
     LedgerStatus.APPLIED: "Gameball has applied it; its answer is shown to the caller who sent it",
-    LedgerStatus.IN_PROGRESS: "a call with it is in progress: ask again after a moment",
-    LedgerStatus.UNKNOWN: "it may have been applied or not: send the same transactionId and body again, "
+    LedgerStatus.UNDER_WAY: "a call with it is in progress: ask again after a moment",
+    LedgerStatus.IN_DOUBT: "it may have been applied or not: send the same transactionId and body again, "
     "which is safe and finds out",
 }
 """What each status means to a caller."""
