@@ -215,3 +215,17 @@ def test_two_people_who_approve_at_once_apply_it_once(world: World, gameball: St
     held = drop(world, "large", LIMIT + 1, submitted_by=ADA)
     assert [approve(held, BEN)[0], approve(held, f"{BEN}-2")[0]] == [200, 409]
     assert len(world.executions.started) == 1
+
+
+def test_rows_that_go_as_transactions_are_added_up_with_all_others(world: World, gameball: StandIn) -> None:
+    drop(world, "f0", 2)
+    text = "customerId,points,reason,username\n" + "".join(f"f{number}-1,1,r,u\n" for number in range(1, 4))
+    world.files.drop("inbox/transactions.csv", text.encode(), {"submitted-by": ADA})
+    detail = {"bucket": {"name": "memory"}, "object": {"key": "inbox/transactions.csv"}}
+    call("submit_batch", message(source="aws.s3", **{"detail-type": "Object Created", "detail": detail}))
+    [batch] = [one for one in listed() if one["source"]["key"] == "inbox/transactions.csv"]
+    assert batch["status"] == "awaiting_approval"
+    held_by = ask("GET", f"/batches/{batch['batchId']}")[1]["heldBy"]
+    assert "together with the batches of the last 24 hours" in held_by[0]
+    assert approve(batch, ADA)[0] == 409
+    assert applied(gameball) == 2
