@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.simulation.crashes import CLASSES, cases
+from tests.simulation.crashes import CLASSES, ROW_CLASSES, cases
 
 
-@pytest.mark.parametrize("answer_class", CLASSES)
+@pytest.mark.parametrize("answer_class", [*CLASSES, *ROW_CLASSES])
 def test_every_crash_recovers(answer_class: str, record_property: Callable[[str, object], None]):
     count = 0
     for number, kill, result in cases(answer_class):
