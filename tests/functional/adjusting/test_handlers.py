@@ -121,6 +121,8 @@ def test_batches_are_listed_shown_and_approved(world: World, gameball: StandIn):
         ({"after": "nonsense"}, 'after: must be the value of "next" in the page before'),
         ({"limit": "0"}, "limit: must be at least 1"),
         ({"since": "yesterday"}, "since: must be a time such as 2026-11-21 or 2026-11-21T12:00:00Z"),
+        ({"since": "0001-01-01T00:00:00+14:00"}, "since: must be a time of the years 2000 to 2999"),
+        ({"until": "9999-12-31T23:59:59-14:00"}, "until: must be a time of the years 2000 to 2999"),
         ({"since": "2026-11-22", "until": "2026-11-21"}, "until: must not be before since"),
     ],
 )

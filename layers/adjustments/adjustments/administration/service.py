@@ -44,7 +44,9 @@ _UNDER_WAY: Final = "planned, awaiting_approval, submitting, polling"
 
 
 def _in_utc(at: datetime) -> datetime:
-    """A time without an offset is in UTC."""
+    """A time without an offset is in UTC; only years that ids can have are read, so that ids sort by time."""
+    if not 2000 <= at.year < 3000:
+        raise PydanticCustomError("year", "must be a time of the years 2000 to 2999")
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
