@@ -34,6 +34,7 @@ _WAIT_FOR_SLOT: Final = timedelta(seconds=10)
 
 _STORE_KEYS: Final = 'store the keys: docs/operations.md, "Rotate the keys"'
 _DEPLOY_AGAIN: Final = "deploy again; if it stays, look at the function's log group"
+_ASK_AGAIN: Final = "ask again: a first start may take long; if it stays, look at the function's log group"
 
 
 class Status(StrEnum):
@@ -124,7 +125,7 @@ class HealthCheck:
         try:
             return _of_function(name, self.parts.ask(function))
         except PartUnavailable as error:
-            return Finding(f"function {name}", Status.PROBLEM, f"does not answer: {error}", _DEPLOY_AGAIN)
+            return Finding(f"function {name}", Status.PROBLEM, f"does not answer: {error}", _ASK_AGAIN)
 
     def _keys(self, until: datetime) -> Finding:
         """Whether there are keys and Gameball takes them."""
