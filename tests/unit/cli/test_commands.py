@@ -111,6 +111,21 @@ def test_show_says_who_submitted_a_batch_and_how_that_is_known(
     assert f"submitted by {shown}" in told
 
 
+def test_submit_says_how_a_file_is_to_be_sent(stack: FakeStack, tmp_path: Path) -> None:
+    (tmp_path / "spring.csv").write_text("customerId,points\na,1\n")
+    people = ["--reason", "50 % more", "--username", "José"]
+    assert main(["submit", "spring.csv", "--send-as", "transactions", *people]) == 0
+    [put] = stack.s3.puts
+    options = options_of(put["Metadata"])
+    assert (options.send_as, options.reason, options.username) == ("transactions", "50 % more", "José")
+
+
+def test_watch_of_transactions_shows_rows_and_rate_and_no_jobs() -> None:
+    progress = {"settledRows": 300, "rowsPerSecond": 11.6, "jobs": {"settled": 0, "running": 0, "total": 0}}
+    found = {"status": "submitting", "sendAs": "transactions", "counts": {"rows": 900}, "progress": progress}
+    assert batch_watcher.progress_line(found) == "300 of 900 rows, as transactions, 11.6 rows/s"
+
+
 def test_submit_says_how_a_file_is_to_be_read(stack: FakeStack, tmp_path: Path) -> None:
     (tmp_path / "spring.csv").write_text("Número,Punkte,type\na,1,x\n")
     columns = ["--columns", "customerId=Número,amount=Punkte"]
