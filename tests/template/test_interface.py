@@ -20,6 +20,7 @@ PROMISED_PARAMETERS = {
 }  # fmt: skip
 PROMISED_OUTPUTS = {
     "ApiUrl", "BucketName", "StateMachineArn", "TableName", "SecretName", "TopicArn", "EventBusName",
+    "ManualQueueArn",
 }  # fmt: skip
 
 
