@@ -66,6 +66,36 @@ class _Resolution(_Answer):
     rows: StrictInt
 
 
+class _PreviewRow(_Answer):
+    line: StrictInt
+    customer_id: str
+    amount: StrictInt | Decimal
+    reason: str
+
+
+class _PreviewReason(_Answer):
+    reason: str
+    rows: StrictInt
+
+
+class _DryRun(_Answer):
+    batch_id: _Name
+    at: _Moment
+    prediction: _Counts
+
+
+class _Preview(_Answer):
+    added: StrictInt | Decimal
+    deducted: StrictInt | Decimal
+    customers: StrictInt
+    new_customers: StrictInt | None = None
+    first_rows: list[_PreviewRow]
+    largest_rows: list[_PreviewRow]
+    reasons: list[_PreviewReason]
+    has_more_reasons: StrictBool = False
+    dry_run: _DryRun | None = None
+
+
 class BatchAnswer(_Answer):
     """One batch, as far as the commands use it."""
 
@@ -82,8 +112,11 @@ class BatchAnswer(_Answer):
     resolutions: list[_Resolution] = []
     held_by: list[str] = []
     notes: list[str] = []
+    preview: _Preview | None = None
     approved_by: str | None = None
+    approved_at: _Moment | None = None
     stopped_by: str | None = None
+    stopped_at: _Moment | None = None
     duplicate_of: _Name | None = None
     reverses: _Name | None = None
     reversed_by: _Name | None = None

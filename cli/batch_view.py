@@ -7,7 +7,7 @@ from typing import Any
 from adjustments.batches.records import Submitter
 from adjustments.core.printable import visible
 from adjustments.results.formats import submitter_text
-from cli.batch_watcher import FINAL, progress_line, rows_at_risk
+from cli.batch_watcher import AWAITING_APPROVAL, FINAL, progress_line, rows_at_risk
 from cli.context import CommandContext
 from cli.output import moment, number, outcomes, points, prediction, rows_text, status_of
 
@@ -37,6 +37,7 @@ def facts_of(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("predicted", prediction(batch)),
         ("looked up", looked_up(batch)),
         ("points", points_of(batch)),
+        *_preview(batch),
         ("received", moment(batch.get("createdAt"))),
         ("ended", moment(batch.get("finishedAt"))),
         *_decisions(batch),
@@ -141,12 +142,53 @@ def _decisions(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
         for done in batch.get("resolutions") or []
     ]
     return [
-        ("approved", visible(batch.get("approvedBy") or "")),
-        ("stopped", visible(batch.get("stoppedBy") or "")),
+        ("approved", _decided(batch, "approved")),
+        ("stopped", _decided(batch, "stopped")),
         ("resolved", "\n".join(resolutions)),
         ("reverses", str(batch.get("reverses") or "")),
         ("reversed", f"by {by}" if (by := batch.get("reversedBy")) else ""),
     ]
+
+
+def _decided(batch: Mapping[str, Any], what: str) -> str:
+    by, at = visible(batch.get(f"{what}By") or ""), batch.get(f"{what}At")
+    return f"{by} on {moment(at)}" if by and at else by
+
+
+def _preview(batch: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an approver sees of the rows of a batch that waits."""
+    seen = batch.get("preview")
+    if not seen or batch.get("status") != AWAITING_APPROVAL:
+        return []
+    new = seen.get("newCustomers")
+    known = "how many are new was not counted"
+    if new is not None:
+        known = f"{number(new)} of them are in no batch of the last 30 days"
+    more = ", and others" if seen.get("hasMoreReasons") else ""
+    reasons = [f"{_reason(one)} ({rows_text(one['rows'])})" for one in seen["reasons"]]
+    return [
+        ("added", points(seen["added"])),
+        ("deducted", points(seen["deducted"])),
+        ("customers", f"{number(seen['customers'])}; {known}"),
+        ("overdrafts", _overdrafts(seen.get("dryRun"))),
+        ("reasons", ", ".join(reasons) + more),
+        ("first rows", "\n".join(map(_row_line, seen["firstRows"]))),
+        ("largest rows", "\n".join(map(_row_line, seen["largestRows"]))),
+    ]
+
+
+def _overdrafts(dry_run: Mapping[str, Any] | None) -> str:
+    if not dry_run:
+        return "not known: there was no dry run of these rows"
+    return f"{prediction(dry_run)}, by the dry run {dry_run['batchId']} on {moment(dry_run['at'])}"
+
+
+def _row_line(row: Mapping[str, Any]) -> str:
+    return f"line {row['line']:,}: {visible(row['customerId'])}, {points(row['amount'])}, {_reason(row)}"
+
+
+def _reason(of: Mapping[str, Any]) -> str:
+    return f'"{visible(of["reason"])}"' if of["reason"] else "no reason"
 
 
 def _next(context: CommandContext, batch: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rich.progress import BarColumn, Progress, TextColumn
 
+from adjustments.results.formats import duration
 from cli.api_client import ApiClient
 from cli.errors import Exit, RequestRefused, ServiceError
 from cli.output import Output, number
@@ -175,12 +176,15 @@ def progress_line(batch: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
+_SHORTEST_SHOWN: Final = timedelta(seconds=1)
+
+
 def _time_left(expected_end: object) -> str:
     try:
         left = datetime.fromisoformat(str(expected_end)) - datetime.now().astimezone()
     except (TypeError, ValueError):
         return ""
-    return str(timedelta(seconds=max(0, round(left.total_seconds()))))
+    return duration(left) if left >= _SHORTEST_SHOWN else "a moment"
 
 
 def exit_code(batch: Mapping[str, Any]) -> Exit:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from adjustments.core import exact_json
 from adjustments.core.printable import visible
+from adjustments.results import formats
 
 _UNBOUND: Final = 10_000
 """Width in columns where the output is no terminal, so that lines are not broken."""
@@ -166,7 +167,7 @@ def points(value: object) -> str:
     """A sum of points with its sign."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return ""
-    return f"{value:+,}" if isinstance(value, int) else f"{value:+,f}"
+    return formats.points(Decimal(value))
 
 
 def moment(text: object) -> str:

@@ -14,6 +14,7 @@ from tests.bench import measurements
 PARTS: Final = (
     "planning",
     "earlier_batches",
+    "customer",
     "memory",
     "growth",
     "warm",

@@ -68,7 +68,8 @@ class Scenes:
         self._amount = 0
         self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
             "SubmitBatch": (
-                self.drop, self.drop_of_version, self.drop_of_repeats, self.drop_of_known_rows,
+                self.drop, self.drop_of_version, self.drop_of_dry_run, self.drop_of_repeats,
+                self.drop_of_known_rows,
                 self.drop_archived, self.tick, self.recurring_file, self.late_tick,
             ),
             "PollJobs": (self.poll, self.poll_dry_run),
@@ -142,6 +143,10 @@ class Scenes:
 
     def drop_of_version(self) -> Act:
         key, version = self._put("inbox/")
+        return lambda: self._take(_created(self._bucket, key, version))
+
+    def drop_of_dry_run(self) -> Act:
+        key, version = self._put("dry-run/")
         return lambda: self._take(_created(self._bucket, key, version))
 
     def drop_of_repeats(self) -> Act:

@@ -196,6 +196,7 @@ TABLE: dict[str, tuple[Deed, set[str]]] = {
     "finds the bucket": (_finds_bucket, WATCHERS),
     "drops a file": (_puts("inbox/people.txt"), {"uploader", "operator"}),
     "drops a recurring file": (_puts("recurring/people.txt"), {"uploader", "operator"}),
+    "drops a file for a dry run": (_puts("dry-run/people.txt"), {"uploader", "operator"}),
     "lists the inbox": (_lists("inbox/"), {"uploader", "operator"}),
     "approves": (_posts("approve"), {"operator"}),
     "stops": (_posts("stop"), {"operator"}),

@@ -69,6 +69,7 @@ class MemoryStore:
         self._senders: dict[date, dict[str, None]] = {}
         self._reversals: dict[str, str] = {}
         self._remainders: dict[str, str] = {}
+        self._dry_runs: dict[str, str] = {}
         self._indexes: dict[str, IndexEntry] = {}
         self._contents: dict[str, tuple[str, int]] = {}
         self._chunks: dict[tuple[str, str], dict[str, Chunk]] = {}
@@ -123,6 +124,12 @@ class MemoryStore:
 
     def remainder_of(self, sha256: str) -> str | None:
         return self._remainders.get(sha256)
+
+    def record_dry_run(self, sha256: str, batch_id: str) -> None:
+        self._dry_runs[sha256] = batch_id
+
+    def dry_run_of(self, sha256: str) -> str | None:
+        return self._dry_runs.get(sha256)
 
     def register_rows(self, entry: IndexEntry) -> None:
         self._indexes[entry.batch_id] = entry

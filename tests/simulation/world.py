@@ -36,6 +36,7 @@ STORE = (
     "chunks_after",
     "add_chunks",
     "claim_content",
+    "record_dry_run",
     "record_remainder",
     "record_reversal",
     "register_rows",

@@ -59,7 +59,9 @@ def test_bucket_forgets_work_files_half_uploads_and_their_old_versions():
     assert rules["work-files"]["ExpirationInDays"] >= 365
 
 
-@pytest.mark.parametrize(("prefix", "days"), [("results/", 90), ("inbox/", 400), ("recurring/", 400)])
+@pytest.mark.parametrize(
+    ("prefix", "days"), [("results/", 90), ("inbox/", 400), ("dry-run/", 400), ("recurring/", 400)]
+)
 def test_bucket_keeps_results_and_drops_and_forgets_what_replaced_them_only_late(prefix: str, days: int):
     [rule] = [r for r in BUCKET["LifecycleConfiguration"]["Rules"] if r.get("Prefix") == prefix]
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": days}

@@ -195,7 +195,7 @@ def test_watch_shows_rows_jobs_and_rate_without_colours_when_piped(
     api.answer(f"GET /batches/{ID}", (200, going), (200, batch()))
     assert main(["watch", ID]) == 0
     told = capsys.readouterr().out
-    assert "polling: 1,000 of 3,000 rows, 1 of 3 jobs, 250.5 rows/s, 0:00:00 left" in told
+    assert "polling: 1,000 of 3,000 rows, 1 of 3 jobs, 250.5 rows/s, a moment left" in told
     assert "\x1b" not in told
 
 

@@ -68,6 +68,15 @@ def test_expected_end_counts_the_waves_that_wait_for_each_other():
     assert left_s(15, *first, *second_and_third) == pytest.approx(19.75)
 
 
+def test_expected_end_takes_the_few_rows_of_later_waves_for_what_they_are():
+    first = [ended(number, number, number + 60) for number in range(4)]
+    later = [make_chunk(chunk_id=f"{wave:03}-00001", wave=wave, last=1) for wave in range(2, 47)]
+    # 45 waves of one row: a thousandth of a minute each, and not 45 minutes
+    assert left_s(64, *first, *later) == pytest.approx(45 * 0.06 + 45 * 0.00075, abs=0.1)
+    seen = [*first, ended(9, 62, 62.5, rows=1)]
+    assert left_s(64, *seen, *later) == pytest.approx(45 * 0.5, abs=0.2)
+
+
 def test_expected_end_leaves_the_pause_after_the_canary_out_of_the_pace():
     canary = ended(1, 0, 60, rows=100)
     chunks = [canary, running(2, 61), running(3, 62), unsent(4)]

@@ -7,6 +7,7 @@ import pytest
 
 from adjustments.administration.service import ApprovalRequest
 from adjustments.batches.files import StoredObject
+from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import NotFound
 from adjustments.submission import chunk_builder
@@ -41,11 +42,75 @@ def test_new_version_of_an_object_is_a_new_batch():
     assert world.drop(THREE).batch_id != world.drop(THREE).batch_id
 
 
-@pytest.mark.parametrize("key", ["inbox/readme.txt", "inbox/", "results/x/results.csv", "work/a.csv"])
-def test_submit_object_takes_only_csv_files_in_the_inbox(key: str):
+@pytest.mark.parametrize(
+    "key", ["inbox/", "results/x/results.csv", "work/a.csv", "logs/2026/a.log", "backup.parquet"]
+)
+def test_what_is_nobodys_file_is_left_alone(key: str):
     world = World(MemoryGameball())
     world.files.drop(key, THREE.encode())
-    assert world.triggers.submit_object(key, None) is None
+    assert world.triggers.submit_object(key, None, world.clock.now()) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("inbox/spring.xlsx", 'choose "Save as" and "CSV UTF-8", and drop that file under inbox/'),
+        ("dry-run/Spring.XLS", "and drop that file under dry-run/"),
+        ("inbox/readme.txt", "does not end in .csv or .csv.gz"),
+        ("recurring/rows.zip", "does not end in .csv or .csv.gz"),
+        ("Inbox/spring.csv", "lies under Inbox/, where no files are taken from"),
+        ("in/box/spring.csv.gz", "lies under in/box/, where"),
+        ("spring.csv", "lies at the top of the bucket, where"),
+        ("spring.xlsx", "lies at the top of the bucket, where"),
+    ],
+)
+def test_a_file_that_can_not_be_taken_is_answered_and_not_read(key: str, says: str):
+    gameball = MemoryGameball()
+    world = World(gameball)
+    batches = [world.triggers.submit_object(key, "v1", world.clock.now()) for _ in range(2)]
+    assert batches[0] is not None and batches[0] == batches[1]  # the same event twice
+    ended = world.run(batches[0])
+    assert ended.status is BatchStatus.REJECTED
+    assert says in ended.refusal and "nothing of it was read or sent" in ended.refusal
+    [(subject, text)] = world.notifications.mails
+    assert subject.startswith("rejected") and says in text
+    assert gameball.requests == []
+
+
+def submitted(world: World, key: str, text: str) -> Batch:
+    world.files.drop(key, text.encode())
+    batch = world.triggers.submit_object(key, None, world.clock.now())
+    assert batch is not None
+    return world.run(batch)
+
+
+def test_a_drop_under_dry_run_is_a_dry_run():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    ended = submitted(world, "dry-run/file.csv", THREE)
+    assert (ended.status, ended.dry_run) == (BatchStatus.VALIDATED, True)
+    assert gameball.requests == []
+    [(_, text)] = world.notifications.mails
+    assert "drop file.csv under inbox/" in text
+    assert "drop <bdi>file.csv</bdi> under inbox/" in world.result(ended, "report.html")
+    assert world.run(world.drop(THREE)).status is BatchStatus.COMPLETED
+
+
+def test_a_recurring_file_is_checked_as_it_is_dropped_and_is_told_of_only_with_problems():
+    gameball = MemoryGameball()
+    world = World(gameball)
+    well = submitted(world, "recurring/well.csv", THREE)
+    assert (well.status, well.dry_run) == (BatchStatus.VALIDATED, True)
+    assert world.notifications.mails == []
+    [applied] = world.tick()
+    assert world.run(applied).status is BatchStatus.COMPLETED
+    world.notifications.mails.clear()
+
+    submitted(world, "recurring/bad.csv", f"{THREE}d,x\n")
+    [(_, text)] = world.notifications.mails
+    assert "drop it under recurring/ again before the next tick" in text
+    submitted(world, "recurring/none.csv", "hello\n")
+    assert len(world.notifications.mails) == 2
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from adjustments.aws.event_log import log_event, log_failure
 from adjustments.batches.files import NEW_ROWS, UPLOADER, Files, Upload
 from adjustments.batches.records import Batch, Outcome, Resolution, Submitter
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchFilter, BatchStore, update_batch
+from adjustments.batches.store import BatchFilter, BatchStore, find_dry_run, update_batch
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import earliest_id, is_batch_id
 from adjustments.core.limits import LINK_S, PAGE_ROWS_MAX, UPLOAD_BYTES_MAX, UPLOAD_S
@@ -25,7 +25,7 @@ from adjustments.polling.job_client import JobStopper
 from adjustments.polling.settlement import ChunkSettler
 from adjustments.reconciliation.resolution import ResolveRequest
 from adjustments.results.notifications import Notifier
-from adjustments.results.summary import instant, progress_of, summary_of
+from adjustments.results.summary import instant, preview_json, progress_of, summary_of
 
 if TYPE_CHECKING:
     from adjustments.submission.sender import BatchStarter
@@ -163,8 +163,11 @@ class BatchAdministration:
             **summary_of(batch, chunks),
             "progress": progress_of(batch, chunks, self.clock.now()),
             "heldBy": list(map(visible, batch.held_by)),
+            "preview": self._preview(batch),
             "approvedBy": visible(batch.approved_by) or None,
+            "approvedAt": batch.approved_at and instant(batch.approved_at),
             "stoppedBy": visible(batch.stopped_by) or None,
+            "stoppedAt": batch.stopped_at and instant(batch.stopped_at),
             "keepJobs": batch.keeps_jobs,
             "resolutions": list(map(_resolution_json, batch.resolutions)),
             "duplicateOf": batch.duplicate_of or None,
@@ -198,6 +201,10 @@ class BatchAdministration:
             "bytesMax": UPLOAD_BYTES_MAX,
             "expiresAt": instant(self.clock.now() + timedelta(seconds=UPLOAD_S)),
         }
+
+    def _preview(self, batch: Batch) -> dict[str, Any] | None:
+        """What an approver sees of a batch: sums, customers, rows, reasons, and what a dry run predicted."""
+        return preview_json(batch, find_dry_run(self.store, batch)) if batch.preview else None
 
     def _links(self, batch: Batch) -> dict[str, str]:
         folder = f"results/{batch.batch_id}"
@@ -233,7 +240,8 @@ class BatchAdministration:
         if difference := self._find_difference(batch, expected):
             raise WrongState(f"not approved: {difference}; show the batch again before you approve it")
         deadline_at = batch.deadline_at + (self.clock.now() - batch.created_at)
-        return batch.moved(BatchStatus.SUBMITTING, approved_by=by, deadline_at=deadline_at)
+        now = self.clock.now()
+        return batch.moved(BatchStatus.SUBMITTING, approved_by=by, approved_at=now, deadline_at=deadline_at)
 
     def stop(self, batch_id: str, by: str, note: str, until: datetime, *, keep_jobs: bool = False) -> Batch:
         """Send nothing more of a batch, and stop its running jobs at Gameball.
@@ -251,7 +259,8 @@ class BatchAdministration:
             WrongState: the batch can't be stopped, or keep_jobs is set after its jobs were stopped.
         """
         reason = f"stopped by {by}" + (f": {note}" if note else "")
-        batch = update_batch(self.store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs))
+        now = self.clock.now()
+        batch = update_batch(self.store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs, now))
         log_event("batch stopped", batch)
         self.stopper.stop_jobs(batch, until)
         return self.starter.start(batch)
@@ -310,7 +319,7 @@ def _resolution_json(done: Resolution) -> dict[str, Any]:
     return {**dict(done), **named, "at": instant(done.at)}
 
 
-def _stopped(batch: Batch, by: str, reason: str, keep_jobs: bool) -> Batch:
+def _stopped(batch: Batch, by: str, reason: str, keep_jobs: bool, now: datetime) -> Batch:
     """The batch, stopped; one that is awaiting approval becomes submitting, so that it ends."""
     if batch.dry_run:
         raise WrongState(f"the batch is {batch.status} and a dry run: it sends nothing that could be stopped")
@@ -319,8 +328,8 @@ def _stopped(batch: Batch, by: str, reason: str, keep_jobs: bool) -> Batch:
     if batch.stopped_by and keep_jobs and not batch.keeps_jobs:
         raise WrongState("keepJobs is too late: the batch was stopped before, and so were its running jobs")
     if batch.stopped_by:
-        by, reason = batch.stopped_by, batch.stop_reason
-    decided = {"stop_reason": reason, "stopped_by": by, "keeps_jobs": keep_jobs}
+        by, reason, now = batch.stopped_by, batch.stop_reason, batch.stopped_at or now
+    decided = {"stop_reason": reason, "stopped_by": by, "stopped_at": now, "keeps_jobs": keep_jobs}
     if batch.status is BatchStatus.AWAITING_APPROVAL:
         return batch.moved(BatchStatus.SUBMITTING, **decided)
     return batch.changed(**decided)

@@ -11,6 +11,7 @@
 ``sending#<day>``        ``<batchId>``                  that the batch sent something on that day (UTC)
 ``rows#<month>``         ``<batchId>``                  where the index of the batch's rows is
 ``remainder#<sha256>``   ``remainder``                  which held batch has this content for its new rows
+``dry-run#<sha256>``     ``dry-run``                    which dry run was the last of this content
 ``unapproved``           ``unapproved``                 batches of the last 24 hours without an approval
 ``slots#<resource>``     ``slots``                      ``nextUs``: the next free slot, in microseconds
 ``circuit#gameball``     ``circuit``                    while keys are refused: when the next probe is due

@@ -80,6 +80,15 @@ class TableClaims:
         item = self._table.get(_remainder_key(sha256))
         return item["batchId"]["S"] if item else None
 
+    def record_dry_run(self, sha256: str, batch_id: str) -> None:
+        """See ``BatchStore``."""
+        self._table.put({**_dry_run_key(sha256), **text_item(batchId=batch_id)})
+
+    def dry_run_of(self, sha256: str) -> str | None:
+        """See ``BatchStore``."""
+        item = self._table.get(_dry_run_key(sha256))
+        return item["batchId"]["S"] if item else None
+
     def register_rows(self, entry: IndexEntry) -> None:
         """See ``BatchStore``."""
         item = text_item(
@@ -182,6 +191,10 @@ def _read_entry(item: Item) -> IndexEntry:
 
 def _remainder_key(sha256: str) -> Item:
     return text_item(pk=f"remainder#{sha256}", sk="remainder")
+
+
+def _dry_run_key(sha256: str) -> Item:
+    return text_item(pk=f"dry-run#{sha256}", sk="dry-run")
 
 
 def _reversal_key(sha256: str) -> Item:

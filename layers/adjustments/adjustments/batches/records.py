@@ -21,6 +21,9 @@ __all__ = [
     "Overlap",
     "OverlappedBatch",
     "Prediction",
+    "Preview",
+    "PreviewReason",
+    "PreviewRow",
     "Reconciliation",
     "Rejection",
     "Resolution",
@@ -266,6 +269,40 @@ class Overlap(StoredModel):
     batches: tuple[OverlappedBatch, ...] = ()
 
 
+class PreviewRow(StoredModel):
+    """A row as an approver sees it; the amount is decimal text."""
+
+    line: int
+    customer_id: str
+    amount: str
+    reason: str = ""
+
+
+class PreviewReason(StoredModel):
+    """A reason, and how many accepted rows have it."""
+
+    reason: str
+    rows: int
+
+
+class Preview(StoredModel):
+    """What an approver sees of a batch that waits.
+
+    ``added`` and ``deducted`` are exact sums as decimal text. ``new_customers`` counts those that no batch of
+    the last 30 days has; None where that was not counted. ``reasons`` are the most frequent ones;
+    ``has_more_reasons`` says that there are others.
+    """
+
+    added: str = "0"
+    deducted: str = "0"
+    customers: int = 0
+    new_customers: int | None = None
+    first: tuple[PreviewRow, ...] = ()
+    largest: tuple[PreviewRow, ...] = ()
+    reasons: tuple[PreviewReason, ...] = ()
+    has_more_reasons: bool = False
+
+
 class Batch(StoredModel):
     """One accepted file or API body, and where it stands.
 
@@ -279,7 +316,8 @@ class Batch(StoredModel):
         stop_reason: why nothing more is sent.
         pause_reason: why nothing is sent for now.
         canary_note: why a second canary is or was sent.
-        approved_by: who approved it; ``stopped_by`` is who stopped it.
+        approved_by: who approved it, at ``approved_at``; ``stopped_by`` is who stopped it, at ``stopped_at``.
+        preview: what its approver sees of its rows; None where it never waited.
         keeps_jobs: whether the running jobs of the stopped batch may end.
         reverses: the batch that this one reverses; ``reversed_by`` is the batch that reverses this one.
         polled_past_deadline: whether its jobs were polled after the deadline, for the last time.
@@ -321,9 +359,12 @@ class Batch(StoredModel):
     has_repeats: bool = False
     held_by: tuple[str, ...] = ()
     approved_by: str = ""
+    approved_at: datetime | None = None
+    preview: Preview | None = None
     refusal: str = ""
     stop_reason: str = ""
     stopped_by: str = ""
+    stopped_at: datetime | None = None
     keeps_jobs: bool = False
     reverses: str = ""
     reversed_by: str = ""

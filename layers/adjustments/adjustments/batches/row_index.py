@@ -88,6 +88,11 @@ def _xor(first: bytes, *others: bytes) -> bytes:
     return reduce(xor, map(int.from_bytes, others), int.from_bytes(first)).to_bytes(len(first))
 
 
+def customer_of(fingerprint: int) -> int:
+    """The bits of a fingerprint that the customer decides."""
+    return fingerprint >> _ROW_BITS
+
+
 class FingerprintSorter:
     """Sorts fingerprints in memory that does not grow with their number.
 

@@ -132,6 +132,12 @@ class BatchStore(Protocol):
     def remainder_of(self, sha256: str) -> str | None:
         """Which held batch has a content for its new rows."""
 
+    def record_dry_run(self, sha256: str, batch_id: str) -> None:
+        """Keep which dry run was the last one of a content."""
+
+    def dry_run_of(self, sha256: str) -> str | None:
+        """The last dry run of a content, None for none."""
+
     def register_rows(self, entry: IndexEntry) -> None:
         """Keep where the index of a batch's rows is; whoever reads the entries from now on sees it."""
 
@@ -263,6 +269,13 @@ def update_batch(store: BatchStore, batch_id: str, changed: Callable[[Batch], Ba
         if try_save(store, after):
             return after
     raise WrongState("other workers kept changing the batch: try again")
+
+
+def find_dry_run(store: BatchStore, batch: Batch) -> Batch | None:
+    """The last dry run of a batch's rows; None where there is none that has ended with a prediction."""
+    found = store.dry_run_of(batch.source.sha256)
+    dry_run = store.batch(found) if found else None
+    return dry_run if dry_run and dry_run.prediction else None
 
 
 class Snapshot(NamedTuple):

@@ -1,12 +1,21 @@
 """The e-mails on a batch: what happened, the numbers, what to do, and where the results are."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Final, NamedTuple
 
-from adjustments.batches.records import Batch, Prediction
+from adjustments.batches.records import Batch, Prediction, PreviewRow
 from adjustments.batches.states import BatchStatus, SendAs
+from adjustments.core import exact_json
 from adjustments.core.printable import visible
-from adjustments.results.formats import file_name, points, rows_of, submitter_text
+from adjustments.results.formats import (
+    file_name,
+    is_recurring_check,
+    points,
+    rows_of,
+    submitter_text,
+    way_to_apply,
+)
 from adjustments.results.summary import message_of
 
 SUBJECT_CHARS_MAX: Final = 100
@@ -28,8 +37,6 @@ _CONSOLES: Final = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.ama
 _CONSOLE: Final = "console.aws.amazon.com"
 
 _NEXT_STEPS: Final[Mapping[BatchStatus, str]] = {
-    BatchStatus.AWAITING_APPROVAL: "Check the batch and approve it: adjust approve {batch}\n"
-    "or stop it: adjust stop {batch}",
     BatchStatus.COMPLETED_WITH_ERRORS: "Correct the rows in fix-me.csv and drop that file. "
     "Do not drop the original file again: its other rows were applied.",
     BatchStatus.STOPPED: "Find out why, then drop fix-me.csv. Do not drop the original file again.",
@@ -40,11 +47,16 @@ _CORRECT_ROWS: Final = (
     "Correct the bad rows in {file} itself; fix-me.csv lists them. Then drop {file}, the whole file: nothing "
     "of it was sent. Do not drop fix-me.csv as well."
 )
-_APPLY: Final = "To apply the file, drop {file} without the dry-run option: it holds all {rows}."
+_APPLY: Final = "To apply the file, drop {file} {way}: it holds all {rows}."
 _CORRECT_FIRST: Final = (
     "Check the rows in fix-me.csv and the prediction in report.html, and correct the rows in {file} itself. "
-    "Then drop {file} without the dry-run option: it holds all {rows}. Do not drop fix-me.csv as well: its "
+    "Then drop {file} {way}: it holds all {rows}. Do not drop fix-me.csv as well: its "
     "rows are in {file}, and would be applied twice."
+)
+_CORRECT_RECURRING: Final = (
+    "The file is applied at each tick of the schedule, as it lies there then. Check the rows in fix-me.csv "
+    "and the prediction in report.html, correct the rows in {file} itself, and drop it under recurring/ "
+    "again before the next tick."
 )
 _ACCEPTED_BEFORE: Final = (
     "If that batch exists and the rows were meant only once, nothing is left to do. If they are meant to be "
@@ -67,11 +79,33 @@ class Email(NamedTuple):
     text: str
 
 
-def batch_email(batch: Batch, location: ResultsLocation) -> Email:
-    """Write the e-mail on a batch's present status."""
+def batch_email(batch: Batch, location: ResultsLocation, dry_run: Batch | None = None) -> Email:
+    """Write the e-mail on a batch's present status.
+
+    Args:
+        batch: the batch.
+        location: where its results are.
+        dry_run: of a batch that waits, the last dry run of the same rows, None for none.
+    """
     subject = f"{batch.status.value.replace('_', ' ')}: {batch.batch_id}"
-    parts = ("\n".join(part) for part in (_status(batch), _numbers(batch), _next_steps(batch, location)))
+    parts = ("\n".join(part) for part in _parts(batch, location, dry_run))
     return Email(subject[:SUBJECT_CHARS_MAX], "\n\n".join(part for part in parts if part))
+
+
+def _parts(batch: Batch, location: ResultsLocation, dry_run: Batch | None) -> Iterator[Iterator[str]]:
+    yield _status(batch)
+    yield _numbers(batch)
+    if batch.status is BatchStatus.AWAITING_APPROVAL:
+        yield _preview(batch, dry_run)
+        yield _decision(batch)
+    yield _next_steps(batch, location)
+
+
+def is_worth_a_mail(batch: Batch) -> bool:
+    """Whether people are mailed: a recurring file that was checked and is well needs nobody."""
+    if not is_recurring_check(batch) or batch.status is not BatchStatus.VALIDATED:
+        return True
+    return batch.prediction is None or _has_findings(batch, batch.prediction)
 
 
 def missed_tick_email(due: str, key: str = "") -> Email:
@@ -125,6 +159,52 @@ def _numbers(batch: Batch) -> Iterator[str]:
         yield f"How: {visible(batch.sending_note)}"
 
 
+def _preview(batch: Batch, dry_run: Batch | None) -> Iterator[str]:
+    """What an approver has to know of the rows. A mail names no customers: `adjust show` does."""
+    seen = batch.preview
+    if seen is None:
+        return
+    yield f"Added: {points(seen.added)}, deducted: {points(seen.deducted)}"
+    new = "; how many of them are new was not counted"
+    if seen.new_customers is not None:
+        new = f"; {seen.new_customers:,} of them are in no batch of the last 30 days"
+    yield f"Customers: {seen.customers:,}{new}"
+    if dry_run and dry_run.prediction:
+        yield f"Prediction of the dry run {dry_run.batch_id}: {_predicted(dry_run.prediction)}"
+    else:
+        yield "Overdrafts: not known, as there was no dry run of these rows"
+    if seen.reasons:
+        more = ", and others" if seen.has_more_reasons else ""
+        named = ", ".join(f"{_quoted(one.reason)} ({rows_of(one.rows)})" for one in seen.reasons)
+        yield f"Reasons: {named}{more}"
+    yield "First rows:"
+    yield from map(_row_line, seen.first)
+    yield "Largest rows:"
+    yield from map(_row_line, seen.largest)
+
+
+def _row_line(row: PreviewRow) -> str:
+    return f"  line {row.line:,}: {points(row.amount)}, {_quoted(row.reason)}"
+
+
+def _quoted(reason: str) -> str:
+    return f'"{visible(reason)}"' if reason else "no reason"
+
+
+def _decision(batch: Batch) -> Iterator[str]:
+    """The exact commands and calls that decide."""
+    expected = {
+        "sha256": batch.source.sha256,
+        "rows": batch.accepted_rows,
+        "requested": Decimal(batch.total),
+    }
+    yield "Check the batch, with the customers of these rows: adjust show " + batch.batch_id
+    yield f"To approve it: adjust approve {batch.batch_id}"
+    yield f"  or POST /batches/{batch.batch_id}/approve with the body {exact_json.write(expected)}"
+    yield f"To stop it: adjust stop {batch.batch_id}"
+    yield f"  or POST /batches/{batch.batch_id}/stop"
+
+
 def _predicted(prediction: Prediction) -> str:
     rows_by_forecast = {
         "would be applied": prediction.would_apply,
@@ -148,13 +228,32 @@ def _next_steps(batch: Batch, location: ResultsLocation) -> Iterator[str]:
     elif batch.status is BatchStatus.REJECTED and batch.counts.rows:
         yield _CORRECT_ROWS.format(file=visible(file_name(batch.source.key)))
     elif batch.status is BatchStatus.VALIDATED:
-        has_findings = batch.prediction and _has_findings(batch, batch.prediction)
-        advice = _CORRECT_FIRST if has_findings else _APPLY
-        yield advice.format(file=visible(file_name(batch.source.key)), rows=rows_of(batch.counts.rows))
+        yield _after_dry_run(batch)
     elif step := _NEXT_STEPS.get(batch.status):
         yield step.format(batch=batch.batch_id)
     if batch.status.is_final or batch.overlap_holds:
-        console = _CONSOLES.get(location.partition, _CONSOLE)
-        where = f"{location.bucket}?region={location.region}&prefix=results/{batch.batch_id}/"
-        yield f"Results: https://{console}/s3/buckets/{where}"
-        yield f"or: adjust results {batch.batch_id}"
+        yield from _links(batch, location)
+
+
+def _after_dry_run(batch: Batch) -> str:
+    has_findings = batch.prediction and _has_findings(batch, batch.prediction)
+    advice = _CORRECT_FIRST if has_findings else _APPLY
+    if is_recurring_check(batch):
+        advice = _CORRECT_RECURRING
+    return advice.format(
+        file=visible(file_name(batch.source.key)),
+        rows=rows_of(batch.counts.rows),
+        way=way_to_apply(batch.source.key),
+    )
+
+
+def _links(batch: Batch, location: ResultsLocation) -> Iterator[str]:
+    """Where the results are: in S3's console, for those who may read them, and for the command."""
+    console = _CONSOLES.get(location.partition, _CONSOLE)
+    place = f"{location.bucket}?region={location.region}&prefix=results/{batch.batch_id}/"
+    if batch.status.is_final:
+        yield f"Report: https://{console}/s3/object/{place}report.html"
+    if batch.status.is_final and batch.counts.rows > batch.counts.applied:
+        yield f"Rows to fix: https://{console}/s3/object/{place}fix-me.csv"
+    yield f"Results: https://{console}/s3/buckets/{place}"
+    yield f"or: adjust results {batch.batch_id}"

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from adjustments.batches.records import Submitter
+from adjustments.batches.records import Batch, Submitter
 from adjustments.core.decimals import plain
 from adjustments.core.printable import visible
 
@@ -20,6 +20,16 @@ def rows_of(rows: int) -> str:
 def file_name(key: str) -> str:
     """The name of a file that was dropped, without its folder."""
     return key.rpartition("/")[2]
+
+
+def way_to_apply(key: str) -> str:
+    """How a file is dropped to apply it, after a dry run of it."""
+    return "under inbox/" if key.startswith("dry-run/") else "without the dry-run option"
+
+
+def is_recurring_check(batch: Batch) -> bool:
+    """Whether a batch only checks a file of the recurring schedule, as it was dropped."""
+    return batch.dry_run and batch.source.key.startswith("recurring/")
 
 
 def points(amount: Decimal | str) -> str:

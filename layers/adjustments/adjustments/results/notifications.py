@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol
 
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore, update_batch
+from adjustments.batches.store import BatchStore, find_dry_run, update_batch
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock
-from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
+from adjustments.results.emails import ResultsLocation, batch_email, is_worth_a_mail, missed_tick_email
 from adjustments.results.summary import BatchFacts, facts_of
 
 SETTLED: Final = "Batch Settled"
@@ -122,10 +122,16 @@ class Notifier:
         return sent, errors
 
     def _notifications(self, batch: Batch) -> Iterator[tuple[str, Callable[[], None]]]:
-        email = batch_email(batch, self.location)
-        yield f"{batch.status.value} (mail)", lambda: self.notifications.mail(email.subject, email.text)
+        if is_worth_a_mail(batch):
+            yield f"{batch.status.value} (mail)", lambda: self._mail(batch)
         if batch.status.is_final:
             yield f"{batch.status.value} (event)", lambda: self.notifications.announce(*batch_event(batch))
+
+    def _mail(self, batch: Batch) -> None:
+        waits = batch.status is BatchStatus.AWAITING_APPROVAL
+        dry_run = find_dry_run(self.store, batch) if waits else None
+        email = batch_email(batch, self.location, dry_run)
+        self.notifications.mail(email.subject, email.text)
 
     def _mark(self, batch_id: str, sent: list[str]) -> Batch:
         """Keep what was sent, whatever else changes the batch meanwhile, and release the claim."""

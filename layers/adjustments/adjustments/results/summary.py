@@ -11,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
-from adjustments.batches.records import Batch, Chunk, Counts, Overlap, Prediction, Source, Submitter
+from adjustments.batches.records import (
+    Batch,
+    Chunk,
+    Counts,
+    Overlap,
+    Prediction,
+    PreviewRow,
+    Source,
+    Submitter,
+)
 from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.core.printable import visible
 
@@ -178,6 +187,43 @@ def notes_of(batch: Batch) -> tuple[str, ...]:
     return tuple(map(visible, filter(None, notes)))
 
 
+def preview_json(batch: Batch, dry_run: Batch | None) -> dict[str, Any] | None:
+    """What an approver sees of a batch, for ``exact_json``; None for one that never waited.
+
+    Args:
+        batch: the batch.
+        dry_run: the last dry run of the same rows, None for none.
+    """
+    if batch.preview is None:
+        return None
+    seen = batch.preview
+    return {
+        "added": Decimal(seen.added),
+        "deducted": Decimal(seen.deducted),
+        "customers": seen.customers,
+        "newCustomers": seen.new_customers,
+        "firstRows": list(map(_preview_row, seen.first)),
+        "largestRows": list(map(_preview_row, seen.largest)),
+        "reasons": [{"reason": visible(one.reason), "rows": one.rows} for one in seen.reasons],
+        "hasMoreReasons": seen.has_more_reasons,
+        "dryRun": dry_run
+        and {
+            "batchId": dry_run.batch_id,
+            "at": instant(dry_run.finished_at or dry_run.created_at),
+            "prediction": dry_run.prediction and dry_run.prediction.model_dump(),
+        },
+    }
+
+
+def _preview_row(row: PreviewRow) -> dict[str, Any]:
+    return {
+        "line": row.line,
+        "customerId": visible(row.customer_id),
+        "amount": Decimal(row.amount),
+        "reason": visible(row.reason),
+    }
+
+
 def progress_of(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dict[str, Any]:
     """How far a batch is, by rows and jobs; its rate and expected end as far as they can be estimated."""
     # A dry run's chunks are never sent, so they are no jobs.
@@ -230,7 +276,8 @@ def expected_end(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dateti
         The time, or None while there is too little to go by: no job has ended, the pace of sending is
         unknown, or every open job takes longer than any before.
     """
-    job_times_s = [_seconds(c.intent_at, c.ended_at) for c in chunks if c.intent_at and c.ended_at]
+    ended = [chunk for chunk in chunks if chunk.intent_at and chunk.ended_at]
+    job_times_s = [_seconds(chunk.intent_at, chunk.ended_at) for chunk in ended if chunk.ended_at]
     waiting = [chunk for chunk in chunks if not chunk.state.is_over]
     if not job_times_s or not waiting:
         return None
@@ -244,8 +291,23 @@ def expected_end(batch: Batch, chunks: Sequence[Chunk], now: datetime) -> dateti
     waves = {chunk.wave for chunk in unsent}
     before = [chunk for chunk in waiting if chunk.wave not in waves]
     open_s = _open_jobs_left_s(before, job_times_s, now) or 0
-    left_s = open_s + sum(chunk.rows for chunk in unsent) * row_s + len(waves) * median(job_times_s)
+    largest = {wave: max(chunk.rows for chunk in unsent if chunk.wave == wave) for wave in waves}
+    jobs_s = sum(_job_time_s(rows, ended) for rows in largest.values())
+    left_s = open_s + sum(chunk.rows for chunk in unsent) * row_s + jobs_s
     return now + timedelta(seconds=left_s)
+
+
+def _job_time_s(rows: int, ended: Sequence[Chunk]) -> float:
+    """How long a job of so many rows takes: as most others of about its size, or else as its share of them.
+
+    The last waves of a file have few rows each: taken for whole chunks, they would seem to take minutes.
+    """
+    alike = [chunk for chunk in ended if rows <= 2 * chunk.rows and chunk.rows <= 2 * rows]
+    if alike:
+        return median(_seconds(chunk.intent_at, chunk.ended_at) for chunk in alike if chunk.ended_at)
+    times = (_seconds(chunk.intent_at, chunk.ended_at) for chunk in ended if chunk.ended_at)
+    sizes = (chunk.rows for chunk in ended)
+    return median(times) * min(1.0, rows / median(sizes))
 
 
 def _open_jobs_left_s(waiting: Sequence[Chunk], job_times_s: Sequence[float], now: datetime) -> float | None:

@@ -47,6 +47,7 @@ from adjustments.submission.csv.reader import CsvReader
 from adjustments.submission.duplicates import DuplicateFinder, Scratch, hashes_of
 from adjustments.submission.guards import BadRows, LookAlikes, check_row_count
 from adjustments.submission.plan import IndexedRows, PlannedChunk, PlanRules
+from adjustments.submission.preview import PreviewCollector
 
 PART_BYTES: Final = 192 * 1024
 """Input processed at a time, and kept in one object of ``work/``: few objects, and little memory."""
@@ -90,6 +91,17 @@ class Totals:
         """The sum of the amounts."""
         self._add_up()
         return self._amount
+
+    @property
+    def added(self) -> Decimal:
+        """The sum of the positive amounts."""
+        self._add_up()
+        return (self._amount + self._absolute) / 2
+
+    @property
+    def deducted(self) -> Decimal:
+        """The sum of the negative amounts, which is negative."""
+        return self.amount - self.added
 
     @property
     def absolute(self) -> Decimal:
@@ -142,7 +154,8 @@ class BuiltChunks(NamedTuple):
 class ChunkBuilder:
     """Builds the chunks of one file.
 
-    ``totals`` says what its rows add up to, ``look_alikes`` which of its ids look alike.
+    ``totals`` says what its rows add up to, ``preview`` what an approver sees of them, ``look_alikes`` which
+    of its ids look alike.
 
     Args:
         reader: the file.
@@ -170,6 +183,7 @@ class ChunkBuilder:
         self._send_as = send_as
         self._indexed = indexed
         self.totals = Totals()
+        self.preview = PreviewCollector()
         self.look_alikes = LookAlikes()
         self._reader = reader
         self._batch_id = batch_id
@@ -222,6 +236,7 @@ class ChunkBuilder:
             self._keep_rows(part, put)
             self.totals.add(part.amounts, rows)
             self.look_alikes.add(part.customer_ids)
+            self.preview.add(part)
             customers = customer_digests(part.customer_ids)
             duplicates.add(customers)
             self._index_customers(part, customers, first_row)

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, OverlappedBatch
-from adjustments.batches.row_index import END, PARTITIONS, IndexReader
+from adjustments.batches.row_index import END, PARTITIONS, IndexReader, customer_of
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore, IndexEntry
 from adjustments.core.errors import NotFound
@@ -35,10 +35,14 @@ IN_PLANNING: Final = "planning"
 
 
 class Found(NamedTuple):
-    """What was found: the fingerprints of rows that earlier batches have, and those batches."""
+    """What was found: the fingerprints of rows that earlier batches have, and those batches.
+
+    ``new_customers`` counts the customers that no earlier batch has; None where they were not counted.
+    """
 
     fingerprints: "array[int]"
     batches: tuple[OverlappedBatch, ...]
+    new_customers: int | None = None
 
     @property
     def rows(self) -> int:
@@ -66,6 +70,7 @@ class OverlapSearch:
     Args:
         batch_id: the batch, whose own rows do not count.
         instead_of: the held batch whose new rows these are; its rows do not count either.
+        counts_customers: whether customers are counted that no earlier batch has, which takes as long again.
     """
 
     batch_id: str
@@ -73,6 +78,7 @@ class OverlapSearch:
     store: BatchStore
     now: datetime
     instead_of: str = ""
+    counts_customers: bool = False
     _seen: dict[str, _Earlier] = field(default_factory=dict)
 
     def find(self, own: IndexReader) -> Found:
@@ -83,6 +89,8 @@ class OverlapSearch:
         """
         large, small = self._earlier_batches()
         owners = _owners(small)
+        of_small = set(map(customer_of, owners)) if self.counts_customers else set()
+        new_customers = 0
         matched = array("Q")
         step = END // PARTITIONS
         for start in range(0, END, step):
@@ -91,11 +99,15 @@ class OverlapSearch:
                 continue
             different = set(mine)
             common: dict[int, int] = {}
+            unknown = set(map(customer_of, different)) - of_small if self.counts_customers else set()
             for earlier in large:
                 theirs = earlier.index.take(start, start + step)
+                if unknown:
+                    unknown.difference_update(map(customer_of, theirs))
                 met = different.intersection(theirs)
                 if met:
                     self._count(earlier, Counter(one for one in theirs if one in met), mine, start, common)
+            new_customers += len(unknown)
             for earlier, met_rows in _of_small(different, owners):
                 self._count(earlier, met_rows, mine, start, common)
             if common:
@@ -110,7 +122,7 @@ class OverlapSearch:
             )
             for one in touched[:NAMED_BATCHES_MAX]
         ]
-        return Found(matched, tuple(batches))
+        return Found(matched, tuple(batches), new_customers if self.counts_customers else None)
 
     def _earlier_batches(self) -> tuple[list[_Earlier], list[_Earlier]]:
         """The batches with an index of their own, and those with few rows."""

@@ -192,9 +192,12 @@ def guard_overlap(
         store=ports.store,
         now=ports.clock.now(),
         instead_of=instead_of,
+        counts_customers=bool(batch.held_by),
     )
     found = search.find(_own_index(entry, ports.files))
     batch = batch.replaced(supersedes="" if batch.dry_run else instead_of)
+    if batch.preview:
+        batch = batch.replaced(preview=batch.preview.replaced(new_customers=found.new_customers))
     if not found.rows:
         return batch
     batch = batch.replaced(overlap=Overlap(rows=found.rows, batches=found.batches))

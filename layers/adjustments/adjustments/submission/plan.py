@@ -76,6 +76,15 @@ class Drop(NamedTuple):
     send_as: str = ""
     only_validates: bool = False
 
+    def checked(self, *, is_recurring: bool) -> "Drop":
+        """The same file as a dry run.
+
+        Args:
+            is_recurring: whether it is a file of the schedule, whose rows are meant to be applied again.
+        """
+        metadata = {**self.stored.metadata, "dry-run": "true"}
+        return self._replace(stored=self.stored._replace(metadata=metadata), is_named=is_recurring)
+
     @property
     def allows_duplicate(self) -> bool:
         """Whether the same rows may be accepted again (object metadata ``allow-duplicate: true``).

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
-from adjustments.batches.records import Batch, Chunk, Counts, Source
+from adjustments.batches.records import Batch, Chunk, Counts, Preview, Source
 from adjustments.batches.row_index import FingerprintSorter
 from adjustments.batches.states import BatchStatus, SendAs
 from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, Snapshot
@@ -123,7 +123,9 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
 def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports: PlannerPorts) -> Batch:
     """Look whether the same content, or some of its rows, were accepted before."""
     repeats = ""
-    if not batch.dry_run:
+    if batch.dry_run:
+        ports.store.record_dry_run(batch.source.sha256, batch.batch_id)
+    else:
         claim = claim_content(drop, batch.source.sha256, ports.store, ports.clock.now())
         if claim.refusal:
             known = {"source": batch.source, "csv_dialect": batch.csv_dialect, "send_as": batch.send_as}
@@ -196,6 +198,7 @@ def _read_with(
     if refusal := builder.totals.bad_rows.refusal(builder.totals.rows):
         return as_read.replaced(refusal=refusal), PlannedChunks()
     batch = _planned(as_read, builder.totals, built, ports.rules)
+    batch = batch.replaced(preview=_preview(builder, built))
     return batch, PlannedChunks(built.chunks, built.first_body)
 
 
@@ -214,6 +217,20 @@ def _blocks(drop: Drop, ports: PlannerPorts) -> Iterator[bytes]:
         yield from ports.files.blocks(drop.stored)
     except NotFound as absent:
         raise FileUnreadable("file_unreadable", DELETED_MESSAGE) from absent
+
+
+def _preview(builder: ChunkBuilder, built: BuiltChunks) -> Preview:
+    """What the approver of the batch sees; each customer has one row in the first wave."""
+    collected, totals = builder.preview, builder.totals
+    return Preview(
+        added=plain(totals.added),
+        deducted=plain(totals.deducted),
+        customers=sum(chunk.rows for chunk in built.chunks if chunk.wave == 1),
+        first=tuple(collected.first),
+        largest=tuple(collected.largest),
+        reasons=tuple(collected.reasons),
+        has_more_reasons=collected.has_more_reasons,
+    )
 
 
 def _planned(batch: Batch, totals: Totals, built: BuiltChunks, rules: PlanRules) -> Batch:
@@ -303,6 +320,8 @@ def _create(batch: Batch, chunks: PlannedChunks, drop: Drop, ports: PlannerPorts
         together = []
     for tries in range(1, CREATE_TRIES_MAX + 1):
         counted, unapproved = _count(batch, drop, ports)
+        if counted.status is not BatchStatus.AWAITING_APPROVAL:
+            counted = counted.replaced(preview=None)
         if ports.store.create_batch(counted, together, unapproved):
             return _created(counted, first, chunks.first_body)
         with suppress(NotFound):

@@ -14,12 +14,10 @@ from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import batch_id
 from adjustments.core.limits import IDENTITY_CHARS_MAX
 from adjustments.core.printable import storable
+from adjustments.submission.misplaced_files import FOLDERS, INBOX, RECURRING, is_csv_in, problem_of
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import DELETED_MESSAGE, PlannerPorts, plan_batch
 from adjustments.submission.sender import BatchStarter
-
-INBOX: Final = "inbox/"
-_ENDINGS: Final = (".csv", ".csv.gz")
 
 DROP: Final = Submitter(trigger="drop")
 """Who dropped a file of which nothing is known."""
@@ -58,7 +56,11 @@ class SubmissionTriggers:
         is_copy: bool = False,
         submitter: Submitter = DROP,
     ) -> Batch | None:
-        """Submit an object that was created in the inbox.
+        """Submit an object that a person has stored in the bucket.
+
+        A CSV file under ``inbox/`` becomes a batch; one under ``dry-run/`` a dry run, and so does one under
+        ``recurring/``, which is checked before its turn comes. Anything else becomes a refused batch that
+        says what to do.
 
         Args:
             key: the object's key.
@@ -69,12 +71,15 @@ class SubmissionTriggers:
             submitter: what the event says about who stored it.
 
         Returns:
-            The batch; None if the key is not that of a CSV file.
+            The batch; None for an object that is nobody's file, such as the marker of a folder.
 
         Raises:
             NotFound: there is no such object, and too little is known to name a batch by.
         """
-        if not is_csv_in(INBOX, key):
+        if problem := problem_of(key):
+            return self._refuse(key, version_id, created_at, problem, submitter)
+        folder = next((one for one in FOLDERS if is_csv_in(one, key)), "")
+        if not folder:
             return None
         try:
             opened = self.files.open(key, version_id)
@@ -86,7 +91,23 @@ class SubmissionTriggers:
         if not is_copy:  # a copy takes over the metadata, which says who uploaded the other object
             submitter = submitter.replaced(claimed_identity=claimed_identity(opened.stored))
         drop = _drop_of(opened.stored)
-        return self.submit(drop._replace(blocks=opened.blocks, is_copy=is_copy, submitter=submitter))
+        drop = drop._replace(blocks=opened.blocks, is_copy=is_copy, submitter=submitter)
+        return self.submit(drop if folder == INBOX else drop.checked(is_recurring=folder == RECURRING))
+
+    def _refuse(
+        self,
+        key: str,
+        version_id: str | None,
+        created_at: datetime | None,
+        problem: str,
+        submitter: Submitter,
+    ) -> Batch:
+        """Make a refused batch of an object that is not read: it may lie where nothing may be read."""
+        if created_at is None:
+            raise NotFound(f"the event of {key} does not say when it was created")
+        stored = StoredObject(self.files.bucket, key, version_id or "", 0, created_at, metadata={})
+        drop = _drop_of(stored)._replace(submitter=submitter)
+        return self.submit(drop._replace(blocks=open_unreadable(stored, problem).blocks))
 
     def submit(self, drop: Drop) -> Batch:
         """Plan the batch of a file and start it; both steps may be repeated.
@@ -132,11 +153,6 @@ def drop_of(stored: StoredObject) -> Drop | None:
 def claimed_identity(stored: StoredObject) -> str:
     """Who an object's metadata says has uploaded it: claimed, not proven."""
     return storable(stored.metadata.get(UPLOADER, "").strip(), IDENTITY_CHARS_MAX)
-
-
-def is_csv_in(folder: str, key: str) -> bool:
-    """Whether a key is that of a CSV file in a folder."""
-    return key.startswith(folder) and key.lower().endswith(_ENDINGS)
 
 
 def _drop_of(stored: StoredObject) -> Drop:

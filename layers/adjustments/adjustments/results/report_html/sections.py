@@ -1,6 +1,7 @@
 """The sections of the page, one function each; a section that has nothing to show is empty."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -310,14 +311,18 @@ def history(batch: Batch) -> Markup:
     items += [element("li", isolated(note)) for note in notes_of(batch)]
     items += [element("li", "Held for approval: ", isolated(guard), ".") for guard in batch.held_by]
     if batch.approved_by:
-        items.append(element("li", "Approved by ", isolated(batch.approved_by), "."))
+        items.append(element("li", "Approved by ", isolated(batch.approved_by), *_on(batch.approved_at), "."))
     if batch.stopped_by:
-        items.append(element("li", "Stopped by ", isolated(batch.stopped_by), "."))
+        items.append(element("li", "Stopped by ", isolated(batch.stopped_by), *_on(batch.stopped_at), "."))
     items += [element("li", text, element("code", other)) for text, other in _reversals(batch) if other]
     if batch.source.sha256:
         items.append(element("li", "SHA-256 of the rows: ", element("code", batch.source.sha256)))
     made = element("ul", *items) if items else _EMPTY
     return _section("Processing details", made, _resolutions(batch)) if items else _EMPTY
+
+
+def _on(at: datetime | None) -> tuple[object, ...]:
+    return (" on ", moment(at)) if at else ()
 
 
 def foot() -> Markup:

@@ -88,8 +88,10 @@ font-variant-numeric:tabular-nums}
 h1{font-size:1.3rem}.outcomes{grid-template-columns:1fr max-content;gap:0}
 .meaning{grid-column:1/3;margin:0 0 .4rem 1.45rem}
 td.id,.said td{white-space:normal;min-width:0;overflow-wrap:anywhere}
-.said tr{display:grid;grid-template-columns:4rem 1fr auto;border-bottom:1px solid var(--line)}
+.said tr{display:grid;grid-template-columns:minmax(4rem,max-content) 1fr auto;
+border-bottom:1px solid var(--line)}
 .said td,.said th{border:0}.said th.text{display:none}
+.said td.n:first-child,.jobs td.n{white-space:nowrap;overflow-wrap:normal}
 .said td.text{grid-column:1/4;min-width:0;color:var(--soft)}
 .tiles div{flex-basis:8.5rem;padding:.5rem .6rem}
 .jobs{min-width:0;width:100%}.jobs thead{display:none}

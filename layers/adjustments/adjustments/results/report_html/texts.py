@@ -7,7 +7,7 @@ from typing import Final
 from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
 from adjustments.batches.records import Batch, Outcome, Prediction
 from adjustments.batches.states import BatchStatus
-from adjustments.results.formats import file_name, points, rows_of
+from adjustments.results.formats import file_name, is_recurring_check, points, rows_of, way_to_apply
 from adjustments.results.report_html.markup import Markup, element, isolated, joined
 
 MEANINGS: Final = {
@@ -124,9 +124,12 @@ def _steps_after_dry_run(batch: Batch) -> Iterator[Markup]:
             "For some rows no balance could be looked up. Repeat the dry run later, or go on without a "
             "prediction for them."
         )
+    if is_recurring_check(batch):
+        yield _step("It is applied at each tick of the schedule, as it lies under recurring/ then.")
+        return
     rows = f"{rows_of(batch.counts.rows)} (points requested: {points(batch.total)})"
     yield _step(
-        "To apply the file, drop ", dropped, " without the dry-run option. It holds all ", rows,
+        "To apply the file, drop ", dropped, f" {way_to_apply(batch.source.key)}. It holds all ", rows,
         ". Nothing is sent before that.",
         *(_not_fix_me_as_well() if has_findings else ()),
     )  # fmt: skip
