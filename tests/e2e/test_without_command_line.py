@@ -44,7 +44,7 @@ def test_what_was_done_for_a_customer_is_found_with_gameballs_own_data(
 
     def rows() -> list[dict[str, object]]:
         answer = stack.call_api("GET", "/customers/player-02/adjustments?live=true")
-        assert answer.status == 200, answer.text()
+        assert answer.status == 200, answer.body
         found: list[dict[str, object]] = answer.json()["rows"]
         return found if len(found) >= 3 else []
 
@@ -61,7 +61,11 @@ def test_what_was_done_for_a_customer_is_found_with_gameballs_own_data(
 
 
 def test_a_customer_is_found_whatever_his_id_is_made_of(stack: LocalStack) -> None:
-    for name, path in (("a+b c@x.com", "a%2Bb%20c%40x.com"), ("50%", "50%25"), ("a/b", "a%2Fb")):
+    for name, path in (
+        ("a+b c@x.com", "a%2Bb%20c%40x.com"),
+        ("\u00e9t\u00e9", "%C3%A9t%C3%A9"),
+        ("50%", "50%25"),
+    ):
         answer = stack.call_api("GET", f"/customers/{path}/adjustments")
-        assert answer.status == 200, (name, answer.text())
+        assert answer.status == 200, (name, answer.body)
         assert answer.json()["customerId"] == name
