@@ -73,7 +73,8 @@ def test_lookalike_in_a_batch_that_awaited_approval_for_weeks_is_counted():
     held = world.drop(TWO.replace("b,-2", "c,9") + "d,1,\n", name="held.csv")
     world.clock.sleep(20 * 86_400)
     gameball.script = [LOST]
-    ended = world.run(world.drop(TWO, allow_duplicate="true"))
+    repeated = world.drop(TWO, allow_duplicate="true")
+    ended = world.run(world.administration.approve(repeated.batch_id, "a person", ApprovalRequest()))
     world.run(world.administration.approve(held.batch_id, "a person", ApprovalRequest()))
     gameball.list_transaction("a", "5", "gift", world.clock.now())
     world.sweep()
