@@ -1,6 +1,7 @@
 """A client that a generator makes of docs/openapi.yaml calls the deployed API."""
 
 import importlib
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def client(made: Path, stack: LocalStack) -> Any:
     """The generated client, with a signature."""
     return importlib.import_module(PACKAGE).Client(
         base_url=stack.aws.local_api_url(stack.outputs["ApiUrl"]),
-        verify_ssl=str(stack.aws.ca_bundle),
+        verify_ssl=ssl.create_default_context(cafile=str(stack.aws.ca_bundle)),
         httpx_args={"auth": Signature()},
         timeout=httpx.Timeout(60),
         raise_on_unexpected_status=True,
