@@ -52,7 +52,16 @@ def before_call(context: Any, case: Any, **kwargs: Any) -> None:
     if isinstance(body.get("amount"), float):
         body["amount"] = round(body["amount"] % 1_000, 2) or 1.5
     for name in ("points", "amount"):  # the stack's own limit is a parameter (MaxManualAmount)
-        if isinstance(body.get(name), int) and 10**6 < abs(body[name]) < 10**15:
-            body[name] %= 10**6
+        if isinstance(body.get(name), int | float) and 10**6 < abs(body[name]) < 10**15:
+            body[name] = body[name] % 10**6 or 1
     if isinstance(body.get("transactionTime"), str) and body["transactionTime"] > "2026":
         body["transactionTime"] = "2025" + body["transactionTime"][4:]
+
+
+@schemathesis.hook
+def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
+    """Ask no code of a refused signature: the emulator answers in its own words, and not in those that the
+    template has for the gateway (tests/template/test_functions.py).
+    """
+    answer = raw_schema["components"]["responses"]["NotAllowed"]["content"]["application/json"]
+    answer["schema"] = {"type": "object"}
