@@ -24,6 +24,7 @@ PARTS: Final = (
     "cold",
     "limit",
     "throughput",
+    "transactions",
 )
 """In this order, as the cost and the scale are computed from the counts of ``growth`` and ``warm``."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -47,14 +47,19 @@ def _lines() -> Iterator[_Lines]:
         logger.setLevel(level)
 
 
-def count(rows: int, chunk_rows: int = CHUNK_ROWS_MAX, job_s: float = JOB_S) -> dict[str, Any]:
-    """Run one batch, and count."""
+def count(
+    rows: int,
+    chunk_rows: int = CHUNK_ROWS_MAX,
+    job_s: float = JOB_S,
+    settings: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Run one batch, and count; ``settings`` differ from the template's defaults."""
     with (
         tempfile.TemporaryDirectory() as folder,
         patch.object(payloads, "CHUNK_ROWS_MAX", chunk_rows),
         _lines() as lines,
     ):
-        machine = Machine(Path(folder), job_s)
+        machine = Machine(Path(folder), job_s, settings=settings)
         ended = machine.run(lambda: inputs.blocks(rows))
     if ended.counts.applied != rows or machine.gameball.rows != rows:
         raise RuntimeError(f"{rows} rows: {ended.counts}, {machine.gameball.rows} at Gameball")

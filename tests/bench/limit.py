@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ class Testbed:
             Bucket="bench", CreateBucketConfiguration={"LocationConstraint": REGION}
         )
 
-    def worker(self, canary_rows: int = 0) -> Worker:
+    def worker(self, canary_rows: int = 0, settings: Mapping[str, str] | None = None) -> Worker:
         """One more function, with clients of its own."""
         calls, bodies, sent_at_s = list[Call](), list[bytes](), list[float]()
         dynamodb, s3 = self._client("dynamodb", calls), self._client("s3", calls)
@@ -128,7 +128,7 @@ class Testbed:
             circuit_breaker=TableCircuitBreaker(dynamodb, "bench"),
             ledger=MemoryLedger(clock),
         )
-        environment = {**ENVIRONMENT, "CANARY_ROWS": str(canary_rows)}
+        environment = {**ENVIRONMENT, "CANARY_ROWS": str(canary_rows), **(settings or {})}
         app = Application(Settings(environment), ports, Meter(function_metrics))
         return Worker(app, files, s3, dynamodb, gameball, calls, bodies, sent_at_s)
 

@@ -234,7 +234,10 @@ class LightGameball:
         raise NotImplementedError
 
     def add_manual_transaction(self, body: bytes, within_s: float | None = None) -> Mapping[str, Any]:
-        raise NotImplementedError
+        self.calls["POST"] += 1
+        self.rows += 1
+        fields: Mapping[str, Any] = exact_json.read(body)
+        return {**fields, "gameballTransactionId": self.rows}
 
 
 def build_application(machine: "Machine", blocks: Blocks) -> Application:
@@ -255,6 +258,7 @@ def build_application(machine: "Machine", blocks: Blocks) -> Application:
         "CANARY_ROWS": "100",
         "MAX_FAILURE_PERCENT": "20",
         "GAMEBALL_STATUS_DIALECT": Dialect.GUIDE.value,
+        **machine.settings,
     }
     return Application(Settings(environment), ports, Meter(function_metrics))
 
@@ -265,9 +269,17 @@ class Machine:
     Args:
         folder: where objects are kept meanwhile.
         job_s: how long a job takes, in seconds.
+        settings: those that differ from the template's defaults.
     """
 
-    def __init__(self, folder: Path, job_s: float = 5.0, clock: memory.ManualClock | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        job_s: float = 5.0,
+        clock: memory.ManualClock | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings = settings or {}
         self.clock = clock or memory.ManualClock()
         self.gameball = LightGameball(self.clock, job_s)
         self.store = CountingStore()
