@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -66,6 +66,8 @@ def run_seed(seed: int) -> Result:
     injector = FaultInjector(rng, rates_of(kinds, PROFILES[profile]))
     scenario = make_scenario(rng, has_faults=profile != "no faults" or bool(kinds - _NO_FAULTS))
     life, scenario = make_life(rng, kinds, scenario) if kinds else (ORDINARY, scenario)
+    if Kind.TRANSACTIONS in kinds and scenario.person_stops_at_s is not None:
+        injector.rates = replace(injector.rates, interleaved=1.0)  # a stop has to come between two rows
     return run(scenario, injector, seed, profile, life)
 
 
