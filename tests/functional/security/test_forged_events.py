@@ -80,12 +80,28 @@ def test_event_of_another_bucket_is_refused_before_anything_is_read(
 
 @pytest.mark.parametrize(
     "key",
-    ["results/b1/results.csv", "work/api/x.csv", "recurring/monthly.csv", "other/x.csv", "x.csv",
-     "Inbox/x.csv", "/inbox/x.csv", "inbox", "inbox/", "inbox/x.txt", "inbox%2Fx.csv", " inbox/x.csv", ""],
-)  # fmt: skip
-def test_object_elsewhere_is_no_drop(world: World, files: WatchedFiles, key: str):
+    ["results/b1/results.csv", "work/api/x.csv", "inbox", "inbox/", "other/x.log", ""],
+)
+def test_object_that_is_nobodys_file_is_no_drop(world: World, files: WatchedFiles, key: str):
     assert call("submit_batch", created(key)) == DONE
     assert (files.looked_up_at, world.executions.started) == (set(), [])
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["other/x.csv", "x.csv", "Inbox/x.csv", "/inbox/x.csv", "inbox/x.txt", "inbox%2Fx.csv", " inbox/x.csv"],
+)
+def test_file_elsewhere_is_refused_and_never_read(
+    world: World, files: WatchedFiles, gameball: StandIn, key: str
+):
+    event = created(key)
+    body = json.loads(event["Records"][0]["body"])
+    event["Records"][0]["body"] = json.dumps({**body, "time": "2026-11-21T12:00:00Z"})
+    assert call("submit_batch", event) == DONE
+    [(_, batch_id)] = world.executions.started
+    assert "nothing of it was read or sent" in world.store.batch(batch_id).refusal
+    assert files.looked_up_at == set()
+    assert control(gameball, "requests")["requests"] == []
 
 
 @pytest.mark.parametrize(
