@@ -218,7 +218,7 @@ def _next_of_unsent(context: CommandContext, batch: Mapping[str, Any]) -> str:
     name = visible(batch.get("source", {}).get("key", "")).rpartition("/")[2]
     submit_it = context.hint(f"submit {shlex.quote(name)} --wait")
     rows = rows_text(batch.get("counts", {}).get("rows", 0))
-    whole = f"{submit_it}\nit holds all {rows}, and nothing of it was sent"
+    whole = f"{submit_it}\nwith the same options as before; it holds all {rows}, and nothing of it was sent"
     if not rows_at_risk(batch):
         return whole
     results_of = context.hint(f"results {batch.get('batchId')}")

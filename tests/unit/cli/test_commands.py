@@ -326,7 +326,7 @@ def test_show_of_a_dry_run_prints_predictions_and_no_jobs(
     assert "jobs" not in told
     assert "applied\n" not in told.replace("1 would be applied", "")
     assert f"submit {Path(dry['source']['key']).name} --wait" in told.replace("'", "")
-    assert "it holds all 3 rows, and nothing of it was sent" in told
+    assert "with the same options as before; it holds all 3 rows, and nothing of it was sent" in told
     assert "do not submit fix-me.csv as well" in told
 
 

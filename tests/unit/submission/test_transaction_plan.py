@@ -9,6 +9,7 @@ import pytest
 from adjustments.batches.payloads import request_of
 from adjustments.batches.records import Batch
 from adjustments.batches.states import SendAs
+from adjustments.core.errors import KeyTaken
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.manual_transactions import MemoryTransactions
 from tests.fakes.memory import START
@@ -296,3 +297,14 @@ def test_recurring_file_without_ids_gets_new_ones_at_each_tick():
     batches = [world.recurring_files.submit("recurring/f.csv", due_at) for due_at in ticks]
     ids = [{request["transactionId"] for request in requests(world, batch)} for batch in batches if batch]
     assert not ids[0] & ids[1]
+
+
+def test_key_that_came_for_a_batch_is_refused_for_transactions_and_takes_the_same_body_again():
+    world = world_of()
+    rows = {"body": [{"customerId": "a", "amount": 5, "reason": "gift"}]}
+    first = world.api_submission.accept({**rows, "sendAs": "batch"}, "key-1")
+    assert world.api_submission.accept({**rows, "sendAs": "batch"}, "key-1").batch_id == first.batch_id
+    assert world.api_submission.accept(rows, "key-1").batch_id == first.batch_id
+    with pytest.raises(KeyTaken, match="sent as batch: use a new key"):
+        world.api_submission.accept({**rows, "sendAs": "transactions"}, "key-1")
+    assert [batch.batch_id for batch in world.store.open_batches()] == [first.batch_id]

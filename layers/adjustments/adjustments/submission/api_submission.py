@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from adjustments.batches.files import Files, StoredObject
 from adjustments.batches.records import Batch, Submitter
+from adjustments.batches.states import SendAs
 from adjustments.batches.store import BatchStore
 from adjustments.core.decimals import plain
 from adjustments.core.errors import KeyTaken, NotFound
@@ -151,7 +152,12 @@ class ApiSubmission:
             send_as=request.send_as or "",
             only_validates=request.dry_run,
         )
-        return self.triggers.submit(drop)
+        batch = self.triggers.submit(drop)
+        if request.send_as in set(SendAs) and not batch.refusal and batch.send_as != request.send_as:
+            raise KeyTaken(
+                f"this Idempotency-Key came before for rows that are sent as {batch.send_as}: use a new key"
+            )
+        return batch
 
     def only_job(self, batch: Batch) -> int | None:
         """The job of a batch that fits one chunk and was sent; None otherwise."""
