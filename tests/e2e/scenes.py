@@ -68,7 +68,8 @@ class Scenes:
         self._amount = 0
         self.of: Mapping[str, tuple[Callable[[], Act], ...]] = {
             "SubmitBatch": (
-                self.drop, self.drop_of_version, self.drop_of_dry_run, self.drop_of_repeats,
+                self.drop, self.drop_of_version, self.drop_of_dry_run, self.drop_of_dry_run_version,
+                self.drop_of_repeats,
                 self.drop_of_known_rows,
                 self.drop_archived, self.tick, self.recurring_file, self.late_tick,
             ),
@@ -146,6 +147,10 @@ class Scenes:
         return lambda: self._take(_created(self._bucket, key, version))
 
     def drop_of_dry_run(self) -> Act:
+        key, _ = self._put("dry-run/")
+        return lambda: self._take(_created(self._bucket, key))
+
+    def drop_of_dry_run_version(self) -> Act:
         key, version = self._put("dry-run/")
         return lambda: self._take(_created(self._bucket, key, version))
 
