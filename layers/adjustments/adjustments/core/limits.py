@@ -21,8 +21,8 @@ CANARIES_MAX: Final = 2
 outcomes of the first are known; no more rows are sent while no outcomes come back.
 """
 
-TRANSACTION_CHUNK_ROWS_MAX: Final = 300
-"""Rows of a chunk that are sent as transactions, one by one: some 26 seconds at the rate limit. With its two
+TRANSACTION_CHUNK_ROWS_MAX: Final = 600
+"""Rows of a chunk that are sent as transactions, one by one: some 51 seconds at the rate limit. With its three
 writes and those for slots, a hundred rows take three writes; after a crash, so many rows are asked again.
 """
 
