@@ -22,8 +22,8 @@ outcomes of the first are known; no more rows are sent while no outcomes come ba
 """
 
 TRANSACTION_CHUNK_ROWS_MAX: Final = 600
-"""Rows of a chunk that are sent as transactions, one by one: some 51 seconds at the rate limit. With its three
-writes and those for slots, a hundred rows take three writes; after a crash, so many rows are asked again.
+"""Rows of a chunk that are sent as transactions, one by one: some 51 seconds at the rate limit. A chunk costs
+three writes; with those for slots, a hundred rows take three. After a crash, so many rows are asked again.
 """
 
 TRANSACTION_ROWS_MAX: Final = 1_000_000
