@@ -19,6 +19,8 @@ Bottom up::
     console                the pages of `adjust console`, on the parts above
     console_command        console
     doctor_command         doctor
+    customer_view          what was done for one customer, in words
+    customer_command       customer
     main                   the whole command, and errors turned into messages
 """
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from adjustments.core.printable import visible
 from adjustments.reconciliation.history_matching import matched_with
 from cli.context import CommandContext, examples, with_context
+from cli.customer_view import amount_text, balance_text, entry_cells, outcome_text, people_text, search_text
 from cli.errors import Exit
-from cli.output import STYLES, moment, points
+from cli.output import STYLES, moment
 
 _OUTCOME_STYLES: Final = {
     "applied": STYLES["completed"],
@@ -51,7 +51,8 @@ def customer(context: CommandContext, customer_id: str, live: bool, limit: int) 
         return Exit.OK
     if rows:
         context.output.table(_COLUMNS, list(map(_cells, rows)), _SPARE)
-    context.output.say(_said_of_search(rows, searched, after))
+    more = "; there is more: use a higher --limit" if after else ""
+    context.output.say(f"{search_text(len(rows), searched)}{more}")
     if live:
         _show_live(context, gameball, matches)
     return Exit.OK
@@ -73,32 +74,16 @@ def _read(
 
 
 def _cells(row: Mapping[str, Any]) -> list[str | Text]:
-    outcome, by = str(row["outcome"]), str(row.get("by") or "")
-    approved = f"; approved by {row['approvedBy']}" if row.get("approvedBy") else ""
     return [
         moment(row["time"]),
-        _amount(row),
-        Text(outcome.replace("_", " "), style=_OUTCOME_STYLES.get(outcome, "yellow")),
+        amount_text(row),
+        Text(outcome_text(row), style=_OUTCOME_STYLES.get(str(row["outcome"]), "yellow")),
         str(row["reason"]),
         str(row["batchId"] or row.get("transactionId") or ""),
         str(row["line"] or ""),
-        f"{by}{approved}",
+        people_text(row),
         str(row["message"]),
     ]
-
-
-def _amount(row: Mapping[str, Any]) -> str:
-    amount = points(row["amount"])
-    return amount if row["unit"] == "points" or not amount else f"{amount} (money)"
-
-
-def _said_of_search(rows: Sequence[object], searched: Mapping[str, Any], after: str | None) -> str:
-    """How far the history goes, and what is not in it."""
-    found = f"{len(rows):,} row" if len(rows) == 1 else f"{len(rows):,} rows"
-    said = f"{found or 'nothing'}, in {searched['batches']:,} batches since {moment(searched['since'])}"
-    if searched["withoutIndex"]:
-        said += f"; {searched['withoutIndex']:,} older batches can't be searched (no index of customers)"
-    return said + ("; there is more: use a higher --limit" if after else "")
 
 
 def _show_live(
@@ -108,14 +93,7 @@ def _show_live(
     if error := gameball.get("error"):
         output.warn(f"Gameball: {error}")
         return
-    balance = gameball.get("balance") or {}
-    known = {
-        "available": balance.get("availablePointsBalance"),
-        "pending": balance.get("pendingPoints"),
-        "in all": balance.get("totalPointsBalance"),
-    }
-    parts = [f"{points(value).lstrip('+')} {name}" for name, value in known.items() if value is not None]
-    output.say(f"Gameball's balance: {', '.join(parts) or 'not in the answer'}")
+    output.say(f"Gameball's balance: {balance_text(gameball)}")
     entries = gameball.get("transactions") or []
     if not entries:
         output.say("Gameball lists no transaction of this customer")
@@ -127,21 +105,8 @@ def _show_live(
 
 
 def _live_cells(entry: Mapping[str, Any], match: Mapping[str, Any] | None) -> list[str | Text]:
-    value = entry.get("points") if entry.get("points") is not None else entry.get("amount")
-    amount = points(value)
-    if entry.get("direction") == "-" and amount.startswith("+"):
-        amount = f"-{amount[1:]}"
-    made = Text("not made here", style="yellow")
-    if match:
-        place = f", line {match['line']}" if match["line"] else ""
-        made = Text(visible(f"{match['batchId'] or match['transactionId']}{place}"))
-    return [
-        moment(f"{entry.get('transactionTime')}+00:00") or moment(entry.get("transactionTime")),
-        amount,
-        points(entry.get("pointsBalanceAfter")).lstrip("+"),
-        str(entry.get("reason") or ""),
-        made,
-    ]
+    *cells, made = entry_cells(entry, match)
+    return [*cells, made or Text("not made here", style="yellow")]
 
 
 def _matched(

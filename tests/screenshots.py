@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 from playwright.sync_api import Browser
 
 from tests.fakes.browser import running_chromium
-from tests.fakes.console import batch_id, running_console
+from tests.fakes.console import CUSTOMER, batch_id, running_console
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -30,7 +30,8 @@ class Picture(NamedTuple):
 PICTURES: Final = (
     Picture("batches", "/", 1000, 860),
     Picture("dry-run", f"/batches/{batch_id('spring')}", 1000, 1000),
-    Picture("approve-dark", f"/batches/{batch_id('migration-2026')}/approve", 1000, 520, "dark"),
+    Picture("approve-dark", f"/batches/{batch_id('migration-2026')}/approve", 1000, 860, "dark"),
+    Picture("customer", f"/customers?id={CUSTOMER}&live=yes", 1000, 860),
     Picture("phone", "/", 360, 860),
 )
 

@@ -10,9 +10,10 @@ Bottom up::
     batch_pages        list, one batch, its rows by reason, its result files
     submission_pages   a file: dry run, then apply
     decision_pages     approve, stop, resolve, reverse
+    customer_pages     what was done for one customer
     app                routes, and errors turned into pages
     server             serves the page on loopback until Ctrl-C
 
-A page of its own for another thing, such as a customer, is one more module of pages with its templates: its
-routes go into ``app.ROUTES`` and its link into ``pages.NAVIGATION``.
+A page for another thing is one more module of pages with its templates: its routes go into ``app.ROUTES`` and
+its link into ``pages.NAVIGATION``.
 """

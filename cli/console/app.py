@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from cli.console import batch_pages, decision_pages, submission_pages
+from cli.console import batch_pages, customer_pages, decision_pages, submission_pages
 from cli.console.access import Access, Gate
 from cli.console.forms import UPLOAD_PATH, BodyLimit, FormPage, takes_form
 from cli.console.pages import STATIC, is_fragment, page
@@ -43,6 +43,7 @@ ROUTES: Final = (
     Route(f"{_BATCH}/reverse", decision_pages.ask_to_reverse, methods=["GET"]),
     _posts(f"{_BATCH}/reverse", decision_pages.reverse),
     _posts(f"{_BATCH}/reverse/dry-run", submission_pages.make_reversal_dry_run),
+    Route("/customers", customer_pages.show_customer, methods=["GET"]),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
 

@@ -26,7 +26,7 @@ class Link(NamedTuple):
     name: str
 
 
-NAVIGATION: Final[Sequence[Link]] = (Link("/", "Batches"),)
+NAVIGATION: Final[Sequence[Link]] = (Link("/", "Batches"), Link("/customers", "Customers"))
 """The pages that every page leads to."""
 
 _TONES: Final = {

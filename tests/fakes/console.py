@@ -18,6 +18,7 @@ from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
 DAY = "2026-11-22"
+CUSTOMER = "player-00325"
 HOSTILE = '"><img src=x onerror=alert(1)>\u202efdp.csv'
 
 
@@ -110,6 +111,7 @@ def add_batches(api: FakeBatchApi) -> None:
             48_000,
             heldBy=["48,000 rows are more than ApprovalAboveRows (10,000)"],
             message="48,000 rows are more than ApprovalAboveRows (10,000)",
+            preview=_preview(),
         ),
         make_batch("spring", "validated", 26, dryRun=True, links=links("spring"), **dry_run, **ended),
         make_batch(
@@ -132,9 +134,83 @@ def add_batches(api: FakeBatchApi) -> None:
         ),
         make_batch("hostile", "stopped", 5, key=f"inbox/{HOSTILE}", counts={"notSubmitted": 5}, **ended),
     ]
+    _add_customer(api)
     api.answer("GET /batches?limit=20", (200, {"batches": batches, "next": "more"}))
     for batch in batches:
         api.answer(f"GET /batches/{batch['batchId']}", (200, batch))
+
+
+def _preview() -> dict[str, Any]:
+    """What an approver sees of the rows of a large file."""
+    first = [
+        {"line": line, "customerId": f"member-{line}", "amount": 5, "reason": "migration"} for line in (2, 3)
+    ]
+    return {
+        "added": 239_700,
+        "deducted": -2_500,
+        "customers": 48_000,
+        "newCustomers": 12,
+        "dryRun": None,
+        "reasons": [{"reason": "migration", "rows": 47_900}, {"reason": "", "rows": 100}],
+        "hasMoreReasons": False,
+        "firstRows": first,
+        "largestRows": [{"line": 777, "customerId": "member-00776", "amount": 900, "reason": "migration"}],
+    }
+
+
+def _add_customer(api: FakeBatchApi) -> None:
+    """What was done for one customer, and what Gameball says."""
+    row = {
+        "kind": "batch",
+        "time": f"{DAY}T10:15:00.000Z",
+        "amount": 250,
+        "unit": "points",
+        "reason": "Easter bonus",
+        "outcome": "applied",
+        "message": "",
+        "batchId": batch_id("easter"),
+        "file": "inbox/easter.csv",
+        "line": 325,
+        "jobId": 12,
+        "transactionId": None,
+        "gameballTransactionId": None,
+        "by": "arn:aws:iam::111122223333:user/ada",
+        "approvedBy": None,
+    }
+    manual = {"batchId": None, "file": None, "line": None, "jobId": None, "kind": "transaction"}
+    rows = [
+        row,
+        {**row, **manual, "amount": 50, "transactionId": "ticket-4711", "reason": "goodwill"},
+        {
+            **row,
+            "batchId": batch_id("goodwill"),
+            "line": 7,
+            "outcome": "in_doubt",
+            "reason": HOSTILE,
+        },
+    ]
+    entry = {
+        "customerId": CUSTOMER,
+        "direction": "+",
+        "points": 250,
+        "amount": 250,
+        "reason": "Easter bonus",
+        "transactionTime": f"{DAY}T10:15:40",
+        "pointsBalanceAfter": 1_250,
+    }
+    page = {
+        "customerId": CUSTOMER,
+        "rows": rows,
+        "next": "older",
+        "searched": {"batches": 214, "withoutIndex": 0, "since": "2025-10-25T00:00:00.000Z"},
+    }
+    live = {
+        "balance": {"availablePointsBalance": 1_205, "totalPointsBalance": 1_205},
+        "transactions": [{**entry, "direction": "-", "points": 45, "reason": "redeemed"}, entry],
+        "isWhole": True,
+    }
+    api.answer(f"GET /customers/{CUSTOMER}/adjustments", (200, page))
+    api.answer(f"GET /customers/{CUSTOMER}/adjustments?live=true", (200, {**page, "gameball": live}))
 
 
 def _dry_run_results() -> tuple[dict[str, Any], bytes]:

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.fakes.console import Console, batch_id, make_batch, running_console
+from tests.fakes.console import CUSTOMER, Console, batch_id, make_batch, running_console
 
 Scheme = Literal["light", "dark"]
 SPRING, WAITING, DOUBT, MOVING, EASTER, HOSTILE = (
@@ -26,6 +26,8 @@ PAGES = {
     "resolve": f"/batches/{DOUBT}/resolve",
     "reverse": f"/batches/{EASTER}/reverse",
     "hostile": f"/batches/{HOSTILE}",
+    "find a customer": "/customers",
+    "customer": f"/customers?id={CUSTOMER}&live=yes",
     "error": "/batches/none",
 }
 
@@ -135,12 +137,13 @@ def test_a_drop_that_is_no_single_csv_is_said_and_sends_nothing(
 def test_all_is_reached_by_keyboard_in_the_order_that_is_seen(chromium: Browser, console: Console):
     page = open_console(chromium, console)
     seen: list[str] = []
-    for _ in range(9):
+    for _ in range(10):
         page.keyboard.press("Tab")
         seen.append(page.evaluate(_FOCUSED))
     assert seen == [
         "Skip to the content",
         "Batches",
+        "Customers",
         "file",
         "Start the dry run",
         "How the file is read",

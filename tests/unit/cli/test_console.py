@@ -1,6 +1,7 @@
 """The pages of `adjust console`, called as a browser calls them."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import unescape
@@ -16,7 +17,7 @@ from cli.console.access import Access
 from cli.console.app import make_app
 from cli.console.pages import STATIC
 from tests.fakes.batch_api import FakeBatchApi, FakeStack, serving
-from tests.unit.cli.test_commands import ID, NO_PREDICTION, batch
+from tests.unit.cli.test_commands import ID, NO_PREDICTION, batch, history_page, history_row
 
 PORT = 8765
 ORIGIN = f"http://127.0.0.1:{PORT}"
@@ -471,3 +472,54 @@ def test_htmx_is_the_file_that_was_published():
 def test_a_connection_that_is_no_http_gets_nowhere(stranger: TestClient):
     with pytest.raises(WebSocketDisconnect), stranger.websocket_connect("/"):
         pass
+
+
+# --- one customer ----------------------------------------------------------------------------------------
+
+
+def test_customer_page_asks_for_an_id_and_calls_nothing_before(browser: TestClient, api: FakeBatchApi):
+    for path in ("/customers", "/customers?id=", "/customers?id=%20&live=yes"):
+        shown = browser.get(path)
+        assert shown.status_code == 200
+        assert 'name="id"' in shown.text
+    assert api.calls == []
+
+
+def test_customer_page_shows_rows_with_links_to_their_batches(browser: TestClient, api: FakeBatchApi):
+    manual = history_row(batchId=None, line=None, transactionId="t1", amount=-3, outcome="in_doubt")
+    first = history_page(history_row(approvedBy="bob"), manual, after="x~y")
+    api.answer("GET /customers/a%2Fb%3Fc/adjustments", (200, first))
+    api.answer("GET /customers/a%2Fb%3Fc/adjustments?after=x~y", (200, history_page()))
+    shown = browser.get("/customers", params={"id": "a/b?c"}).text
+    assert f'href="/batches/{ID}"' in shown
+    assert "+5" in shown and "ada; approved by bob" in shown
+    assert "-3" in shown and "in doubt" in shown and "t1" in shown
+    assert "2 rows, in 3 batches since 2025-10-25" in shown
+    [older] = re.findall(r'href="([^"]+)">Older<', shown)
+    assert "Nothing more in these batches" in browser.get(unescape(older)).text
+
+
+def test_customer_page_shows_what_gameball_has_and_what_was_made_here(browser: TestClient, api: FakeBatchApi):
+    entry = {"customerId": "c", "direction": "+", "points": 5, "amount": 5, "reason": "gift",
+             "transactionTime": "2026-11-22T10:16:00", "pointsBalanceAfter": 105}  # fmt: skip
+    other = {**entry, "direction": "-", "points": 6, "amount": 6}
+    live = {"balance": {"availablePointsBalance": 98.5}, "transactions": [entry, other], "isWhole": False}
+    api.answer("GET /customers/c/adjustments?live=true", (200, history_page(history_row(), gameball=live)))
+    shown = browser.get("/customers?id=c&live=yes").text
+    assert "98.5 available" in shown
+    assert f"{ID}, line 7" in shown
+    assert shown.count("not in the rows above") == 1
+    assert "Gameball&#39;s list goes on" in shown or "Gameball's list goes on" in shown
+
+
+def test_customer_page_runs_nothing_of_what_rows_say(browser: TestClient, api: FakeBatchApi):
+    row = history_row(reason=HOSTILE, message=HOSTILE, by=HOSTILE, transactionId=HOSTILE, batchId=None)
+    api.answer("GET /customers/c/adjustments", (200, history_page(row)))
+    shown = browser.get("/customers?id=c").text
+    assert "<script>alert" not in shown
+    assert "\u202e" not in shown and "\x07" not in shown
+
+
+def test_customer_page_refuses_an_endless_id(browser: TestClient, api: FakeBatchApi):
+    assert browser.get("/customers", params={"id": "c" * 201}).status_code == 400
+    assert api.calls == []
