@@ -154,7 +154,7 @@ def test_a_square_that_is_planted_is_found(planted: str, monkeypatch: pytest.Mon
     def slowly(self: Any, *args: Any, **kwargs: Any) -> Any:
         seen = self.__dict__.setdefault("seen", [])
         seen.append(len(seen))
-        assert not any(-1 in seen for _ in range(5)), "a look-up in a list, the plainest square"
+        assert not any(-1 in seen for _ in range(15)), "a look-up in a list, the plainest square"
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(kind, method, slowly)
