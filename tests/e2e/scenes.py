@@ -47,6 +47,7 @@ _BUSY = {
     "method": "POST",
     "path": "batch/balance-adjustment",
 }
+_WRONG = {"kind": "status", "status": 405, "method": "POST", "path": "transactions/manual"}
 _STANDSTILL = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 _WITHIN_S = 30
 MORE_THAN_A_PART = 9 << 20
@@ -78,7 +79,8 @@ class Scenes:
             "WriteReport": (self.write_report, self.write_report_of_failure, self.write_report_of_dry_run),
             "Notify": (self.notify,),
             "ManualTransaction": (
-                self.add_one, self.refuse_one, self.request_one, self.request_in_vain, self.look_up,
+                self.add_one, self.refuse_one, self.request_one, self.request_in_vain,
+                self.request_wrongly, self.look_up,
             ),
             "AcceptBatch": (self.accept, self.accept_and_hold),
             "BatchApi": (
@@ -248,8 +250,17 @@ class Scenes:
         return lambda: self._consume(_one(), "manual transaction settled")
 
     def request_in_vain(self) -> Act:
-        """A request that fails for good is put into the failure queue, and an event says so."""
+        """A request that Gameball refuses for what it says: an event tells its sender."""
         return lambda: self._consume(_one(customerId="nobody"), "manual transaction not added")
+
+    def request_wrongly(self) -> Act:
+        """A request that is refused for how we send it is put into the failure queue; an event says so."""
+
+        def consume() -> str:
+            self._stack.standin.add_fault(_WRONG)
+            return self._consume(_one(), "manual transaction not added")
+
+        return consume
 
     # --- the API ------------------------------------------------------------------------------------------
 
@@ -444,10 +455,15 @@ class Scenes:
                 return _all_of(error)
         if len(done["queued"]) != 1:
             return f"answered {done}"
-        wait_for(
-            lambda: self._batches_of(key) == done["queued"], _WITHIN_S, "the intake to take what was queued"
-        )
+        wait_for(lambda: self._is_queued(key), _WITHIN_S, "the message to the intake")
         return ""
+
+    def _is_queued(self, key: str) -> bool:
+        """Whether a message names the object; nothing takes it from the queue meanwhile."""
+        url = self._stack.physical_id("IntakeQueue")
+        found = self._aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        bodies = [json.loads(message["Body"]) for message in found]
+        return key in [body["detail"]["object"]["key"] for body in bodies if "detail" in body]
 
     def _submit_later(self, batch_id: str) -> str:
         with self._running_as("SubmitMore") as app:

@@ -230,7 +230,7 @@ def test_held_batch_is_approved_watched_and_reversed_once(
         "700000",
     ]
 
-    refused = terminal.type("reverse", name)
+    refused = terminal.type("reverse", name, "--overwrite")
     assert (refused.returncode, held["batchId"] in refused.stderr) == (3, True)
     again = terminal.batch("submit", file.name, "--allow-duplicate", "--wait", exit_code=1)
     assert (again["status"], held["batchId"] in again["message"]) == ("rejected", True)

@@ -75,7 +75,9 @@ def test_a_generated_client_sends_a_batch_and_reads_its_rows(
     client: Any, customers: dict[str, Decimal], standin: StandInClient
 ) -> None:
     models = importlib.import_module(f"{PACKAGE}.models")
-    body = models.Adjustments.from_dict({"body": [{"customerId": "player-01", "amount": 5}]})
+    body = models.Adjustments.from_dict(
+        {"body": [{"customerId": "player-01", "amount": 17, "reason": "generated"}]}
+    )
     sent = api("batches.add_batch").sync(client=client, body=body)
     assert (type(sent).__name__, sent.counts.accepted) == ("AcceptedBatch", 1)
 
@@ -85,7 +87,7 @@ def test_a_generated_client_sends_a_batch_and_reads_its_rows(
 
     assert wait_for(ended, 60, "the end of the batch").status.value == "completed"
     page = api("batches.list_rows").sync(sent.batch_id, client=client, status=models.RowStatus.APPLIED)
-    assert [(row.customer_id, row.amount) for row in page.rows] == [("player-01", "5")]
+    assert [(row.customer_id, row.amount) for row in page.rows] == [("player-01", "17")]
     listed = api("batches.list_batches").sync(client=client, limit=1)
     assert [batch.batch_id for batch in listed.batches] == [sent.batch_id]
     assert [entry["customerId"] for entry in standin.audit()["applied"]] == ["player-01"]

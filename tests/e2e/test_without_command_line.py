@@ -37,13 +37,13 @@ def test_every_file_is_answered_wherever_it_is_dropped(
 def test_what_was_done_for_a_customer_is_found_with_gameballs_own_data(
     stack: LocalStack, batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
-    batches.drop("inbox/history.csv", b"customerId,amount,reason\nplayer-02,7,gift\nplayer-02,x,\n")
+    batches.drop("inbox/history.csv", b"customerId,amount,reason\nplayer-09,7,gift\nplayer-09,x,\n")
     batch = batches.wait_until_ended(batches.wait_for_first("inbox/history.csv"))
-    fields = {"customerId": "player-02", "transactionId": "h1", "username": "ada", "reason": "sorry"}
+    fields = {"customerId": "player-09", "transactionId": "h1", "username": "ada", "reason": "sorry"}
     assert stack.call_api("POST", "/transactions/manual", {**fields, "points": 3}).status == 200
 
     def rows() -> list[dict[str, object]]:
-        answer = stack.call_api("GET", "/customers/player-02/adjustments?live=true")
+        answer = stack.call_api("GET", "/customers/player-09/adjustments?live=true")
         assert answer.status == 200, answer.body
         found: list[dict[str, object]] = answer.json()["rows"]
         return found if len(found) >= 3 else []
@@ -54,7 +54,7 @@ def test_what_was_done_for_a_customer_is_found_with_gameballs_own_data(
         if row["batchId"] in (None, batch["batchId"])
     ]
     assert known == [("manual", 3, "applied"), ("batch", 7, "applied"), ("batch", None, "rejected")]
-    live = stack.call_api("GET", "/customers/player-02/adjustments?live=true").json()["gameball"]
+    live = stack.call_api("GET", "/customers/player-09/adjustments?live=true").json()["gameball"]
     matches = [json.dumps(entry["match"]) for entry in live["transactions"] if entry["match"]]
     assert any("h1" in match for match in matches)
     assert any(batch["batchId"] in match for match in matches)
