@@ -181,7 +181,7 @@ class RowValidator:
         try:
             self._check_controls(cells)
             customer_id = self._customer_id(text_meant(cells[layout.customer_id].strip()))
-            amount = self._amount(cells[layout.amount].strip())
+            amount = self._amount(cells[layout.amount].strip(), layout.names[layout.amount])
             reason = self._reason("" if layout.reason is None else cells[layout.reason].strip(), text)
         except BadRow as bad:
             return self._rejection(line, cells, bad)
@@ -302,7 +302,7 @@ class RowValidator:
                 customer_id,
             )
 
-    def _amount(self, text: str) -> str:
+    def _amount(self, text: str, column: str) -> str:
         try:
             return canonicalise(
                 text,
@@ -311,7 +311,6 @@ class RowValidator:
                 has_decimal_commas=self._has_decimal_commas,
             )
         except InvalidAmount as bad:
-            column = self._layout.names[self._layout.amount]
             raise BadRow(bad.problem, bad.complaint, column, text) from None
 
     def _reason(self, reason: str, text: str) -> str:

@@ -17,7 +17,6 @@ from adjustments.core.errors import RequestRefused
 from adjustments.core.id_checks import scientific_fault
 from adjustments.core.ids import transaction_id
 from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
-from adjustments.submission.csv.amounts import InvalidAmount, canonicalise
 from adjustments.submission.csv.header import Layout, Role
 from adjustments.submission.csv.placeholders import is_machine_word, text_meant
 from adjustments.submission.csv.problems import RowProblem
@@ -105,23 +104,12 @@ class TransactionValidator(RowValidator):
         """The points and the amount of a row, as far as it has them; the model says what is one too many."""
         for role in (Role.POINTS, Role.AMOUNT):
             if text := self._cell(cells, role):
-                number = Decimal(self._number(text, role))
+                number = Decimal(self._amount(text, self._name(role)))
                 if role is Role.POINTS and number != int(number):
                     raise BadRow(
                         RowProblem.POINTS_NOT_WHOLE, "is no whole number of points", self._name(role), text
                     )
                 yield role, int(number) if role is Role.POINTS else number
-
-    def _number(self, text: str, role: Role) -> str:
-        try:
-            return canonicalise(
-                text,
-                amount_max=self._amount_max,
-                semicolon_file=self._semicolon_file,
-                has_decimal_commas=self._has_decimal_commas,
-            )
-        except InvalidAmount as bad:
-            raise BadRow(bad.problem, bad.complaint, self._name(role), text) from None
 
     def _people(self, cells: list[str], reason: str) -> Iterator[tuple[str, str]]:
         """The reason and the username, each from its column, from the metadata, or from the parameter."""
