@@ -18,10 +18,10 @@ from adjustments.batches.files import Files
 from adjustments.batches.payloads import content_of, rows_json
 from adjustments.batches.records import Batch, Outcome
 from adjustments.batches.states import SendAs
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, changed_no_balance
 from adjustments.core import exact_json
 from adjustments.core.decimals import exact_sum, plain
-from adjustments.core.errors import NotFound, WrongState
+from adjustments.core.errors import WrongState
 from adjustments.core.limits import LINK_S, MANUAL_TEXT_CHARS_MAX
 from adjustments.polling.settlement import ChunkSettler
 from adjustments.results.result_rows import ResultRow, ResultRows
@@ -52,7 +52,7 @@ def create_reversal(
         raise WrongState(
             f"the batch is {batch.status}; only a batch that has ended can be reversed ({_REVERSIBLE})"
         )
-    if batch.reversed_by and not _changed_no_balance(store, batch.reversed_by):
+    if batch.reversed_by and not changed_no_balance(store, batch.reversed_by):
         raise WrongState(f"the batch was reversed already, by batch {batch.reversed_by}")
     if not batch.counts.applied:
         raise WrongState(
@@ -60,13 +60,6 @@ def create_reversal(
         )
     results = ResultRows(files, settler, batch, store.chunks(batch.batch_id, batch.plan_id))
     return _write(batch, results, store, files)
-
-
-def _changed_no_balance(store: BatchStore, batch_id: str) -> bool:
-    try:
-        return store.batch(batch_id).changed_no_balance
-    except NotFound:
-        return False  # it is being planned at this moment
 
 
 def _write(batch: Batch, results: ResultRows, store: BatchStore, files: Files) -> Mapping[str, Any]:

@@ -12,8 +12,8 @@ from adjustments.batches.files import Files
 from adjustments.batches.lookup_rounds import is_due
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore, try_save
-from adjustments.core.errors import NotFound, SweepUnfinished, WrongState
+from adjustments.batches.store import BatchStore, has_batch, try_save
+from adjustments.core.errors import SweepUnfinished, WrongState
 from adjustments.core.ids import execution_name
 from adjustments.core.runtime import Clock
 from adjustments.reconciliation.reconciler import Reconciler
@@ -139,19 +139,17 @@ class Sweeper:
         It is not planned here: a file that fails again and again keeps the intake busy a few times, and the
         sweep never.
         """
-        try:
-            self.store.batch(drop.batch_id)
-        except NotFound:
-            doublings = int(math.log2((self.clock.now() - drop.stored.modified_at) / INTAKE_TIME_MAX))
-            marker = f"work/{drop.batch_id}/missed-{doublings}"
-            if self.files.tag(marker):
-                return False  # an earlier sweep has queued it
-            # The marker comes second, so that the next sweep makes up for a message that could not be sent
-            # and for a sweep that was killed in between. A second message for an object changes nothing.
-            self.intake.put(drop.stored)
-            self.files.put_new(marker, b"", "text/plain")
-            return True
-        return False
+        if has_batch(self.store, drop.batch_id):
+            return False
+        doublings = int(math.log2((self.clock.now() - drop.stored.modified_at) / INTAKE_TIME_MAX))
+        marker = f"work/{drop.batch_id}/missed-{doublings}"
+        if self.files.tag(marker):
+            return False  # an earlier sweep has queued it
+        # The marker comes second, so that the next sweep makes up for a message that could not be sent, and
+        # for a sweep that was killed in between. A second message for an object changes nothing.
+        self.intake.put(drop.stored)
+        self.files.put_new(marker, b"", "text/plain")
+        return True
 
     def _change_each(
         self,

@@ -10,7 +10,7 @@ from adjustments.batches.next_step import advance_checkpoint
 from adjustments.batches.records import Batch, Checkpoint, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.unapproved import Unapproved
-from adjustments.core.errors import WrongState
+from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.limits import ERROR_CHARS_MAX
 from adjustments.core.printable import storable
 
@@ -237,6 +237,23 @@ class BatchStore(Protocol):
 def storable_text(message: str) -> str:
     """Shorten a message of Gameball for a record."""
     return storable(message, ERROR_CHARS_MAX)
+
+
+def has_batch(store: BatchStore, batch_id: str) -> bool:
+    """Whether a batch exists; it does not while it is being planned."""
+    try:
+        store.batch(batch_id)
+    except NotFound:
+        return False
+    return True
+
+
+def changed_no_balance(store: BatchStore, batch_id: str) -> bool:
+    """Whether a batch surely changed no balance and won't; one that is being planned at this moment may."""
+    try:
+        return store.batch(batch_id).changed_no_balance
+    except NotFound:
+        return False
 
 
 def try_save(store: BatchStore, batch: Batch) -> bool:

@@ -19,7 +19,13 @@ from adjustments.batches.row_index import (
     write_index,
 )
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore, IndexEntry, update_batch
+from adjustments.batches.store import (
+    BatchStore,
+    IndexEntry,
+    changed_no_balance,
+    has_batch,
+    update_batch,
+)
 from adjustments.batches.work_files import PlannedRow, WorkKeys, read_header, read_rows
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.runtime import Clock
@@ -94,7 +100,7 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
     if reverses := store.reversed_batch(sha256):
         # The same rows may have been dropped before the reversal was made, when it was not known to be one.
         holder = _claim_rows(sha256, drop.batch_id, store, now) or drop.batch_id
-        if holder != drop.batch_id and not _exists(holder, store):
+        if holder != drop.batch_id and not has_batch(store, holder):
             return Claim(reverses, _IN_PLANNING.format(holder, "file"))
         reverser = _claim_reversal(reverses, holder, store) or holder
         return Claim(reverses, "" if reverser == drop.batch_id else _REVERSED.format(reverser))
@@ -109,7 +115,7 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
 
 def _refusal(drop: Drop, earlier: str, store: BatchStore) -> str:
     what = "body" if drop.is_body else "file"
-    if not _exists(earlier, store):
+    if not has_batch(store, earlier):
         return _IN_PLANNING.format(earlier, what)
     if drop.is_body:
         return _DUPLICATE.format(earlier, what, LET_BODY_THROUGH)
@@ -124,9 +130,9 @@ def _claim_rows(sha256: str, batch_id: str, store: BatchStore, now: datetime) ->
     earlier = store.claim_content(sha256, batch_id, now, until)
     if earlier is None:
         return None
-    if not _exists(earlier, store):  # only a claim of the last hour still stands
+    if not has_batch(store, earlier):  # only a claim of the last hour still stands
         return store.claim_content(sha256, batch_id, until - PLANNING_MAX, until)
-    if not _applied_nothing(earlier, store):
+    if not changed_no_balance(store, earlier):
         return earlier
     return store.claim_content(sha256, batch_id, now, until, replaces=earlier)
 
@@ -137,25 +143,10 @@ def _claim_reversal(reverses: str, batch_id: str, store: BatchStore) -> str | No
     earlier = reversed_batch.reversed_by
     if earlier == batch_id:
         return None
-    if earlier and not _applied_nothing(earlier, store):
+    if earlier and not changed_no_balance(store, earlier):
         return earlier
     store.save_batch(reversed_batch.changed(reversed_by=batch_id))
     return None
-
-
-def _exists(batch_id: str, store: BatchStore) -> bool:
-    try:
-        store.batch(batch_id)
-    except NotFound:
-        return False
-    return True
-
-
-def _applied_nothing(batch_id: str, store: BatchStore) -> bool:
-    try:
-        return store.batch(batch_id).changed_no_balance
-    except NotFound:
-        return False  # another run is planning it at this moment
 
 
 class GuardPorts(NamedTuple):

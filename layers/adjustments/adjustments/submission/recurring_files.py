@@ -12,7 +12,7 @@ from typing import Final
 
 from adjustments.batches.files import Files, OpenedObject, StoredObject, open_unreadable
 from adjustments.batches.records import Batch, Submitter
-from adjustments.batches.store import BatchStore
+from adjustments.batches.store import BatchStore, has_batch
 from adjustments.core.errors import NotFound, RequestRefused
 from adjustments.core.ids import batch_id
 from adjustments.core.limits import TIME_AHEAD_S_MAX
@@ -96,7 +96,7 @@ class RecurringFiles:
             submitter=Submitter(trigger="schedule", claimed_identity=claimed_identity(stored)),
             due_at=due_at,
         )
-        if self._is_late(due_at) and not self._has_batch(drop):
+        if self._is_late(due_at) and not has_batch(self.store, drop.batch_id):
             self.notify_missed_tick(due_at, key)
             return None
         return self.triggers.submit(drop)
@@ -119,13 +119,6 @@ class RecurringFiles:
         except NotFound:
             deleted = StoredObject(stored.bucket, stored.key, first, 0, due_at, metadata={})
             return open_unreadable(deleted, DELETED_MESSAGE)
-
-    def _has_batch(self, drop: Drop) -> bool:
-        try:
-            self.store.batch(drop.batch_id)
-        except NotFound:
-            return False
-        return True
 
     def _check_was_due(self, due_at: datetime) -> None:
         """Refuse a tick of the future: no schedule sends one, and it would count in a period to come."""
