@@ -543,7 +543,7 @@ class Checker:
         if (batch.status == "awaiting_approval") != is_needed or batch.dry_run != file.is_dry_run:
             fail("guards hold", f"{batch.batch_id} is {batch.status}, dry run: {batch.dry_run}")
         is_named = file.is_named or "recurring" in file.key
-        if not (file.is_dry_run or is_repetition(file) or is_named):
+        if accepted(file) and not (file.is_dry_run or is_repetition(file) or is_named):
             self._check_content(batch, self._contents.setdefault(file.text, []))
 
     def _check_content(self, batch: Batch, earlier: list[str]) -> None:

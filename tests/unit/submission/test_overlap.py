@@ -371,3 +371,14 @@ def test_rows_of_a_customer_that_is_in_the_file_too_often_do_not_count(adds_toke
     held = world.drop(header + often + many + "c300,1,\n")
     assert f"300 of 301 rows (99 %) are under way in batch {first.batch_id}" in held.held_by[0]
     assert new_rows(world, held).splitlines() == ["customerId,amount,reason", "c300,1,"]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"allow_duplicate": "true"}])
+def test_file_without_an_accepted_row_repeats_nothing(gameball: MemoryGameball, metadata: dict[str, str]):
+    """Its batch is still planned while the second file comes; few rows are not refused as a whole."""
+    world = World(gameball, approval_above_rows=100)
+    none_accepted = HEADER + "c1,0\nc2,nope\n"
+    first = world.drop(none_accepted)
+    again = world.drop(none_accepted, name="copy.csv", **metadata)
+    assert (first.refusal, again.refusal, again.held_by) == ("", "", ())
+    assert (world.run(again).counts.rejected, gameball.requests) == (2, [])

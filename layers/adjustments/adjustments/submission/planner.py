@@ -125,7 +125,7 @@ def _guarded(blank: Batch, batch: Batch, drop: Drop, indexed: IndexedRows, ports
     repeats = ""
     if batch.dry_run:
         ports.store.record_dry_run(batch.source.sha256, batch.batch_id)
-    else:
+    elif batch.counts.rejected < batch.counts.rows:  # without an accepted row there is nothing to repeat
         claim = claim_content(drop, batch.source.sha256, ports.store, ports.clock.now())
         if claim.refusal:
             known = {"source": batch.source, "csv_dialect": batch.csv_dialect, "send_as": batch.send_as}
