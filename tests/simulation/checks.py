@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Batch, Chunk
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballError
@@ -67,6 +68,7 @@ class Checker:
         self.rows: TransactionChecks
         self.read_file: Callable[[str], bytes]
         self.files: dict[tuple[str, str], File] = {}
+        self._dropped_at: dict[tuple[str, str], datetime] = {}
         self.batches: dict[str, Batch] = {}
         self.earlier: dict[str, Batch] = {}
         self.plans: dict[Key, dict[str, Chunk]] = {}
@@ -367,6 +369,11 @@ class Checker:
             if needle in text:
                 fail("logs hold no secrets", text)
 
+    def dropped(self, stored: StoredObject, file: File) -> None:
+        """A file is dropped."""
+        self.files[(stored.key, stored.version_id)] = file
+        self._dropped_at[(stored.key, stored.version_id)] = self._scheduler.now
+
     # --- the end -----------------------------------------------------------------------------------------
 
     def check_progress(self, faults_end: datetime, slack: timedelta) -> None:
@@ -378,12 +385,13 @@ class Checker:
             if now > max(batch.deadline_at, faults_end) + slack:
                 fail("everything ends", f"{batch.batch_id} is {batch.status} past its deadline")
         taken = {(batch.source.key, batch.source.version_id) for batch in self.batches.values()}
-        # a tick that failed for good lies in the failure queue; of the inbox, nothing stays behind
-        missed = [
-            key for key, version in self.files if (key, version) not in taken and key.startswith("inbox/")
-        ]
-        if missed and now > faults_end + timedelta(minutes=30) + slack:
-            fail("everything ends", f"{missed[0]} never became a batch")
+        for key, version in self.files:
+            # a tick that failed for good lies in the failure queue; of the inbox, nothing stays behind
+            if (key, version) in taken or not key.startswith("inbox/"):
+                continue
+            since = max(self._dropped_at[(key, version)], faults_end)
+            if now > since + timedelta(minutes=30) + slack:
+                fail("everything ends", f"{key} never became a batch")
 
     def check_all(self, faults_end: datetime, slack: timedelta) -> None:
         """Everything has happened that ever will: each batch has ended in time, or waits for a person."""

@@ -142,7 +142,7 @@ class Environment:
 
     def _drop(self, file: File) -> None:
         stored = self.services.files.drop(file.key, file.text.encode(), dict(file.metadata))
-        self.world.checker.files[(stored.key, stored.version_id)] = file
+        self.world.checker.dropped(stored, file)
         rng = self.injector.random
         if file.key.startswith("recurring/"):
             due = self.scheduler.now

@@ -425,7 +425,7 @@ class SimulatedWorld:
         worker = self.scheduler.current
         stored, _ = self.services.files._find(key, None)
         if worker and worker.posted_file:
-            self.checker.files[(key, stored.version_id)] = worker.posted_file
+            self.checker.dropped(stored, worker.posted_file)
         return True
 
     def _called(self, effect: Callable[..., Any], *args: Any) -> Any:
