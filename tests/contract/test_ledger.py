@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +31,7 @@ from local.processes import wait_for
 from tests.fakes.manual_transactions import Killed, MemoryLedger
 
 TABLE = "records"
+DOUBTED_AT = datetime(2026, 11, 21, 12, 0, 0, 123_000, UTC)
 BODY: dict[str, Any] = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r", "points": 5}
 
 
@@ -95,8 +96,8 @@ def items(client: Any) -> list[dict[str, Any]]:
     return list(client.scan(TableName=TABLE)["Items"])
 
 
-Act = Callable[[bool], str]
-"""What is done between the two writes; it is told whether it begins in doubt."""
+Act = Callable[[datetime | None], str]
+"""What is done between the two writes; it is told since when it is in doubt."""
 
 
 def do(
@@ -108,28 +109,28 @@ def do(
     if isinstance(begun, Completed):
         return begun.answer, True
     try:
-        answer = act(begun.is_in_doubt)
+        answer = act(begun.doubted_at)
     except NotApplied:
         ledger.forget(begun)
         raise
     except Unknown:
-        ledger.reopen(begun)
+        ledger.reopen(begun, DOUBTED_AT)
         raise
     ledger.complete(begun, answer)
     return answer, False
 
 
-def answering(text: str, seen: list[bool] | None = None) -> Act:
-    def act(is_in_doubt: bool) -> str:
+def answering(text: str, seen: list[datetime | None] | None = None) -> Act:
+    def act(doubted_at: datetime | None) -> str:
         if seen is not None:
-            seen.append(is_in_doubt)
+            seen.append(doubted_at)
         return text
 
     return act
 
 
 def raising(error: BaseException) -> Act:
-    def act(is_in_doubt: bool) -> str:
+    def act(doubted_at: datetime | None) -> str:
         raise error
 
     return act
@@ -147,7 +148,7 @@ def test_another_body_is_refused(ledger: IdempotencyLedger):
 
 
 def test_while_it_is_acted_on_it_is_in_progress(ledger: IdempotencyLedger):
-    def act(is_in_doubt: bool) -> str:
+    def act(doubted_at: datetime | None) -> str:
         with pytest.raises(StillInProgress):
             do(ledger, answering("never"), request="r2")
         with pytest.raises(IdTaken):
@@ -160,7 +161,7 @@ def test_while_it_is_acted_on_it_is_in_progress(ledger: IdempotencyLedger):
 def test_two_calls_of_one_request_id_are_two_calls(ledger: IdempotencyLedger):
     """A caller of API Gateway may choose the request id."""
 
-    def act(is_in_doubt: bool) -> str:
+    def act(doubted_at: datetime | None) -> str:
         with pytest.raises(StillInProgress):
             do(ledger, answering("never"), request="r1")
         with pytest.raises(IdTaken):
@@ -174,11 +175,11 @@ def test_two_calls_of_one_request_id_are_two_calls(ledger: IdempotencyLedger):
 def late(ledger: IdempotencyLedger, next_act: Act, outcome: Act) -> None:
     """A call whose time is up before it ends, so that the next one takes over and ends first."""
 
-    def act(is_in_doubt: bool) -> str:
+    def act(doubted_at: datetime | None) -> str:
         time.sleep(0.01)
         with ThreadPoolExecutor(1) as another:
             another.submit(do, ledger, next_act, request="r2").exception()
-        return outcome(is_in_doubt)
+        return outcome(doubted_at)
 
     with suppress(NotApplied):
         do(ledger, act, remaining_ms=1)
@@ -199,7 +200,7 @@ def test_a_late_answer_is_kept_all_the_same(ledger: IdempotencyLedger):
 def test_a_late_failure_does_not_open_the_record_of_the_call_that_took_over(ledger: IdempotencyLedger):
     begun, taken_over = Event(), Event()
 
-    def act(is_in_doubt: bool) -> str:
+    def act(doubted_at: datetime | None) -> str:
         begun.set()
         assert taken_over.wait(5)
         raise Unknown
@@ -209,7 +210,7 @@ def test_a_late_failure_does_not_open_the_record_of_the_call_that_took_over(ledg
         assert begun.wait(5)
         time.sleep(0.01)
 
-        def take_over(is_in_doubt: bool) -> str:
+        def take_over(doubted_at: datetime | None) -> str:
             taken_over.set()
             assert isinstance(slow.exception(5), Unknown)
             with pytest.raises(StillInProgress):
@@ -220,26 +221,28 @@ def test_a_late_failure_does_not_open_the_record_of_the_call_that_took_over(ledg
 
 
 def test_after_an_attempt_that_was_not_applied_nothing_is_left(ledger: IdempotencyLedger):
-    seen: list[bool] = []
+    seen: list[datetime | None] = []
     with pytest.raises(NotApplied):
         do(ledger, raising(NotApplied()))
     assert do(ledger, answering("{}", seen), request="r2", points=6) == ("{}", False)
-    assert seen == [False]
+    assert seen == [None]
 
 
 def test_after_an_attempt_that_may_have_been_applied_the_same_body_begins_in_doubt(ledger: IdempotencyLedger):
-    seen: list[bool] = []
+    seen: list[datetime | None] = []
     with pytest.raises(Unknown):
         do(ledger, raising(Unknown()))
     time.sleep(0.005)
     with pytest.raises(IdTaken):
         do(ledger, answering("never"), request="r2", points=6)
     assert do(ledger, answering("{}", seen), request="r3") == ("{}", False)
-    assert seen == [True]
+    assert seen == [DOUBTED_AT]
 
 
 def test_after_a_crash_the_next_waits_and_begins_in_doubt(ledger: IdempotencyLedger):
-    seen: list[bool] = []
+    """What a crashed attempt has sent may have been under way as long as its function had time."""
+    seen: list[datetime | None] = []
+    until = SystemClock().now() + timedelta(milliseconds=300)
     with pytest.raises(Killed):
         do(ledger, raising(Killed()), remaining_ms=300)
     with pytest.raises(StillInProgress):
@@ -248,7 +251,9 @@ def test_after_a_crash_the_next_waits_and_begins_in_doubt(ledger: IdempotencyLed
     with pytest.raises(IdTaken):
         do(ledger, answering("never"), request="r3", points=6)
     assert do(ledger, answering("{}", seen), request="r4") == ("{}", False)
-    assert seen == [True]
+    [doubted_at] = seen
+    assert doubted_at is not None
+    assert timedelta(milliseconds=-2) < doubted_at - until < timedelta(seconds=5)
 
 
 def test_the_transactions_of_a_customer_are_found_with_what_became_of_them(ledger: IdempotencyLedger):
@@ -285,7 +290,7 @@ def test_the_item_of_a_transaction_does_not_name_the_customer(table: TableLedger
 def test_a_late_answer_is_part_of_the_history_all_the_same(table: TableLedger):
     begin = SystemClock().now() - timedelta(seconds=1)
 
-    def taken_over(is_in_doubt: bool) -> str:
+    def taken_over(doubted_at: datetime | None) -> str:
         with pytest.raises(NotApplied):
             do(table, raising(NotApplied()))
         return "{}"
@@ -314,41 +319,41 @@ def test_a_call_writes_twice_and_records_who_asked(table: TableLedger, dynamodb:
 def test_an_answer_that_is_not_kept_is_given_all_the_same_and_found_again(
     table: TableLedger, monkeypatch: pytest.MonkeyPatch
 ):
-    seen: list[bool] = []
+    seen: list[datetime | None] = []
     with monkeypatch.context() as broken:
         broken.setattr(table._client, "update_item", _lost)
         assert do(table, answering("{}"), remaining_ms=1) == ("{}", False)
     time.sleep(0.01)
     assert do(table, answering("{}", seen), request="r2") == ("{}", False)
-    assert seen == [True]
+    assert [bool(doubted_at) for doubted_at in seen] == [True]
 
 
 def test_a_failed_call_whose_record_stays_begins_in_doubt(
     table: TableLedger, monkeypatch: pytest.MonkeyPatch
 ):
-    seen: list[bool] = []
+    seen: list[datetime | None] = []
     with monkeypatch.context() as broken, pytest.raises(NotApplied):
         broken.setattr(table._client, "delete_item", _lost)
         do(table, raising(NotApplied()), remaining_ms=1)
     time.sleep(0.01)
     assert do(table, answering("{}", seen), request="r2") == ("{}", False)
-    assert seen == [True]
+    assert [bool(doubted_at) for doubted_at in seen] == [True]
 
 
 def test_without_a_record_of_it_nothing_is_sent(table: TableLedger, monkeypatch: pytest.MonkeyPatch):
-    seen: list[bool] = []
+    seen: list[datetime | None] = []
     with monkeypatch.context() as broken, pytest.raises(TableUnavailable, match="nothing was sent"):
         broken.setattr(table._client, "put_item", _lost)
         do(table, answering("{}", seen))
     assert seen == []
     assert do(table, answering("{}", seen), request="r2") == ("{}", False)
-    assert seen == [False]
+    assert seen == [None]
 
 
 def test_a_first_write_whose_answer_is_lost_leaves_the_next_call_to_wait_and_to_begin_in_doubt(
     table: TableLedger, monkeypatch: pytest.MonkeyPatch
 ):
-    seen: list[bool] = []
+    seen: list[datetime | None] = []
     put = table._client.put_item
 
     def write_and_lose(**request: Any) -> Any:
@@ -361,7 +366,7 @@ def test_a_first_write_whose_answer_is_lost_leaves_the_next_call_to_wait_and_to_
     with pytest.raises(StillInProgress):
         do(table, answering("{}", seen), request="r2")
     wait_for(lambda: _ends(table, answering("{}", seen)), 10, "the time of the first call to be over")
-    assert seen == [True]
+    assert [bool(doubted_at) for doubted_at in seen] == [True]
 
 
 def _ends(table: TableLedger, act: Act) -> bool:
@@ -374,7 +379,7 @@ def _ends(table: TableLedger, act: Act) -> bool:
 def test_a_first_write_that_boto3_repeats_is_known_as_our_own(
     table: TableLedger, monkeypatch: pytest.MonkeyPatch
 ):
-    seen: list[bool] = []
+    seen: list[datetime | None] = []
     put = table._client.put_item
 
     def twice(**request: Any) -> Any:
@@ -383,7 +388,7 @@ def test_a_first_write_that_boto3_repeats_is_known_as_our_own(
 
     monkeypatch.setattr(table._client, "put_item", twice)
     assert do(table, answering("{}", seen)) == ("{}", False)
-    assert seen == [True]
+    assert [bool(doubted_at) for doubted_at in seen] == [True]
 
 
 def test_a_removal_that_boto3_repeats_leaves_alone_what_began_in_between(
@@ -413,16 +418,16 @@ def test_an_answer_that_another_version_kept_is_asked_for_again_in_doubt(
     [item] = items(dynamodb)
     item.pop("answer")
     dynamodb.put_item(TableName=TABLE, Item=item | ({} if kept is None else {"answer": {"S": kept}}))
-    seen: list[bool] = []
+    seen: list[datetime | None] = []
     assert do(table, answering('{"points": 5}', seen), request="r2") == ('{"points": 5}', False)
-    assert seen == [True]
+    assert [bool(doubted_at) for doubted_at in seen] == [True]
 
 
 def test_what_is_known_of_a_transaction_is_found(ledger: IdempotencyLedger):
     assert ledger.find("t") is None
     seen: list[LedgerEntry | None] = []
 
-    def looking(_: bool) -> str:
+    def looking(_: datetime | None) -> str:
         seen.append(ledger.find("t"))
         return '{"points": 5}'
 

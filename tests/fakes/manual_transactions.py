@@ -36,6 +36,7 @@ class _Item:
     context: CallerContext
     at: datetime
     answer: str | None = None
+    doubted_at: datetime | None = None
 
 
 class MemoryLedger:
@@ -65,7 +66,9 @@ class MemoryLedger:
                 transaction.body(), until, attempt_id, transaction, context, self._clock.now()
             )
             self.callers[name] = context.caller
-        return Attempt(attempt_id, name, "", is_in_doubt=before is not None)
+        return Attempt(
+            attempt_id, name, "", doubted_at=(before.doubted_at or before.until) if before else None
+        )
 
     def find(self, transaction_id: str) -> LedgerEntry | None:
         item, caller = self.items.get(transaction_id), self.callers.get(transaction_id, "")
@@ -80,9 +83,10 @@ class MemoryLedger:
         if not self.loses_answers:
             self.items[attempt.transaction_id].answer = answer
 
-    def reopen(self, attempt: Attempt) -> None:
+    def reopen(self, attempt: Attempt, doubted_at: datetime) -> None:
         with self._lock:
             if item := self._own(attempt):
+                item.doubted_at = doubted_at
                 item.until = self._clock.now() - timedelta(milliseconds=1)
 
     def forget(self, attempt: Attempt) -> None:

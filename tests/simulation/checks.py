@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -810,6 +810,26 @@ class Checker:
             if lines != sorted(lines):
                 fail("rows go in the order of the file", f"{customer} of {batch_id}: lines {lines}")
 
+    def _doubtful_rows(self, batch: Batch) -> Iterator[InputRow]:
+        """The rows of a batch that its report calls in doubt."""
+        reported = self._reported.get(batch.batch_id, {})
+        for row in self._file(batch).rows:
+            if reported.get(Decimal(0) if row.is_bad else Decimal(row.amount)) == "in_doubt":
+                yield row
+
+    def is_left_to_sweep(self) -> bool:
+        """Whether a batch is open, or has rows in doubt."""
+        return any(batch.is_open or batch.counts.in_doubt for batch in self.batches.values())
+
+    def is_looked_up_since(self, at: datetime) -> bool:
+        """Whether each customer with a row in doubt was looked up after a time."""
+        return all(
+            self.rows.is_listed_since(row.customer, at)
+            for batch in self.batches.values()
+            if batch.counts.in_doubt
+            for row in self._doubtful_rows(batch)
+        )
+
     def _check_doubts(self, batch: Batch) -> None:
         """A row in doubt that was applied, and like which there is no other, is found by the sweep.
 
@@ -817,14 +837,7 @@ class Checker:
         """
         if batch.send_as == "transactions" and batch.counts.in_doubt:
             fail("doubts are cleared by evidence", f"{batch.counts.in_doubt} rows of {batch.batch_id}")
-        for row in self._file(batch).rows:
-            if (
-                self._reported.get(batch.batch_id, {}).get(
-                    Decimal(row.amount) if not row.is_bad else Decimal(0)
-                )
-                != "in_doubt"
-            ):
-                continue
+        for row in self._doubtful_rows(batch):
             if self._is_listed_now(batch, Decimal(row.amount)):
                 fail("doubts are cleared by evidence", f"line {row.line} of {batch.batch_id} is in its job")
             twins = sum(row.text == other.text for file in self.files.values() for other in file.rows)

@@ -32,6 +32,11 @@ KEEPS_JOBS_AT_S = 30.0
 """A person who stops a batch at this time lets its running jobs end."""
 
 
+LAST_DAYS = 2
+LAST_SWEEPS_A_DAY = 4
+"""Sweeps after everything else has ended."""
+
+
 @dataclass
 class Execution:
     """One execution of the state machine (statemachines/poll_batch.asl.json)."""
@@ -306,19 +311,29 @@ class Environment:
         self.scheduler.after(self.world.scenario.sweep_every_s, self._sweep)
 
     def sweep_last(self) -> None:
-        """Sweep a day later without faults, and once more if something is left to do: by then everything is
-        cleared that evidence can clear.
+        """Sweep a day later without faults, and another day later if something is left to do: by then
+        everything is cleared that evidence can clear.
+
+        Each day again half an hour later while customers are left: where a circuit was open, a sweep tries
+        one customer and puts the others off.
         """
         self.injector.is_over = True
-        for is_first in (True, False):
-            batches = self.world.checker.batches.values()
-            if not is_first and not any(batch.is_open or batch.counts.in_doubt for batch in batches):
-                return
+        for _ in range(LAST_DAYS):
+            began_at = self.scheduler.now
             self.scheduler.now += timedelta(days=1)
-            until = self.scheduler.now + timedelta(seconds=870)
-            self._invoke("sweep", lambda until=until: self.services.sweeper.sweep(until), 900, _ignore)  # type: ignore[misc]
-            while self.world.life.has_two_stacks and self.scheduler.run_next():
-                pass  # both sweeps end before the next day
+            for _ in range(LAST_SWEEPS_A_DAY):
+                self._sweep_once()
+                if not self.world.checker.is_left_to_sweep():
+                    return
+                if self.world.checker.is_looked_up_since(began_at):
+                    break
+                self.scheduler.now += timedelta(minutes=30)
+
+    def _sweep_once(self) -> None:
+        until = self.scheduler.now + timedelta(seconds=870)
+        self._invoke("sweep", lambda: self.services.sweeper.sweep(until), 900, _ignore)
+        while self.world.life.has_two_stacks and self.scheduler.run_next():
+            pass  # both sweeps end before the next one begins
 
     def _check_settled(self) -> None:
         """Find out whether everything has ended, so that no more sweeps are needed."""

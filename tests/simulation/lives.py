@@ -219,7 +219,9 @@ def _calls(rng: random.Random, scenario: Scenario) -> tuple[Call, ...]:
     for number in range(rng.randint(1, 3)):
         file, row = rng.choice(named or rows)
         is_same = bool(row.own_id) and rng.random() < 0.7
-        amount = Decimal(row.amount) if is_same and rng.random() < 0.7 else Decimal(70_000 + number)
+        # a deduction that the balance allows once: sent again, it may be refused for what it has done itself
+        another = Decimal(-700_000 - number if number % 2 else 70_000 + number)
+        amount = Decimal(row.amount) if is_same and rng.random() < 0.7 else another
         fields: dict[str, Any] = {
             "customerId": row.customer,
             "transactionId": row.own_id if is_same else f"call-{number}",

@@ -360,7 +360,9 @@ class ModelGameball:
 
     def _apply(self, fields: Mapping[str, Any], key: tuple[str, str], at: datetime) -> Mapping[str, Any]:
         change, unit = _change_of(fields), "points" if "points" in fields else "amount"
-        lag_s = self.injector.random.choice((1, 3, 20)) if self.injector.hits(self.injector.rates.poll) else 0
+        lag_s = (
+            self.injector.random.choice((1, 20, 50)) if self.injector.hits(self.injector.rates.poll) else 0
+        )
         entry = Entry(
             *key, 0, fields["customerId"], change, fields["reason"], at,
             transaction_id=fields["transactionId"], time=fields.get("transactionTime", ""), unit=unit,

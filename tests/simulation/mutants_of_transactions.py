@@ -1,7 +1,7 @@
 """Planted bugs in the way of files that are sent as transactions: only such lives can show them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from adjustments.batches import next_step as steps
@@ -9,10 +9,11 @@ from adjustments.batches.outcomes import RowOutcome, settlement_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState, SendAs
 from adjustments.core import exact_json
-from adjustments.core.errors import GameballRefused, OutcomeUnknown
+from adjustments.core.errors import GameballRefused, IdUnclear, OutcomeUnknown
 from adjustments.gameball import retry_policy
 from adjustments.gameball.block_slots import BlockSlots
 from adjustments.manual_transactions import matching
+from adjustments.manual_transactions import service as manual_transactions
 from adjustments.manual_transactions.call import GameballCall
 from adjustments.manual_transactions.model import ManualTransaction
 from adjustments.polling import settlement
@@ -34,7 +35,7 @@ def _new_id() -> Sequence[Patch]:
     original = GameballCall._send
 
     def send(self: GameballCall, within_s: float) -> Mapping[str, Any]:
-        if self.answers_lost:
+        if self.lost_at:
             fields = {**exact_json.read(self.body), "transactionId": self.ports.ids.fresh()}
             self.body = exact_json.write(fields).encode()
         return original(self, within_s)
@@ -118,7 +119,7 @@ def _nameless() -> Sequence[Patch]:
             return self.ports.add(self.body, within_s)
         except OutcomeUnknown:
             self.is_in_doubt = True
-            self.answers_lost += 1
+            self.lost_at = self.ports.clock.now()
             raise
 
     return [(GameballCall, "_send", send)]
@@ -135,13 +136,29 @@ def _no_lookup() -> Sequence[Patch]:
 
     return [
         (GameballCall, "_settle_refusal", settle),
-        (sending._Row, "_is_surely_refused", lambda *_: True),
+        (GameballCall, "is_surely_refused", lambda *_: True),
     ]
 
 
 @mutant("believe the first list, however early", Kind.TRANSACTIONS)
 def _early_list() -> Sequence[Patch]:
-    return [(sending._Row, "_is_surely_refused", lambda *_: True)]
+    return [(GameballCall, "is_surely_refused", lambda *_: True)]
+
+
+@mutant("tell a caller that a refusal after a lost answer is the outcome", Kind.TRANSACTIONS)
+def _refusal_at_once() -> Sequence[Patch]:
+    original = GameballCall.is_surely_refused
+
+    def is_sure(self: GameballCall, error: GameballRefused | IdUnclear) -> bool:
+        is_row = self.looks_up_taken_id
+        return original(self, error) if is_row else True
+
+    return [(GameballCall, "is_surely_refused", is_sure)]
+
+
+@mutant("keep a transactionId unclear for good", Kind.TRANSACTIONS)
+def _unclear_for_good() -> Sequence[Patch]:
+    return [(manual_transactions, "DOUBTS_TIME", timedelta(days=400))]
 
 
 @mutant("compare the transactionId alone", Kind.TRANSACTIONS)

@@ -28,6 +28,7 @@ class SkewedLimiter:
         self, limit: int, differ_s: float, clock: Clock, ids: Ids, now_s: Callable[[], float]
     ) -> None:
         self._limit = limit
+        self.gap_s = WINDOW_S / limit
         self._calls_max = limit + differ_s * limit / WINDOW_S + 1
         self._clock = clock
         self._ids = ids

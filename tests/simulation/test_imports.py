@@ -29,6 +29,7 @@ DRIVERS = (
 """Modules that run the services or plant bugs in them."""
 
 TYPES = {
+    "adjustments.batches.files",
     "adjustments.batches.records",
     "adjustments.core",
     "adjustments.core.errors",

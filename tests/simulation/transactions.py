@@ -5,6 +5,7 @@ time, and what is said of a row is true by what Gameball has under its transacti
 """
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from tests.simulation.scheduler import Scheduler, Violation, Worker
 LEASE_S: Final = 120.0
 AFTER_LEASE_S: Final = 20.0
 """How long a row may take that was begun within the lease."""
+
+ROW_S: Final = 20.0
+"""How long a row is sent again and again before it is left to the next sender."""
 
 STOP_S: Final = 1.0
 """How long after a person's stop a row may be begun."""
@@ -95,6 +99,7 @@ class TransactionChecks:
         self._by_id: defaultdict[str, list[PlannedRow]] = defaultdict(list)
         self._stopped_at: dict[str, datetime] = {}
         self._listed_at: dict[str, datetime] = {}
+        self.slot_gap_s = 0.0
         self.posted: dict[str, Mapping[str, Any]] = {}
         """What clients of the API post, by client."""
 
@@ -185,6 +190,10 @@ class TransactionChecks:
         """A customer's transactions were listed."""
         self._listed_at[customer] = self._scheduler.now
 
+    def is_listed_since(self, customer: str, at: datetime) -> bool:
+        """Whether a customer's transactions were listed after a time."""
+        return self._listed_at.get(customer, at) > at
+
     # --- outcomes -----------------------------------------------------------------------------------------
 
     def times(self, batch_id: str, amount: Decimal) -> int:
@@ -238,10 +247,24 @@ class TransactionChecks:
         if row.doubt_since and (looked_up_at is None or looked_up_at < row.doubt_since):
             _fail("doubts are cleared by evidence", f"{where}, and nobody looked it up")
 
+    def fits_row_time(self, customer: str) -> bool:
+        """Whether the rate limit lets a transaction be sent, and its customer's list read, in a row's time.
+
+        Pages of a single entry and a limit of 6 requests in 30 s are not of this world.
+        """
+        entries = sum(entry.customer == customer for entry in self._model.ledger)
+        requests = 1 + math.ceil(entries / self._model.account.page_rows)
+        return requests * self.slot_gap_s <= ROW_S
+
     def _check_doubt(self, batch: Batch, row: PlannedRow) -> None:
-        """A row is in doubt only where the batch was stopped, or Gameball stayed away until the deadline."""
+        """A row is in doubt only where the batch was stopped, or Gameball stayed away until the deadline.
+
+        Or where the rate limit is too low for its request and its customer's list.
+        """
         if not (batch.stop_reason or batch.past_deadline):
             _fail("no doubt without a cause", f"{row.transaction_id} of {row.key}")
+        if not self.fits_row_time(row.row.customer):
+            return
         if batch.past_deadline and batch.deadline_at > self._faults_end + BACK_BEFORE:
             _fail("no doubt without a cause", f"{row.transaction_id}: Gameball was back before the deadline")
 

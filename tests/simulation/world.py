@@ -131,6 +131,7 @@ class SimulatedWorld:
         self._hook_time()
         self._gap_s = injector.random.choice(GAPS_S)
         self._limiter = self._skewed_limiter() if life.has_skew else None
+        self.checker.rows.slot_gap_s = self._limiter.gap_s if self._limiter else self._gap_s
         self._all_chunks = services.store.chunks
         self._hook_store()
         self._hook_files()

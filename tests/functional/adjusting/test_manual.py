@@ -23,6 +23,7 @@ from adjustments.core.errors import StillInProgress, TableUnavailable
 from adjustments.core.runtime import RandomIds, SystemClock
 from adjustments.core.settings import Settings
 from adjustments.gameball.client import GameballClient
+from adjustments.manual_transactions.call import DOUBTS_TIME
 from adjustments.manual_transactions.event_consumer import DETAIL_TYPE as REQUESTED
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import read_manual_transaction
@@ -262,8 +263,13 @@ def test_an_id_that_is_unclear_is_a_conflict_that_says_when_to_come_again(
 
 
 @pytest.mark.parametrize("change", [{"customerId": "nobody"}, {"points": -1_000}])
-def test_a_refusal_after_an_unknown_outcome_comes_back_as_it_is(desk: Desk, change: dict[str, Any]):
+def test_a_refusal_comes_back_as_it_is_a_minute_after_an_unknown_outcome(desk: Desk, change: dict[str, Any]):
     desk.fault(kind="reset_before")
+    status, body, _ = desk.post({**BODY, **change})
+    assert (status, body["errorCode"]) == (504, "outcome_unknown")
+    [item] = desk.ledger.items.values()
+    assert item.doubted_at is not None
+    item.doubted_at -= DOUBTS_TIME
     status, body, _ = desk.post({**BODY, **change})
     assert (status, body["code"]) in ((404, 7000), (422, 9008))
     assert desk.applied == []

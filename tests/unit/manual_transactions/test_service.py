@@ -22,6 +22,7 @@ from adjustments.core.errors import (
     TableUnavailable,
 )
 from adjustments.gameball.rate_limiter import Priority, Resource
+from adjustments.manual_transactions.call import DOUBTS_TIME
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.manual_transactions.service import ManualTransactionService
@@ -32,6 +33,7 @@ BODY: dict[str, Any] = {"customerId": "c", "transactionId": "t", "username": "u"
 ANSWER = {"customerId": "c", "gameballTransactionId": 1, "transactionId": "t", "points": 5, "amount": 5}
 UNKNOWN = OutcomeUnknown("no answer")
 FUNCTION_MS = 26_000
+DOUBTS_S = DOUBTS_TIME.total_seconds()
 
 
 def refused(code: int | None, status: int = 422) -> GameballRefused:
@@ -200,10 +202,14 @@ def test_an_id_that_gameball_has_and_the_list_does_not_show_is_unclear_and_asked
     assert desk.applied == [5]
 
 
-def test_an_id_of_another_customer_is_unclear_after_an_unknown_outcome():
+def test_an_id_of_another_customer_is_unclear_after_an_unknown_outcome_until_a_list_would_show_it():
     desk = Desk(UNKNOWN)
     desk.gameball.apply({**BODY, "customerId": "somebody"})
-    with pytest.raises(IdUnclear):
+    for _ in range(3):  # asking again makes the doubt no younger
+        with pytest.raises(IdUnclear):
+            desk.add()
+    desk.clock.sleep(DOUBTS_S)
+    with pytest.raises(IdTaken, match="another transaction"):
         desk.add()
     assert len(desk.applied) == 1
 
@@ -227,8 +233,11 @@ def test_among_entries_of_one_id_ours_counts():
 
 @pytest.mark.parametrize("listing", [refused(7000, 404), refused(None, 404)])
 def test_a_customer_who_is_not_there_has_no_transactions(listing: GameballRefused):
-    desk = Desk(UNKNOWN, refused(7000, 404))
-    desk.gameball.lists = [listing, listing]
+    desk = Desk(UNKNOWN, refused(7000, 404), refused(7000, 404))
+    desk.gameball.lists = [listing] * 4
+    with pytest.raises(OutcomeUnknown):
+        desk.add()
+    desk.clock.sleep(DOUBTS_S)
     with pytest.raises(GameballRefused) as raised:
         desk.add()
     assert raised.value.code == 7000
@@ -276,12 +285,41 @@ def test_the_list_is_read_page_by_page():
 
 @pytest.mark.parametrize("refusal", [refused(9008), refused(9003), refused(7000, 404), refused(None, 400)])
 def test_a_refusal_after_an_unknown_outcome_is_checked_against_the_list(refusal: GameballRefused):
-    applied, not_applied = Desk((UNKNOWN,), refusal), Desk(UNKNOWN, refusal)
+    applied, not_applied = Desk((UNKNOWN,), refusal), Desk(UNKNOWN, refusal, refusal)
     when = "2026-11-21T11:00:00Z"  # else a collision of times is tried again
     assert applied.add(transactionTime=when)[0]["points"] == 5
+    with pytest.raises(OutcomeUnknown, match="send the same body again"):
+        not_applied.add(transactionTime=when)
+    not_applied.clock.sleep(DOUBTS_S)
     with pytest.raises(GameballRefused) as raised:
         not_applied.add(transactionTime=when)
     assert (raised.value.code, not_applied.applied) == (refusal.code, [])
+    assert not_applied.ledger.items == {}
+
+
+def test_a_refusal_is_no_proof_while_the_list_may_not_show_what_an_earlier_request_has_applied():
+    """The first request took the last points, its answer was lost, and the list shows it a minute later."""
+    desk = Desk((UNKNOWN,), *[refused(9008)] * 2)
+    desk.gameball.lag_lookups = 4
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown, match="may have been applied"):
+            desk.add(points=-5)
+    desk.clock.sleep(DOUBTS_S)
+    desk.gameball.script = [refused(9008)]
+    assert desk.add(points=-5)[0]["points"] == -5
+    assert desk.applied == [-5]
+
+
+def test_a_function_that_died_leaves_doubt_until_its_time_was_up_and_a_list_would_show_it():
+    desk = Desk(Killed(), *[refused(9008)] * 2)
+    with pytest.raises(Killed):
+        desk.add()
+    desk.later()
+    with pytest.raises(OutcomeUnknown):
+        desk.add()
+    desk.clock.sleep(DOUBTS_S)
+    with pytest.raises(GameballRefused):
+        desk.add()
 
 
 def test_a_collision_of_times_is_tried_again_when_gameball_chose_the_time():

@@ -1,7 +1,7 @@
 """Sends one manual transaction to Gameball, again and again with the same id, to the true answer."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -32,6 +32,11 @@ PAGES_MAX: Final = 50
 
 LIST_LAG_S: Final = 2.0
 """Pause before a second search for an id that Gameball has, should its list lag behind its ledger."""
+
+DOUBTS_TIME: Final = timedelta(seconds=60)
+"""After a request without an answer: how long Gameball's list may take to show that it was applied. Until
+then a refusal of the same transaction proves nothing, as it may be for what the first one has changed.
+"""
 
 _NOT_OURS: Final = (
     "transactionId: Gameball has a transaction of this id that was not made here; this call applied nothing"
@@ -71,11 +76,13 @@ class GameballCall:
         transaction: what is to be applied.
         body: the request, the same each time.
         until: when the last answer must be there.
-        is_in_doubt: whether a request of ours with this transactionId may have been applied. It is so after
-            each request whose outcome is unknown.
+        doubts_until: until when the customer's list may fail to show an earlier request of ours with this
+            transactionId; None where there surely was none.
         looks_up_taken_id: whether a transactionId that Gameball has counts as ours where the transaction is
             the same, though no request of ours is known.
-        answers_lost: how many requests so far were perhaps applied, and brought no answer.
+        is_in_doubt: whether a request of ours with this transactionId may have been applied. It is so after
+            each request whose outcome is unknown.
+        lost_at: when the last request of this call ended that was perhaps applied, and brought no answer.
         is_looking_up: whether the transaction is not sent any more, and only looked up.
         is_listed: whether the customer's list has an entry of its id.
     """
@@ -84,11 +91,15 @@ class GameballCall:
     transaction: ManualTransaction
     body: bytes
     until: datetime
-    is_in_doubt: bool
+    doubts_until: datetime | None
     looks_up_taken_id: bool = False
-    answers_lost: int = 0
+    is_in_doubt: bool = field(init=False)
+    lost_at: datetime | None = None
     is_looking_up: bool = False
     is_listed: bool = False
+
+    def __post_init__(self) -> None:
+        self.is_in_doubt = self.doubts_until is not None
 
     def run(self) -> Mapping[str, Any]:
         """Send the transaction; where Gameball refuses it, find out what the refusal means.
@@ -106,6 +117,18 @@ class GameballCall:
             return self._request(self._send, has_time=self.transaction.transaction_time is not None)
         except GameballRefused as refusal:
             return self._settle_refusal(refusal)
+
+    def is_surely_refused(self, error: GameballRefused | IdUnclear) -> bool:
+        """Whether a transaction that is refused at last was surely not applied by an earlier request.
+
+        Where there may have been one of ours, it has to be so old that Gameball's list would show it by now;
+        so has a transaction of this id that is not listed, which may be this very one, sent by someone else.
+        """
+        if self.is_listed or self.lost_at:
+            return False
+        if self.doubts_until is None:
+            return not isinstance(error, IdUnclear)
+        return self.ports.clock.now() >= self.doubts_until
 
     def _request(self, request: Callable[[float], Mapping[str, Any]], has_time: bool) -> Mapping[str, Any]:
         """Make a request again and again until it is answered, refused, or the time is up."""
@@ -153,7 +176,7 @@ class GameballCall:
                 raise OutcomeUnknown("Gameball's answer names another transaction", status=200)
         except OutcomeUnknown:
             self.is_in_doubt = True
-            self.answers_lost += 1
+            self.lost_at = self.ports.clock.now()
             raise
         return matching.answer_from_response(answer)
 

@@ -4,9 +4,9 @@
 ``pk``                ``sk``      attributes
 ====================  ==========  =========================================================================
 ``manual#<sha256>``   ``manual``  ``status`` (INPROGRESS, COMPLETED), ``payloadHash``, ``attemptId``,
-                                  ``inProgressUntilMs``, ``answer``, ``expiresAt``, and for people
-                                  ``transactionId``, ``username``, ``caller``, ``requestId``, ``change``,
-                                  ``unit``, ``reason``, ``begunAt``
+                                  ``inProgressUntilMs``, ``doubtedAtMs``, ``answer``, ``expiresAt``, and
+                                  for people ``transactionId``, ``username``, ``caller``, ``requestId``,
+                                  ``change``, ``unit``, ``reason``, ``begunAt``
 ====================  ==========  =========================================================================
 
 The same item is the history of its customer, so that there is no second write that could fail: ``listing``
@@ -78,14 +78,15 @@ class Attempt:
         attempt_id: its own name.
         transaction_id: what it attempts.
         payload_hash: the hash of the body.
-        is_in_doubt: whether an earlier attempt at the same body may have been applied.
+        doubted_at: until when an earlier attempt at the same body may have had a request under way whose
+            outcome is unknown; None where nothing of an earlier attempt may have been applied.
         history: what the customer's history says of it.
     """
 
     attempt_id: str
     transaction_id: str
     payload_hash: str
-    is_in_doubt: bool = False
+    doubted_at: datetime | None = None
     history: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -158,8 +159,13 @@ class IdempotencyLedger(Protocol):
     def complete(self, attempt: Attempt, answer: str) -> None:
         """Keep the answer of a transaction that is applied; what fails is logged, not raised."""
 
-    def reopen(self, attempt: Attempt) -> None:
-        """After an attempt that may have been applied: let the next one begin at once, in doubt."""
+    def reopen(self, attempt: Attempt, doubted_at: datetime) -> None:
+        """After an attempt that may have been applied: let the next one begin at once, in doubt.
+
+        Args:
+            attempt: the one that ended.
+            doubted_at: when the last request ended whose outcome is unknown, of this attempt or before it.
+        """
 
     def forget(self, attempt: Attempt) -> None:
         """After an attempt that was surely not applied: let the transactionId be used for anything."""
@@ -184,11 +190,15 @@ class TableLedger:
             replaced = self._put_intent(attempt, transaction, context)
         except self._client.exceptions.ConditionalCheckFailedException as failed:
             response: Any = failed.response
-            return _read_stored(response["Item"], attempt)
+            return _read_stored(response["Item"], attempt, self._clock.now())
         except (ClientError, BotoCoreError) as error:
             _logger.warning("intent not written: %s", type(error).__name__)
             raise TableUnavailable("the intent could not be written: nothing was sent") from None
-        return _in_doubt(attempt) if replaced.get("payloadHash") == {"S": payload_hash} else attempt
+        if replaced.get("payloadHash") != {"S": payload_hash}:
+            return attempt
+        # An attempt that did not end may have had a request under way as long as its function had time.
+        at_ms = next(replaced[name] for name in ("doubtedAtMs", "inProgressUntilMs") if name in replaced)
+        return replace(attempt, doubted_at=datetime.fromtimestamp(int(at_ms["N"]) / 1_000, UTC))
 
     def find(self, transaction_id: str) -> LedgerEntry | None:
         """See ``IdempotencyLedger``."""
@@ -236,13 +246,14 @@ class TableLedger:
             # The item stays in progress until its time is up: the next attempt begins in doubt.
             _logger.warning("answer not kept: %s", type(error).__name__)
 
-    def reopen(self, attempt: Attempt) -> None:
+    def reopen(self, attempt: Attempt, doubted_at: datetime) -> None:
         """See ``IdempotencyLedger``."""
+        doubted_ms = int(doubted_at.timestamp() * 1_000)
         self._end(
             self._client.update_item,
             attempt,
-            {":before": {"N": str(self._now_ms() - 1)}},
-            UpdateExpression="SET inProgressUntilMs = :before",
+            {":before": {"N": str(self._now_ms() - 1)}, ":doubted": {"N": str(doubted_ms)}},
+            UpdateExpression="SET inProgressUntilMs = :before, doubtedAtMs = :doubted",
         )
 
     def forget(self, attempt: Attempt) -> None:
@@ -326,18 +337,19 @@ class TableLedger:
         return int(self._clock.now().timestamp() * 1_000)
 
 
-def _read_stored(stored: dict[str, Any], attempt: Attempt) -> Attempt | Completed:
+def _read_stored(stored: dict[str, Any], attempt: Attempt, now: datetime) -> Attempt | Completed:
     """Say what an item means that keeps an attempt from beginning."""
+    in_doubt = replace(attempt, doubted_at=now)
     if stored.get("attemptId") == {"S": attempt.attempt_id}:
         # Our own write: its answer was lost and boto3 repeated it. What lay there before is not known.
-        return _in_doubt(attempt)
+        return in_doubt
     if stored.get("payloadHash") != {"S": attempt.payload_hash}:
         raise IdTaken("transactionId: was sent before with another body; nothing was applied")
     if stored.get("status") != {"S": _COMPLETED}:
         raise StillInProgress("transactionId: a call with it is in progress; repeat this one after a moment")
     answer = stored.get("answer", {}).get("S")
     # An answer that another version kept in a form of its own: it is fetched from Gameball again.
-    return Completed(answer) if _is_object(answer) else _in_doubt(attempt)
+    return Completed(answer) if _is_object(answer) else in_doubt
 
 
 def _is_object(answer: str | None) -> bool:
@@ -345,10 +357,6 @@ def _is_object(answer: str | None) -> bool:
         return answer is not None and isinstance(exact_json.read(answer), dict)
     except ValueError:
         return False
-
-
-def _in_doubt(attempt: Attempt) -> Attempt:
-    return replace(attempt, is_in_doubt=True)
 
 
 def _history(transaction: ManualTransaction, attempt_id: str, now: datetime) -> Mapping[str, str]:

@@ -8,7 +8,10 @@ from typing import Any, Final, NamedTuple
 from adjustments.core import exact_json
 from adjustments.core.errors import (
     AdjustmentsError,
+    GameballRefused,
     GameballThrottled,
+    IdTaken,
+    IdUnclear,
     NotFound,
     OutcomeUnknown,
     TableUnavailable,
@@ -22,8 +25,13 @@ from adjustments.gameball.rate_limiter import (
     Resource,
     wait_for_slot,
 )
-from adjustments.manual_transactions.call import CallPorts, GameballCall
-from adjustments.manual_transactions.ledger import CallerContext, Completed, IdempotencyLedger, LedgerStatus
+from adjustments.manual_transactions.call import DOUBTS_TIME, TAKEN, CallPorts, GameballCall
+from adjustments.manual_transactions.ledger import (
+    CallerContext,
+    Completed,
+    IdempotencyLedger,
+    LedgerStatus,
+)
 from adjustments.manual_transactions.model import ManualTransaction
 
 GAMEBALL_TIME_MAX: Final = timedelta(seconds=20)
@@ -39,6 +47,10 @@ _NOT_KNOWN: Final = (
     "no transaction with this transactionId is known here: in the last 30 days none was sent through this "
     "API, by an event or by a schedule, or it was refused and not applied. Rows of a batch are listed by "
     "GET /batches/{batchId}/rows"
+)
+_PERHAPS_APPLIED: Final = (
+    "an earlier request with this transactionId may have been applied, and Gameball refuses it now, perhaps "
+    "for that very reason: send the same body again in a minute, which is safe and finds out"
 )
 _MEANINGS: Final[Mapping[LedgerStatus, str]] = {
     LedgerStatus.APPLIED: "Gameball has applied it; its answer is shown to the caller who sent it",
@@ -93,13 +105,25 @@ class ManualTransactionService:
             transaction=transaction,
             body=transaction.body(),
             until=until,
-            is_in_doubt=begun.is_in_doubt,
+            doubts_until=begun.doubted_at and begun.doubted_at + DOUBTS_TIME,
         )
         try:
             answer = exact_json.write(call.run())
+        except (GameballRefused, IdUnclear) as refusal:
+            if call.is_surely_refused(refusal):
+                self.ledger.forget(begun)
+                if isinstance(refusal, IdUnclear):
+                    raise IdTaken(TAKEN) from refusal
+                raise
+            self.ledger.reopen(begun, call.lost_at or begun.doubted_at or self.clock.now())
+            if isinstance(refusal, IdUnclear):
+                raise
+            raise OutcomeUnknown(_PERHAPS_APPLIED, status=refusal.status, code=refusal.code) from refusal
         except Exception as error:
-            if call.is_in_doubt or not _proves_not_applied(error):
-                self.ledger.reopen(begun)
+            is_foreseen = isinstance(error, AdjustmentsError)
+            if call.is_in_doubt or not is_foreseen or isinstance(error, OutcomeUnknown):
+                known_at = (call.lost_at or begun.doubted_at) if is_foreseen else None
+                self.ledger.reopen(begun, known_at or self.clock.now())
             else:
                 self.ledger.forget(begun)
             raise
@@ -133,8 +157,3 @@ class ManualTransactionService:
             raise TableUnavailable(f"{error}; nothing was sent") from error
         if not has_slot:
             raise GameballThrottled("no slot of the rate limiter is free in time")
-
-
-def _proves_not_applied(error: Exception) -> bool:
-    """An unforeseen error proves nothing."""
-    return isinstance(error, AdjustmentsError) and not isinstance(error, OutcomeUnknown)

@@ -37,7 +37,7 @@ from adjustments.gameball import retry_policy
 from adjustments.gameball.block_slots import BlockSlots
 from adjustments.gameball.circuit_breaker import GuardedGameball, Permit
 from adjustments.gameball.rate_limiter import RateLimiter, Resource
-from adjustments.manual_transactions.call import TAKEN, CallPorts, GameballCall
+from adjustments.manual_transactions.call import DOUBTS_TIME, TAKEN, CallPorts, GameballCall
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.polling.settlement import ChunkSettler, pause_batch, resume_batch
 from adjustments.submission.sender import CLOCK_SKEW, SENDING, begin_sending
@@ -51,9 +51,6 @@ LAST_ROWS_TIME: Final = timedelta(seconds=10)
 
 BEGIN_TIME: Final = timedelta(seconds=LEASE_S) - 2 * ROW_TIME_MAX
 """How long after the intent rows of a chunk are begun: what is begun then ends well within the lease."""
-
-DOUBTS_TIME: Final = timedelta(seconds=60)
-"""How long after the last request that a sender can have made Gameball may list a transaction too late."""
 
 UNANSWERED_ROWS_MAX: Final = 3
 """Rows in succession that get no answer in their time, until Gameball counts as unreachable."""
@@ -306,7 +303,7 @@ class _Row:
             transaction=read_manual_transaction(exact_json.read(request), now),
             body=request.encode(),
             until=run.row_until(),
-            is_in_doubt=self._was_in_doubt,
+            doubts_until=chunk.doubts_until if self._was_in_doubt else None,
             looks_up_taken_id=True,
         )
 
@@ -330,12 +327,12 @@ class _Row:
         if lease_is_over(self._chunk.intent, self._run.clock.now() + CLOCK_SKEW):
             raise _SendingEnded  # frozen since the intent: another sender may have taken the chunk over
         # asked last, since the wait for a slot may take seconds; what may have been applied is cleared up
-        if self._run.is_stopped() and not (self._call.answers_lost or self._call.is_looking_up):
+        if self._run.is_stopped() and not (self._call.lost_at or self._call.is_looking_up):
             raise _SendingEnded
 
     def _note(self) -> str:
         """What to say of a row that is applied: whether it was so before this batch."""
-        is_earlier = self._call.is_looking_up and not (self._was_in_doubt or self._call.answers_lost)
+        is_earlier = self._call.is_looking_up and not (self._was_in_doubt or self._call.lost_at)
         return _HAD_IT if is_earlier else ""
 
     def _follow_up(self, error: GameballError | WrongState | ConfigurationError) -> RowOutcome | None:
@@ -347,7 +344,7 @@ class _Row:
                 return RowOutcome(Outcome.FAILED, message)
             case IdUnclear() | GameballRefused():
                 self._run.note_answer()
-                if self._is_surely_refused(error, now):
+                if self._call.is_surely_refused(error):
                     return RowOutcome(Outcome.FAILED, TAKEN if isinstance(error, IdUnclear) else message)
                 self._chunk.postpone(now + timedelta(seconds=LEASE_S) + DOUBTS_TIME)
             case GameballUnauthorized() | ConfigurationError():
@@ -366,18 +363,6 @@ class _Row:
         if isinstance(error.__cause__, GameballThrottled):
             error = error.__cause__
         return retry_policy.back_off(error, tries, self._run.sender.ids.jitter())
-
-    def _is_surely_refused(self, error: GameballRefused | IdUnclear, now: datetime) -> bool:
-        """Whether a row that is refused was surely not applied by an earlier request.
-
-        Where there may have been one of ours, it has to be so old that Gameball's list would show it by now;
-        so has a transaction of this id that is not listed, which may be this very one, sent by someone else.
-        """
-        if self._call.is_listed or self._call.answers_lost:
-            return False
-        if isinstance(error, IdUnclear) and not self._was_in_doubt:
-            return False
-        return not self._was_in_doubt or now >= self._chunk.doubts_until
 
     def _unknown(self, message: str) -> RowOutcome | None:
         return RowOutcome(Outcome.IN_DOUBT, message) if self._call.is_in_doubt else None
