@@ -15,8 +15,8 @@ from adjustments.batches.states import ChunkState
 from adjustments.batches.store import BatchStore
 from adjustments.core.runtime import Clock
 
-STOP_CHECK_EVERY: Final = timedelta(seconds=1)
-"""How often the batch alone is read right before a request, so that a person's stop takes effect sooner."""
+STOP_KNOWN_MAX: Final = timedelta(seconds=1)
+"""How old the knowledge may be, right before a request, that nobody has stopped the batch."""
 
 
 class WorkQueue:
@@ -191,31 +191,39 @@ class RowQueue:
 class StopCheck:
     """Notices that a person has stopped a batch, for all workers that send it.
 
+    One worker reads the batch anew when half of ``STOP_KNOWN_MAX`` has passed; the others go on meanwhile.
+    Where that takes too long, each reads for itself before it sends anything.
+
     Args:
         store: the store of the batch.
         batch_id: the batch, which was read just now.
-        clock: the time; the batch is read anew at most once in ``STOP_CHECK_EVERY``.
+        clock: the time.
     """
 
     def __init__(self, store: BatchStore, batch_id: str, clock: Clock) -> None:
         self._store = store
         self._batch_id = batch_id
         self._clock = clock
-        self._due_at = clock.now() + STOP_CHECK_EVERY
+        self._known_at = self._asked_at = clock.now()
         self._is_stopped = False
         self._lock = Lock()
 
     def is_stopped(self) -> bool:
         """Whether nothing more may be sent, as far as was known a second ago."""
-        if self._begin_read() and self._store.batch(self._batch_id).stop_reason:
-            self._is_stopped = True
+        asked_at = self._begin_read()
+        if asked_at:
+            is_stopped = bool(self._store.batch(self._batch_id).stop_reason)
+            with self._lock:
+                self._is_stopped = self._is_stopped or is_stopped
+                self._known_at = max(self._known_at, asked_at)
         return self._is_stopped
 
-    def _begin_read(self) -> bool:
-        """Whether this worker has to read the batch; the others go on meanwhile."""
+    def _begin_read(self) -> datetime | None:
+        """When this worker begins to read the batch; None where it need not."""
         now = self._clock.now()
         with self._lock:
-            is_due = not self._is_stopped and now >= self._due_at
-            if is_due:
-                self._due_at = now + STOP_CHECK_EVERY
-            return is_due
+            last = self._known_at if now >= self._known_at + STOP_KNOWN_MAX else self._asked_at
+            if self._is_stopped or now < last + STOP_KNOWN_MAX / 2:
+                return None
+            self._asked_at = now
+            return now
