@@ -50,7 +50,7 @@ def measure() -> Result:
     with tempfile.TemporaryDirectory() as name:
         files = _CountingFiles(Path(name))
         digests = customer_digests([f"member-{number}" for number in range(ROWS)])
-        index = array("Q", sorted(customer_index.entries(digests, 1, 0)))
+        index = array("Q", sorted(customer_index.entries(digests, 1)))
         files.put("customers.idx", index.tobytes(), "")
         for number in range(BATCHES - WITH_CUSTOMER):
             planned_at = world.clock.now() - timedelta(days=400 * number // BATCHES)

@@ -16,7 +16,7 @@ from adjustments.aws.table import batch_item, chunk_item
 from adjustments.aws.table_access import from_item
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.row_index import Fingerprinter, customer_digests
-from adjustments.batches.work_files import read_header, read_rows
+from adjustments.batches.work_files import read_first_row, read_header, read_rows
 from adjustments.core import __version__, exact_json, ids
 from adjustments.manual_transactions.ledger import Attempt, Completed, _read_stored
 from adjustments.manual_transactions.model import read_manual_transaction
@@ -47,7 +47,7 @@ def test_chunks_are_read_and_written_again_without_a_loss(stored: dict[str, Any]
 
 def test_planned_rows_are_read(stored: dict[str, Any]):
     part = stored["rowsPart"].encode()
-    assert read_header(part) == ["customerId", "amount", "reason"]
+    assert (read_header(part), read_first_row(part)) == (["customerId", "amount", "reason"], 0)
     assert [(row.line, row.customer_id, row.amount, row.reason) for row in read_rows(part)] == [
         (2, "ada", "10", "spring"),
         (3, "gone", "5", "a, b"),

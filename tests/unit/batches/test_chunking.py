@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments.batches import row_index
+from adjustments.batches import customer_index, row_index
 from adjustments.batches.payloads import PackedChunk, Packer, waves
-from adjustments.batches.row_index import FingerprintSorter, customer_digests
+from adjustments.batches.row_index import IndexSorter, customer_digests
 from adjustments.submission.duplicates import DuplicateFinder, hashes_of
 
 
@@ -94,12 +94,12 @@ def test_duplicates_are_the_same_where_the_index_shows_who_may_repeat(
     customers = customer_digests(map(str, numbers))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_index, "_RUN_ROWS", run_rows)
-        sorter, every, some = FingerprintSorter(BytesIO), DuplicateFinder(BytesIO), DuplicateFinder(BytesIO)
+        sorter, every, some = IndexSorter(BytesIO), DuplicateFinder(BytesIO), DuplicateFinder(BytesIO)
         for customer in customers:
-            sorter.add(array("Q", [customer]))
+            sorter.add(customer_index.entries(array("Q", [customer]), 1))
             every.add(array("Q", [customer]))
             some.add(array("Q", [customer]))
-        suspects = sorter.repeated_customers(most)
+        suspects = customer_index.repeated_customers(sorter.parts(), most)
     found = list(some.repeats(5, suspects))
     assert found == list(every.repeats(5))
     repeated = {number for number, times in Counter(numbers).items() if times > 1}

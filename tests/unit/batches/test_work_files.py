@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adjustments.batches.records import Rejection, Row
-from adjustments.batches.work_files import PlannedRow, read_header, read_rows, write_rows_part
+from adjustments.batches.work_files import PlannedRow, read_first_row, read_header, read_rows, write_rows_part
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.reader import CsvReader
 
@@ -30,9 +30,9 @@ def test_read_rows_returns_every_row_in_the_order_of_the_file(rows: list[tuple[s
     except FileRefused:
         return
     names = header.split(",")
-    for part in parts:
-        kept = write_rows_part(names, part)
-        assert read_header(kept) == names
+    for first_row, part in enumerate(parts):
+        kept = write_rows_part(names, part, first_row)
+        assert (read_header(kept), read_first_row(kept)) == (names, first_row)
         assert read_rows(kept) == [_kept(decision) for decision in part.in_order()]
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from adjustments.batches.customer_index import find_places
+from adjustments.batches.customer_index import find_parts
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch
 from adjustments.batches.store import BatchStore, EntryCursor, IndexEntry
@@ -181,14 +181,14 @@ class CustomerHistory:
 
     def _look(self, customer_id: str, entry: IndexEntry, found: list[dict[str, Any]]) -> None:
         """Find the customer's rows in one batch."""
-        places = find_places(self.files, entry, customer_id)
-        if not places:
+        parts = find_parts(self.files, entry, customer_id)
+        if not parts:
             return
         try:
             batch = self.store.batch(entry.batch_id)
         except NotFound:  # it is being planned, or its planner was killed
             return
-        found += [_row_json(batch, row) for row in self.rows.rows(batch, places, customer_id)]
+        found += [_row_json(batch, row) for row in self.rows.rows(batch, parts, customer_id)]
 
     def _live(self, customer_id: str, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         """Gameball's own balance and transactions; where it does not answer, why."""

@@ -1,32 +1,30 @@
-"""The index of a batch's customers: in which part of the input, and as which row, each of them stands.
+"""The index of a batch's customers: in which parts of the input each of them stands, and which repeat.
 
-An entry is one 64-bit number: 26 bits of the customer's digest, 14 bits of the part, 24 bits of the row,
-which counts accepted rows of the file from 0. So all rows of a customer stand together in the sorted index,
-and their place follows from the digest: one read of some 32 KB finds them in any batch. Rows that were
-rejected as they were read are in it as well, without a number.
+An entry is one number (batches/row_index.py): 46 bits of the customer's digest, 16 bits of the part. So all
+entries of a customer stand together in the sorted index, and their place follows from the digest: one read of
+some 32 KB finds them in any batch. Rows that were rejected as they were read are in it as well.
 """
 
+import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import compress, count, islice
 from math import isqrt
-from typing import Final, NamedTuple
+from operator import eq
+from typing import Final
 
 from adjustments.batches.files import Files
-from adjustments.batches.row_index import customer_digests
+from adjustments.batches.row_index import BEGIN, END, customer_digests
 from adjustments.batches.store import IndexEntry
 
-CUSTOMER_BITS: Final = 26
-_PART_BITS: Final = 14
+_PART_BYTES: Final = 2
 """Parts of one file: the largest has 2 GB (``EXPANDED_BYTES_MAX``) in parts of 192 KB, which is 10,923."""
 
-_ROW_BITS: Final = 64 - CUSTOMER_BITS - _PART_BITS
-"""Rows of one file: 10 million (``ROWS_MAX``), and one number for "rejected"."""
-
-_OTHER_BITS: Final = 64 - CUSTOMER_BITS
-_CUSTOMER_MASK: Final = (1 << 64) - (1 << _OTHER_BITS)
-_REJECTED: Final = (1 << _ROW_BITS) - 1
+PARTS_MAX: Final = 1 << 8 * _PART_BYTES
 _BYTES: Final = 8
+_PART_AT: Final = 0 if sys.byteorder == "little" else _BYTES - _PART_BYTES
+_UPPER_HALF: Final = 1 if sys.byteorder == "little" else 0
 _READ_ENTRIES_MIN: Final = 4_096
 """Entries that are read at once at least (32 KB): fewer would take as long."""
 
@@ -37,55 +35,56 @@ _READS_MAX: Final = 40
 """Reads of one index: each halves what is left where the first estimates are wrong."""
 
 
-class RowPlace(NamedTuple):
-    """Where a row is: the part of the input, and its number among the accepted rows.
-
-    ``row`` is None where the row was rejected as it was read.
-    """
-
-    part: int
-    row: int | None
-
-
-def entries(customers: "array[int]", part: int, first_row: int) -> "array[int]":
-    """Make the entries of accepted rows that follow each other in one part.
+def entries(customers: "array[int]", part: int) -> "array[int]":
+    """Make the entries of rows of one part.
 
     Args:
         customers: the digests of those whom the rows are for (``customer_digests``).
         part: the part, from 1.
-        first_row: the number of the first of them among the accepted rows of the file, from 0.
     """
-    base = (part << _ROW_BITS) + first_row
-    numbers = array("Q", range(base, base + len(customers)))
-    # As numbers of many bytes, which takes one operation for all rows.
-    masks = int.from_bytes(array("Q", [_CUSTOMER_MASK]).tobytes() * len(customers))
-    joined = (int.from_bytes(customers.tobytes()) & masks) | int.from_bytes(numbers.tobytes())
-    return array("Q", joined.to_bytes(len(customers) * _BYTES))
+    data = bytearray(customers.tobytes())
+    for place, byte in enumerate(part.to_bytes(_PART_BYTES, sys.byteorder), _PART_AT):
+        data[place::_BYTES] = bytes([byte]) * len(customers)
+    return array("Q", bytes(data))
 
 
-def rejected_entries(customer_ids: Iterable[str], part: int) -> "array[int]":
-    """Make the entries of rows that were rejected as they were read; one without a customer gets none."""
-    named = [customer_id for customer_id in customer_ids if customer_id]
-    base = (part << _ROW_BITS) + _REJECTED
-    return array("Q", [(one >> _OTHER_BITS << _OTHER_BITS) + base for one in customer_digests(named)])
+def customer_of(number: int) -> int:
+    """The bits of an entry, or of a digest, that are the customer's."""
+    return number // PARTS_MAX
 
 
-def is_like(customer_ids: Sequence[str], customer_id: str) -> list[bool]:
-    """Which customers have entries like those of one customer: the same one, or another by chance."""
-    [wanted] = customer_digests([customer_id])
-    return [one >> _OTHER_BITS == wanted >> _OTHER_BITS for one in customer_digests(customer_ids)]
+def repeated_customers(parts: Iterable["array[int]"], most: int) -> set[int] | None:
+    """The customers with several entries, by the bits of ``customer_of``; different ones hardly share them.
+
+    Args:
+        parts: all entries, sorted, in pieces that have a customer's entries together.
+        most: how many are looked for.
+
+    Returns:
+        The customers; None where there are more than ``most``.
+    """
+    found: set[int] = set()
+    for part in parts:
+        # Half an entry is compared first, as a small number: that takes half the time, and most differ.
+        halves = array("I", part.tobytes())[_UPPER_HALF::2]
+        alike = compress(count(), map(eq, halves, islice(halves, 1, None)))
+        pairs = ((customer_of(part[place]), customer_of(part[place + 1])) for place in alike)
+        found.update(one for one, following in pairs if one == following)
+        if len(found) > most:
+            return None
+    return found
 
 
 def customer_range(customer_id: str) -> tuple[int, int]:
     """Between which values, the first included, all entries of a customer lie."""
-    low = customer_digests([customer_id])[0] >> _OTHER_BITS << _OTHER_BITS
-    return low, low + (1 << _OTHER_BITS)
+    low = customer_of(customer_digests([customer_id])[0]) * PARTS_MAX
+    return low, low + PARTS_MAX
 
 
-def find_places(files: Files, entry: IndexEntry, customer_id: str) -> list[RowPlace]:
-    """Find the rows of a customer in the index of one batch, in the order of the file.
+def find_parts(files: Files, entry: IndexEntry, customer_id: str) -> list[int]:
+    """Find the parts of one batch's input with rows of a customer, in the order of the file.
 
-    Some may be those of another customer with the same bits. A large index is read in one piece as a rule.
+    One may have those of another customer with the same bits. A large index is read in one piece as a rule.
 
     Args:
         files: the bucket.
@@ -97,13 +96,13 @@ def find_places(files: Files, entry: IndexEntry, customer_id: str) -> list[RowPl
         found = _read_range(files, entry.customers_key, entry.customers_rows or 0, low, high)
     else:
         found = _cut(_numbers(entry.customers), low, high)
-    return [_place(one - low) for one in found]
+    return sorted({one - low for one in found})
 
 
 def _read_range(files: Files, key: str, rows: int, low: int, high: int) -> "array[int]":
     """Read the entries between two values from a sorted index of so many."""
     width = max(_READ_ENTRIES_MIN, _DEVIATIONS * isqrt(rows) + 1)
-    first = _begin(rows * low >> 64, width, rows)
+    first = _begin(rows * (low - BEGIN) // (END - BEGIN), width, rows)
     last = min(first + width, rows)
     read = _read(files, key, first, last)
     for _ in range(_READS_MAX):
@@ -141,8 +140,3 @@ def _numbers(data: bytes) -> "array[int]":
 
 def _cut(numbers: "array[int]", low: int, high: int) -> "array[int]":
     return numbers[bisect_left(numbers, low) : bisect_left(numbers, high)]
-
-
-def _place(number: int) -> RowPlace:
-    part, row = divmod(number, 1 << _ROW_BITS)
-    return RowPlace(part, None if row == _REJECTED else row)

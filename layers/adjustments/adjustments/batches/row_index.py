@@ -1,8 +1,12 @@
-"""The index of a batch's rows: a sorted 64-bit fingerprint of each, by which later batches find repeats.
+"""The index of a batch's rows: a sorted fingerprint of each, by which later batches find repeats.
 
-A fingerprint's first 28 bits are of the customer alone, the other 36 of customer, amount and reason. So all
-rows of a customer stand together, and their place follows from the value: sorted fingerprints are spread
-evenly. Where a customer's rows are is in an index of its own (batches/customer_index.py).
+A fingerprint has 62 bits: 26 of the customer alone, the other 36 of customer, amount and reason. So all rows
+of a customer stand together, and their place follows from the value: sorted fingerprints are spread evenly.
+Where a customer's rows are is in an index of its own (batches/customer_index.py).
+
+The numbers of both indexes lie between ``BEGIN`` and ``END``. As the 64 bits of a double each of them is an
+ordinary positive one (neither subnormal nor infinite), and of two such doubles the larger one has the larger
+bits. Python sorts doubles twice as fast as whole numbers of this size, and sorting is most of the work.
 """
 
 import sys
@@ -12,27 +16,33 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from hashlib import blake2b
-from itertools import compress, islice
-from operator import eq, xor
+from operator import xor
 from typing import BinaryIO, Final
 
 from adjustments.batches.files import Files, ObjectWriter
 
-CUSTOMER_BITS: Final = 28
-"""Bits of a fingerprint that only the customer decides."""
+BEGIN: Final = 0x20 << 56
+END: Final = 0x60 << 56
+"""Between which values, the first included, the numbers of an index lie."""
 
 INLINE_ROWS_MAX: Final = 256
 """Rows whose fingerprints fit beside a batch's entry in the table (2 KB), without an object of their own."""
 
-_ROW_BITS: Final = 64 - CUSTOMER_BITS
+PARTITIONS: Final = 256
+PARTITION_WIDTH: Final = (END - BEGIN) // PARTITIONS
+
+_ROW_BITS: Final = 36
+"""Bits of a fingerprint that amount and reason decide too: rows of one customer agree in them by chance."""
+
 _ROW_MASK: Final = (1 << _ROW_BITS) - 1
 
 _BYTES: Final = 8
+_DIGEST_BYTES: Final = blake2b.MAX_DIGEST_SIZE
+_FIRST_BYTES: Final = bytes(0x20 + byte % 0x40 for byte in range(256))
+"""What becomes of the first byte of a digest, so that it is a number of an index."""
+
 _TAILS_MAX: Final = 1 << 16
 _RUN_ROWS: Final = 1 << 16
-PARTITIONS: Final = 256
-_PARTITION_SHIFT: Final = 64 - 8
-END: Final = 1 << 64
 
 Scratch = Callable[[], BinaryIO]
 """Opens an empty scratch file for binary reading and writing, which vanishes when it is closed."""
@@ -60,9 +70,10 @@ class Fingerprinter:
 
 
 def customer_digests(customer_ids: Iterable[str]) -> "array[int]":
-    """64-bit digests of customers; a row's fingerprint begins with the first bits of its customer's."""
-    whole = [blake2b(customer_id.encode()).digest() for customer_id in customer_ids]
-    digests = array("Q", b"".join(whole))[:: blake2b.MAX_DIGEST_SIZE // _BYTES]
+    """Digests of customers, as numbers of an index; a fingerprint begins with bits of its customer's."""
+    whole = bytearray(b"".join([blake2b(customer_id.encode()).digest() for customer_id in customer_ids]))
+    whole[::_DIGEST_BYTES] = whole[::_DIGEST_BYTES].translate(_FIRST_BYTES)
+    digests = array("Q", bytes(whole))[:: _DIGEST_BYTES // _BYTES]
     if sys.byteorder == "little":
         digests.byteswap()
     return digests
@@ -93,8 +104,8 @@ def customer_of(fingerprint: int) -> int:
     return fingerprint >> _ROW_BITS
 
 
-class FingerprintSorter:
-    """Sorts fingerprints in memory that does not grow with their number.
+class IndexSorter:
+    """Sorts the numbers of an index in memory that does not grow with their number.
 
     Args:
         scratch: opens scratch files; none is opened for a small file.
@@ -108,41 +119,28 @@ class FingerprintSorter:
         self._removed = Counter[int]()
         self.rows = 0
 
-    def add(self, fingerprints: "array[int]") -> None:
-        """Add fingerprints in any order."""
-        self._held.extend(fingerprints)
-        self.rows += len(fingerprints)
+    def add(self, numbers: "array[int]") -> None:
+        """Add numbers in any order, each at least ``BEGIN`` and below ``END``."""
+        self._held.extend(numbers)
+        self.rows += len(numbers)
         if len(self._held) >= _RUN_ROWS:
             self._spill()
 
-    def remove(self, fingerprints: Iterable[int]) -> None:
-        """Take fingerprints out again, of which there are few."""
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Take numbers out again, of which there are few."""
         before = self._removed.total()
-        self._removed.update(fingerprints)
+        self._removed.update(numbers)
         self.rows -= self._removed.total() - before
 
     def parts(self) -> Iterator["array[int]"]:
-        """All fingerprints, sorted, in pieces."""
+        """All numbers, sorted, in pieces; equal ones are in one piece."""
         removed = Counter(self._removed)
         for part in self._sorted_parts():
             yield array("Q", _without(part, removed)) if removed else part
 
-    def repeated_customers(self, most: int) -> set[int] | None:
-        """The first bits of customers that several rows have; None where there are more than so many.
-
-        Different customers may share them by chance.
-        """
-        found: set[int] = set()
-        for part in self.parts():
-            customers = [fingerprint >> _ROW_BITS for fingerprint in part]
-            found.update(compress(customers, map(eq, customers, islice(customers, 1, None))))
-            if len(found) > most:
-                return None
-        return found
-
     def _sorted_parts(self) -> Iterator["array[int]"]:
         if self._file is None:
-            yield array("Q", sorted(self._held))
+            yield _sorted(self._held)
             return
         if self._held:
             self._spill()
@@ -156,7 +154,7 @@ class FingerprintSorter:
         self._file = self._scratch()
         bounds = [0]
         for part in range(PARTITIONS):
-            merged = array("Q", sorted(self._partition(runs, part)))
+            merged = _sorted(self._partition(runs, part))
             self._file.write(merged)
             bounds.append(bounds[-1] + len(merged))
         self._bounds = [bounds]
@@ -176,10 +174,10 @@ class FingerprintSorter:
     def _spill(self) -> None:
         if self._file is None:
             self._file = self._scratch()
-        run = array("Q", sorted(self._held))
-        start = self._bounds[-1][-1] if self._bounds else 0
-        bounds = [bisect_left(run, part << _PARTITION_SHIFT) for part in range(PARTITIONS)]
-        self._bounds.append([start + bound for bound in (*bounds, len(run))])
+        run = _sorted(self._held)
+        bounds = [bisect_left(run, start) for start in range(BEGIN, END, PARTITION_WIDTH)]
+        before = self._bounds[-1][-1] if self._bounds else 0
+        self._bounds.append([before + bound for bound in (*bounds, len(run))])
         self._file.seek(0, 2)
         self._file.write(run)
         self._held = array("Q")
@@ -192,22 +190,28 @@ class FingerprintSorter:
         return found
 
 
-def _without(fingerprints: Iterable[int], removed: Counter[int]) -> Iterator[int]:
-    for fingerprint in fingerprints:
-        if removed[fingerprint]:
-            removed[fingerprint] -= 1
+def _sorted(numbers: "array[int]") -> "array[int]":
+    """Sort numbers of an index, as doubles."""
+    doubles = array("d", numbers.tobytes())
+    return array("Q", array("d", sorted(doubles)).tobytes())
+
+
+def _without(numbers: Iterable[int], removed: Counter[int]) -> Iterator[int]:
+    for number in numbers:
+        if removed[number]:
+            removed[number] -= 1
         else:
-            yield fingerprint
+            yield number
 
 
-def write_index(sorter: FingerprintSorter, out: ObjectWriter) -> None:
-    """Write sorted fingerprints, eight bytes each."""
+def write_index(sorter: IndexSorter, out: ObjectWriter) -> None:
+    """Write sorted numbers, eight bytes each."""
     for part in sorter.parts():
         out.write(part.tobytes())
 
 
 class IndexReader:
-    """Reads an index once, from its smallest fingerprint to its largest, in pieces.
+    """Reads an index once, from its smallest number to its largest, in pieces.
 
     Args:
         blocks: the index's bytes, in pieces of any size.
@@ -225,7 +229,7 @@ class IndexReader:
         return cls(files.open(key, None).blocks)
 
     def take(self, start: int, stop: int) -> "array[int]":
-        """The fingerprints from one value up to another one; what lies before is left out.
+        """The numbers from one value up to another one; what lies before is left out.
 
         Later calls may only ask for what lies behind.
         """

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby, repeat, starmap
 from operator import itemgetter
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from adjustments.batches.records import Rejection, Row
 
@@ -75,18 +75,24 @@ class PlannedRow(NamedTuple):
     own_id: str = ""
 
 
-def write_rows_part(header: Sequence[str], part: ValidatedRows) -> bytes:
+def write_rows_part(header: Sequence[str], part: ValidatedRows, first_row: int) -> bytes:
     """Write a part of the input: the file's header and the part's rejections as JSON, then the columns of its
     adjustments: customers, amounts, reasons, and those of the input that differ from them. ``ownIds`` says
     which column holds the transactionIds of the file, where it has some.
 
     No cell of an accepted row contains a separator, so nothing has to be escaped.
+
+    Args:
+        header: the file's header.
+        part: the part.
+        first_row: the number of its first adjustment among those of the file, from 0.
     """
     own_ids = [part.own_ids] if part.own_ids else []
     columns = [part.customer_ids, part.amounts, part.reasons]
     columns += [column for column in (*part.cells, *own_ids) if column not in columns]
     head_fields = {
         "header": header,
+        "firstRow": first_row,
         "lines": list(_runs(part.lines)),
         "cells": list(map(columns.index, part.cells)),
         "ownIds": list(map(columns.index, own_ids)),
@@ -117,8 +123,17 @@ def read_rows(part: bytes) -> list[PlannedRow]:
 
 def read_header(part: bytes) -> list[str]:
     """Read the header of the file from a part of the input."""
+    return list(_head(part)["header"])
+
+
+def read_first_row(part: bytes) -> int:
+    """Read the number of a part's first adjustment among those of the file, from 0."""
+    return int(_head(part)["firstRow"])
+
+
+def _head(part: bytes) -> dict[str, Any]:
     head, *_ = part.decode().split(COLUMN_END, 1)
-    return list(json.loads(head)["header"])
+    return dict(json.loads(head))
 
 
 def _runs(lines: Sequence[int]) -> Iterator[tuple[int, int]]:

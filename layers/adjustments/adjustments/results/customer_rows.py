@@ -2,19 +2,17 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Final, NamedTuple
 
-from adjustments.batches.customer_index import RowPlace, is_like
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import request_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState, SendAs
 from adjustments.batches.store import BatchStore
-from adjustments.batches.work_files import PlannedRow, WorkKeys, read_rows
+from adjustments.batches.work_files import PlannedRow, WorkKeys, read_first_row, read_rows
 from adjustments.core import exact_json
 from adjustments.polling.settlement import ChunkSettler
 from adjustments.results.result_rows import TOO_OFTEN
@@ -57,15 +55,15 @@ class CustomerRowReader:
         self._files = files
         self._settler = settler
 
-    def rows(self, batch: Batch, places: Sequence[RowPlace], customer_id: str) -> list[CustomerRow]:
+    def rows(self, batch: Batch, parts: Iterable[int], customer_id: str) -> list[CustomerRow]:
         """The customer's rows, in the order of the file.
 
         Args:
             batch: the batch.
-            places: where they are; some may be those of another customer.
+            parts: the parts of its input that may have some.
             customer_id: the customer.
         """
-        found = list(self._planned(batch, places, customer_id))
+        found = list(self._planned(batch, parts, customer_id))
         if not found:
             return []
         chunks = [] if batch.refusal else self._store.chunks(batch.batch_id, batch.plan_id)
@@ -74,20 +72,17 @@ class CustomerRowReader:
         return [self._row(batch, row, number, whole, repeats) for row, number in found]
 
     def _planned(
-        self, batch: Batch, places: Sequence[RowPlace], customer_id: str
+        self, batch: Batch, parts: Iterable[int], customer_id: str
     ) -> Iterator[tuple[PlannedRow, int | None]]:
         """The rows as they were planned, with their numbers among the accepted rows."""
         keys = WorkKeys(batch.batch_id, batch.plan_id)
-        for part, of_part in groupby(places, lambda place: place.part):
-            rows = read_rows(self._files.get(keys.rows(part)))
-            numbers = [place.row for place in of_part if place.row is not None]
-            accepted = [row for row in rows if not row.rejection_message]
-            likes = is_like([row.customer_id for row in accepted], customer_id)
-            alike = [row for row, like in zip(accepted, likes, strict=True) if like]
-            numbered = dict(zip((row.line for row in alike), numbers, strict=True))
-            for row in rows:
+        for part in parts:
+            kept = self._files.get(keys.rows(part))
+            number = read_first_row(kept)
+            for row in read_rows(kept):
                 if row.customer_id == customer_id:
-                    yield row, numbered.get(row.line)
+                    yield row, None if row.rejection_message else number
+                number += not row.rejection_message
 
     def _repeats(self, batch: Batch) -> tuple["array[int]", "array[int]"]:
         """The numbers and waves of the rows that are not the first of their customer."""

@@ -11,7 +11,7 @@ from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files, ObjectWriter
 from adjustments.batches.outcomes import count, final_status
 from adjustments.batches.records import Batch, Chunk, Counts, CsvDialect, Outcome, Prediction, Resolution
-from adjustments.batches.row_index import FingerprintSorter, Scratch
+from adjustments.batches.row_index import IndexSorter, Scratch
 from adjustments.batches.states import SendAs
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import PlannedRow
@@ -172,7 +172,7 @@ class ReportWriter:
         if not batch.status.is_final and not batch.dry_run and not all(c.state.is_over for c in chunks):
             raise WrongState(f"batch {batch.batch_id} has open chunks")
         batch, out = self._claim(batch.changed(report_started_at=self.clock.now(), **changes))
-        with closing(FingerprintSorter(self.scratch)) as sorter:
+        with closing(IndexSorter(self.scratch)) as sorter:
             unapplied = UnappliedRows(sorter)
             counts, prediction, rows = self._write_rows(out, batch, chunks, unapplied)
             unapplied_key = unapplied.write_index(batch, self.files)

@@ -12,7 +12,7 @@ from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import customers_and_amounts, identity, request_of, rows_of, waves
 from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
-from adjustments.batches.row_index import Fingerprinter, FingerprintSorter, customer_digests, write_index
+from adjustments.batches.row_index import Fingerprinter, IndexSorter, customer_digests, write_index
 from adjustments.batches.states import ChunkState, SendAs
 from adjustments.batches.work_files import REPEAT, PlannedRow, WorkKeys, read_header, read_rows
 from adjustments.core import exact_json
@@ -195,7 +195,7 @@ class UnappliedRows:
         sorter: holds their fingerprints.
     """
 
-    def __init__(self, sorter: FingerprintSorter) -> None:
+    def __init__(self, sorter: IndexSorter) -> None:
         self._sorter = sorter
         self._fingerprinter = Fingerprinter()
 

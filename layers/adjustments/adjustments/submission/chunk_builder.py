@@ -206,9 +206,8 @@ class ChunkBuilder:
             with self._files.put_many() as put:
                 segments = self._cut(duplicates, put)
             self._check_own_ids(segments)
-            repeats = duplicates.repeats(
-                CUSTOMER_ROWS_MAX, self._indexed.sorter.repeated_customers(SUSPECTS_MAX)
-            )
+            suspects = customer_index.repeated_customers(self._indexed.customers.parts(), SUSPECTS_MAX)
+            repeats = duplicates.repeats(CUSTOMER_ROWS_MAX, suspects)
             first = next(repeats, None)
             chunks = segments
             if first:
@@ -232,14 +231,13 @@ class ChunkBuilder:
             if is_last:
                 part = without_total_row(part, self.totals)
             rows = rows_json(part.customer_ids, part.amounts, part.reasons, part.own_ids)
-            first_row = self.totals.accepted
             self._keep_rows(part, put)
             self.totals.add(part.amounts, rows)
             self.look_alikes.add(part.customer_ids)
             self.preview.add(part)
             customers = customer_digests(part.customer_ids)
             duplicates.add(customers)
-            self._index_customers(part, customers, first_row)
+            self._index_customers(part, customers)
             identities = list(map(identity, part.reasons, part.own_ids)) if part.own_ids else part.reasons
             self._indexed.sorter.add(fingerprinter.fingerprints(customers, part.amounts, identities))
             if self._send_as is SendAs.TRANSACTIONS:
@@ -252,13 +250,10 @@ class ChunkBuilder:
         segments += self._write(packer.rest(), self._keys.segment, put)
         return segments
 
-    def _index_customers(self, part: ValidatedRows, customers: "array[int]", first_row: int) -> None:
-        """Add where the rows of each customer are, whatever becomes of them."""
-        number, index = self.totals.parts, self._indexed.customers
-        index.add(customer_index.entries(customers, number, first_row))
-        if part.rejections:
-            rejected = (rejection.customer_id for rejection in part.rejections)
-            index.add(customer_index.rejected_entries(rejected, number))
+    def _index_customers(self, part: ValidatedRows, customers: "array[int]") -> None:
+        """Add in which part the rows of each customer are, whatever becomes of them."""
+        rejected = customer_digests(filter(None, (rejection.customer_id for rejection in part.rejections)))
+        self._indexed.customers.add(customer_index.entries(customers + rejected, self.totals.parts))
 
     def _packer(self) -> Packer:
         rows_max = TRANSACTION_CHUNK_ROWS_MAX if self._send_as is SendAs.TRANSACTIONS else 0
@@ -283,13 +278,14 @@ class ChunkBuilder:
 
     def _keep_rows(self, part: ValidatedRows, put: Put) -> None:
         """Keep a part of the input as it was read."""
-        totals = self.totals
+        totals, first_row = self.totals, self.totals.accepted
         totals.rows += len(part.lines) + len(part.rejections)
         totals.rejected += len(part.rejections)
         totals.bad_rows.add(part.rejections)
         totals.parts += 1
         check_row_count(totals.rows, self._send_as is SendAs.TRANSACTIONS)
-        put(self._keys.rows(totals.parts), write_rows_part(self._reader.format.header, part), _ROWS_TYPE)
+        kept = write_rows_part(self._reader.format.header, part, first_row)
+        put(self._keys.rows(totals.parts), kept, _ROWS_TYPE)
 
     def _with_tokens(self, part: ValidatedRows) -> list[str]:
         numbered = zip(part.reasons, part.lines, strict=True)

@@ -1,8 +1,8 @@
 """Finds the customers that are in a file more than once, in memory that does not grow with the file.
 
-Keys are 64-bit hashes on a scratch file, in the order of the rows. The sorted index of the rows
-(batches/row_index.py) shows which few customers may repeat: only their rows are divided into partitions by
-hash, so that all rows of a key are read together. Where many may repeat, all rows are. Two customers whose
+Keys are 64-bit hashes on a scratch file, in the order of the rows. The sorted index of the customers
+(batches/customer_index.py) shows which ones repeat: only their rows are divided into partitions by hash, so
+that all rows of a key are read together. Where many repeat, all rows are. Two customers whose
 hashes collide count as one: that costs one of them a later wave, and puts no customer twice into a chunk.
 """
 
@@ -14,13 +14,12 @@ from itertools import accumulate, starmap
 from struct import Struct
 from typing import BinaryIO, Final, NamedTuple
 
-from adjustments.batches.row_index import CUSTOMER_BITS
+from adjustments.batches.customer_index import PARTS_MAX
 
 _REPEAT: Final = Struct("<II")
 _PARTITIONS: Final = 256
 _RUN_ROWS: Final = 1 << 16
 _READ_ENTRIES: Final = 4_096
-_NOT_CUSTOMER: Final = 64 - CUSTOMER_BITS
 
 Scratch = Callable[[], BinaryIO]
 """Opens an empty scratch file for binary reading and writing, which vanishes when it is closed."""
@@ -66,8 +65,10 @@ class DuplicateFinder:
 
         Args:
             rows_max: a key that appears more often yields all its rows, its first too, with n = 0.
-            suspects: the first ``CUSTOMER_BITS`` bits of all keys that may repeat; None if not known.
+            suspects: of all keys that may repeat the bits of ``customer_of``; None if not known.
         """
+        if suspects is not None and not suspects:
+            return iter(())
         if not self._file and _are_different(self._keys):
             return iter(())
         partitions = _Partitions(self._opened())
@@ -127,9 +128,9 @@ class _Partitions:
         self._runs: list[_Run] = []
 
     def add(self, rows: Iterable[tuple[int, int]], suspects: Set[int] | None) -> None:
-        """Add the next rows with their keys; those that begin as none of the suspects are left out."""
+        """Add the next rows with their keys; those whose customer is none of the suspects are left out."""
         if suspects is not None:
-            rows = [(row, key) for row, key in rows if key >> _NOT_CUSTOMER in suspects]
+            rows = [(row, key) for row, key in rows if key // PARTS_MAX in suspects]
         held, partitions = self._held, _PARTITIONS
         for row, key in rows:
             held[key % partitions] += key, row

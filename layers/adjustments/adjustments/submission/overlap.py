@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, OverlappedBatch
-from adjustments.batches.row_index import END, PARTITIONS, IndexReader, customer_of
+from adjustments.batches.row_index import BEGIN, END, PARTITION_WIDTH, IndexReader, customer_of
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore, IndexEntry
 from adjustments.core.errors import NotFound
@@ -92,8 +92,8 @@ class OverlapSearch:
         of_small = set(map(customer_of, owners)) if self.counts_customers else set()
         new_customers = 0
         matched = array("Q")
-        step = END // PARTITIONS
-        for start in range(0, END, step):
+        step = PARTITION_WIDTH
+        for start in range(BEGIN, END, step):
             mine = own.take(start, start + step)
             if not mine:
                 continue
@@ -150,7 +150,7 @@ class OverlapSearch:
         if not earlier.counts:
             return
         if earlier.unapplied:
-            gone = earlier.unapplied.take(start, start + END // PARTITIONS)
+            gone = earlier.unapplied.take(start, start + PARTITION_WIDTH)
             theirs = theirs - Counter(one for one in gone if one in theirs)
         own = Counter(one for one in mine if one in theirs)
         for fingerprint, times in theirs.items():
@@ -234,7 +234,7 @@ class EarlierRows:
 def _owners(small: Iterable[_Earlier]) -> Mapping[int, list[_Earlier]]:
     owners: dict[int, list[_Earlier]] = {}
     for earlier in small:
-        for fingerprint in earlier.index.take(0, END):
+        for fingerprint in earlier.index.take(BEGIN, END):
             owners.setdefault(fingerprint, []).append(earlier)
     return owners
 

@@ -13,8 +13,8 @@ from adjustments.batches.records import Batch, Overlap
 from adjustments.batches.row_index import (
     INLINE_ROWS_MAX,
     Fingerprinter,
-    FingerprintSorter,
     IndexReader,
+    IndexSorter,
     customer_digests,
     write_index,
 )
@@ -195,7 +195,7 @@ def guard_overlap(
     return _hold_or_refuse(batch, found, drop, indexed.rejected_customers, rules, ports)
 
 
-def _keep_index(batch: Batch, sorter: FingerprintSorter, files: Files) -> IndexEntry:
+def _keep_index(batch: Batch, sorter: IndexSorter, files: Files) -> IndexEntry:
     """Keep the index of a batch's rows: beside its entry in the table where they are few."""
     if sorter.rows <= INLINE_ROWS_MAX:
         fingerprints = b"".join(part.tobytes() for part in sorter.parts())
@@ -206,7 +206,7 @@ def _keep_index(batch: Batch, sorter: FingerprintSorter, files: Files) -> IndexE
     return IndexEntry(batch.batch_id, batch.created_at, sorter.rows, key=key)
 
 
-def _keep_customers(entry: IndexEntry, batch: Batch, sorter: FingerprintSorter, files: Files) -> IndexEntry:
+def _keep_customers(entry: IndexEntry, batch: Batch, sorter: IndexSorter, files: Files) -> IndexEntry:
     """Keep the index of a batch's customers: beside its entry in the table where they are few."""
     if sorter.rows <= INLINE_ROWS_MAX:
         customers = b"".join(part.tobytes() for part in sorter.parts())

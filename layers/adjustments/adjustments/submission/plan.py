@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Chunk, Submitter
-from adjustments.batches.row_index import FingerprintSorter
+from adjustments.batches.row_index import IndexSorter
 from adjustments.core.limits import WINDOW_S
 from adjustments.submission.csv.reader import ReadOptions
 
@@ -125,8 +125,8 @@ class IndexedRows(NamedTuple):
     the file so often that all their rows were rejected after all.
     """
 
-    sorter: FingerprintSorter
-    customers: FingerprintSorter
+    sorter: IndexSorter
+    customers: IndexSorter
     rejected_customers: set[str]
 
     def clear(self) -> None:

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, Chunk, Counts, Preview, Source
-from adjustments.batches.row_index import FingerprintSorter
+from adjustments.batches.row_index import IndexSorter
 from adjustments.batches.states import BatchStatus, SendAs
 from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, Snapshot
 from adjustments.batches.unapproved import Unapproved
@@ -107,7 +107,7 @@ def plan_batch(drop: Drop, ports: PlannerPorts) -> Snapshot:
         with suppress(NotFound):
             return Snapshot(ports.store.batch(drop.batch_id))
     blank = _blank(drop, ports)
-    indexed = IndexedRows(FingerprintSorter(ports.scratch), FingerprintSorter(ports.scratch), set())
+    indexed = IndexedRows(IndexSorter(ports.scratch), IndexSorter(ports.scratch), set())
     try:
         batch, chunks = _read(blank, drop, indexed, ports)
         if not batch.refusal:
