@@ -22,8 +22,6 @@ from adjustments.core.runtime import Clock
 from adjustments.core.settings import Settings
 from adjustments.gameball.circuit_breaker import GuardedGameball
 from adjustments.gameball.port import Dialect
-from adjustments.manual_transactions.event_consumer import EventConsumer
-from adjustments.manual_transactions.service import ManualTransactionService
 from adjustments.polling.job_client import JobClient, JobStopper
 from adjustments.polling.settlement import ChunkSettler, JobCollector
 from adjustments.ports import BACKGROUND, AwsPorts, Ports
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     from adjustments.administration.service import BatchAdministration
     from adjustments.administration.sweeper import Sweeper
     from adjustments.batches.records import Batch
+    from adjustments.manual_transactions.event_consumer import EventConsumer
+    from adjustments.manual_transactions.service import ManualTransactionService
     from adjustments.polling.dry_run import DryRun
     from adjustments.polling.poller import Poller
     from adjustments.reconciliation.reconciler import Reconciler
@@ -403,8 +403,10 @@ class Application:
         )
 
     @cached_property
-    def manual_transactions(self) -> ManualTransactionService:
+    def manual_transactions(self) -> "ManualTransactionService":
         """Adds manual transactions."""
+        from adjustments.manual_transactions.service import ManualTransactionService
+
         ports = self.ports
         return ManualTransactionService(
             gameball=ports.gameball,
@@ -415,8 +417,10 @@ class Application:
         )
 
     @cached_property
-    def event_consumer(self) -> EventConsumer:
+    def event_consumer(self) -> "EventConsumer":
         """Consumes requests for manual transactions from the queue."""
+        from adjustments.manual_transactions.event_consumer import EventConsumer
+
         return EventConsumer(
             service=self.manual_transactions,
             failures=self.ports.failures,
