@@ -55,7 +55,7 @@ def show_customer(customer_id: str) -> Mapping[str, Any]:
 
 @app.get("/batches/<batch_id>/rows")
 def list_rows(batch_id: str) -> Mapping[str, Any]:
-    """List a page of the rows of a batch that has ended."""
+    """List a page of the rows of a batch, as far as their outcomes are known."""
     administration = administration_of(batch_id)
     request = validate(RowPageRequest, app.current_event.query_string_parameters)
     return administration.list_rows(batch_id, request)

@@ -7,7 +7,7 @@ import pytest
 from adjustments.administration.service import RowPageRequest
 from adjustments.batches.records import Batch
 from adjustments.core import limits
-from adjustments.core.errors import NotFound, OutcomeUnknown, RequestRefused, WrongState
+from adjustments.core.errors import NotFound, OutcomeUnknown, RequestRefused
 from adjustments.reconciliation.resolution import ResolveRequest
 from adjustments.results import row_pages
 from tests.fakes.gameball import MemoryGameball
@@ -83,13 +83,6 @@ def test_a_page_reads_a_bounded_part_of_the_file_and_may_be_empty(monkeypatch: p
     assert [row["customerId"] for page in found for row in page] == ["last"]
     assert len(found) > 10
     assert not found[0]
-
-
-def test_rows_are_listed_once_the_batch_has_ended():
-    world = World(MemoryGameball())
-    batch = world.drop(TEXT)
-    with pytest.raises(WrongState, match="once it has ended"):
-        pages(world, batch)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "0", "10-0123456789abcdef", "-1-0123456789abcdef"])

@@ -178,11 +178,18 @@ class BatchAdministration:
         }
 
     def list_rows(self, batch_id: str, request: RowPageRequest) -> Mapping[str, Any]:
-        """List a page of the rows of a batch that has ended; see ``row_pages.list_rows``."""
-        from adjustments.results.row_pages import list_rows
+        """List a page of a batch's rows: until it has ended, those whose outcomes are known.
 
-        batch = self.store.batch(batch_id)
-        return list_rows(batch, self.files, request.status, request.limit, request.after)
+        A list that was begun before the end goes on as such.
+        """
+        from adjustments.results.row_pages import list_rows
+        from adjustments.results.rows_under_way import is_cursor, list_known_rows
+
+        batch, page = self.store.batch(batch_id), (request.status, request.limit, request.after)
+        if batch.status.is_final and not is_cursor(request.after or ""):
+            return list_rows(batch, self.files, *page)
+        chunks = self.store.chunks(batch_id, batch.plan_id)
+        return list_known_rows(batch, chunks, self.files, self.settler, *page)
 
     def offer_upload(self, request: UploadRequest, by: str) -> Mapping[str, Any]:
         """Make a form by which its holder uploads one file into the inbox, in the caller's name.

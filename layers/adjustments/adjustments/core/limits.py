@@ -120,6 +120,11 @@ PAGE_BYTES_MAX: Final = 4 << 20
 6 MB (AWS Lambda, "Quotas": invocation payload).
 """
 
+PAGE_OBJECTS_MAX: Final = 32
+"""Work files that one page of GET /batches/{batchId}/rows reads while the batch is under way, chosen: some
+six parts of the input, of 192 KB each, and the outcomes of their chunks. A row may take three more.
+"""
+
 UPLOAD_BYTES_MAX: Final = EXPANDED_BYTES_MAX
 """Bytes of an upload by a link, chosen: as for a file that is decompressed."""
 

@@ -129,6 +129,18 @@ class ChunkSettler:
             return [row or _PERHAPS_SENT for row in known]
         return known
 
+    def known_outcomes(self, batch: Batch, chunk: Chunk) -> Sequence[RowOutcome | None]:
+        """Read the outcomes of the rows of a chunk, None for each that is not known yet.
+
+        Once its batch has ended, every row has one.
+        """
+        if chunk.state.is_over or batch.status.is_final:
+            return self.outcomes(batch, chunk)
+        if batch.send_as is SendAs.BATCH or not chunk.outcomes_key:
+            return [None] * chunk.rows
+        known = self.partial_outcomes(chunk)
+        return [None if row is None or row.outcome is Outcome.IN_DOUBT else row for row in known]
+
     def release(
         self, batch: Batch, intent: Chunk, known: Sequence[RowOutcome | None], not_before: datetime | None
     ) -> None:

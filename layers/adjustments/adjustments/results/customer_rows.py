@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
-from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import request_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState, SendAs
@@ -19,8 +18,6 @@ from adjustments.results.result_rows import TOO_OFTEN
 
 UNDER_WAY: Final = "under_way"
 """What is said of a row whose outcome is not known yet, and may still come by itself."""
-
-_OPEN: Final = frozenset({ChunkState.PLANNED, ChunkState.SUBMITTING, ChunkState.SUBMITTED})
 
 
 class CustomerRow(NamedTuple):
@@ -115,22 +112,13 @@ class CustomerRowReader:
             sent = exact_json.read(request_of(self._settler.rows(chunk)[position]))
             unit = "points" if "points" in sent else "amount"
             known = known._replace(unit=unit, transaction_id=sent["transactionId"])
-        outcome = self._outcome(batch, chunk, position)
+        outcome = self._settler.known_outcomes(batch, chunk)[position]
         if outcome is None:
             waits = "; ".join(batch.held_by) if not (batch.approved_by or batch.stop_reason) else ""
             return known._replace(outcome=UNDER_WAY, message=waits and f"waits for approval: {waits}")
         return known._replace(
             outcome=outcome.outcome, message=outcome.message, gameball_id=outcome.gameball_id
         )
-
-    def _outcome(self, batch: Batch, chunk: Chunk, position: int) -> RowOutcome | None:
-        """The outcome of a row; None while it is not known, and the batch has not ended."""
-        if chunk.state not in _OPEN or batch.status.is_final:
-            return self._settler.outcomes(batch, chunk)[position]
-        if batch.send_as is SendAs.TRANSACTIONS and chunk.outcomes_key:
-            row = self._settler.partial_outcomes(chunk)[position]
-            return None if row is None or row.outcome is Outcome.IN_DOUBT else row
-        return None
 
 
 def _chunk_of(

@@ -31,7 +31,7 @@ TOO_OFTEN: Final = (
 _MONEY: Final = (
     "dry run: nothing was sent; whether a balance of points covers an amount of money is not known"
 )
-_FILE_REFUSED: Final = "not sent, because the whole file was refused"
+FILE_REFUSED: Final = "not sent, because the whole file was refused"
 _CAN_BE_DROPPED_AGAIN: Final = frozenset({Outcome.FAILED, Outcome.REJECTED, Outcome.NOT_SUBMITTED})
 _WOULD_FAIL: Final = frozenset({PredictedOutcome.WOULD_OVERDRAW, PredictedOutcome.UNKNOWN_CUSTOMER})
 
@@ -98,7 +98,7 @@ class ResultRows:
             elif not (wave := next(wave_of_row)):
                 yield ResultRow(row, Outcome.REJECTED, TOO_OFTEN, None, is_to_fix=True)
             elif self._batch.refusal:
-                yield ResultRow(row, Outcome.NOT_SUBMITTED, _FILE_REFUSED, None, is_to_fix=False)
+                yield ResultRow(row, Outcome.NOT_SUBMITTED, FILE_REFUSED, None, is_to_fix=False)
             else:
                 yield self._result(row, next(by_wave[wave]))
 

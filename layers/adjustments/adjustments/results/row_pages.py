@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, CsvDialect, Outcome
-from adjustments.core.errors import NotFound, RequestRefused, WrongState
+from adjustments.core.errors import NotFound, RequestRefused
 from adjustments.core.limits import PAGE_BYTES_MAX
 from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.writer import CODECS
@@ -54,7 +54,7 @@ class _Place(NamedTuple):
 def list_rows(
     batch: Batch, files: Files, status: Outcome | None, limit: int, after: str | None
 ) -> Mapping[str, Any]:
-    """List a page of a batch's rows with their outcomes, in the order of the input.
+    """List a page of the rows of a batch that has ended, with their outcomes, in the order of the input.
 
     Args:
         batch: the batch.
@@ -65,14 +65,9 @@ def list_rows(
 
     Raises:
         RequestRefused: the cursor is not that of a page of these results.
-        WrongState: the batch has not ended; or its results are being written anew at this moment.
+        WrongState: its results are being written anew at this moment.
         NotFound: its results were deleted.
     """
-    if not batch.status.is_final:
-        raise WrongState(
-            f"the batch is {batch.status}: its rows are listed once it has ended; until then, "
-            f"GET /batches/{batch.batch_id} counts them"
-        )
     key = f"results/{batch.batch_id}/results.csv"
     tag = files.tag(key)
     if not tag:
@@ -80,13 +75,16 @@ def list_rows(
     place = _Place.read(after, tag)
     records = _Records(files.blocks_from(key, place.start, tag), batch.csv_dialect, place.start)
     rows: list[Mapping[str, Any]] = []
+    following: str | None = None
     for record in records:
         if record[0] != _FIRST_COLUMN and status in (None, record[4]):
             rows.append(_row(record, batch.csv_dialect))
         if len(rows) == limit or records.end - place.start >= PAGE_BYTES_MAX:
-            following = _Place(tag, records.end)
-            return {"rows": rows, "next": following.cursor if records.has_more() else None}
-    return {"rows": rows, "next": None}
+            end = _Place(tag, records.end)
+            following = end.cursor if records.has_more() else None
+            break
+    counts = {"knownRows": batch.counts.rows, "totalRows": batch.counts.rows}
+    return {"rows": rows, "next": following, "isComplete": True, **counts}
 
 
 class _Records:
