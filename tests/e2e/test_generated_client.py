@@ -88,6 +88,7 @@ def test_a_generated_client_sends_a_batch_and_reads_its_rows(
     assert wait_for(ended, 60, "the end of the batch").status.value == "completed"
     page = api("batches.list_rows").sync(sent.batch_id, client=client, status=models.RowStatus.APPLIED)
     assert [(row.customer_id, row.amount) for row in page.rows] == [("player-01", "17")]
+    assert (page.is_complete, page.known_rows, page.total_rows) == (True, 1, 1)
     listed = api("batches.list_batches").sync(client=client, limit=1)
     assert [batch.batch_id for batch in listed.batches] == [sent.batch_id]
     assert [entry["customerId"] for entry in standin.audit()["applied"]] == ["player-01"]

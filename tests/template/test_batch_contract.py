@@ -93,4 +93,4 @@ def test_batches_on_a_list_are_told_as_described(story: Story):
 def test_rate_and_expected_end_are_told_while_a_batch_is_under_way():
     world, batch = under_way()
     progress = world.administration.show(batch.batch_id)["progress"]
-    assert set(progress) == set(SCHEMAS["BatchInFull"]["properties"]["progress"]["properties"])
+    assert set(progress) == set(SCHEMAS["Progress"]["properties"])

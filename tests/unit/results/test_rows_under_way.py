@@ -88,7 +88,7 @@ def of_batches() -> tuple[World, Batch]:
 
 def of_transactions() -> tuple[World, Batch]:
     """Sent one by one, at the rate limit, so that each round sends but a part of a chunk."""
-    people = {"default_reason": "gift", "default_username": "ada"}
+    people: Any = {"default_reason": "gift", "default_username": "ada"}
     world = World(MemoryTransactions(), send_as="transactions", requests_per_30_s=350, **people)
     return world, world.drop(large_file(800))
 
