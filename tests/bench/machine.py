@@ -16,6 +16,7 @@ from adjustments.aws import bucket, table, table_access
 from adjustments.aws.event_models import STEP_MARGIN
 from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.store import IndexEntry
 from adjustments.batches.unapproved import Unapproved
 from adjustments.bootstrap import Application
 from adjustments.core import exact_json
@@ -84,6 +85,10 @@ class CountingStore(memory.MemoryStore):
         self._wrote({})
         return super().claim_content(sha256, batch_id, now, until, replaces)
 
+    def register_rows(self, entry: IndexEntry) -> None:
+        self._wrote({})
+        super().register_rows(entry)
+
     def reversed_batch(self, sha256: str) -> str | None:
         self._read([])
         return super().reversed_batch(sha256)
@@ -104,8 +109,7 @@ class CountingStore(memory.MemoryStore):
     def save_and_record_sending(self, batch: Batch, at: datetime) -> None:
         before = self.write_units
         super().save_and_record_sending(batch, at)
-        self.calls["write"] -= 1  # both in one transaction, which is charged twice
-        self.write_units += self.write_units - before
+        self.write_units += self.write_units - before  # both in one transaction, which is charged twice
 
     def record_sending(self, batch_id: str, at: datetime) -> None:
         self._wrote({})

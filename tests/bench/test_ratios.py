@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench import growth, planning
+from tests.bench import growth, planning, transactions
 
 
 def test_planning_with_all_checks_keeps_up_with_the_obvious_way_without_most_of_them():
@@ -34,3 +34,9 @@ def counts(rows: int):
     if rows not in _COUNTED:
         _COUNTED[rows] = growth.count(rows, 20)
     return _COUNTED[rows]
+
+
+@pytest.mark.parametrize(("rows", "writes_max"), [(1_000, 36), (10_000, 255)])
+def test_rows_that_are_sent_as_transactions_take_few_table_writes(rows: int, writes_max: int):
+    # Of a thousand rows: 20 for slots, 3 for each of two chunks, 10 for the batch; a row takes none.
+    assert growth.count(rows, settings=transactions.SETTINGS)["table_writes"] <= writes_max

@@ -272,7 +272,7 @@ def test_file_takes_one_write_for_a_block_and_one_more_for_each_other_file(files
 
 def slots_of_one_worker(clock: ManualClock, requests_per_30_s: int) -> tuple[MemoryRateLimiter, BlockSlots]:
     limiter = MemoryRateLimiter({}, clock, CountingIds(), requests_per_30_s)
-    return limiter, BlockSlots(limiter, clock, Resource.TRANSACTIONS, slots_first=4)
+    return limiter, BlockSlots(limiter, clock, Resource.TRANSACTIONS)
 
 
 def test_slots_of_blocks_come_a_gap_apart_without_end():
@@ -317,7 +317,7 @@ def test_no_slot_is_waited_for_that_comes_too_late():
 
 def test_worker_that_gets_no_block_leaves_asking_to_the_next():
     clock = ManualClock()
-    slots = BlockSlots(FailingRateLimiter(True), clock, Resource.TRANSACTIONS, slots_first=4)
+    slots = BlockSlots(FailingRateLimiter(True), clock, Resource.TRANSACTIONS)
     with pytest.raises(RateLimiterUnavailable):
         slots.wait_for_slot(clock.now() + timedelta(seconds=2))
     assert slots.wait_for_slot(clock.now() + timedelta(seconds=2))

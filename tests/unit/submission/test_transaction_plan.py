@@ -236,11 +236,11 @@ def test_id_in_two_rows_refuses_the_file():
 
 def test_chunks_are_small_and_a_customer_is_in_each_wave_once():
     world = world_of()
-    rows = "".join(f"c{number % 800},{number + 1},1\n" for number in range(1200))
+    rows = "".join(f"c{number % 1000},{number + 1},1\n" for number in range(1500))
     batch = world.drop(HEADER + rows)
     chunks = world.store.chunks(batch.batch_id, batch.plan_id)
-    assert [(chunk.wave, chunk.rows) for chunk in chunks] == [(1, 600), (1, 200), (2, 400)]
-    assert [r["points"] for r in requests(world, batch) if r["customerId"] == "c7"] == [8, 808]
+    assert [(chunk.wave, chunk.rows) for chunk in chunks] == [(1, 900), (1, 100), (2, 500)]
+    assert [r["points"] for r in requests(world, batch) if r["customerId"] == "c7"] == [8, 1008]
 
 
 def test_same_rows_are_accepted_once_whichever_way_they_go():

@@ -459,10 +459,10 @@ def test_batch_that_needs_approval_is_sent_after_it():
 
 def test_rows_of_a_vanished_sender_are_in_doubt_only_once_the_stop_is_on_record():
     world = world_of(failure_percent_max=10)
-    outage(world, *(f"c{number:05d}" for number in range(80)), times=1, error=POOR)
-    gameball_of(world).by_customer["c00650"] = [Killed()]
+    outage(world, *(f"c{number:05d}" for number in range(120)), times=1, error=POOR)
+    gameball_of(world).by_customer["c00950"] = [Killed()]
     with pytest.raises(Killed):
-        world.drop(many(700))
+        world.drop(many(1000))
     [batch] = world.store.open_batches()
     world.clock.sleep(200)
     save, reasons = world.store.save_chunk, []

@@ -173,10 +173,12 @@ class Packer:
         canary_rows: rows of each of the first chunks, the canaries; 0 for none. A later wave needs none of
             its own: where the first wave has but one chunk, no later one has more rows than that.
         rows_max: rows of a chunk; 0 for as many as one request may have.
+        canaries: how many canaries there are, where there are any.
     """
 
-    def __init__(self, canary_rows: int, rows_max: int = 0) -> None:
+    def __init__(self, canary_rows: int, rows_max: int = 0, canaries: int = CANARIES_MAX) -> None:
         self._canary_rows = canary_rows
+        self._canaries = canaries
         self._rows_max = rows_max or CHUNK_ROWS_MAX
         self._open: dict[int, list[str]] = {}
         self._numbers: dict[int, int] = {}
@@ -197,7 +199,7 @@ class Packer:
             yield self._close(wave, self._open.pop(wave))
 
     def _room(self, wave: int) -> int:
-        if self._canary_rows and wave == 1 and self._numbers.get(1, 0) < CANARIES_MAX:
+        if self._canary_rows and wave == 1 and self._numbers.get(1, 0) < self._canaries:
             return min(self._canary_rows, self._rows_max)
         return self._rows_max
 

@@ -21,9 +21,10 @@ CANARIES_MAX: Final = 2
 outcomes of the first are known; no more rows are sent while no outcomes come back.
 """
 
-TRANSACTION_CHUNK_ROWS_MAX: Final = 600
-"""Rows of a chunk that are sent as transactions, one by one: some 51 seconds at the rate limit. A chunk costs
-three writes; with those for slots, a hundred rows take three. After a crash, so many rows are asked again.
+TRANSACTION_CHUNK_ROWS_MAX: Final = 900
+"""Rows of a chunk that are sent as transactions, one by one: some 77 seconds at the rate limit, and less than
+a sender may hold it with a call of the API each second beside (``BEGIN_TIME``). A chunk costs three writes;
+with those for slots, a hundred rows take less than three. After a crash, so many rows are asked again.
 """
 
 TRANSACTION_ROWS_MAX: Final = 1_000_000

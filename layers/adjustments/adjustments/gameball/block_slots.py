@@ -27,22 +27,25 @@ class BlockSlots:
         rate_limiter: gives the blocks.
         clock: waits.
         resource: the kind of resource that is called.
-        slots_first: how many slots the first block may have.
     """
 
-    def __init__(self, rate_limiter: RateLimiter, clock: Clock, resource: Resource, slots_first: int) -> None:
+    def __init__(self, rate_limiter: RateLimiter, clock: Clock, resource: Resource) -> None:
         self._rate_limiter = rate_limiter
         self._clock = clock
         self._resource = resource
-        self._slots_max = slots_first
+        self._slots_max = BLOCK_SLOTS_MAX
         self._block = Block(0, 0.0, 0.0)
         self._begins_at = self._ask_at = clock.now()
         self._given = self._used = 0
         self._is_asking = False
         self._lock = Lock()
 
-    def wait_for_slot(self, until: datetime) -> bool:
+    def wait_for_slot(self, until: datetime, calls_left: int = BLOCK_SLOTS_MAX) -> bool:
         """Wait until a call to Gameball may be made; False where there is no slot before ``until``.
+
+        Args:
+            until: when the call has to be made at the latest.
+            calls_left: how many calls there are to make as far as is known; no block has more slots.
 
         Raises:
             RateLimiterUnavailable: no block could be taken.
@@ -51,7 +54,7 @@ class BlockSlots:
             now = self._clock.now()
             slot_at = self._next_slot(now)
             if slot_at is None and self._begin_asking(now):
-                self._ask()
+                self._ask(calls_left)
                 continue
             wake_at = slot_at or max(self._ask_at, now + timedelta(seconds=_ASKING_S))
             if wake_at >= until:
@@ -79,9 +82,9 @@ class BlockSlots:
             self._is_asking = self._is_asking or is_due
             return is_due
 
-    def _ask(self) -> None:
+    def _ask(self, calls_left: int) -> None:
         try:
-            block = self._rate_limiter.take_block(self._resource, self._slots_max)
+            block = self._rate_limiter.take_block(self._resource, min(self._slots_max, calls_left))
             now = self._clock.now()
             with self._lock:
                 if block.slots:
@@ -94,7 +97,8 @@ class BlockSlots:
     def _begin(self, block: Block, now: datetime) -> None:
         if self._block.slots:
             is_used_up = self._used == self._block.slots
-            self._slots_max = min(BLOCK_SLOTS_MAX, 2 * self._used if is_used_up else max(1, self._used))
+            wanted = max(self._slots_max, 2 * self._used) if is_used_up else max(1, self._used)
+            self._slots_max = min(BLOCK_SLOTS_MAX, wanted)
         self._block, self._given, self._used = block, 0, 0
         self._begins_at = now + timedelta(seconds=block.wait_s)
         ends_at = self._begins_at + timedelta(seconds=block.slots * block.gap_s)

@@ -104,13 +104,13 @@ workers of four batches need at once; a caller that finds them taken tries again
 RETRY_S: Final = AHEAD_S[Priority.BULK] / 2
 """Seconds after which to try again at the earliest; at most twice that."""
 
-BLOCK_SLOTS_MAX: Final = 48
+BLOCK_SLOTS_MAX: Final = 50
 """Slots of a block: with them a hundred rows take two writes here, and not three with their chunk's."""
 
-BLOCK_S_MAX: Final = 4.2
+BLOCK_S_MAX: Final = 4.3
 """Seconds of slots in a block, however far apart they are: more would make prompt calls wait longer."""
 
-BLOCK_AHEAD_S: Final = 0.5
+BLOCK_AHEAD_S: Final = 0.4
 """Seconds that a block begins ahead at most: enough for the write that takes the next one."""
 
 KEY_PREFIX: Final = "slots#"

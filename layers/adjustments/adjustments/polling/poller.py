@@ -68,7 +68,8 @@ class Poller:
             self.stopper.stop_jobs(batch, until)
             self.parallel([partial(self.collector.collect, batch, chunk, until) for chunk in step.to_poll])
         batch, step = self._apply_stop(cursor)
-        if not step.more_to_send and batch.status in (BatchStatus.PLANNED, BatchStatus.SUBMITTING):
+        is_sent = not step.more_to_send and batch.status in (BatchStatus.PLANNED, BatchStatus.SUBMITTING)
+        if is_sent and not step.is_over:
             batch = save_or_reread(self.store, batch.moved(BatchStatus.POLLING, checkpoint=cursor.checkpoint))
         elif not step.is_over and cursor.checkpoint.chunks >= stored + CHECKPOINT_CHUNKS_MIN:
             try_save(self.store, batch.changed(checkpoint=cursor.checkpoint))

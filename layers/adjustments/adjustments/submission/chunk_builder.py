@@ -256,8 +256,11 @@ class ChunkBuilder:
         self._indexed.customers.add(customer_index.entries(customers + rejected, self.totals.parts))
 
     def _packer(self) -> Packer:
-        rows_max = TRANSACTION_CHUNK_ROWS_MAX if self._send_as is SendAs.TRANSACTIONS else 0
-        return Packer(self._rules.canary_rows, rows_max)
+        if (
+            self._send_as is SendAs.TRANSACTIONS
+        ):  # sent until its outcomes are known: no second canary is needed
+            return Packer(self._rules.canary_rows, TRANSACTION_CHUNK_ROWS_MAX, canaries=1)
+        return Packer(self._rules.canary_rows)
 
     def _check_own_ids(self, segments: Sequence[PlannedChunk]) -> None:
         """Refuse a file with a transactionId in two rows: Gameball would apply the first, and both would seem

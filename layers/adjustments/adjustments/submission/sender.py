@@ -56,19 +56,30 @@ class Sender(Protocol):
 
 
 def begin_sending(store: BatchStore, batch: Batch, now: datetime) -> bool:
-    """Record that a batch sends, before any intent, so that reconciliation counts its rows as lookalikes.
+    """Record that a batch sends on this day, before any intent, so that reconciliation counts its rows as
+    lookalikes.
 
     Returns:
         False if another worker has changed the batch meanwhile.
     """
     if batch.status is not BatchStatus.PLANNED:
-        store.record_sending(batch.batch_id, now)
+        if not _has_recorded_sending(batch, now):
+            store.record_sending(batch.batch_id, now)
         return True
     try:
         store.save_and_record_sending(batch.moved(BatchStatus.SUBMITTING), now)
     except WrongState:
         return False
     return True
+
+
+def _has_recorded_sending(batch: Batch, now: datetime) -> bool:
+    """Whether a batch that is not planned any more has surely recorded that it sends on this day.
+
+    That is so of one that was created today, whichever clock was asked, and did not have to be approved: its
+    first sender recorded it.
+    """
+    return not batch.held_by and (batch.created_at - CLOCK_SKEW).date() == (now + CLOCK_SKEW).date()
 
 
 @dataclass(frozen=True, kw_only=True)

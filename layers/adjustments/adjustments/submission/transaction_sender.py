@@ -49,8 +49,13 @@ ROW_TIME_MAX: Final = timedelta(seconds=20)
 LAST_ROWS_TIME: Final = timedelta(seconds=10)
 """How much later than the sender's own end a row may end that was begun before."""
 
-BEGIN_TIME: Final = timedelta(seconds=LEASE_S) - 2 * ROW_TIME_MAX
+BEGIN_TIME: Final = timedelta(seconds=LEASE_S) - ROW_TIME_MAX - timedelta(seconds=10)
 """How long after the intent rows of a chunk are begun: what is begun then ends well within the lease."""
+
+OPEN_TIME_MIN: Final = timedelta(seconds=5)
+"""A sender with less time left opens no further chunk: it would send a few rows, and leave the rest with two
+writes to the next one.
+"""
 
 UNANSWERED_ROWS_MAX: Final = 3
 """Rows in succession that get no answer in their time, until Gameball counts as unreachable."""
@@ -87,21 +92,23 @@ class TransactionSender:
     def submit(self, batch_id: str, until: datetime, written: Snapshot | None = None) -> Batch:
         """See ``Sender``."""
         cursor = ChunkCursor(self.store, batch_id, written)
-        slots = BlockSlots(self.rate_limiter, self.clock, Resource.TRANSACTIONS, slots_first=WORKERS)
+        slots = BlockSlots(self.rate_limiter, self.clock, Resource.TRANSACTIONS)
+        open_until = until
         while True:
-            batch, chunk = self.next_chunk(cursor, until)
+            batch, chunk = self.next_chunk(cursor, open_until)
             if chunk is None:
                 return batch
             if not begin_sending(self.store, batch, self.clock.now()):
                 continue  # another worker has changed the batch, and may have stopped it: read it again
-            run = _Run(self, cursor, slots, batch, until)
+            run = _Run(self, cursor, slots, batch, until, open_until)
             self.parallel([run.work] * min(WORKERS, batch.accepted_rows))
             batch = self.store.batch(batch_id)
             if batch.pause_reason or run.has_ended or self.clock.now() >= until:
                 return batch
+            open_until = until - OPEN_TIME_MIN
 
     def next_chunk(self, cursor: ChunkCursor, until: datetime) -> tuple[Batch, Chunk | None]:
-        """Read the batch and its next chunk to send, None where nothing may be sent now."""
+        """Read the batch and its next chunk to send; None where nothing may be sent, or the time is up."""
         batch, now = cursor.batch(), self.clock.now()
         if batch.status not in SENDING or now >= min(until, batch.deadline_at):
             return batch, None
@@ -119,12 +126,14 @@ class _Run:
         slots: BlockSlots,
         batch: Batch,
         until: datetime,
+        open_until: datetime,
     ) -> None:
         self.sender = sender
         self.clock = sender.clock
         self._cursor = cursor
         self._batch = batch
         self._until = until
+        self._open_until = open_until
         self._queue = RowQueue(_ROWS_MIN)
         self._stop_check = StopCheck(sender.store, batch.batch_id, sender.clock)
         self._slots = slots
@@ -165,9 +174,10 @@ class _Run:
             is_probe: whether a single row is sent, to find out whether the keys are accepted again.
         """
         sender = self.sender
-        batch, chunk = sender.next_chunk(self._cursor, self._until)
+        batch, chunk = sender.next_chunk(self._cursor, self._open_until)
         if chunk is None:
             return None
+        self._open_until = self._until - OPEN_TIME_MIN
         rows = sender.settler.rows(chunk)
         if sha256_of(body_of(rows)) != chunk.sha256:
             raise WrongState(
@@ -239,7 +249,9 @@ class _Run:
             GameballThrottled: there is no slot in time.
             GameballUnauthorized: the circuit is open.
         """
-        if not self._slots.wait_for_slot(until):
+        rows_left = self._queue.rows_left()
+        rows_max = self._batch.accepted_rows if rows_left is None else rows_left
+        if not self._slots.wait_for_slot(until, rows_max):
             raise GameballThrottled("no slot of the rate limiter is free in time")
         with self._lock:
             permit, self._first_permit = self._first_permit, None
@@ -309,6 +321,14 @@ class _Row:
 
     def send(self) -> RowOutcome | None:
         """Send the row; what is known of it after that, None where it was surely not sent."""
+        try:
+            return self._run_call()
+        finally:
+            # the call's ports refer to this row, and so may the traceback of an error: such cycles would hold
+            # the rows of the whole chunk until a full collection
+            del self._call, self._chunk
+
+    def _run_call(self) -> RowOutcome | None:
         try:
             answer = self._call.run()
         except _SendingEnded:

@@ -150,6 +150,13 @@ class RowQueue:
             self._may_open = self._may_open and bool(chunk) and not is_last
             self._collect_done()
 
+    def rows_left(self) -> int | None:
+        """The rows that are not sent yet; None as long as a further chunk may be opened."""
+        with self._lock:
+            if self._may_open:
+                return None
+            return sum(len(chunk.waiting) + chunk.under_way for chunk in self._chunks)
+
     def take(self, now: datetime) -> tuple[OpenChunk, int] | None:
         """Take the next row, None where none is waiting; ``finish`` has to be called for it."""
         with self._lock:
