@@ -8,6 +8,7 @@ from typing import Any, Final
 from adjustments.batches.records import Batch
 from tests.simulation.checks import fail
 from tests.simulation.lives import Body
+from tests.simulation.scenario import InputRow
 from tests.simulation.world import SimulatedWorld
 
 GATEWAY_WAITS_S: Final = 29.0
@@ -65,11 +66,10 @@ class Client:
         api_submission = self.world.services.api_submission
         if worker := self.world.scheduler.current:
             worker.posted_file = self.body.file
-        rows = [
-            {"customerId": row.customer, "amount": Decimal(row.amount), "reason": row.reason}
-            for row in self.body.file.rows
-        ]
-        batch = api_submission.accept({"body": rows}, self.body.key)
+        body: dict[str, Any] = {"body": list(map(_fields, self.body.file.rows))}
+        if self.body.file.is_transactions:
+            body["sendAs"] = "transactions"
+        batch = api_submission.accept(body, self.body.key)
         return batch, None if batch.refusal else api_submission.only_job(batch)
 
     def _post_again(self) -> None:
@@ -116,6 +116,22 @@ class Client:
         texts = {self.world.checker.file_of(batch).content for batch in batches if not batch.refusal}
         if self.body.file.content not in texts:
             fail("none is lost", f"{self.body.file.key} was only refused: {refused[0].refusal}")
+
+
+def _fields(row: InputRow) -> dict[str, Any]:
+    """A row as a client posts it."""
+    fields: dict[str, Any] = {
+        "customerId": row.customer,
+        row.unit or "amount": Decimal(row.amount),
+        "reason": row.reason,
+    }
+    if row.expiry:
+        fields["expiryAfter"] = int(row.expiry)
+    if row.own_id:
+        fields["transactionId"] = row.own_id
+    if row.time:
+        fields["transactionTime"] = row.time
+    return fields
 
 
 def _is_repeated(batch: Batch) -> bool:

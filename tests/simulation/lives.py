@@ -14,7 +14,7 @@ from typing import Any, Final
 from tests.fakes.memory import START
 from tests.simulation.fault_injection import Fault, FaultInjector, JobBehavior, Rates
 from tests.simulation.remade_files import remake
-from tests.simulation.scenario import CLIENT, File, Scenario, as_transactions
+from tests.simulation.scenario import CLIENT, File, Scenario, as_body, as_transactions
 
 
 class Kind(StrEnum):
@@ -43,8 +43,6 @@ SKEW_MAX: Final = timedelta(seconds=2)
 """How far the clock of an invocation is off at most."""
 
 BODIES: Final = frozenset({Kind.KEYED_BODY, Kind.BARE_BODY})
-NOT_AS_TRANSACTIONS: Final = BODIES | {Kind.REVERSAL}
-"""Kinds whose files go as batches."""
 
 OUTAGES: Final = frozenset(
     {Kind.TABLE_THROTTLES, Kind.BUCKET_UNAVAILABLE, Kind.SECRET_UNREADABLE, Kind.TOPIC_FAILS}
@@ -157,8 +155,7 @@ def kinds_of(seed: int) -> frozenset[Kind]:
     """The kinds of a seed's life: none, mostly."""
     draw = random.Random(f"kinds of {seed}").random
     shares = {Kind.TRANSACTIONS: TRANSACTIONS_SHARE}
-    kinds = frozenset(kind for kind in Kind if draw() < shares.get(kind, SHARE))
-    return kinds - {Kind.TRANSACTIONS} if kinds & NOT_AS_TRANSACTIONS else kinds
+    return frozenset(kind for kind in Kind if draw() < shares.get(kind, SHARE))
 
 
 def rates_of(kinds: frozenset[Kind], rates: Rates) -> Rates:
@@ -186,7 +183,8 @@ def make_life(rng: random.Random, kinds: frozenset[Kind], scenario: Scenario) ->
     if Kind.REMADE in kinds:
         remade = remake(rng, scenario.files[0]) if scenario.files else ()
         scenario = replace(scenario, files=(*scenario.files, *remade))
-    calls = _calls(rng, scenario) if Kind.TRANSACTIONS in kinds else ()
+    files = (*scenario.files, *(body.file for body in bodies))
+    calls = _calls(rng, files) if Kind.TRANSACTIONS in kinds else ()
     return Life(kinds, tuple(outages), tuple(bodies), calls), scenario
 
 
@@ -208,9 +206,9 @@ def _as_transactions(rng: random.Random, scenario: Scenario) -> Scenario:
     return replace(scenario, files=tuple(files), account=account, person_stops_at_s=stops_at_s)
 
 
-def _calls(rng: random.Random, scenario: Scenario) -> tuple[Call, ...]:
+def _calls(rng: random.Random, files: Sequence[File]) -> tuple[Call, ...]:
     """Manual transactions of the files' customers, some with a row's id and perhaps its content."""
-    rows = [(file, row) for file in scenario.files if file.is_transactions for row in file.rows]
+    rows = [(file, row) for file in files if file.is_transactions for row in file.rows]
     rows = [(file, row) for file, row in rows if not row.is_bad]
     if not rows or rng.random() < 0.5:
         return ()
@@ -239,7 +237,8 @@ def _body(rng: random.Random, kind: Kind, file: File) -> Body:
     is_keyed = kind is Kind.KEYED_BODY
     key = "key-of-a-client" if is_keyed else None
     name = "a body with a key" if is_keyed else "a body without a key"
-    posted = File(name, rows, is_named=is_keyed)
+    made = as_body(file, rows) if file.is_transactions else File("", rows)
+    posted = replace(made, key=name, is_named=is_keyed)
     return Body(posted, key, rng.choice((0.0, 1.0, 100.0)), is_keyed and rng.random() < 0.3)
 
 

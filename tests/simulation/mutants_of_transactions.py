@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from adjustments.administration import reversal
 from adjustments.batches import next_step as steps
 from adjustments.batches.outcomes import RowOutcome, settlement_of
 from adjustments.batches.records import Batch, Chunk, Outcome
@@ -20,6 +21,7 @@ from adjustments.polling import settlement
 from adjustments.polling.settlement import ChunkSettler
 from adjustments.reconciliation import reconciler
 from adjustments.reconciliation.evidence import Finding
+from adjustments.submission import api_submission
 from adjustments.submission import transaction_sender as sending
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
 from adjustments.submission.csv.transaction_validator import TransactionValidator
@@ -235,6 +237,36 @@ def _early_doubt() -> Sequence[Patch]:
             self.sender.settler.settle(self._batch, chunk.intent, settled, "", ended_at=self.clock.now())
 
     return [(sending._Run, "_close", close)]
+
+
+# --- reversals, and bodies of the API ---------------------------------------------------------------------
+
+
+@mutant("reverse points as money", Kind.REVERSAL)
+def _other_unit() -> Sequence[Patch]:
+    original = reversal._transaction_cells
+
+    def cells(*of_row: Any) -> list[str]:
+        points, amount, *rest = original(*of_row)
+        return [amount, points, *rest]
+
+    return [(reversal, "_transaction_cells", cells)]
+
+
+@mutant("reverse transactions under any ids", Kind.REVERSAL)
+def _any_ids() -> Sequence[Patch]:
+    return [(reversal, "_reversing_id", lambda transaction_id: transaction_id[::-1])]
+
+
+@mutant("send a body of the API as a batch whatever it asks for", Kind.KEYED_BODY)
+def _not_as_asked() -> Sequence[Patch]:
+    original = api_submission.Drop
+    return [(api_submission, "Drop", lambda *named, **more: original(*named, **{**more, "send_as": ""}))]
+
+
+@mutant("leave expiry and id out of a body of the API", Kind.KEYED_BODY)
+def _fields_left_out() -> Sequence[Patch]:
+    return [(api_submission, "_OTHERS", ("points",))]
 
 
 # --- what the sweep finds ---------------------------------------------------------------------------------

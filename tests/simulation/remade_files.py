@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from tests.simulation.scenario import File, InputRow, is_bad_alone, judge_rows
+from tests.simulation.scenario import File, InputRow, is_bad_alone, judge_rows, read_columns
 
 REMADE_MAX: Final = 3
 """Files that are made of one, at most."""
@@ -83,9 +83,13 @@ def _of(first: File, rows: Sequence[InputRow]) -> File:
 def read_new_rows(text: str, held: File) -> File:
     """The file that a person drops in place of one that waits: what is in it, row by row."""
     header, *records = csv.reader(io.StringIO(text))
-    rows = [read_row(line, record) for line, record in enumerate(records, start=2)]
+    rows = [
+        read_columns(line, header, record) if held.unit else read_row(line, record)
+        for line, record in enumerate(records, start=2)
+    ]
     metadata = {"send-as": "transactions"} if held.is_transactions else {}
-    return File(f"inbox/new-{len(rows)}-rows.csv", tuple(rows), ",".join(header), metadata)
+    key = f"inbox/new-{len(rows)}-rows.csv"
+    return File(key, tuple(rows), ",".join(header), metadata, unit=held.unit)
 
 
 def read_row(line: int, record: Sequence[str]) -> InputRow:

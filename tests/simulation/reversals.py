@@ -14,7 +14,7 @@ from adjustments.core.errors import WrongState
 from tests.simulation.checks import FINAL, fail
 from tests.simulation.clients import Invoke
 from tests.simulation.model import Entry
-from tests.simulation.scenario import File, InputRow
+from tests.simulation.scenario import File, InputRow, read_columns
 from tests.simulation.world import SimulatedWorld
 
 REVERSES_AT_S: Final = (100.0, 2000.0, 8000.0, 20_000.0)
@@ -80,12 +80,28 @@ class Reverser:
             return
         self.files += 1
         records = list(csv.reader(io.StringIO(self.world.checker.read_file(key).decode())))
+        name = f"inbox/reversal-{self.files}.csv"
+        self.world.injector.record("reversal dropped")
+        if self.world.checker.batches[batch_id].send_as == "transactions":
+            self.drop(self._of_transactions(name, batch_id, records))
+            return
         rows = tuple(
             InputRow(line, customer, amount, reason, is_bad=False)
             for line, (customer, amount, reason) in enumerate(records[1:], start=2)
         )
-        self.world.injector.record("reversal dropped")
-        self.drop(File(f"inbox/reversal-{self.files}.csv", rows, reverses=batch_id))
+        self.drop(File(name, rows, reverses=batch_id))
+
+    def _of_transactions(self, name: str, batch_id: str, records: list[list[str]]) -> File:
+        """The reversal of transactions: in their unit, with ids that follow from theirs."""
+        checker, (columns, *rows) = self.world.checker, records
+        reversed_file = checker.file_of(checker.batches[batch_id])
+        made = tuple(read_columns(line, columns, row) for line, row in enumerate(rows, start=2))
+        for row in made:
+            wanted = f"{checker.rows.id_of(batch_id, -Decimal(row.amount))}-reversal"
+            if row.own_id != wanted:
+                fail("a reversal has ids that follow from those it reverses", f"{row.own_id}, not {wanted}")
+        unit = "points" if reversed_file.has_points else "amount"
+        return File(name, made, ",".join(columns), reverses=batch_id, unit=unit)
 
     # --- checks -------------------------------------------------------------------------------------------
 

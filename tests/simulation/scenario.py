@@ -35,7 +35,9 @@ BAD_ROWS_COUNTED_FROM, BAD_ROWS_PERCENT_MAX = 25, 20
 class InputRow:
     """One row of a file; its amount is no other row's, so that the ledger distinguishes them.
 
-    The rest is of rows that are sent as transactions: ``has_more`` says whether the file has columns for it.
+    The rest is of rows that are sent as transactions: ``has_more`` says whether the file has columns for it;
+    ``columns`` names them where they are others than those of a dropped file, and then ``unit`` the one of
+    ``amount``.
     """
 
     line: int
@@ -47,10 +49,24 @@ class InputRow:
     expiry: str = ""
     own_id: str = ""
     time: str = ""
+    username: str = ""
+    unit: str = ""
+    columns: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """The row as it stands in the file."""
+        if self.columns:
+            cells = {
+                "customerId": self.customer,
+                self.unit: self.amount,
+                "reason": self.reason,
+                "username": self.username,
+                "expiryAfter": self.expiry,
+                "transactionId": self.own_id,
+                "transactionTime": self.time,
+            }
+            return ",".join(cells.get(name, "") for name in self.columns)
         more = f",{self.expiry},{self.own_id},{self.time}" if self.has_more else ""
         return f"{self.customer},{self.amount},{self.reason}{more}"
 
@@ -65,7 +81,8 @@ class File:
     """One object to drop, and what must become of its rows.
 
     ``is_named`` says that a key names it, so that it is another one whatever it holds; ``reverses`` names the
-    batch that it takes back; ``is_copy`` says that it is a copy of another object, metadata and all.
+    batch that it takes back; ``is_copy`` says that it is a copy of another object, metadata and all; ``unit``
+    is of one whose columns don't say that its rows are sent as transactions, or in which unit.
     """
 
     key: str
@@ -76,11 +93,12 @@ class File:
     is_named: bool = False
     is_copy: bool = False
     reverses: str = ""
+    unit: str = ""
 
     @property
-    def content(self) -> tuple[str, ...]:
+    def content(self) -> tuple[tuple[str, str, str], ...]:
         """The rows that may be sent, by which files of the same content are found."""
-        return tuple(row.text for row in self.rows if not row.is_bad)
+        return tuple((row.customer, row.amount, row.identity) for row in self.rows if not row.is_bad)
 
     @property
     def text(self) -> str:
@@ -90,12 +108,12 @@ class File:
     @property
     def is_transactions(self) -> bool:
         """Whether its rows are sent as manual transactions."""
-        return "expiryAfter" in self.header
+        return bool(self.unit) or "expiryAfter" in self.header
 
     @property
     def has_points(self) -> bool:
         """Whether its rows hold points, and not money."""
-        return ",points," in self.header
+        return self.unit == "points" if self.unit else ",points," in self.header
 
     @property
     def is_dry_run(self) -> bool:
@@ -250,6 +268,46 @@ def as_transactions(rng: random.Random, file: File) -> File:
     if not is_shown or rng.random() < 0.5:
         metadata["send-as"] = "transactions"
     return replace(file, header=header, rows=judge_rows(rows), metadata=metadata)
+
+
+def as_body(file: File, rows: Sequence[InputRow]) -> File:
+    """The rows of a file that is sent as transactions, as the API makes a file of them."""
+    unit = "points" if file.has_points else "amount"
+    rows = [replace(row, expiry="-1") if row.expiry and not row.expiry.isdigit() else row for row in rows]
+    others = {
+        "points": file.has_points,
+        "expiryAfter": any(row.expiry for row in rows),
+        "transactionId": any(row.own_id for row in rows),
+        "transactionTime": any(row.time for row in rows),
+    }
+    columns = (
+        "customerId",
+        *(() if file.has_points else ("amount",)),
+        "reason",
+        *(name for name, is_there in others.items() if is_there),
+    )
+    made = tuple(replace(row, unit=unit, columns=columns) for row in rows)
+    return File("", made, ",".join(columns), unit=unit)
+
+
+def read_columns(line: int, columns: Sequence[str], record: Sequence[str]) -> InputRow:
+    """A good row of a file with columns of its own."""
+    cells = dict(zip(columns, record, strict=True))
+    unit = "points" if cells.get("points") else "amount"
+    return InputRow(
+        line,
+        cells["customerId"],
+        cells[unit],
+        cells["reason"],
+        is_bad=False,
+        has_more=True,
+        expiry=cells.get("expiryAfter", ""),
+        own_id=cells.get("transactionId", ""),
+        time=cells.get("transactionTime", ""),
+        username=cells.get("username", ""),
+        unit=unit,
+        columns=tuple(columns),
+    )
 
 
 def is_bad_alone(row: InputRow) -> bool:
