@@ -81,6 +81,7 @@ def count(
         "seconds": dict(machine.seconds),
         "cpu_s": dict(machine.cpu_s),
         "invocations": dict(machine.invocations),
+        "peak_mib": dict(machine.peak_mib),
         "took_s": (machine.clock.now() - START).total_seconds(),
     }
 

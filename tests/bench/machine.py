@@ -35,6 +35,8 @@ STEP_TIME: Final = timedelta(seconds=300)
 
 _GZIP_MARK: Final = b"\x1f\x8b"
 
+_PROCESS: Final = Path("/proc/self")
+
 EVENTS_OF: Final = {"Task": 5, "Choice": 2, "Wait": 2, "Succeed": 2}
 """Entries that each kind of state leaves in an execution's history."""
 
@@ -244,6 +246,18 @@ class LightGameball:
         return {**fields, "gameballTransactionId": self.rows}
 
 
+def reset_peak_memory() -> None:
+    """Let the peak of this process begin anew (proc_pid_clear_refs(5)); only Linux can."""
+    if _PROCESS.exists():
+        (_PROCESS / "clear_refs").write_text("5")
+
+
+def peak_memory_mib() -> float:
+    """The peak of this process's memory (proc_pid_status(5): VmHWM); 0 where it is not known."""
+    lines = (_PROCESS / "status").read_text().splitlines() if _PROCESS.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+
+
 def build_application(machine: "Machine", blocks: Blocks) -> Application:
     """The application on the machine's ports, with the template's defaults."""
     files = PackedFiles(machine.folder, blocks, machine.calls)
@@ -291,6 +305,7 @@ class Machine:
         self.rate_limiter = CountingRateLimiter({}, self.clock, self.ids)
         self.seconds: dict[str, float] = defaultdict(float)
         self.cpu_s: dict[str, float] = defaultdict(float)
+        self.peak_mib: dict[str, float] = defaultdict(float)
         self.invocations: Counter[str] = Counter()
         self.transitions = 0
         self.events = 0
@@ -334,8 +349,10 @@ class Machine:
     def _step(self, name: str, act: Callable[[], Any]) -> Any:
         """One invocation of a function."""
         self.invocations[name] += 1
+        reset_peak_memory()
         began_at, cpu_s = self.clock.now(), time.process_time()
         result = act()
+        self.peak_mib[name] = max(self.peak_mib[name], peak_memory_mib())
         spent_s = time.process_time() - cpu_s
         self.cpu_s[name] += spent_s
         self.seconds[name] += (self.clock.now() - began_at).total_seconds() + spent_s
