@@ -25,6 +25,7 @@ from adjustments.submission import api_submission
 from adjustments.submission import transaction_sender as sending
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
 from adjustments.submission.csv.transaction_validator import TransactionValidator
+from adjustments.submission.plan import Drop
 from adjustments.submission.work_queue import OpenChunk, RowQueue
 from tests.simulation.lives import Kind
 from tests.simulation.mutants import Patch, mutant
@@ -260,8 +261,7 @@ def _any_ids() -> Sequence[Patch]:
 
 @mutant("send a body of the API as a batch whatever it asks for", Kind.KEYED_BODY)
 def _not_as_asked() -> Sequence[Patch]:
-    original = api_submission.Drop
-    return [(api_submission, "Drop", lambda *named, **more: original(*named, **{**more, "send_as": ""}))]
+    return [(api_submission, "Drop", lambda *named, **more: Drop(*named, **{**more, "send_as": ""}))]
 
 
 @mutant("leave expiry and id out of a body of the API", Kind.KEYED_BODY)
