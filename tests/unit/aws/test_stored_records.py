@@ -61,7 +61,8 @@ def test_transaction_that_an_earlier_version_applied_is_replayed_and_not_applied
     kept = stored["manualTransaction"]
     transaction = read_manual_transaction(kept["body"], datetime.now(UTC))
     digest = hashlib.sha256(transaction.body()).hexdigest()
-    found = _read_stored(kept["item"], Attempt("another", transaction.transaction_id, digest))
+    attempt = Attempt("another", transaction.transaction_id, digest)
+    found = _read_stored(kept["item"], attempt, datetime.now(UTC))
     assert found == Completed(kept["item"]["answer"]["S"])
 
 
