@@ -250,10 +250,11 @@ class TransactionChecks:
     def fits_row_time(self, customer: str) -> bool:
         """Whether the rate limit lets a transaction be sent, and its customer's list read, in a row's time.
 
+        A list without the transaction is read twice.
         Pages of a single entry and a limit of 6 requests in 30 s are not of this world.
         """
         entries = sum(entry.customer == customer for entry in self._model.ledger)
-        requests = 1 + math.ceil(entries / self._model.account.page_rows)
+        requests = 1 + 2 * math.ceil(entries / self._model.account.page_rows)
         return requests * self.slot_gap_s <= ROW_S
 
     def _check_doubt(self, batch: Batch, row: PlannedRow) -> None:
