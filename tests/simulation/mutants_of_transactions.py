@@ -1,6 +1,6 @@
 """Planted bugs in the way of files that are sent as transactions: only such lives can show them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,11 +21,10 @@ from adjustments.polling import settlement
 from adjustments.polling.settlement import ChunkSettler
 from adjustments.reconciliation import reconciler
 from adjustments.reconciliation.evidence import Finding
-from adjustments.submission import api_submission
 from adjustments.submission import transaction_sender as sending
+from adjustments.submission.api_submission import ApiSubmission
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
 from adjustments.submission.csv.transaction_validator import TransactionValidator
-from adjustments.submission.plan import Drop
 from adjustments.submission.work_queue import OpenChunk, RowQueue
 from tests.simulation.lives import Kind
 from tests.simulation.mutants import Patch, mutant
@@ -261,12 +260,27 @@ def _any_ids() -> Sequence[Patch]:
 
 @mutant("send a body of the API as a batch whatever it asks for", Kind.KEYED_BODY)
 def _not_as_asked() -> Sequence[Patch]:
-    return [(api_submission, "Drop", lambda *named, **more: Drop(*named, **{**more, "send_as": ""}))]
+    return [(ApiSubmission, "accept", _accepting(lambda body: {**body, "sendAs": "batch"}))]
 
 
 @mutant("leave expiry and id out of a body of the API", Kind.KEYED_BODY)
 def _fields_left_out() -> Sequence[Patch]:
-    return [(api_submission, "_OTHERS", ("points",))]
+    def without(body: Mapping[str, Any]) -> Mapping[str, Any]:
+        left_out = {"expiryAfter", "transactionId"}
+        rows = [{name: row[name] for name in row.keys() - left_out} for row in body["body"]]
+        return {**body, "body": rows}
+
+    return [(ApiSubmission, "accept", _accepting(without))]
+
+
+def _accepting(changed: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Callable[..., Batch]:
+    """Take bodies with a key as if they were others."""
+    original = ApiSubmission.accept
+
+    def accept(self: ApiSubmission, body: Mapping[str, Any], idempotency_key: str | None) -> Batch:
+        return original(self, changed(body) if idempotency_key else body, idempotency_key)
+
+    return accept
 
 
 # --- what the sweep finds ---------------------------------------------------------------------------------
