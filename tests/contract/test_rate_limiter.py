@@ -162,9 +162,9 @@ def test_block_holds_slots_a_gap_apart_from_now_on(join: Joining):
 
 def test_block_follows_the_slots_that_are_taken_a_little_ahead(join: Joining):
     rate_limiter = join(ManualClock())
-    waits(rate_limiter, Priority.BULK, 5)
-    assert rate_limiter.take_block(Resource.OTHERS, 3) == pytest.approx((3, 5 * GAP_S, GAP_S))
-    assert waits(rate_limiter, Priority.PROMPT, 1) == pytest.approx([8 * GAP_S])
+    waits(rate_limiter, Priority.BULK, 4)
+    assert rate_limiter.take_block(Resource.OTHERS, 3) == pytest.approx((3, 4 * GAP_S, GAP_S))
+    assert waits(rate_limiter, Priority.PROMPT, 1) == pytest.approx([7 * GAP_S])
 
 
 def test_block_is_left_to_others_while_slots_are_taken_far_ahead(join: Joining):
@@ -177,7 +177,7 @@ def test_block_is_left_to_others_while_slots_are_taken_far_ahead(join: Joining):
     assert other.take_block(Resource.OTHERS, 2) == pytest.approx((2, BLOCK_AHEAD_S, GAP_S))
 
 
-@pytest.mark.parametrize(("limit", "slots"), [(350, 48), (900, 48), (60, 8), (1, 1)])
+@pytest.mark.parametrize(("limit", "slots"), [(350, 50), (900, 50), (60, 8), (1, 1)])
 def test_block_never_holds_more_than_a_few_seconds_of_slots(join: Joining, limit: int, slots: int):
     block = join(ManualClock(), limit).take_block(Resource.OTHERS, 1000)
     assert block.slots == slots
