@@ -41,14 +41,14 @@ class ConditionFailed(Exception):
 
 
 class AtomicTable:
-    """What UpdateItem does to one number, for the expressions that the rate limiter uses, and no others."""
+    """What UpdateItem and GetItem do with one number, for what the rate limiter asks, and nothing else."""
 
     class exceptions:  # noqa: N801 - boto3's own name
         ConditionalCheckFailedException = ConditionFailed
 
     def __init__(self, between: Callable[[], None]) -> None:
         self.slots_us: list[int] = []
-        self.writes = 0
+        self.writes = self.reads = 0
         self._items: dict[str, int] = {}
         self._between = between
 
@@ -65,6 +65,13 @@ class AtomicTable:
         self._items[key] = after
         self.slots_us.append(slot)
         return {"Attributes": item or {}}
+
+    def get_item(self, **request: Any) -> Mapping[str, Any]:
+        self._between()
+        self.reads += 1
+        assert request["ConsistentRead"]
+        stored = self._items.get(request["Key"]["pk"]["S"])
+        return {} if stored is None else {"Item": {"nextUs": {"N": str(stored)}}}
 
 
 def _holds(condition: str, stored: int | None, values: Mapping[str, int]) -> bool:
