@@ -5,6 +5,7 @@ Everything is made from the same archive of the commit, so that nothing uncommit
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -12,8 +13,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import venv
+from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from local import environment
 
@@ -21,6 +25,7 @@ NAME: Final = "gameball-adjustments"
 CHANGELOG: Final = "CHANGELOG.md"
 _VERSION_FILE: Final = "layers/adjustments/adjustments/core/__init__.py"
 _LAYER_PINS: Final = "layers/adjustments/requirements.txt"
+_LAYER_PACKAGES: Final = "requirements/layer.in"
 _TIMEOUT_S: Final = 300
 
 
@@ -103,16 +108,73 @@ def _build_wheel(source: Path, folder: Path, epoch: str) -> None:
 
 
 def _list_packages(source: Path, target: Path, version: str, epoch: str) -> None:
-    """Write the SBOM of what the functions run on beside the runtime: the pins of the layer, with hashes."""
+    """Write the SBOM of what the functions run on beside the runtime: the pins of the layer with their
+    hashes, and what each of them needs, as the packages that are installed here say.
+    """
     project = source / "sbom.toml"
-    project.write_text(f'[project]\nname = "{NAME}"\nversion = "{version}"\nlicense = "Apache-2.0"\n')
-    tool = [str(Path(sys.executable).parent / "cyclonedx-py"), "requirements", str(source / _LAYER_PINS)]
-    options = ["--pyproject", str(project), "--output-reproducible", "--output-file", str(target)]
-    _run([*tool, *options], source, epoch)
+    project.write_text(
+        f'[project]\nname = "{NAME}"\nversion = "{version}"\nlicense = "Apache-2.0"\n'
+        f"dependencies = {json.dumps(_direct_packages(source))}\n"
+    )
+
+    def bom(*of_what: str) -> dict[str, Any]:
+        made = source / f"{of_what[0]}.cdx.json"
+        tool = [sys.executable, "-m", "cyclonedx_py", *of_what, "--pyproject", str(project)]
+        _run([*tool, "--output-reproducible", "--output-file", str(made)], source, epoch)
+        found: dict[str, Any] = json.loads(made.read_text())
+        return found
+
+    pinned = bom("requirements", str(source / _LAYER_PINS))
+    names = [part["name"] for part in pinned["components"]]
+    pinned["dependencies"] = dependency_graph(pinned, bom("environment", _environment_of(names, source)))
+    target.write_text(json.dumps(pinned, indent=2) + "\n")
+
+
+def _environment_of(names: Iterable[str], folder: Path) -> str:
+    """Make an environment with the metadata of some packages alone, as they are installed here."""
+    venv.create(folder / "packages", with_pip=False)
+    [site_packages] = (folder / "packages").glob("lib/python*/site-packages")
+    for name in names:
+        for file in metadata.distribution(name).files or ():
+            if file.parent.name.endswith(".dist-info"):
+                (site_packages / file.parent).mkdir(exist_ok=True)
+                shutil.copy(file.locate(), site_packages / file)
+    return str(folder / "packages" / "bin" / "python")
+
+
+def _direct_packages(source: Path) -> list[str]:
+    lines = (source / _LAYER_PACKAGES).read_text().splitlines()
+    return [line.partition("#")[0].strip() for line in lines if line.partition("#")[0].strip()]
+
+
+def dependency_graph(pinned: Mapping[str, Any], installed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each pinned package needs, in the form of CycloneDX ("dependencies").
+
+    Args:
+        pinned: the SBOM of the pins.
+        installed: the SBOM of an environment that has them.
+
+    Raises:
+        ReleaseRefused: a package is not installed in the version that is pinned.
+    """
+    refs = {part["purl"]: part["bom-ref"] for part in pinned["components"]}
+    found = {part["bom-ref"]: refs[part["purl"]] for part in installed["components"] if part["purl"] in refs}
+    if missing := sorted(purl for purl, ref in refs.items() if ref not in found.values()):
+        raise ReleaseRefused(f"other versions than these are installed: {', '.join(missing)}; run make setup")
+    root = pinned["metadata"]["component"]["bom-ref"]
+    found[installed["metadata"]["component"]["bom-ref"]] = root
+    return [
+        {
+            "ref": found[entry["ref"]],
+            "dependsOn": sorted(found[ref] for ref in entry.get("dependsOn", []) if ref in found),
+        }
+        for entry in installed["dependencies"]
+        if entry["ref"] in found
+    ]
 
 
 def _run(command: list[str], folder: Path, epoch: str) -> None:
-    # The SBOM lists packages, and the tool warns that it does not say which of them needs which.
+    # Of the pins alone, the tool warns that they do not say which of them needs which.
     variables = {**os.environ, "SOURCE_DATE_EPOCH": epoch, "PYTHONWARNINGS": "ignore::UserWarning"}
     subprocess.run(command, cwd=folder, env=variables, check=True, timeout=_TIMEOUT_S)
 

@@ -10,11 +10,12 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adjustments.core import __version__
-from local.release import ReleaseRefused, notes_of
+from local.release import ReleaseRefused, dependency_graph, notes_of
 from tests.template.loading import ROOT
 
 MADE = shutil.ignore_patterns(
@@ -74,7 +75,7 @@ def release_files(checkout: Path, tag: str) -> subprocess.CompletedProcess[str]:
     installed = ["--old-file", f"{sys.prefix}/.installed", f"VENV={sys.prefix}"]
     command = ["make", "--no-print-directory", *installed, "release-files", f"TAG={tag}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "GIT_"))}
-    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=300)
 
 
 @needs_git
@@ -109,9 +110,31 @@ def test_release_has_source_command_list_of_packages_checksums_and_notes(checkou
     assert {(part["name"], part["version"]) for part in sbom["components"]} == set(pins)
     assert all(part["externalReferences"][0]["hashes"] for part in sbom["components"])
 
+    names_of = {part["bom-ref"]: part["name"] for part in (about, *sbom["components"])}
+    needs = {
+        names_of[entry["ref"]]: {names_of[ref] for ref in entry.get("dependsOn", [])}
+        for entry in sbom["dependencies"]
+    }
+    assert needs[prefix] == {"aws-lambda-powertools", "pydantic", "urllib3"}
+    assert needs["pydantic"] == {"annotated-types", "pydantic-core", "typing-extensions", "typing-inspection"}
+    assert "jmespath" in needs["aws-lambda-powertools"]
+    assert set(needs) - set().union(*needs.values()) == {prefix}, "each package is needed by something"
+
     assert release_files(checkout, "").returncode == 0
     again = dict(line.split("  ")[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
     assert again == sums, "the same commit gives the same files"
+
+
+def bom(*versions: str) -> dict[str, Any]:
+    parts = [{"bom-ref": text, "purl": f"pkg:pypi/{text}"} for text in versions]
+    return {"metadata": {"component": {"bom-ref": "root"}}, "components": parts, "dependencies": []}
+
+
+def test_graph_is_not_made_of_other_versions_than_the_pinned_ones():
+    installed = {**bom("a@1", "b@3"), "dependencies": [{"ref": "a@1", "dependsOn": ["b@3"]}]}
+    assert dependency_graph(bom("a@1"), installed) == [{"ref": "a@1", "dependsOn": []}]
+    with pytest.raises(ReleaseRefused, match="pkg:pypi/b@2; run make setup"):
+        dependency_graph(bom("a@1", "b@2"), installed)
 
 
 @needs_git
