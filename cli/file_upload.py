@@ -23,6 +23,15 @@ ALLOW_DUPLICATE: Final = "allow-duplicate"
 """The metadata of a file that say what is done with it; the others say how it is read."""
 
 
+SEND_AS: Final = ("auto", "batch", "transactions")
+SEND_AS_HELP: Final = (
+    "As a batch (thousands of rows a second), or each row as a transaction (a dozen a second)."
+)
+REASON_HELP: Final = "Reason of rows without one that are sent as transactions."
+USERNAME_HELP: Final = "Username of rows without one that are sent as transactions."
+"""What the command's options and the console's fields say of how a file is sent."""
+
+
 class UploadedFile(NamedTuple):
     """A file in the inbox, and the id of its batch."""
 

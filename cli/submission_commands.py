@@ -9,7 +9,16 @@ from cli.batch_view import show_batch
 from cli.batch_watcher import exit_code, watch_batch
 from cli.context import EXAMPLE_ID, CommandContext, batch_argument, examples, with_context
 from cli.errors import Exit, ServiceError
-from cli.file_upload import check_file_name, file_metadata, is_recent, upload_file
+from cli.file_upload import (
+    REASON_HELP,
+    SEND_AS,
+    SEND_AS_HELP,
+    USERNAME_HELP,
+    check_file_name,
+    file_metadata,
+    is_recent,
+    upload_file,
+)
 
 
 @click.command(
@@ -39,13 +48,9 @@ from cli.file_upload import check_file_name, file_metadata, is_recent, upload_fi
     metavar="HEADING,…",
     help="Read the file without these columns, although they carry meaning: a type, an expiry date.",
 )
-@click.option(
-    "--send-as",
-    type=click.Choice(["auto", "batch", "transactions"]),
-    help="As a batch (thousands of rows a second), or each row as a transaction (a dozen a second).",
-)
-@click.option("--reason", metavar="TEXT", help="Reason of rows without one that are sent as transactions.")
-@click.option("--username", metavar="NAME", help="Username of rows without one, likewise.")
+@click.option("--send-as", type=click.Choice(SEND_AS), help=SEND_AS_HELP)
+@click.option("--reason", metavar="TEXT", help=REASON_HELP)
+@click.option("--username", metavar="NAME", help=USERNAME_HELP)
 @click.option("--encoding", metavar="NAME", help="The file's encoding where it is not UTF-8: windows-1256.")
 @with_context
 def submit(

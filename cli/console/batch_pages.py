@@ -14,7 +14,7 @@ from cli.console.pages import is_ended, is_moving, page
 from cli.console.services import Services
 from cli.context import BATCH_ID
 from cli.errors import RequestRefused
-from cli.file_upload import is_recent
+from cli.file_upload import REASON_HELP, SEND_AS_HELP, USERNAME_HELP, is_recent
 from cli.output import OUTCOMES, PREDICTIONS
 from cli.query_commands import STATUSES
 
@@ -91,6 +91,9 @@ def show_list(request: Request) -> Response:
         predictions=PREDICTIONS,
         is_moving_any=bool(moving),
         upload_bytes_max=UPLOAD_BYTES_MAX,
+        send_as_help=SEND_AS_HELP,
+        reason_help=REASON_HELP,
+        username_help=USERNAME_HELP,
         statuses=STATUSES,
         status=status,
         after=after,

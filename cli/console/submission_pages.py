@@ -15,7 +15,7 @@ from cli.console.forms import Fields, text, upload
 from cli.console.pages import file_name, page, status_text
 from cli.console.services import Services
 from cli.errors import RequestRefused, UsageError
-from cli.file_upload import ALLOW_DUPLICATE, DRY_RUN, file_metadata, upload_file
+from cli.file_upload import ALLOW_DUPLICATE, DRY_RUN, SEND_AS, file_metadata, upload_file
 from cli.output import PREDICTIONS
 
 SEE_OTHER: Final = 303
@@ -25,8 +25,14 @@ _COPY_BYTES: Final = 1 << 18
 def make_dry_run(request: Request, fields: Fields) -> Response:
     """Submit an uploaded file as a dry run, which sends nothing."""
     name, file = upload(fields, "file")
+    send_as = text(fields, "send-as")
+    if send_as not in ("", *SEND_AS):
+        raise UsageError(f"send-as: {send_as!r} is no way to send a file: choose one of {', '.join(SEND_AS)}")
     metadata = file_metadata(
         dry_run=True,
+        send_as=send_as,
+        reason=text(fields, "reason"),
+        username=text(fields, "username"),
         columns=text(fields, "columns"),
         ignore_columns=text(fields, "ignore-columns"),
         encoding=text(fields, "encoding"),

@@ -61,6 +61,7 @@ def test_every_page_is_accessible_and_fits_the_screen(
     page.on("pageerror", lambda error: said.append(str(error)))
     for name, path in PAGES.items():
         visit(page, console, path)
+        page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true })")
         found = Axe().run(page)
         assert found.violations_count == 0, f"{name}: {found.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
+import click
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from starlette.testclient import TestClient
@@ -16,6 +17,8 @@ from cli import api_client
 from cli.console.access import Access
 from cli.console.app import make_app
 from cli.console.pages import STATIC
+from cli.file_upload import SEND_AS
+from cli.submission_commands import submit
 from tests.fakes.batch_api import FakeBatchApi, FakeStack, serving
 from tests.unit.cli.test_commands import ID, NO_PREDICTION, batch, history_page, history_row
 
@@ -161,6 +164,33 @@ def test_a_dropped_file_becomes_a_dry_run(browser: TestClient, api: FakeBatchApi
     assert (put["Key"], put["Body"]) == ("inbox/spring.csv", b"a,1\n")
     options = {"dry-run": "true", "columns": "customerId=N%C3%BAmero", "encoding": "utf-8"}
     assert put["Metadata"] == {**options, "submitted-by": stack.caller_identity}
+
+
+def test_a_dropped_file_may_say_how_it_is_sent(browser: TestClient, stack: FakeStack):
+    said = {"send-as": "transactions", "reason": "Spring", "username": "Zoë"}
+    sent = browser.post("/dry-runs", data=said, files={"file": ("spring.csv", b"a,1\n", "text/csv")})
+    assert sent.status_code == 303
+    [put] = stack.s3.puts
+    encoded = {**said, "username": "Zo%C3%AB", "dry-run": "true"}
+    assert put["Metadata"] == {**encoded, "submitted-by": stack.caller_identity}
+
+
+def test_a_way_to_send_that_does_not_exist_is_refused(browser: TestClient, stack: FakeStack):
+    fields, file = {"send-as": "pigeon"}, {"file": ("spring.csv", b"a,1\n", "text/csv")}
+    refused = browser.post("/dry-runs", data=fields, files=file)
+    assert (refused.status_code, stack.s3.puts) == (400, [])
+    assert "choose one of auto, batch, transactions" in refused.text
+
+
+def test_the_fields_of_how_a_file_is_sent_say_what_the_command_says(browser: TestClient, api: FakeBatchApi):
+    api.answer("GET /batches?limit=20", (200, {"batches": [], "next": None}))
+    shown = browser.get("/").text
+    options = {option.name: option for option in submit.params if isinstance(option, click.Option)}
+    choices = shown.partition('id="send-as"')[2].partition("</select>")[0]
+    assert re.findall(r'<option value="(\w+)">', choices) == [*SEND_AS]
+    for name in ("send_as", "reason", "username"):
+        assert f'name="{name.replace("_", "-")}"' in shown
+        assert str(options[name].help) in unescape(shown)
 
 
 @pytest.mark.parametrize(
