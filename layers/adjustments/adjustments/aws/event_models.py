@@ -65,7 +65,7 @@ class RecurringTick(BaseModel):
 class RecurringFile(RecurringTick):
     """One file of a tick, as the function that takes the tick queues it for itself."""
 
-    key: str
+    key: str = Field(description="the key of the file under recurring/")
 
 
 def read_batch_id(event: Mapping[str, Any]) -> str:

@@ -7,9 +7,10 @@ customer's.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from adjustments.core import limits
@@ -146,9 +147,27 @@ def _describe(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _wanted(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """Say what to send for a missing field, as the field's description has it."""
-    fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    field = fields.get(str(detail["loc"][0])) if len(detail["loc"]) == 1 else None
+    field = _field_at(detail["loc"], model)
     return f": {field.description}" if field and field.description else ""
+
+
+def _field_at(loc: tuple[int | str, ...], model: type[BaseModel]) -> FieldInfo | None:
+    """The field at a location, in a model or in one of the models that it holds."""
+    field: FieldInfo | None = None
+    for name in (part for part in loc if isinstance(part, str)):
+        holder = model if field is None else _model_in(field.annotation)
+        fields = holder.model_fields if holder else {}
+        field = next((one for key, one in fields.items() if name == (one.alias or key)), None)
+        if field is None:
+            return None
+    return field
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model of the items, or of the value, that a field has."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation if issubclass(annotation, BaseModel) else None
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _known_fields(details: Sequence[ErrorDetails], model: type[BaseModel]) -> str:

@@ -153,10 +153,10 @@ class ManualTransaction(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, defer_build=True)
 
-    customer_id: _CustomerId
-    transaction_id: _Id
-    username: _Name
-    reason: _Reason
+    customer_id: _CustomerId = Field(description="your own id of the customer")
+    transaction_id: _Id = Field(description="an id of your own for this transaction, which is applied once")
+    username: _Name = Field(description="who makes the adjustment")
+    reason: _Reason = Field(description="why, for Gameball's dashboard")
     email: _Email | None = None
     mobile: _Mobile | None = None
     transaction_time: _Instant | None = None

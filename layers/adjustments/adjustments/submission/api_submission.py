@@ -57,7 +57,7 @@ class Adjustment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    customer_id: StrictStr = Field(alias="customerId")
+    customer_id: StrictStr = Field(alias="customerId", description="your own id of the customer")
     amount: _Number | None = None
     points: _Number | None = None
     reason: StrictStr = ""
@@ -72,7 +72,9 @@ class Adjustment(BaseModel):
     def _check_change(self) -> "Adjustment":
         """The seed's body has an amount in each row; a row that is sent as a transaction may have points."""
         if self.amount is None and self.points is None:
-            raise PydanticCustomError("no_method", "amount: is required")
+            raise PydanticCustomError(
+                "no_method", "amount: is required: what to add, or with a minus to deduct"
+            )
         if self.amount is not None and self.points is not None:
             raise PydanticCustomError("two_methods", "points: Only one rewarding method may be specified")
         return self
@@ -90,7 +92,7 @@ class AdjustmentsBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    body: Annotated[list[Adjustment], FailFast()]
+    body: Annotated[list[Adjustment], FailFast()] = Field(description="the rows, one adjustment each")
     allow_duplicate: StrictBool = Field(alias="allowDuplicate", default=False)
     send_as: Literal["auto", "batch", "transactions"] | None = Field(alias="sendAs", default=None)
     dry_run: StrictBool = Field(alias="dryRun", default=False)
