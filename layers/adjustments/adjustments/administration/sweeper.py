@@ -18,10 +18,9 @@ from adjustments.core.ids import execution_name
 from adjustments.core.runtime import Clock
 from adjustments.reconciliation.reconciler import Reconciler
 from adjustments.results.notifications import Notifier
-from adjustments.submission.misplaced_files import INBOX
 from adjustments.submission.plan import Drop
 from adjustments.submission.sender import Executions
-from adjustments.submission.triggers import IntakeQueue, drop_of
+from adjustments.submission.triggers import INBOX, IntakeQueue, drop_of
 
 INTAKE_TIME_MAX: Final = timedelta(minutes=30)
 """How long the event of an object may be under way in the queue, including retries."""

@@ -69,6 +69,9 @@ ROWS_MAX: Final = 10_000_000
 ROW_CHARS_MAX: Final = 65_536
 """Characters of one record, line breaks within quotes included; a longer one is not a row of adjustments."""
 
+COLUMNS_MAX: Final = 200
+"""Columns of one file, chosen: no export of adjustments has more, and work for each row grows with them."""
+
 EXPANDED_BYTES_MAX: Final = 2 * 1024**3
 """Bytes of a file after decompression: the limit for a decompression bomb."""
 

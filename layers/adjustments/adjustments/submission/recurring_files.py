@@ -17,10 +17,15 @@ from adjustments.core.errors import NotFound, RequestRefused
 from adjustments.core.ids import batch_id
 from adjustments.core.limits import TIME_AHEAD_S_MAX
 from adjustments.core.runtime import Clock
-from adjustments.submission.misplaced_files import RECURRING, is_csv_in
 from adjustments.submission.plan import Drop
 from adjustments.submission.planner import DELETED_MESSAGE
-from adjustments.submission.triggers import IntakeQueue, SubmissionTriggers, claimed_identity
+from adjustments.submission.triggers import (
+    RECURRING,
+    IntakeQueue,
+    SubmissionTriggers,
+    claimed_identity,
+    is_csv_in,
+)
 
 TICK_DELAY_MAX: Final = timedelta(hours=6)
 """How late a tick, or a file of it, may come; longer than the retries of the queue take."""

@@ -3,9 +3,10 @@
 import pytest
 
 from adjustments.core.errors import FileRefused
+from adjustments.core.limits import COLUMNS_MAX
 from adjustments.submission.csv import header
 from adjustments.submission.csv.csv_injection import DELIMITERS
-from adjustments.submission.csv.header import COLUMNS_MAX, ColumnNames, Role, layout_of
+from adjustments.submission.csv.header import ColumnNames, Role, layout_of
 from tests.unit.submission.csv.reading import read
 
 

@@ -11,6 +11,7 @@ from adjustments.core import limits
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv import parser
 from adjustments.submission.csv.parser import (
+    ColumnBlock,
     CsvParser,
     OpenQuote,
     RecordBlock,
@@ -23,7 +24,7 @@ from adjustments.submission.csv.parser import (
 snippets = st.text(alphabet='ab,"\r\n ;', max_size=40)
 
 
-def batches_of(texts: list[str], delimiter: str = ",") -> list[RecordBlock]:
+def batches_of(texts: list[str], delimiter: str = ",") -> list[RecordBlock | ColumnBlock]:
     return list(CsvParser(iter(texts)).blocks(delimiter))
 
 

@@ -33,9 +33,6 @@ from adjustments.submission.csv.parser import (
 )
 from adjustments.submission.csv.problems import FileProblem
 
-COLUMNS_MAX: Final = 200
-"""Columns of one file: no export of adjustments has more, and work for each row grows with them."""
-
 NAMES_SHOWN_MAX: Final = 12
 
 
@@ -187,7 +184,7 @@ class ColumnNames:
 
     def is_header(self, cells: Sequence[str]) -> bool:
         """Whether a record is a header: it claims every needed role, as no row does."""
-        return self.count_needed(cell.strip('\ufeff"') for cell in cells[:COLUMNS_MAX]) == len(NEEDED)
+        return self.count_needed(cell.strip('\ufeff"') for cell in cells[: limits.COLUMNS_MAX]) == len(NEEDED)
 
 
 class _Candidate(NamedTuple):
@@ -272,10 +269,10 @@ def layout_of(cells: list[str], *, delimiter: str, line: int, known: ColumnNames
 
 
 def _check_number(cells: list[str], line: int) -> None:
-    if len(cells) > COLUMNS_MAX:
+    if len(cells) > limits.COLUMNS_MAX:
         raise FileRefused(
             FileProblem.TOO_MANY_COLUMNS,
-            f"line {line}: the header has {len(cells):,} columns; a file may have {COLUMNS_MAX}. "
+            f"line {line}: the header has {len(cells):,} columns; a file may have {limits.COLUMNS_MAX}. "
             "Remove those that are not needed and drop the file again",
         )
 
@@ -298,7 +295,7 @@ def _likeliest(text: str, line: int, delimiters: tuple[str, ...], names: ColumnN
     for delimiter in delimiters:
         try:
             cells, end = read_record(text, 0, delimiter, field_pattern(delimiter))
-            needed = names.count_needed(cells[: COLUMNS_MAX + 1])
+            needed = names.count_needed(cells[: limits.COLUMNS_MAX + 1])
             candidates.append(_Candidate(delimiter, cells, end, needed))
         except OpenQuote as fault:
             open_quotes.append(fault.at)

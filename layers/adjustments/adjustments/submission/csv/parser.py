@@ -15,19 +15,23 @@ The grammar, which is what spreadsheets write and what people edit by hand:
   file rather than the row: it is not a row of a balance file, and it could not be given back whole in
   fix-me.csv.
 
-The csv module's reader parses every block in which each line is one record. A block in which it fails, or
-which has line ends within quotes, is parsed by ``read_record``, slower and with exact positions; a property
-test holds the two together. csv's ``field_size_limit`` is global to the process, so nothing depends on it:
-the limit here is lower than its default, and if it is lowered, the slow path takes over.
+A block of ordinary lines is split into columns (submission/csv/columns.py). Of other blocks, the csv module's
+reader parses those in which each line is one record. A block in which it fails, or which has line ends within
+quotes, is parsed by ``read_record``, slower and with exact positions. Property tests hold the three together.
+csv's ``field_size_limit`` is global to the process, so nothing depends on it: the limit here is lower than
+its default, and if it is lowered, the slow path takes over.
 """
 
 import csv
 import re
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple, NoReturn
 
 from adjustments.core import limits
 from adjustments.core.errors import FileRefused
+from adjustments.submission.csv.columns import split_columns
 from adjustments.submission.csv.csv_injection import may_have_escaped_formula
 from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, FileProblem
 
@@ -60,6 +64,27 @@ class RecordBlock(NamedTuple):
     bad_quotes: frozenset[int]
     plain: bool
     texts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ColumnBlock:
+    """The records of one plain block by column; as records, and as they stand in the file, where needed."""
+
+    lines: Sequence[int]
+    columns: Sequence[list[str]]
+    text: str
+    bad_quotes: frozenset[int] = frozenset()
+    plain: bool = True
+
+    @cached_property
+    def records(self) -> list[list[str]]:
+        """The records of the block."""
+        return list(map(list, zip(*self.columns, strict=True)))
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The records as they stand in the file, without their line ends."""
+        return _lines_of(self.text)
 
 
 class OpenQuote(Exception):
@@ -160,7 +185,7 @@ class CsvParser:
         self._line += line_ends(self._rest[:chars])
         self._rest = self._rest[chars:]
 
-    def blocks(self, delimiter: str) -> Iterator[RecordBlock]:
+    def blocks(self, delimiter: str) -> Iterator[RecordBlock | ColumnBlock]:
         """All records from here on, blank ones included.
 
         Raises:
@@ -190,19 +215,27 @@ class _BlockParser:
         self._field = field_pattern(delimiter)
         self._line = line
 
-    def parse(self, text: str, *, final: bool) -> Generator[RecordBlock, None, int]:
-        """Whole lines in, a batch out; returns the characters used, fewer when the last record goes on."""
+    def parse(self, text: str, *, final: bool) -> Generator[RecordBlock | ColumnBlock, None, int]:
+        """Whole lines in, a block out; returns the characters used, fewer when the last record goes on."""
         if not text:
             return 0
         _check_line(self._line)
+        is_plain = _is_plain(text)
+        columns = split_columns(text, self._delimiter) if is_plain else None
+        if columns is not None:
+            yield ColumnBlock(self._numbers(len(columns[0])), columns, text)
+            return len(text)
         lines = _lines_of(text)
         records = self._one_per_line(lines)
         if records is not None:
-            numbers = range(self._line, self._line + len(lines))
-            self._line += len(lines)
-            yield RecordBlock(numbers, records, frozenset(), _is_plain(text), lines)
+            yield RecordBlock(self._numbers(len(lines)), records, frozenset(), is_plain, lines)
             return len(text)
         return (yield from self._parse_carefully(text, final=final))
+
+    def _numbers(self, lines: int) -> range:
+        """The numbers of the next lines."""
+        self._line += lines
+        return range(self._line - lines, self._line)
 
     def _one_per_line(self, lines: list[str]) -> list[list[str]] | None:
         if max(map(len, lines)) + len("\r\n") > limits.ROW_CHARS_MAX:  # perhaps with its end

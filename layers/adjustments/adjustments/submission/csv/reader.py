@@ -300,7 +300,7 @@ class CsvReader:
         ignored = IgnoredColumns(layout.unexplained, are_transactions=options.are_transactions)
         is_empty, has_decimal_commas = True, False
         for block in self._parser.blocks(layout.delimiter):
-            part = validator.validate(block if block.plain else self._readable(block))
+            part = validator.validate(self._readable(block) if isinstance(block, RecordBlock) else block)
             if part.lines or part.rejections:
                 is_empty = False
                 self._check_repeated_header(part.rejections)
@@ -338,7 +338,7 @@ class CsvReader:
 
     def _readable(self, block: RecordBlock) -> RecordBlock:
         """The block without bytes that are not UTF-8."""
-        if not any(map(has_bad_bytes, block.texts)):
+        if block.plain or not any(map(has_bad_bytes, block.texts)):
             return block
         evidence, names = self._decoded.evidence, self._layout.names
         records = [

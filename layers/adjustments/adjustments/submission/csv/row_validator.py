@@ -12,8 +12,9 @@ nothing in it to lose.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import starmap
 from typing import Final
 
 from adjustments.batches.records import Rejection, Row
@@ -25,7 +26,7 @@ from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clea
 from adjustments.submission.csv.csv_injection import unescape_formula
 from adjustments.submission.csv.decoding import LOST
 from adjustments.submission.csv.header import Layout
-from adjustments.submission.csv.parser import CONTROL, RecordBlock, is_quoted
+from adjustments.submission.csv.parser import CONTROL, ColumnBlock, RecordBlock, is_quoted
 from adjustments.submission.csv.placeholders import (
     LABEL_INITIALS,
     MACHINE_WORDS_PATTERN,
@@ -74,7 +75,7 @@ class _ColumnPattern:
         self.matches = re.compile(pattern).fullmatch
         self._find_other = re.compile(rf"{RECORD_END}(?!(?:{pattern}){_END})").search
 
-    def match_all(self, cells: Sequence[str]) -> bool:
+    def match_all(self, cells: Iterable[str]) -> bool:
         """Whether every cell matches."""
         return self._find_other(RECORD_END.join(["", *cells])) is None
 
@@ -101,9 +102,11 @@ class RowValidator:
         self._clean_id = _ColumnPattern(_CLEAN_ID)
         self._clean_reason = _ColumnPattern(_CLEAN_REASON)
 
-    def validate(self, block: RecordBlock) -> ValidatedRows:
+    def validate(self, block: RecordBlock | ColumnBlock) -> ValidatedRows:
         """Validate each record that is not blank."""
         fields = self._layout.fields
+        if isinstance(block, ColumnBlock) and len(block.columns) == fields:
+            return self._validate_whole(block.lines, block.columns, lambda: block.texts)
         if self._layout.nameless:
             self._drop_nameless(block.records)
         if self._fields_min < fields:
@@ -111,7 +114,7 @@ class RowValidator:
         if not block.plain:
             return ValidatedRows.of(self._validate_carefully(block))
         if set(map(len, block.records)) == {fields}:
-            return self._validate_fast(block.lines, block.records, _texts(block))
+            return self._validate_records(block.lines, block.records, _texts(block))
         ragged = [
             self._ragged(line, len(cells), self._without_errors(cells))
             for line, cells, _ in _numbered(block)
@@ -119,41 +122,61 @@ class RowValidator:
         ]
         whole = [row for row in _numbered(block) if len(row[1]) == fields]
         lines, records, texts = zip(*whole, strict=True) if whole else ((), (), ())
-        validated = self._validate_fast(lines, records, texts)
+        validated = self._validate_records(lines, records, texts)
         return validated._replace(rejections=[*validated.rejections, *filter(None, ragged)])
 
-    def _validate_fast(
+    def _validate_records(
         self, lines: Sequence[int], records: Sequence[list[str]], texts: Sequence[str]
     ) -> ValidatedRows:
-        """Validate records with the right number of fields, each step for all of them in one call."""
+        """Validate records with the right number of fields."""
         if not records:
             return ValidatedRows.of(())
-        layout = self._layout
-        self._drop_errors(records)
-        columns = list(zip(*records, strict=True))
-        ids, amounts = columns[layout.customer_id], columns[layout.amount]
-        reasons = (
-            ("",) * len(records) if layout.reason is None else tuple(map(str.strip, columns[layout.reason]))
-        )
-        different_reasons = set(reasons)  # few reasons stand in most rows, and few amounts
-        if (
+        return self._validate_whole(lines, list(zip(*records, strict=True)), lambda: texts)
+
+    def _validate_whole(
+        self, lines: Sequence[int], columns: Sequence[Sequence[str]], texts_of: Callable[[], Sequence[str]]
+    ) -> ValidatedRows:
+        """Validate records by column, or one by one where not all of them are surely valid."""
+        errors = self._layout.error_columns
+        kept = [column for index, column in enumerate(columns) if index not in errors]
+        validated = self._validate_columns(lines, kept)
+        return validated or self._validate_rows(lines, kept, texts_of())
+
+    def _validate_columns(
+        self, lines: Sequence[int], columns: Sequence[Sequence[str]]
+    ) -> ValidatedRows | None:
+        """Validate records by column, each step for all in one call; None where not all are surely valid."""
+        ids, amounts, reasons = self._columns_of_batch(columns)
+        are_clean = (
             self._clean_id.match_all(ids)
-            and self._clean_amount.match_all(list(set(amounts)))
-            and self._clean_reason.match_all(list(different_reasons))
-        ):
-            return ValidatedRows(lines, ids, amounts, reasons, columns, [])
+            and self._clean_amount.match_all(set(amounts))  # few amounts and reasons stand in most rows
+            and self._clean_reason.match_all(set(reasons))
+        )
+        return ValidatedRows(lines, ids, amounts, reasons, columns, []) if are_clean else None
+
+    def _validate_rows(
+        self, lines: Sequence[int], columns: Sequence[Sequence[str]], texts: Sequence[str]
+    ) -> ValidatedRows:
+        """Validate records one by one; with care those that are not surely valid."""
+        ids, amounts, reasons = self._columns_of_batch(columns)
         clean_id, clean_amount = self._clean_id.matches, self._clean_amount.matches
-        clean_reasons = set(filter(self._clean_reason.matches, different_reasons))
+        clean_reasons = set(filter(self._clean_reason.matches, set(reasons)))
+        rows = zip(lines, ids, amounts, reasons, map(list, zip(*columns, strict=True)), strict=True)
         return ValidatedRows.of(
-            Row(line, customer_id, amount, reason, cells)
-            if clean_id(customer_id) and clean_amount(amount) and reason in clean_reasons
-            else self._validate_one(line, cells, text)
-            for line, customer_id, amount, reason, cells, text in zip(
-                lines, ids, amounts, reasons, records, texts, strict=True
-            )
+            row
+            if clean_id(row.customer_id) and clean_amount(row.amount) and row.reason in clean_reasons
+            else self._validate_one(row.line, row.cells, text)
+            for row, text in zip(starmap(Row, rows), texts, strict=True)
         )
 
-    def _validate_carefully(self, block: RecordBlock) -> Iterator[Row | Rejection | None]:
+    def _columns_of_batch(self, columns: Sequence[Sequence[str]]) -> tuple[Sequence[str], ...]:
+        """The columns of customers, amounts and reasons."""
+        layout = self._layout
+        ids, amounts = columns[layout.customer_id], columns[layout.amount]
+        reasons = [""] * len(ids) if layout.reason is None else list(map(str.strip, columns[layout.reason]))
+        return ids, amounts, reasons
+
+    def _validate_carefully(self, block: RecordBlock | ColumnBlock) -> Iterator[Row | Rejection | None]:
         delimiter = self._layout.delimiter
         for line, raw, text in _numbered(block):
             cells = [unescape_formula(cell, delimiter) for cell in raw]
@@ -213,12 +236,6 @@ class RowValidator:
             "and write a quote within it twice",
         )
         return self._rejection(line, cells, bad)
-
-    def _drop_errors(self, records: Iterable[list[str]]) -> None:
-        """Cut off what stands below ``error``."""
-        for index in self._layout.error_columns[::-1]:
-            for cells in records:
-                del cells[index]
 
     def _drop_nameless(self, records: Iterable[list[str]]) -> None:
         """Cut off what is blank below columns without a name; a row with something there stays too long."""
@@ -364,11 +381,11 @@ class RowValidator:
         )
 
 
-def _numbered(block: RecordBlock) -> Iterable[tuple[int, list[str], str]]:
+def _numbered(block: RecordBlock | ColumnBlock) -> Iterable[tuple[int, list[str], str]]:
     return zip(block.lines, block.records, _texts(block), strict=True)
 
 
-def _texts(block: RecordBlock) -> Sequence[str]:
+def _texts(block: RecordBlock | ColumnBlock) -> Sequence[str]:
     return block.texts or [""] * len(block.records)
 
 

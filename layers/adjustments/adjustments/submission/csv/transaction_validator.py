@@ -64,10 +64,13 @@ class TransactionValidator(RowValidator):
         super().__init__(layout, amount_max=amount_max, has_decimal_commas=has_decimal_commas)
         self._rules = rules
 
-    def _validate_fast(
-        self, lines: Sequence[int], records: Sequence[list[str]], texts: Sequence[str]
+    def _validate_columns(self, lines: Sequence[int], columns: Sequence[Sequence[str]]) -> None:
+        """Nothing is sure before a row's request is made."""
+
+    def _validate_rows(
+        self, lines: Sequence[int], columns: Sequence[Sequence[str]], texts: Sequence[str]
     ) -> ValidatedRows:
-        self._drop_errors(records)
+        records = map(list, zip(*columns, strict=True))
         return ValidatedRows.of(map(self._validate_one, lines, records, texts))
 
     def _validate_one(self, line: int, cells: list[str], text: str) -> Row | Rejection | None:
