@@ -31,11 +31,13 @@ ROUNDS: Final = 2
 CHUNK_ROWS: Final = 1_000
 STAGES: Final = {
     "submission/csv/parser.py": "read CSV records",
+    "submission/csv/columns.py": "read CSV records",
     "submission/csv/decoding.py": "read CSV records",
     "submission/csv/row_validator.py": "validate rows",
     "batches/payloads.py": "write bodies",
     "batches/work_files.py": "keep the input rows",
-    "batches/row_index.py": "index the rows",
+    "batches/row_index.py": "index the rows and customers",
+    "batches/customer_index.py": "index the rows and customers",
     "submission/duplicates.py": "find repeated customers",
 }
 """What the planner does in which module."""

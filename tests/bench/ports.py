@@ -41,7 +41,8 @@ class FolderFiles:
     """``Files`` in a folder; the dropped file itself comes from ``source``.
 
     Args:
-        folder: where objects are written; None to count and drop them.
+        folder: where objects are written; None to count and drop them, but for the indexes, which the
+            planner reads again.
         source: the dropped file's blocks.
         calls: where the calls are counted.
     """
@@ -53,6 +54,7 @@ class FolderFiles:
         self._source = source
         self.calls: Counter[str] = Counter() if calls is None else calls
         self.bytes_written = 0
+        self._indexes: dict[str, bytes] = {}
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         self.calls["head"] += 1
@@ -60,6 +62,8 @@ class FolderFiles:
 
     def open(self, key: str, version_id: str | None) -> OpenedObject:
         stored = StoredObject(self.bucket, key, version_id or "v1", 0, START, {})
+        if key in self._indexes:
+            return OpenedObject(stored, iter([self._indexes[key]]))
         return OpenedObject(stored, self.blocks(stored))
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
@@ -112,11 +116,15 @@ class FolderFiles:
 
     @contextmanager
     def writer(self, key: str, content_type: str, replaces: str | None = None) -> Iterator[ObjectWriter]:
-        out = _Sink() if self._folder is None else _Out(self._path(self._folder, key))
+        is_index = self._folder is None and key.endswith(".idx")
+        dropped = _Kept() if is_index else _Sink()
+        out = dropped if self._folder is None else _Out(self._path(self._folder, key))
         try:
             yield out
         finally:
             out.close()
+        if isinstance(out, _Kept):
+            self._indexes[key] = bytes(out.data)
         parts = out.size // _PART_BYTES
         self.calls["put"] += 1 if not parts else parts + 3  # begin, the parts and the rest, complete
         self.bytes_written += out.size
@@ -141,6 +149,16 @@ class _Sink:
 
     def close(self) -> None:
         pass
+
+
+class _Kept(_Sink):
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self.data += data
 
 
 class _Out(_Sink):

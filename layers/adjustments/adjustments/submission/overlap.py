@@ -88,6 +88,8 @@ class OverlapSearch:
             own: the index of the batch's own rows.
         """
         large, small = self._earlier_batches()
+        if not (large or small or self.counts_customers):
+            return Found(array("Q"), ())
         owners = _owners(small)
         of_small = set(map(customer_of, owners)) if self.counts_customers else set()
         new_customers = 0
