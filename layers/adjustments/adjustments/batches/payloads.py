@@ -173,12 +173,12 @@ class Packer:
         canary_rows: rows of each of the first chunks, the canaries; 0 for none. A later wave needs none of
             its own: where the first wave has but one chunk, no later one has more rows than that.
         rows_max: rows of a chunk; 0 for as many as one request may have.
-        canaries: how many canaries there are, where there are any.
+        canaries: how many canaries there are, where there are any; 0 for ``CANARIES_MAX``.
     """
 
-    def __init__(self, canary_rows: int, rows_max: int = 0, canaries: int = CANARIES_MAX) -> None:
+    def __init__(self, canary_rows: int, rows_max: int = 0, canaries: int = 0) -> None:
         self._canary_rows = canary_rows
-        self._canaries = canaries
+        self._canaries = canaries or CANARIES_MAX
         self._rows_max = rows_max or CHUNK_ROWS_MAX
         self._open: dict[int, list[str]] = {}
         self._numbers: dict[int, int] = {}

@@ -7,7 +7,7 @@ same moment, at least one sees the other (docs/reliability.md, "Rows that were a
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -88,8 +88,11 @@ class OverlapSearch:
             own: the index of the batch's own rows.
         """
         large, small = self._earlier_batches()
-        if not (large or small or self.counts_customers):
-            return Found(array("Q"), ())
+        if large or small or self.counts_customers:
+            return self._compare(own, large, small)
+        return Found(array("Q"), ())
+
+    def _compare(self, own: IndexReader, large: Sequence[_Earlier], small: Sequence[_Earlier]) -> Found:
         owners = _owners(small)
         of_small = set(map(customer_of, owners)) if self.counts_customers else set()
         new_customers = 0

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from adjustments.batches.records import Rejection, Row
 from adjustments.core.printable import is_invisible
+from adjustments.submission.csv import parser
 from adjustments.submission.csv.csv_injection import escape_formula
 from adjustments.submission.csv.header import layout_of
 from adjustments.submission.csv.parser import RecordBlock
@@ -249,6 +250,19 @@ def test_no_row_passes_unseen_among_clean_ones(before: int, after: int, row: tup
     among = validator.validate(RecordBlock(range(2, 2 + len(records)), records, frozenset(), plain=True))
     others = [Row(2 + at, "c1", "12.5", "gift", clean) for at in range(len(records)) if at != before]
     assert among.in_order() == sorted([*others, *alone.in_order()], key=itemgetter(0))
+
+
+@pytest.mark.parametrize("ending", ["", ",", ",x", ",error text"])
+@pytest.mark.parametrize(
+    "header", ["customerId,amount,reason", "reason,amount,customerId,error", "amount,customerId,,"]
+)
+@given(st.lists(st.tuples(*[st.sampled_from(["c1", "5", "gift", '"a, b"', "", "x"])] * 3), max_size=5))
+def test_lines_by_column_are_decided_as_one_by_one(header: str, ending: str, rows: list[tuple[str, ...]]):
+    file = f"{header}\n" + "".join(",".join(cells) + ending + "\n" for cells in rows)
+    by_column = read(file.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parser, "split_columns", lambda *_: None)
+        assert read(file.encode()) == by_column
 
 
 # --- what rows and rejections carry --------------------------------------------------------------------
