@@ -54,7 +54,7 @@ class FolderFiles:
         self._source = source
         self.calls: Counter[str] = Counter() if calls is None else calls
         self.bytes_written = 0
-        self._indexes: dict[str, bytes] = {}
+        self._read_again: dict[str, bytes] = {}
 
     def describe(self, key: str, version_id: str | None) -> StoredObject:
         self.calls["head"] += 1
@@ -62,8 +62,8 @@ class FolderFiles:
 
     def open(self, key: str, version_id: str | None) -> OpenedObject:
         stored = StoredObject(self.bucket, key, version_id or "v1", 0, START, {})
-        if key in self._indexes:
-            return OpenedObject(stored, iter([self._indexes[key]]))
+        if key in self._read_again:
+            return OpenedObject(stored, iter([self._read_again[key]]))
         return OpenedObject(stored, self.blocks(stored))
 
     def blocks(self, source: StoredObject) -> Iterator[bytes]:
@@ -124,7 +124,7 @@ class FolderFiles:
         finally:
             out.close()
         if isinstance(out, _Kept):
-            self._indexes[key] = bytes(out.data)
+            self._read_again[key] = bytes(out.data)
         parts = out.size // _PART_BYTES
         self.calls["put"] += 1 if not parts else parts + 3  # begin, the parts and the rest, complete
         self.bytes_written += out.size
