@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from adjustments.administration.service import ApprovalRequest, PageRequest
+from adjustments.administration.service import ApprovalRequest, PageRequest, RowPageRequest
 from adjustments.batches.records import Batch
 from adjustments.core import exact_json
 from adjustments.core.errors import OutcomeUnknown
@@ -88,6 +88,17 @@ def test_batches_on_a_list_are_told_as_described(story: Story):
     world, _ = story()
     for told in world.administration.list_batches(PageRequest(limit=10))["batches"]:
         check(told, "Batch")
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_rows_of_a_batch_are_told_as_described_also_while_it_is_under_way(story: Story):
+    world, batch = story()
+    told = world.administration.list_rows(batch.batch_id, RowPageRequest())
+    check(told, "RowPage")
+    described = set(SCHEMAS["ResultRow"]["properties"])
+    assert all(set(row) <= described for row in told["rows"])
+    assert told["isComplete"] == world.store.batch(batch.batch_id).status.is_final
+    assert told["knownRows"] == len(told["rows"])
 
 
 def test_rate_and_expected_end_are_told_while_a_batch_is_under_way():
