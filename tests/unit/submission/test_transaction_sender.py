@@ -1,5 +1,6 @@
 """Each row of a file that is sent as transactions is applied once, whatever happens to its request."""
 
+import gc
 import json
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from adjustments.core.errors import (
     OutcomeUnknown,
 )
 from adjustments.core.runtime import run_in_threads
+from adjustments.gameball.rate_limiter import Priority, Resource
+from adjustments.submission.work_queue import OpenChunk
 from tests.fakes.manual_transactions import Killed, MemoryTransactions
 from tests.fakes.world import World
 
@@ -121,6 +124,66 @@ def _count(port: Any, name: str, calls: list[str]) -> None:
         return effect(*args)
 
     setattr(port, name, counted)
+
+
+def test_day_of_sending_is_recorded_once():
+    world = world_of(requests_per_30_s=350)
+    world.clock.sleep(11 * 3600 + 57 * 60)  # a few minutes before midnight
+    batch = world.drop(many(4000))
+    records: list[str] = []
+    _count(world.store, "record_sending", records)
+    submit(world, batch, minutes=1)
+    assert not records
+    world.clock.sleep(120)
+    submit(world, batch, minutes=1)
+    assert records
+    now = world.clock.now()
+    assert [sent.batch_id for sent in world.store.batches_sent_between(now, now)] == [batch.batch_id]
+
+
+def test_day_of_sending_is_recorded_by_a_batch_that_was_approved():
+    world = world_of(approval_above_rows=2)
+    batch = world.drop(THREE)
+    world.administration.approve(batch.batch_id, "me", ApprovalRequest())
+    now = world.clock.now()
+    assert [sent.batch_id for sent in world.store.batches_sent_between(now, now)] == [batch.batch_id]
+
+
+def test_no_chunk_is_opened_for_a_few_seconds():
+    world = world_of(requests_per_30_s=350, canary_rows=100)
+    batch = world.drop(many(1000))  # the canary takes more than eight of the ten seconds
+    canary, rest = chunks_of(world, batch)
+    assert (canary.state, rest.state, rest.attempts) == (ChunkState.SETTLED, ChunkState.PLANNED, 0)
+
+
+def test_last_block_holds_no_more_slots_than_rows_are_left():
+    world = world_of(requests_per_30_s=350)
+    world.drop(THREE)
+    granted, wait_s = world.rate_limiter.take_slot(Resource.TRANSACTIONS, Priority.PROMPT, 10.0)
+    assert granted
+    assert wait_s < 0.5
+
+
+def test_closed_chunks_are_let_go_of_without_the_garbage_collector():
+    world = world_of(requests_per_30_s=350)
+    for customer in ("c01000", "c01950"):  # errors that nobody else holds
+        gameball_of(world).by_customer[customer] = [GameballRefused("422", status=422, code=9008)]
+    batch = world.drop(many(2500))
+    gc.collect()
+    gc.disable()
+    try:
+        submit(world, batch, minutes=4)
+        assert not [found for found in gc.get_objects() if isinstance(found, OpenChunk)]
+    finally:
+        gc.enable()
+    assert sum(chunk.state is ChunkState.SETTLED for chunk in chunks_of(world, batch)) == 3
+
+
+def test_batch_whose_rows_are_known_is_reported_without_a_status_between():
+    world = world_of()
+    batch = world.drop(THREE)
+    polled, step = world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=5))
+    assert (polled.status, step.is_over) == (BatchStatus.SUBMITTING, True)
 
 
 def test_file_uses_the_limit():

@@ -6,6 +6,7 @@ intent before the first row of one is sent, and its outcomes after the last. Whe
 keeps what it knows of the rows; where it disappears, the next one sends all of them again.
 """
 
+import traceback
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -324,8 +325,7 @@ class _Row:
         try:
             return self._run_call()
         finally:
-            # the call's ports refer to this row, and so may the traceback of an error: such cycles would hold
-            # the rows of the whole chunk until a full collection
+            # the call's ports refer to this row: the cycle would hold the chunk until a full collection
             del self._call, self._chunk
 
     def _run_call(self) -> RowOutcome | None:
@@ -340,7 +340,11 @@ class _Row:
             gameball_id = answer.get("gameballTransactionId")
             return RowOutcome(Outcome.APPLIED, self._note(), "" if gameball_id is None else str(gameball_id))
         # outside the handler, so that no later error carries Gameball's words into the log
-        return self._follow_up(error)
+        try:
+            return self._follow_up(error)
+        finally:
+            _release_frames(error)
+            del error
 
     def _wait_for_slot(self, until: datetime) -> None:
         self._permit = self._run.wait_for_slot(until)
@@ -386,3 +390,11 @@ class _Row:
 
     def _unknown(self, message: str) -> RowOutcome | None:
         return RowOutcome(Outcome.IN_DOUBT, message) if self._call.is_in_doubt else None
+
+
+def _release_frames(error: BaseException) -> None:
+    """Clear the frames of an error that is handled: they refer to it, and would hold their callers' chunk."""
+    found: BaseException | None = error
+    while found:
+        traceback.clear_frames(found.__traceback__)
+        found = found.__cause__ or found.__context__
