@@ -395,6 +395,8 @@ class _Row:
 def _release_frames(error: BaseException) -> None:
     """Clear the frames of an error that is handled: they refer to it, and would hold their callers' chunk."""
     found: BaseException | None = error
-    while found:
+    cleared: list[BaseException] = []
+    while found and found not in cleared:  # one that is raised again is its own cause
         traceback.clear_frames(found.__traceback__)
+        cleared.append(found)
         found = found.__cause__ or found.__context__
