@@ -14,10 +14,10 @@ class LookupsAreExclusive:
         self._runs_of: dict[str, list[Worker]] = {}
 
     def looked_up(self, customer_id: str) -> None:
-        """Check a look-up of a customer that is about to be made."""
+        """Check a look-up of a customer that is about to be made; manual transactions look up their own."""
         worker = self._scheduler.current
         batch = self._only_batch(customer_id)
-        if worker is None or batch is None:
+        if worker is None or batch is None or worker.name.startswith("manual_transaction"):
             return
         runs = self._runs_of.setdefault(batch.batch_id, [])
         if runs and runs[-1] is worker.process:
