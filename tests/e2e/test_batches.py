@@ -34,6 +34,26 @@ def test_a_dry_run_foretells_and_sends_nothing(
     assert standin.audit()["applied"] == []
 
 
+def test_rows_are_listed_before_the_end_as_far_as_they_are_known(
+    stack: LocalStack, batches: BatchClient, customers: dict[str, Decimal]
+) -> None:
+    batches.drop("inbox/held.csv", b"customerId,amount\nplayer-01,600000\nplayer-02,x\nplayer-01,600001\n")
+    batch_id = batches.wait_for_first("inbox/held.csv")
+    path = f"/batches/{batch_id}/rows"
+    early = stack.call_api("GET", f"{path}?limit=1").json()
+    assert [(row["line"], row["status"]) for row in early["rows"]] == [(3, "rejected")]
+    assert (early["isComplete"], early["knownRows"], early["totalRows"]) == (False, 1, 3)
+
+    stack.call_api("POST", f"/batches/{batch_id}/stop", {"note": "seen"})
+    assert batches.wait_until_ended(batch_id)["status"] == "stopped"
+    rest = stack.call_api("GET", f"{path}?after={early['next']}").json()
+    assert [(row["line"], row["status"]) for row in rest["rows"]] == [(4, "not_submitted")]
+    assert (rest["isComplete"], rest["next"]) == (False, None)
+    whole = stack.call_api("GET", path).json()
+    assert [row["status"] for row in whole["rows"]] == ["not_submitted", "rejected", "not_submitted"]
+    assert (whole["isComplete"], whole["knownRows"]) == (True, 3)
+
+
 def test_the_same_rows_under_another_name_are_refused(
     batches: BatchClient, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
