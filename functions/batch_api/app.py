@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from adjustments import bootstrap
 from adjustments.administration import service
@@ -44,12 +43,10 @@ def show_batch(batch_id: str) -> Mapping[str, Any]:
 @app.get("/customers/<customer_id>/adjustments")
 def show_customer(customer_id: str) -> Mapping[str, Any]:
     """Show a page of what was done for a customer."""
-    from adjustments.administration import customer_history
+    from adjustments.administration.customer_history import HistoryRequest
 
-    # As API Gateway gives it, which decodes no escapes: an id may hold any character.
-    named = unquote((app.current_event.path_parameters or {}).get("customerId", customer_id))
-    customer_history.check_customer_id(named)
-    request = validate(customer_history.HistoryRequest, app.current_event.query_string_parameters)
+    named = http_api.path_parameter(app.current_event, "customerId", customer_id)
+    request = validate(HistoryRequest, app.current_event.query_string_parameters)
     return bootstrap.application().customer_history.page(named, request)
 
 
@@ -87,9 +84,9 @@ def stop_batch(batch_id: str) -> Mapping[str, Any]:
     """Send nothing more of a batch, and stop its running jobs unless the body says to keep them."""
     administration = administration_of(batch_id)
     request, by = http_api.read_decision(app.current_event, StopRequest)
-    until = administration.clock.now() + service.STOP_TIME
-    stopped = administration.stop(batch_id, by, request.note, until, keep_jobs=request.keep_jobs)
-    return service.describe_decision(stopped)
+    return service.describe_decision(
+        administration.stop(batch_id, by, request.note, keep_jobs=request.keep_jobs)
+    )
 
 
 @app.post("/batches/<batch_id>/resolve")

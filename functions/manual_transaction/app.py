@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -55,8 +54,7 @@ def add_manual_transaction() -> Response[str]:
 @app.get("/transactions/<transaction_id>")
 def show_transaction(transaction_id: str) -> Mapping[str, Any]:
     """Show what the ledger knows of a transactionId."""
-    # As API Gateway gives it, which decodes no escapes: an id may hold any character.
-    named = unquote((app.current_event.path_parameters or {}).get("transactionId", transaction_id))
+    named = http_api.path_parameter(app.current_event, "transactionId", transaction_id)
     return application().manual_transactions.find(named, http_api.caller(app.current_event))
 
 

@@ -104,7 +104,7 @@ class HistoryRequest(BaseModel):
     live: bool = False
 
 
-def check_customer_id(customer_id: str) -> None:
+def _check_customer_id(customer_id: str) -> None:
     """Raise RequestRefused for an id that no customer can have."""
     if not customer_id.strip() or len(customer_id) > CUSTOMER_ID_CHARS_MAX:
         raise RequestRefused(
@@ -132,7 +132,11 @@ class CustomerHistory:
             customer_id: the customer.
             request: which page; ``live`` adds Gameball's own balance and transactions, matched with the rows
                 of this page.
+
+        Raises:
+            RequestRefused: no customer can have this id.
         """
+        _check_customer_id(customer_id)
         now = self.clock.now()
         begin = _parse(request.after) if request.after else None
         until = begin.until if begin else now + timedelta(minutes=1)

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -160,6 +161,17 @@ def report_to(logger: Logger, refused: str) -> Report:
 def caller(event: APIGatewayProxyEvent) -> str:
     """The caller's IAM identity (ARN)."""
     return event.request_context.identity.user_arn or ""
+
+
+def path_parameter(event: APIGatewayProxyEvent, name: str, otherwise: str) -> str:
+    """Read a parameter of the path that may hold any character: API Gateway decodes no escapes.
+
+    Args:
+        event: the event of API Gateway.
+        name: the parameter's name there.
+        otherwise: its value where the event has none.
+    """
+    return unquote((event.path_parameters or {}).get(name, otherwise))
 
 
 def read_body(
