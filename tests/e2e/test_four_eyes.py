@@ -82,7 +82,9 @@ def test_uploader_of_a_file_is_named_and_can_not_approve_it(
 
 
 @pytest.mark.usefixtures("customers")
-def test_caller_of_the_api_is_proven_and_can_not_approve_the_body(ada: Operator, ben: Operator) -> None:
+def test_caller_of_the_api_is_proven_and_can_not_approve_the_body(
+    ada: Operator, ben: Operator, batches: BatchClient
+) -> None:
     rows = [{"customerId": "player-01", "amount": APPROVAL_ABOVE_TOTAL, "reason": str(uuid.uuid4())}]
     rows.append({"customerId": "player-02", "amount": 1, "reason": "one more"})
     status, answer = ada.post("/batch/balance-adjustment", {"body": rows})
@@ -91,6 +93,7 @@ def test_caller_of_the_api_is_proven_and_can_not_approve_the_body(ada: Operator,
     status, refused = ada.post(path, {})
     assert (status, "you submitted it" in refused["message"]) == (409, True)
     assert ben.post(path, {})[0] == 200
+    assert batches.wait_until_ended(answer["batchId"])["status"] == "completed"
 
 
 @pytest.mark.usefixtures("customers")
