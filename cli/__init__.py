@@ -11,6 +11,7 @@ Bottom up::
     batch_watcher          watches one batch, with its progress
     context                the options that all commands share
     batch_view             one batch for people, and the next step
+    customer_view          what was done for one customer, in words
     file_upload            puts a file into the inbox
     submission_commands    submit, watch
     query_commands         list, show, results
@@ -19,7 +20,6 @@ Bottom up::
     console                the pages of `adjust console`, on the parts above
     console_command        console
     doctor_command         doctor
-    customer_view          what was done for one customer, in words
     customer_command       customer
     main                   the whole command, and errors turned into messages
 """

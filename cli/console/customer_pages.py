@@ -5,13 +5,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from adjustments.core.limits import CUSTOMER_ID_CHARS_MAX
 from adjustments.reconciliation.history_matching import matched_with
 from cli.console.batch_pages import services_of
 from cli.console.pages import page
 from cli.customer_view import amount_text, balance_text, entry_cells, outcome_text, people_text, search_text
 from cli.errors import UsageError
-
-ID_CHARS_MAX: Final = 200
 
 _TONES: Final = {"applied": "good", "failed": "bad", "rejected": "bad", "in_doubt": "bad"}
 
@@ -21,8 +20,8 @@ def show_customer(request: Request) -> Response:
     query = request.query_params
     customer_id, after = query.get("id", "").strip(), query.get("after") or None
     is_live = query.get("live") == "yes"
-    if len(customer_id) > ID_CHARS_MAX:
-        raise UsageError(f"the customer id is longer than {ID_CHARS_MAX} characters")
+    if len(customer_id) > CUSTOMER_ID_CHARS_MAX:
+        raise UsageError(f"the customer id is longer than {CUSTOMER_ID_CHARS_MAX} characters")
     if not customer_id:
         return page(request, "customer.html", customer_id="", is_live=is_live)
     found = services_of(request).api.page_of_customer(customer_id, after, live=is_live)

@@ -2,19 +2,19 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
 from adjustments.batches.payloads import request_of
 from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import ChunkState, SendAs
+from adjustments.batches.states import SendAs
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import PlannedRow, WorkKeys, read_first_row, read_rows
 from adjustments.core import exact_json
 from adjustments.polling.settlement import ChunkSettler
-from adjustments.results.result_rows import TOO_OFTEN
+from adjustments.results.result_rows import TOO_OFTEN, ChunksByWave
 
 UNDER_WAY: Final = "under_way"
 """What is said of a row whose outcome is not known yet, and may still come by itself."""
@@ -64,9 +64,8 @@ class CustomerRowReader:
         if not found:
             return []
         chunks = [] if batch.refusal else self._store.chunks(batch.batch_id, batch.plan_id)
-        whole = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
-        repeats = self._repeats(batch)
-        return [self._row(batch, row, number, whole, repeats) for row, number in found]
+        by_wave, repeats = ChunksByWave(chunks), self._repeats(batch)
+        return [self._row(batch, row, number, by_wave, repeats) for row, number in found]
 
     def _planned(
         self, batch: Batch, parts: Iterable[int], customer_id: str
@@ -93,7 +92,7 @@ class CustomerRowReader:
         batch: Batch,
         row: PlannedRow,
         number: int | None,
-        chunks: Sequence[Chunk],
+        chunks: ChunksByWave,
         repeats: tuple["array[int]", "array[int]"],
     ) -> CustomerRow:
         known = CustomerRow(
@@ -122,21 +121,12 @@ class CustomerRowReader:
 
 
 def _chunk_of(
-    number: int, chunks: Sequence[Chunk], rows: "array[int]", waves: "array[int]"
+    number: int, chunks: ChunksByWave, rows: "array[int]", waves: "array[int]"
 ) -> tuple[Chunk, int] | None:
-    """The chunk of an accepted row, and its position there; None for a row that went nowhere.
-
-    A wave's rows are in its chunks in the same order as in the file.
-    """
+    """The chunk of an accepted row, and its position there; None for a row that went nowhere."""
     before = bisect_left(rows, number)
     is_repeat = before < len(rows) and rows[before] == number
     wave = waves[before] if is_repeat else 1
     if not wave:
         return None
-    position = waves[:before].count(wave) + (0 if wave > 1 else number - before)
-    for chunk in chunks:
-        if chunk.wave == wave:
-            if position < chunk.rows:
-                return chunk, position
-            position -= chunk.rows
-    raise RuntimeError(f"row {number} is in no chunk of wave {wave}")
+    return chunks.find(wave, waves[:before].count(wave) + (0 if wave > 1 else number - before))

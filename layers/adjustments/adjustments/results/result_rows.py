@@ -3,9 +3,10 @@ that were not applied, for the comparison with later batches.
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
@@ -184,6 +185,29 @@ class ResultRows:
             if len(names) > REPEATED_CUSTOMERS_MAX:
                 return set()
         return names
+
+
+class ChunksByWave:
+    """Finds the chunk of a row: a wave's rows are in its chunks in the same order as in the file.
+
+    Args:
+        chunks: the chunks of a batch; one that was split has its rows in others.
+    """
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        self._chunks: dict[int, list[Chunk]] = {}
+        for chunk in chunks:
+            if chunk.state is not ChunkState.SPLIT:
+                self._chunks.setdefault(chunk.wave, []).append(chunk)
+        self._firsts = {
+            wave: [0, *accumulate(chunk.rows for chunk in of_wave)] for wave, of_wave in self._chunks.items()
+        }
+
+    def find(self, wave: int, position: int) -> tuple[Chunk, int]:
+        """The chunk of the n-th row of a wave, and its position there; both count from 0."""
+        firsts = self._firsts[wave]
+        number = bisect_right(firsts, position) - 1
+        return self._chunks[wave][number], position - firsts[number]
 
 
 class UnappliedRows:

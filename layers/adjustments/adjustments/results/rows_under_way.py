@@ -10,9 +10,7 @@ may have few rows or none, and a next one.
 
 import hashlib
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Any, Final, NamedTuple, Self
 
 from adjustments.batches.files import Files
@@ -26,7 +24,7 @@ from adjustments.core.errors import RequestRefused
 from adjustments.core.limits import PAGE_OBJECTS_MAX
 from adjustments.core.printable import visible
 from adjustments.polling.settlement import ChunkSettler
-from adjustments.results.result_rows import FILE_REFUSED, TOO_OFTEN
+from adjustments.results.result_rows import FILE_REFUSED, TOO_OFTEN, ChunksByWave
 
 _CURSOR: Final = re.compile("(?:[0-9]{1,9}-){4,54}[0-9a-f]{16}")
 _BAD_CURSOR: Final = 'after: must be the value of "next" in the page before'
@@ -140,7 +138,7 @@ class _InputWalk:
         self.objects_read = 0
         self._batch, self._files, self._settler, self._status = batch, files, settler, status
         self._keys = WorkKeys(batch.batch_id, batch.plan_id)
-        self._chunks = _ChunksByWave(chunks)
+        self._chunks = ChunksByWave(chunks)
         self._part, self._row, self._before = place.part, place.row, [*place.before]
         self._repeats = self._read_repeats(sum(self._before) - self._before[1])
         self._next_repeat = next(self._repeats, None)
@@ -233,25 +231,6 @@ class _InputWalk:
     def _get(self, key: str) -> bytes:
         self.objects_read += 1
         return self._files.get(key)
-
-
-class _ChunksByWave:
-    """Finds the chunk of a row: a wave's rows are in its chunks in the same order as in the file."""
-
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
-        self._chunks: dict[int, list[Chunk]] = {}
-        for chunk in chunks:
-            if chunk.state is not ChunkState.SPLIT:
-                self._chunks.setdefault(chunk.wave, []).append(chunk)
-        self._firsts = {
-            wave: [0, *accumulate(chunk.rows for chunk in of_wave)] for wave, of_wave in self._chunks.items()
-        }
-
-    def find(self, wave: int, position: int) -> tuple[Chunk, int]:
-        """The chunk of the n-th row of a wave, and its position there; both count from 0."""
-        firsts = self._firsts[wave]
-        number = bisect_right(firsts, position) - 1
-        return self._chunks[wave][number], position - firsts[number]
 
 
 def _has(chunk: Chunk, status: Outcome) -> bool:
