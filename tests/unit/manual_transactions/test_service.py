@@ -190,6 +190,18 @@ def test_an_id_of_somebody_else_is_refused_after_an_unknown_outcome_too(other: d
     assert len(desk.applied) == 1
 
 
+def test_an_id_of_somebody_else_is_refused_for_another_reason_too_once_a_list_would_show_ours():
+    """Gameball may look at the balance before it looks at the id."""
+    desk = Desk(UNKNOWN, refused(9008), refused(9008))
+    desk.gameball.apply({**BODY, "points": 6})
+    with pytest.raises(OutcomeUnknown, match="may have been applied"):
+        desk.add()
+    desk.clock.sleep(DOUBTS_S)
+    with pytest.raises(GameballRefused) as raised:
+        desk.add()
+    assert (raised.value.code, desk.applied, desk.ledger.items) == (9008, [6], {})
+
+
 def test_an_id_that_gameball_has_and_the_list_does_not_show_is_unclear_and_asked_for_again():
     """The list may come late, or the id may be another customer's: "nothing was applied" might be wrong."""
     desk = Desk((UNKNOWN,))

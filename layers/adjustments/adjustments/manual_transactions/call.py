@@ -84,7 +84,8 @@ class GameballCall:
             each request whose outcome is unknown.
         lost_at: when the last request of this call ended that was perhaps applied, and brought no answer.
         is_looking_up: whether the transaction is not sent any more, and only looked up.
-        is_listed: whether the customer's list has an entry of its id.
+        may_be_listed: whether the customer's list has an entry of its id that does not say whether it is this
+            transaction.
     """
 
     ports: CallPorts
@@ -96,7 +97,7 @@ class GameballCall:
     is_in_doubt: bool = field(init=False)
     lost_at: datetime | None = None
     is_looking_up: bool = False
-    is_listed: bool = False
+    may_be_listed: bool = False
 
     def __post_init__(self) -> None:
         self.is_in_doubt = self.doubts_until is not None
@@ -124,7 +125,7 @@ class GameballCall:
         Where there may have been one of ours, it has to be so old that Gameball's list would show it by now;
         so has a transaction of this id that is not listed, which may be this very one, sent by someone else.
         """
-        if self.is_listed or self.lost_at:
+        if self.may_be_listed or self.lost_at:
             return False
         if self.doubts_until is None:
             return not isinstance(error, IdUnclear)
@@ -187,8 +188,8 @@ class GameballCall:
         self.is_in_doubt = self.is_in_doubt or (is_there and self.looks_up_taken_id)
         if self.is_in_doubt:
             entry = self._find_entry(refusal)
-            self.is_listed = entry is not None
             is_ours = entry and matching.is_same(entry, self.transaction)
+            self.may_be_listed = entry is not None and is_ours is None
             if entry and is_ours:
                 return matching.answer_from_entry(entry)
             if is_ours is None and (entry or is_there):
