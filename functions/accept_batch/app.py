@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from adjustments import bootstrap
-from adjustments.aws import http_api, metrics
+from adjustments.aws import http_api
 from adjustments.aws.function_log import function_logger
 from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
+from adjustments.batches.batch_metrics import step_metrics
 from adjustments.core import limits
 from adjustments.core.errors import RequestRefused, RequestTooLarge, RowsRepeated
 
@@ -34,7 +35,7 @@ def accept_batch() -> Response[str]:
     application = bootstrap.application()
     caller = http_api.caller(app.current_event)
     batch = application.api_submission.accept(body, read_idempotency_key(), caller)
-    application.meter.count(metrics.step_metrics(batch))
+    application.meter.count(step_metrics(batch))
     logger.info("batch accepted", batch_id=batch.batch_id, status=batch.status.value, chunks=batch.chunks)
     if batch.duplicate_of:
         raise RowsRepeated(batch.refusal, batch.duplicate_of)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
-from adjustments.aws import metrics
 from adjustments.aws.event_models import read_batch_id, step_deadline
 from adjustments.aws.function_log import function_logger, log_failures
 from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
+from adjustments.batches.batch_metrics import step_metrics
 from adjustments.polling.poller import answer_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> Mapping[str, Any
     stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     batch, following = app.poller.poll(batch_id, stop_at)
     answer = answer_of(batch, following)
-    app.meter.count(metrics.step_metrics(batch, following))
+    app.meter.count(step_metrics(batch, following))
     logger.info("polled", **answer, status=batch.status.value)
     return answer

@@ -7,11 +7,11 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from adjustments import bootstrap
-from adjustments.aws import metrics
 from adjustments.aws.event_models import RecurringFile, RecurringTick, read_trigger
 from adjustments.aws.function_log import FunctionFailed, failure_facts, function_logger
 from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
+from adjustments.batches.batch_metrics import step_metrics
 from adjustments.batches.records import Batch
 from adjustments.core.errors import RequestRefused
 
@@ -26,7 +26,7 @@ def submit(record: SQSRecord) -> None:
     """Submit what a message names; one that fails is retried, and ends in the failure queue."""
     try:
         if batch := submit_batch(record.body):
-            bootstrap.application().meter.count(metrics.step_metrics(batch))
+            bootstrap.application().meter.count(step_metrics(batch))
             status = batch.status.value
             logger.info("batch submitted", batch_id=batch.batch_id, status=status, chunks=batch.chunks)
     except Exception as error:

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
-from adjustments.aws import metrics
 from adjustments.aws.event_models import read_batch_id, step_deadline
 from adjustments.aws.function_log import function_logger, log_failures
 from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
+from adjustments.batches.batch_metrics import step_metrics
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -26,6 +26,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     logger.append_keys(batch_id=batch_id)
     stop_at = step_deadline(app.clock.now(), context.get_remaining_time_in_millis())
     batch = app.sender.submit(batch_id, stop_at)
-    app.meter.count(metrics.step_metrics(batch))
+    app.meter.count(step_metrics(batch))
     logger.info("sending finished", status=batch.status.value, paused=bool(batch.pause_reason))
     return {"batchId": batch.batch_id}

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from adjustments import bootstrap
-from adjustments.aws import metrics
 from adjustments.aws.event_models import read_batch_id
 from adjustments.aws.function_log import function_logger, log_failures
 from adjustments.aws.health import answers_health_checks
 from adjustments.aws.metrics import function_metrics
+from adjustments.batches.batch_metrics import batch_end_metrics
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -27,6 +27,6 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     began_at = app.clock.now()
     batch = app.report_writer.report(batch_id)
     if batch.finished_at and batch.finished_at >= began_at:  # not when the step is only repeated
-        app.meter.count(metrics.batch_end_metrics(batch))
+        app.meter.count(batch_end_metrics(batch))
     logger.info("results written", status=batch.status.value)
     return {"batchId": batch.batch_id, "status": batch.status.value}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from adjustments.aws import metrics
-from adjustments.aws.metrics import NAMESPACE
+from adjustments.aws.metrics import NAMESPACE, SWEEP_RAN
+from adjustments.batches import batch_metrics
 from adjustments.batches.states import BatchStatus
 from tests.template.loading import ROOT, expanded, properties, resources, template
 from tests.template.test_documents import anchors
@@ -63,14 +63,14 @@ def widgets(type_: str = "metric") -> list[dict[str, Any]]:
 
 
 def counted_metrics() -> set[str]:
-    """The names under which the functions count (aws/metrics.py)."""
-    statuses = {metrics.name_of(status) for status in BatchStatus}
+    """The names under which the functions count (aws/metrics.py, batches/batch_metrics.py)."""
+    statuses = {batch_metrics.name_of(status) for status in BatchStatus}
     fixed = {"KeysRefused", "GameballLatency", "GameballErrors", "GameballRefusals", "RequestWait"}
     rate_limiter = {"RequestsTransactions", "RequestsOthers"}
     return {
-        *metrics.batch_end_metrics(make_batch()),
-        *metrics.SWEEP_RAN,
-        *metrics.doubt_metrics([]),
+        *batch_metrics.batch_end_metrics(make_batch()),
+        *SWEEP_RAN,
+        *batch_metrics.doubt_metrics([]),
         *statuses,
         *fixed,
         *rate_limiter,

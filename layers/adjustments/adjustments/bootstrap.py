@@ -4,8 +4,7 @@ An ``Application`` is made from settings and ports. Functions get theirs from ``
 AWS and Gameball; tests pass in fakes. Services and clients are built at their first use, so that a
 function needs neither settings nor rights for what it does not use; nothing is built at import.
 
-A caller waits while an API function starts. So what most of their first calls don't need is imported where it
-is built: submission, polling, reports, reconciliation, administration and the sweep.
+A caller waits while an API function starts. So each service is imported where it is built.
 """
 
 import logging
@@ -20,12 +19,7 @@ from adjustments.aws.health import describe_runtime, is_old
 from adjustments.aws.metrics import Meter, function_metrics
 from adjustments.core.runtime import Clock
 from adjustments.core.settings import Settings
-from adjustments.gameball.circuit_breaker import GuardedGameball
-from adjustments.gameball.port import Dialect
-from adjustments.polling.job_client import JobClient, JobStopper
-from adjustments.polling.settlement import ChunkSettler, JobCollector
 from adjustments.ports import BACKGROUND, AwsPorts, Ports
-from adjustments.results.notifications import Notifier
 
 if TYPE_CHECKING:
     from adjustments.administration.customer_history import CustomerHistory
@@ -33,12 +27,17 @@ if TYPE_CHECKING:
     from adjustments.administration.service import BatchAdministration
     from adjustments.administration.sweeper import Sweeper
     from adjustments.batches.records import Batch
+    from adjustments.gameball.circuit_breaker import GuardedGameball
+    from adjustments.gameball.port import Dialect
     from adjustments.manual_transactions.event_consumer import EventConsumer
     from adjustments.manual_transactions.service import ManualTransactionService
     from adjustments.polling.dry_run import DryRun
+    from adjustments.polling.job_client import JobClient, JobStopper
     from adjustments.polling.poller import Poller
+    from adjustments.polling.settlement import ChunkSettler, JobCollector
     from adjustments.reconciliation.reconciler import Reconciler
     from adjustments.reconciliation.resolution import Resolver, ResolveRequest
+    from adjustments.results.notifications import Notifier
     from adjustments.results.report_writer import ReportWriter
     from adjustments.submission.api_submission import ApiSubmission
     from adjustments.submission.recurring_files import RecurringFiles
@@ -67,8 +66,10 @@ class Application:
         return self.ports.clock
 
     @cached_property
-    def gameball(self) -> GuardedGameball:
+    def gameball(self) -> "GuardedGameball":
         """Gameball as batches call it: put off while it refuses our keys."""
+        from adjustments.gameball.circuit_breaker import GuardedGameball
+
         return GuardedGameball(self.ports.gameball, self.ports.circuit_breaker, self.ports.clock)
 
     @cached_property
@@ -108,8 +109,12 @@ class Application:
             store=ports.store,
             planner_ports=planner_ports,
             starter=self.starter,
-            notify=self.notifier.notify,
+            notify=self._notify,
         )
+
+    def _notify(self, batch_id: str) -> "Batch":
+        """Notify of a batch's status; what writes e-mails is imported for that alone."""
+        return self.notifier.notify(batch_id)
 
     @cached_property
     def recurring_files(self) -> "RecurringFiles":
@@ -151,14 +156,17 @@ class Application:
         """Sends what may be sent of a batch, and polls jobs meanwhile."""
         return self._sender(self.collector)
 
-    def _sender(self, collector: JobCollector | None) -> "BatchSender":
+    def _sender(self, collector: "JobCollector | None") -> "BatchSender":
         from adjustments.submission.sender import BatchSender
 
         return BatchSender(
             store=self.ports.store,
             chunks=self._chunk_sender(collector),
-            transactions=self.transaction_sender,
+            transactions=self._transaction_sender,
         )
+
+    def _transaction_sender(self) -> "TransactionSender":
+        return self.transaction_sender
 
     @cached_property
     def transaction_sender(self) -> "TransactionSender":
@@ -177,7 +185,7 @@ class Application:
             failure_percent_max=self.settings.sending.failure_percent_max,
         )
 
-    def _chunk_sender(self, collector: JobCollector | None) -> "ChunkSender":
+    def _chunk_sender(self, collector: "JobCollector | None") -> "ChunkSender":
         from adjustments.submission.sender import ChunkSender
 
         ports = self.ports
@@ -209,15 +217,19 @@ class Application:
         )
 
     @cached_property
-    def collector(self) -> JobCollector:
+    def collector(self) -> "JobCollector":
         """Collects the outcomes of jobs."""
+        from adjustments.polling.settlement import JobCollector
+
         return JobCollector(
             store=self.ports.store, settler=self.settler, jobs=self.jobs, clock=self.ports.clock
         )
 
     @cached_property
-    def jobs(self) -> JobClient:
+    def jobs(self) -> "JobClient":
         """Asks for the status of jobs."""
+        from adjustments.polling.job_client import JobClient
+
         ports = self.ports
         return JobClient(
             store=ports.store,
@@ -228,8 +240,10 @@ class Application:
         )
 
     @cached_property
-    def stopper(self) -> JobStopper:
+    def stopper(self) -> "JobStopper":
         """Asks Gameball to stop jobs."""
+        from adjustments.polling.job_client import JobStopper
+
         ports = self.ports
         return JobStopper(
             store=ports.store,
@@ -240,13 +254,17 @@ class Application:
         )
 
     @property
-    def _dialect(self) -> Dialect | None:
+    def _dialect(self) -> "Dialect | None":
+        from adjustments.gameball.port import Dialect
+
         name = self.settings.status_dialect.dialect
         return None if name == "auto" else Dialect(name)
 
     @cached_property
-    def settler(self) -> ChunkSettler:
+    def settler(self) -> "ChunkSettler":
         """Reads and writes the outcomes of chunks."""
+        from adjustments.polling.settlement import ChunkSettler
+
         return ChunkSettler(store=self.ports.store, files=self.ports.files, ids=self.ports.ids)
 
     @cached_property
@@ -280,8 +298,10 @@ class Application:
         )
 
     @cached_property
-    def notifier(self) -> Notifier:
+    def notifier(self) -> "Notifier":
         """Notifies people and programs."""
+        from adjustments.results.notifications import Notifier
+
         ports = self.ports
         return Notifier(
             store=ports.store,

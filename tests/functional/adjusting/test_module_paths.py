@@ -22,7 +22,8 @@ PACKAGE = ROOT / "layers/adjustments/adjustments"
 DOCUMENT = ROOT / "docs/architecture.md"
 
 BESIDE = re.compile(
-    r"core/|(bootstrap|ports)\.py|aws/(event_log|function_log|health|metrics)\.py|results/report_html/"
+    r"core/|(bootstrap|ports)\.py|aws/(event_log|function_log|health|metrics)\.py|batches/batch_metrics\.py"
+    r"|results/report_html/"
 )
 """What stands beside the paths: what every module uses, logs, metrics, health checks, and the report page."""
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from adjustments.aws import metrics
+from adjustments.aws.metrics import SWEEP_RAN
+from adjustments.batches import batch_metrics
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.records import Counts
 from adjustments.batches.states import BatchStatus
@@ -21,7 +22,7 @@ def step(rows_in_doubt: int) -> NextStep:
 def test_batch_end_metrics_count_rows_by_outcome_and_the_status():
     counts = Counts(rows=21, applied=6, failed=5, rejected=4, not_submitted=3, in_doubt=3)
     ended = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=counts)
-    assert metrics.batch_end_metrics(ended) == {
+    assert batch_metrics.batch_end_metrics(ended) == {
         "RowsApplied": 6, "RowsFailed": 5, "RowsRejected": 4, "RowsNotSubmitted": 3, "RowsInDoubt": 3,
         "RowsInDoubtOpen": 3, "BatchesPastDeadline": 0, "BatchesNeedsAttention": 1,
     }  # fmt: skip
@@ -29,42 +30,44 @@ def test_batch_end_metrics_count_rows_by_outcome_and_the_status():
 
 def test_batch_end_metrics_count_a_batch_past_its_deadline():
     ended = make_batch(status=BatchStatus.NEEDS_ATTENTION, past_deadline=True)
-    assert metrics.batch_end_metrics(ended)["BatchesPastDeadline"] == 1
+    assert batch_metrics.batch_end_metrics(ended)["BatchesPastDeadline"] == 1
 
 
 def test_step_metrics_are_empty_in_the_normal_course():
-    assert metrics.step_metrics(make_batch(), step(rows_in_doubt=0)) == {}
+    assert batch_metrics.step_metrics(make_batch(), step(rows_in_doubt=0)) == {}
 
 
 def test_step_metrics_count_refused_keys_and_rows_in_doubt():
-    counted = metrics.step_metrics(make_batch(pause_reason="Gameball answered 401"), step(rows_in_doubt=7))
+    counted = batch_metrics.step_metrics(
+        make_batch(pause_reason="Gameball answered 401"), step(rows_in_doubt=7)
+    )
     assert counted == {"KeysRefused": 1, "RowsInDoubtOpen": 7}
 
 
 def test_metrics_of_a_sweep_without_batches_are_two():
     """Each metric that is written while nothing happens costs 30 cents a month."""
-    assert metrics.open_batch_metrics([], START) == {}
-    assert metrics.doubt_metrics([], []) == {"RowsInDoubtOpen": 0}
-    assert metrics.SWEEP_RAN == {"SweepRan": 1}
+    assert batch_metrics.open_batch_metrics([], START) == {}
+    assert batch_metrics.doubt_metrics([], []) == {"RowsInDoubtOpen": 0}
+    assert SWEEP_RAN == {"SweepRan": 1}
 
 
 def test_open_batches_are_counted_by_status():
     statuses = [BatchStatus.POLLING, BatchStatus.POLLING, BatchStatus.PLANNED, BatchStatus.STOPPED]
-    assert metrics.open_batch_metrics([make_batch(status=status) for status in statuses], START) == {
+    assert batch_metrics.open_batch_metrics([make_batch(status=status) for status in statuses], START) == {
         "BatchesPolling": 2, "BatchesPlanned": 1,
     }  # fmt: skip
 
 
 def test_rows_in_doubt_of_open_and_ended_batches_are_added_up():
     doubtful = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=9, in_doubt=4))
-    assert metrics.doubt_metrics([doubtful], [doubtful]) == {"RowsInDoubtOpen": 8}
+    assert batch_metrics.doubt_metrics([doubtful], [doubtful]) == {"RowsInDoubtOpen": 8}
 
 
 @pytest.mark.parametrize(("rows", "told"), [(4, {"RowsInDoubtOpen": 4}), (0, {})])
 def test_rows_in_doubt_that_could_not_be_read_are_never_called_none(rows: int, told: dict[str, int]):
     found = make_batch(status=BatchStatus.NEEDS_ATTENTION, counts=Counts(rows=9, in_doubt=rows))
-    assert metrics.doubt_metrics(None, [found]) == told
-    assert metrics.doubt_metrics([found], None) == told
+    assert batch_metrics.doubt_metrics(None, [found]) == told
+    assert batch_metrics.doubt_metrics([found], None) == told
 
 
 @pytest.mark.parametrize(
@@ -77,5 +80,8 @@ def test_rows_in_doubt_that_could_not_be_read_are_never_called_none(rows: int, t
     ],
 )
 def test_open_batches_past_their_deadline_are_counted(status: BatchStatus, late: int):
-    assert metrics.open_batch_metrics([make_batch(status=status)], LATE).get("BatchesPastDeadline", 0) == late
-    assert "BatchesPastDeadline" not in metrics.open_batch_metrics([make_batch(status=status)], START)
+    assert (
+        batch_metrics.open_batch_metrics([make_batch(status=status)], LATE).get("BatchesPastDeadline", 0)
+        == late
+    )
+    assert "BatchesPastDeadline" not in batch_metrics.open_batch_metrics([make_batch(status=status)], START)

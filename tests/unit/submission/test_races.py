@@ -11,7 +11,7 @@ from adjustments.batches.next_step import next_step
 from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.core.errors import GameballRefused, GameballUnauthorized, OutcomeUnknown, WrongState
-from adjustments.polling.settlement import pause_batch
+from adjustments.polling.batch_pause import pause_batch
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.manual_transactions import Killed
 from tests.fakes.memory import START

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from adjustments.aws.event_log import log_failure, log_warning
-from adjustments.aws.metrics import doubt_metrics, open_batch_metrics
+from adjustments.batches.batch_metrics import doubt_metrics, open_batch_metrics
 from adjustments.batches.files import Files
 from adjustments.batches.lookup_rounds import is_due
 from adjustments.batches.records import Batch

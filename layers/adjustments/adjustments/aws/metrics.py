@@ -7,17 +7,12 @@ stacks in one account are kept apart. Alarms and the dashboard use the names of 
 import os
 import threading
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Final
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from adjustments.batches.next_step import NextStep
-from adjustments.batches.records import Batch
-from adjustments.batches.states import BatchStatus
 from adjustments.core.errors import GameballError, GameballRefused, GameballUnauthorized
 
 NAMESPACE: Final = "GameballAdjustments"
@@ -69,30 +64,6 @@ class Meter:
             self._metrics.add_metric(name, unit, number)
 
 
-def batch_end_metrics(batch: Batch) -> Mapping[str, int]:
-    """Metrics of a batch that has just ended: its rows by outcome, and its status."""
-    counts = batch.counts
-    return {
-        "RowsApplied": counts.applied,
-        "RowsFailed": counts.failed,
-        "RowsRejected": counts.rejected,
-        "RowsNotSubmitted": counts.not_submitted,
-        "RowsInDoubt": counts.in_doubt,
-        "RowsInDoubtOpen": counts.in_doubt,
-        "BatchesPastDeadline": int(batch.past_deadline),
-        name_of(batch.status): 1,
-    }
-
-
-def step_metrics(batch: Batch, step: NextStep | None = None) -> Mapping[str, int]:
-    """Metrics of a batch after a step of the state machine: only those above zero that alarms watch."""
-    metrics = {
-        "KeysRefused": int(bool(batch.pause_reason)),
-        "RowsInDoubtOpen": step.rows_in_doubt if step else 0,
-    }
-    return {name: number for name, number in metrics.items() if number}
-
-
 def error_metrics(error: Exception) -> Mapping[str, int]:
     """Metrics of an error that ends a call: only those that alarms watch."""
     return {"KeysRefused": 1} if isinstance(error, GameballUnauthorized) else {}
@@ -100,38 +71,3 @@ def error_metrics(error: Exception) -> Mapping[str, int]:
 
 SWEEP_RAN: Final[Mapping[str, int]] = {"SweepRan": 1}
 """The metric of a sweep that has run to its end, also with errors."""
-
-
-def open_batch_metrics(in_progress: Iterable[Batch], now: datetime) -> Mapping[str, int]:
-    """Metrics of the open batches: how many by status, and how many past their deadline.
-
-    A metric costs for each hour in which it is written, so zeros are left out.
-    """
-    numbers: Counter[str] = Counter()
-    for batch in in_progress:
-        if not batch.status.is_final:
-            numbers[name_of(batch.status)] += 1
-            if _is_late(batch, now):
-                numbers["BatchesPastDeadline"] += 1
-    return numbers
-
-
-def doubt_metrics(*parts: Iterable[Batch] | None) -> Mapping[str, int]:
-    """The metric of rows in doubt, zero included: its alarm rings until the metric says that there are none.
-
-    Args:
-        parts: the batches of each read of the table; None for a read that failed. Then what was found is
-            counted, and nothing found says nothing.
-    """
-    rows = sum(batch.counts.in_doubt for part in parts for batch in part or ())
-    return {"RowsInDoubtOpen": rows} if rows or None not in parts else {}
-
-
-def name_of(status: BatchStatus) -> str:
-    """The name of the metric that counts batches of a status."""
-    return f"Batches{status.title().replace('_', '')}"
-
-
-def _is_late(batch: Batch, now: datetime) -> bool:
-    """Whether a batch is past its deadline; one that waits for approval never is, as approval moves it."""
-    return batch.status is not BatchStatus.AWAITING_APPROVAL and now >= batch.deadline_at

@@ -1,5 +1,5 @@
 """Settlement of chunks whose jobs have ended: the outcomes of their rows, stored before the chunk that refers
-to them. A batch is paused while the keys are refused.
+to them.
 """
 
 import json
@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import starmap
 from typing import Final
 
-from adjustments.aws.event_log import error_facts, log_event, log_warning
+from adjustments.aws.event_log import error_facts, log_event
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import (
     RowOutcome,
@@ -23,11 +23,12 @@ from adjustments.batches.outcomes import (
 from adjustments.batches.payloads import customers_and_amounts, rows_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState, SendAs
-from adjustments.batches.store import BatchStore, storable_text, try_save
+from adjustments.batches.store import BatchStore, storable_text
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core.decimals import plain
 from adjustments.core.errors import ConfigurationError, GameballError, GameballUnauthorized, WrongState
 from adjustments.core.runtime import Clock, Ids
+from adjustments.polling.batch_pause import pause_batch, resume_batch
 from adjustments.polling.job_client import JobClient, JobStatus, read_status
 
 _LOOK_UP: Final = "without listing this row: look it up before sending it again"
@@ -222,25 +223,3 @@ class JobCollector:
             with suppress(WrongState):  # another worker settled it
                 settlement = settle(self.settler.rows(chunk), job)
                 self.settler.settle(batch, chunk, settlement, job.state, ended_at=self.clock.now())
-
-
-def pause_batch(store: BatchStore, batch_id: str, reason: str) -> None:
-    """Pause a batch while Gameball refuses the keys; no row fails for it.
-
-    Args:
-        store: where the batch is stored.
-        batch_id: the batch.
-        reason: what the refused call got, for people.
-    """
-    batch = store.batch(batch_id)
-    if not batch.pause_reason and not batch.status.is_final:
-        try_save(store, batch.changed(pause_reason=reason))
-        log_warning("batch paused: keys refused", batch)
-
-
-def resume_batch(store: BatchStore, batch_id: str) -> None:
-    """Resume a paused batch, once a call with the keys has succeeded."""
-    batch = store.batch(batch_id)
-    if batch.pause_reason:
-        try_save(store, batch.changed(pause_reason=""))
-        log_event("batch unpaused: keys accepted", batch)

@@ -2,11 +2,11 @@
 that nothing is sent twice. Jobs that were sent before are polled in between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from adjustments.aws.event_log import error_facts, log_event, log_warning
 from adjustments.batches.files import Files
@@ -23,8 +23,11 @@ from adjustments.gameball import retry_policy
 from adjustments.gameball.circuit_breaker import GuardedGameball, Permit
 from adjustments.gameball.rate_limiter import Priority, RateLimiter, Resource, wait_for_slot
 from adjustments.gameball.retry_policy import FollowUp
-from adjustments.polling.settlement import JobCollector, pause_batch, resume_batch
+from adjustments.polling.batch_pause import pause_batch, resume_batch
 from adjustments.submission.work_queue import StopCheck, WorkQueue
+
+if TYPE_CHECKING:
+    from adjustments.polling.settlement import JobCollector
 
 ROUND_CHUNKS_MAX: Final = 48
 """Requests between two reads of the batch and its chunks, so that too many failed rows end it in seconds."""
@@ -99,7 +102,7 @@ class ChunkSender:
     ids: Ids
     parallel: Parallel
     failure_percent_max: int
-    collector: JobCollector | None = None
+    collector: "JobCollector | None" = None
 
     def submit(self, batch_id: str, until: datetime, written: Snapshot | None = None) -> Batch:
         """See ``Sender``."""
@@ -309,16 +312,21 @@ class Executions(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSender:
-    """Sends a batch in the way in which it was planned."""
+    """Sends a batch in the way in which it was planned.
+
+    Args:
+        chunks: sends batches in chunks.
+        transactions: makes what sends batches as transactions, which most functions' first batch is not.
+    """
 
     store: BatchStore
     chunks: Sender
-    transactions: Sender
+    transactions: Callable[[], Sender]
 
     def submit(self, batch_id: str, until: datetime, written: Snapshot | None = None) -> Batch:
         """See ``Sender``."""
         batch = written.batch if written else self.store.batch(batch_id)
-        sender = self.transactions if batch.send_as is SendAs.TRANSACTIONS else self.chunks
+        sender = self.transactions() if batch.send_as is SendAs.TRANSACTIONS else self.chunks
         return sender.submit(batch_id, until, written)
 
 

@@ -40,7 +40,8 @@ from adjustments.gameball.circuit_breaker import GuardedGameball, Permit
 from adjustments.gameball.rate_limiter import RateLimiter, Resource
 from adjustments.manual_transactions.call import DOUBTS_TIME, TAKEN, CallPorts, GameballCall
 from adjustments.manual_transactions.model import read_manual_transaction
-from adjustments.polling.settlement import ChunkSettler, pause_batch, resume_batch
+from adjustments.polling.batch_pause import pause_batch, resume_batch
+from adjustments.polling.settlement import ChunkSettler
 from adjustments.submission.sender import CLOCK_SKEW, SENDING, begin_sending
 from adjustments.submission.work_queue import OpenChunk, RowQueue, StopCheck
 
