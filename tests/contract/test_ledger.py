@@ -22,9 +22,9 @@ from adjustments.manual_transactions.ledger import (
     IdempotencyLedger,
     LedgerEntry,
     LedgerStatus,
-    TableLedger,
 )
 from adjustments.manual_transactions.model import read_manual_transaction
+from adjustments.manual_transactions.table_ledger import TableLedger
 from local.emulator import start_emulator
 from local.environment import REGION
 from local.processes import wait_for

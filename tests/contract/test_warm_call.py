@@ -9,9 +9,10 @@ import pytest
 from adjustments.core.errors import IdTaken
 from adjustments.core.runtime import RandomIds, SystemClock
 from adjustments.gameball.rate_limiter import TableRateLimiter
-from adjustments.manual_transactions.ledger import CallerContext, TableLedger
+from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.manual_transactions.service import Added, ManualTransactionService
+from adjustments.manual_transactions.table_ledger import TableLedger
 from local.aws import Aws
 from tests.fakes.manual_transactions import MemoryTransactions
 from tests.unit.manual_transactions.test_model import GOOD

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adjustments.gameball import rate_limiter
-from adjustments.manual_transactions import ledger
+from adjustments.manual_transactions import table_ledger
 from tests.template.loading import expanded, properties
 
 ROLES = properties("AWS::IAM::Role", expanded())
@@ -227,7 +227,7 @@ def test_star_actions_stand_only_where_something_is_denied():
 
 def test_manual_transaction_may_write_items_of_rate_limiter_and_ledger_only():
     written = [s["Condition"] for s in statements("ManualTransactionRole") if "Condition" in s]
-    prefixes = [f"{rate_limiter.KEY_PREFIX}*", f"{ledger.KEY_PREFIX}*"]
+    prefixes = [f"{rate_limiter.KEY_PREFIX}*", f"{table_ledger.KEY_PREFIX}*"]
     assert written == [{"ForAllValues:StringLike": {"dynamodb:LeadingKeys": prefixes}}]
 
 

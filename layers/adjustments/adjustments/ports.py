@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from adjustments.gameball.port import Gameball
     from adjustments.gameball.rate_limiter import MeasuredRateLimiter, RateLimiter
     from adjustments.manual_transactions.event_consumer import EventBus, FailureQueue
-    from adjustments.manual_transactions.ledger import IdempotencyLedger, TableLedger
+    from adjustments.manual_transactions.ledger import IdempotencyLedger
+    from adjustments.manual_transactions.table_ledger import TableLedger
     from adjustments.results.emails import ResultsLocation
     from adjustments.results.notifications import Notifications
     from adjustments.submission.duplicates import Scratch
@@ -223,7 +224,7 @@ class AwsPorts:
     @cached_property
     def ledger(self) -> TableLedger:
         """The idempotency ledger of manual transactions."""
-        from adjustments.manual_transactions.ledger import TableLedger
+        from adjustments.manual_transactions.table_ledger import TableLedger
 
         return TableLedger(self._dynamodb, self._settings.table.name, self.clock, self.ids)
 

@@ -18,8 +18,9 @@ from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.row_index import Fingerprinter, customer_digests
 from adjustments.batches.work_files import read_first_row, read_header, read_rows
 from adjustments.core import __version__, exact_json, ids
-from adjustments.manual_transactions.ledger import Attempt, Completed, _read_stored
+from adjustments.manual_transactions.ledger import Attempt, Completed
 from adjustments.manual_transactions.model import read_manual_transaction
+from adjustments.manual_transactions.table_ledger import _read_stored
 
 FOLDER = Path(__file__).parent
 UPGRADING = FOLDER.parents[2] / "docs" / "upgrading.md"
