@@ -1,9 +1,9 @@
 """Errors of the command, each with its exit code::
 
 CliError
-├── UsageError         2   usage error
-├── RequestRefused          3   the API refused the request: unknown batch, wrong state, invalid value
-└── ServiceError          4   AWS, the network or the API failed
+├── UsageError          2   the command line is not valid
+├── RequestRefused      3   the API refused the request: unknown batch, wrong state, invalid value
+└── ServiceError        4   AWS, the network or the API failed
     └── AccessDenied    4   the user's AWS identity is not allowed to do this
 """
 

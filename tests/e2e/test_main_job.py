@@ -49,7 +49,7 @@ def test_the_recurring_schedule_submits_what_lies_under_recurring(
     assert batch["status"] == "completed"
 
 
-def test_a_manual_transaction_is_answered_as_the_seed_says(
+def test_a_manual_transaction_is_answered_as_gameball_documents(
     stack: LocalStack, standin: StandInClient, customers: dict[str, Decimal]
 ) -> None:
     body = {"customerId": "player-01", "transactionId": "m-1", "username": "ops", "reason": "x", "points": 5}
@@ -60,7 +60,7 @@ def test_a_manual_transaction_is_answered_as_the_seed_says(
     assert [entry["transactionId"] for entry in standin.audit()["applied"]] == ["m-1"]
 
 
-def test_a_manual_transaction_that_breaks_a_rule_is_refused_in_the_seeds_words(
+def test_a_manual_transaction_that_breaks_a_rule_is_refused_in_gameballs_words(
     stack: LocalStack, customers: dict[str, Decimal]
 ) -> None:
     body = {"customerId": "player-01", "transactionId": "m-2", "username": "ops", "reason": "x", "points": -5}

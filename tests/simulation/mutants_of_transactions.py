@@ -10,7 +10,7 @@ from adjustments.batches.outcomes import RowOutcome, settlement_of
 from adjustments.batches.records import Batch, Chunk, Outcome
 from adjustments.batches.states import ChunkState, SendAs
 from adjustments.core import exact_json
-from adjustments.core.errors import GameballRefused, IdUnclear, OutcomeUnknown
+from adjustments.core.errors import GameballRefused, IdTaken, IdUnclear, OutcomeUnknown
 from adjustments.gameball import retry_policy
 from adjustments.gameball.block_slots import BlockSlots
 from adjustments.manual_transactions import matching
@@ -151,7 +151,7 @@ def _early_list() -> Sequence[Patch]:
 def _refusal_at_once() -> Sequence[Patch]:
     original = GameballCall.is_surely_refused
 
-    def is_sure(self: GameballCall, error: GameballRefused | IdUnclear) -> bool:
+    def is_sure(self: GameballCall, error: GameballRefused | IdTaken | IdUnclear) -> bool:
         is_row = self.looks_up_taken_id
         return original(self, error) if is_row else True
 

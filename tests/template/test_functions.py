@@ -190,7 +190,7 @@ GATEWAY_ERRORS = {
 status of every type that has no entry, so that each has one."""
 
 
-def test_gateways_own_errors_are_in_the_seeds_shape():
+def test_gateways_own_errors_are_in_gameballs_shape():
     [api] = properties("AWS::Serverless::Api").values()
     assert set(api["GatewayResponses"]) == GATEWAY_ERRORS
     for response in api["GatewayResponses"].values():

@@ -25,7 +25,7 @@ TYPES = {
     "amount": "number",
     "expiryAfter": "integer",
 }
-"""The seed's fields, once more."""
+"""Gameball's fields, once more."""
 
 
 GATEWAY_S = 29
@@ -163,12 +163,12 @@ SEEDS_MESSAGES = [
 
 
 @pytest.mark.parametrize("fields", [*SEEDS_MESSAGES, {"points": None, "amount": 5, "email": None}], ids=str)
-def test_the_gateway_leaves_to_the_function_what_the_seed_words_and_what_null_means(fields: dict[str, Any]):
+def test_the_gateway_leaves_to_the_function_what_gameball_words_and_what_null_means(fields: dict[str, Any]):
     assert Draft4Validator(MODELS["ManualTransaction"]).is_valid({**GOOD, **fields})
 
 
 @pytest.mark.parametrize("name", TEMPLATE["Api"]["Properties"]["GatewayResponses"])
-def test_what_the_gateway_says_itself_has_the_seeds_shape(name: str):
+def test_what_the_gateway_says_itself_has_gameballs_shape(name: str):
     response = TEMPLATE["Api"]["Properties"]["GatewayResponses"][name]
     said = response["ResponseTemplates"]["application/json"]
     said = said.replace("$context.error.messageString", '"text"').replace("$context.error.", "text ")

@@ -128,7 +128,7 @@ def desk(client: GameballClient, gameball: StandIn) -> Iterator[Desk]:
     bootstrap.install(None)
 
 
-def test_the_example_of_an_api_call_is_answered_in_the_seeds_form(desk: Desk, gameball: StandIn):
+def test_the_example_of_an_api_call_is_answered_in_gameballs_form(desk: Desk, gameball: StandIn):
     control(gameball, "customers", {"customers": [{"customerId": "player-00325", "balance": 0}]})
     answer = desk.handle(json.loads((EVENTS / "manual-api-call.json").read_text()))
     assert answer["statusCode"] == 200
@@ -176,7 +176,7 @@ FIELDS = [
     *("customerId", "transactionId", "username", "reason", "email", "mobile", "transactionTime"),
     *("points", "amount", "expiryAfter"),
 ]
-"""The seed's fields, in its order."""
+"""The fields, in the order of Gameball's documentation."""
 
 
 @pytest.mark.parametrize(

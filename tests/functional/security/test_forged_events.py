@@ -192,7 +192,7 @@ def test_step_of_a_batch_that_there_is_not_touches_nothing(
     ],
     ids=range(5),
 )
-def test_event_on_the_bus_is_the_seeds_body_or_nothing(desk: Desk, detail: Any):
+def test_event_on_the_bus_is_gameballs_body_or_nothing(desk: Desk, detail: Any):
     assert desk.take({"detail-type": DETAIL_TYPE, "source": "evil", "detail": detail}) == []
     assert (desk.requests, desk.applied) == (0, [])
     assert [(kind, told["error"]) for kind, told in desk.bus.events] == [("Manual Transaction Refused", 400)]

@@ -67,7 +67,7 @@ def test_an_id_of_gameball_that_is_too_long_for_a_number_stays_a_text():
     assert answer["gameballTransactionId"] == "9" * 5_000
 
 
-def test_the_answer_has_the_seeds_form():
+def test_the_answer_has_gameballs_form():
     assert matching.answer_from_entry(ENTRY) == {
         "customerId": "c",
         "gameballTransactionId": 77,

@@ -1,4 +1,4 @@
-"""The seed's refusals word by word, and every other bad input with the field's name."""
+"""Gameball's documented refusals word by word, and every other bad input with the field's name."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ GOOD = {"customerId": "c", "transactionId": "t", "username": "u", "reason": "r"}
         ({"points": -1, "expiryAfter": -1}, "Expiry cannot be negative"),
     ],
 )
-def test_the_seeds_four_messages(fields: dict[str, Any], message: str):
+def test_gameballs_four_messages(fields: dict[str, Any], message: str):
     with pytest.raises(RequestRefused) as refused:
         read_manual_transaction({**GOOD, **fields}, NOW)
     assert refused.value.message == message

@@ -17,12 +17,14 @@ from adjustments.core.errors import (
     GameballUnavailable,
     IdTaken,
     IdUnclear,
+    NotFound,
     OutcomeUnknown,
     StillInProgress,
     TableUnavailable,
 )
+from adjustments.core.limits import HISTORY_DAYS
 from adjustments.gameball.rate_limiter import Priority, Resource
-from adjustments.manual_transactions.call import DOUBTS_TIME
+from adjustments.manual_transactions.call import DOUBTS_TIME, CallPorts, GameballCall
 from adjustments.manual_transactions.ledger import CallerContext
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.manual_transactions.service import ManualTransactionService
@@ -49,12 +51,15 @@ class Desk:
         self.gameball = MemoryTransactions(list(script))
         self.rate_limiter: GrantingRateLimiter = GrantingRateLimiter()
 
-    def add(self, remaining_ms: int = FUNCTION_MS, **fields: Any) -> tuple[dict[str, Any], bool]:
-        service = ManualTransactionService(
+    @property
+    def service(self) -> ManualTransactionService:
+        return ManualTransactionService(
             self.gameball, self.ledger, self.rate_limiter, self.clock, CountingIds()
         )
+
+    def add(self, remaining_ms: int = FUNCTION_MS, **fields: Any) -> tuple[dict[str, Any], bool]:
         transaction = read_manual_transaction({**BODY, **fields}, self.clock.now())
-        added = service.add(transaction, CallerContext("arn:me", "request", lambda: remaining_ms))
+        added = self.service.add(transaction, CallerContext("arn:me", "request", lambda: remaining_ms))
         return exact_json.read(added.body), added.is_replayed
 
     def later(self) -> None:
@@ -69,7 +74,7 @@ class Desk:
         ]
 
 
-def test_first_call_is_answered_in_the_seeds_form():
+def test_first_call_is_answered_in_gameballs_form():
     desk = Desk()
     assert desk.add() == (ANSWER, False)
     assert desk.rate_limiter.requested == [(Resource.TRANSACTIONS, Priority.PROMPT)]
@@ -226,6 +231,37 @@ def test_an_id_of_another_customer_is_unclear_after_an_unknown_outcome_until_a_l
     with pytest.raises(IdTaken, match="another transaction"):
         desk.add()
     assert len(desk.applied) == 1
+
+
+@pytest.mark.parametrize(("age_s", "error"), [(DOUBTS_S - 10, IdUnclear), (DOUBTS_S, IdTaken)])
+def test_the_call_itself_says_whether_an_id_that_is_not_listed_is_unclear_or_taken(
+    age_s: float, error: type[Exception]
+):
+    desk = Desk()
+    desk.gameball.apply({**BODY, "customerId": "somebody"})
+    transaction, now = read_manual_transaction(BODY, START), desk.clock.now()
+    ports = CallPorts(
+        add=desk.gameball.add_manual_transaction,
+        list_page=desk.gameball.transactions,
+        wait_for_slot=lambda until: None,
+        clock=desk.clock,
+        ids=CountingIds(),
+    )
+    call = GameballCall(
+        ports=ports,
+        transaction=transaction,
+        body=transaction.body(),
+        until=now + timedelta(seconds=20),
+        doubts_until=now + timedelta(seconds=DOUBTS_S - age_s),
+    )
+    with pytest.raises(error) as raised:
+        call.run()
+    assert call.is_surely_refused(raised.value) is (error is IdTaken)  # type: ignore[arg-type]
+
+
+def test_an_id_that_is_not_known_is_answered_with_how_long_it_would_be():
+    with pytest.raises(NotFound, match=f"in the last {HISTORY_DAYS} days"):
+        Desk().service.find("t", "arn:me")
 
 
 @pytest.mark.parametrize("refusal", [refused(9004), refused(9008)])

@@ -18,13 +18,12 @@ from pydantic_core import PydanticCustomError
 from adjustments.batches.customer_index import find_parts
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch
-from adjustments.batches.store import BatchStore, EntryCursor, IndexEntry
+from adjustments.batches.store import BatchStore, EntryCursor, IndexEntry, find_batch
 from adjustments.core.decimals import plain
 from adjustments.core.errors import (
     ConfigurationError,
     GameballError,
     GameballRefused,
-    NotFound,
     RequestRefused,
 )
 from adjustments.core.exact_json import read as read_number
@@ -188,9 +187,8 @@ class CustomerHistory:
         parts = find_parts(self.files, entry, customer_id)
         if not parts:
             return
-        try:
-            batch = self.store.batch(entry.batch_id)
-        except NotFound:  # it is being planned, or its planner was killed
+        batch = find_batch(self.store, entry.batch_id)
+        if batch is None:  # it is being planned, or its planner was killed
             return
         found += [_row_json(batch, row) for row in self.rows.rows(batch, parts, customer_id)]
 

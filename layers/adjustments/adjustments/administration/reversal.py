@@ -18,7 +18,7 @@ from adjustments.batches.files import Files
 from adjustments.batches.payloads import content_of, rows_json
 from adjustments.batches.records import Batch, Outcome
 from adjustments.batches.states import SendAs
-from adjustments.batches.store import BatchStore, changed_no_balance
+from adjustments.batches.store import BatchStore, find_batch
 from adjustments.core import exact_json
 from adjustments.core.decimals import exact_sum, plain
 from adjustments.core.errors import WrongState
@@ -52,8 +52,10 @@ def create_reversal(
         raise WrongState(
             f"the batch is {batch.status}; only a batch that has ended can be reversed ({_REVERSIBLE})"
         )
-    if batch.reversed_by and not changed_no_balance(store, batch.reversed_by):
-        raise WrongState(f"the batch was reversed already, by batch {batch.reversed_by}")
+    if reversed_by := batch.reversed_by:
+        reverser = find_batch(store, reversed_by)
+        if reverser is None or not reverser.changed_no_balance:
+            raise WrongState(f"the batch was reversed already, by batch {reversed_by}")
     if not batch.counts.applied:
         raise WrongState(
             f"the batch is {batch.status} and nothing of it was applied: there is nothing to reverse"

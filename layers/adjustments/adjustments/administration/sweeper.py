@@ -12,7 +12,7 @@ from adjustments.batches.files import Files
 from adjustments.batches.lookup_rounds import is_due
 from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore, has_batch, try_save
+from adjustments.batches.store import BatchStore, find_batch, try_save
 from adjustments.core.errors import SweepUnfinished, WrongState
 from adjustments.core.ids import execution_name
 from adjustments.core.runtime import Clock
@@ -138,7 +138,7 @@ class Sweeper:
         It is not planned here: a file that fails again and again keeps the intake busy a few times, and the
         sweep never.
         """
-        if has_batch(self.store, drop.batch_id):
+        if find_batch(self.store, drop.batch_id):
             return False
         doublings = int(math.log2((self.clock.now() - drop.stored.modified_at) / INTAKE_TIME_MAX))
         marker = f"work/{drop.batch_id}/missed-{doublings}"

@@ -1,1 +1,1 @@
-"""What is decided about batches: chunks, jobs, outcomes, evidence and the next step. Pure; no I/O."""
+"""What a batch is: records, states, chunks, outcomes, the next step; table and bucket through ports only."""

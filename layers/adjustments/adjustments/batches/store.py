@@ -29,9 +29,9 @@ class IndexEntry(NamedTuple):
     """Where the indexes of a batch are: of its rows (batches/row_index.py), of its customers
     (batches/customer_index.py).
 
-    ``key`` and ``customers_key`` name their objects; those of few rows stand in ``fingerprints`` and
-    ``customers``, and have no object. ``customers_rows`` is None in entries from before there was an index of
-    customers.
+    ``key`` and ``customers_key`` name their objects; those of few rows are in ``fingerprints`` and
+    ``customers`` themselves, and have no object. ``customers_rows`` is None in entries from before there was
+    an index of customers.
     """
 
     batch_id: str
@@ -127,19 +127,19 @@ class BatchStore(Protocol):
         """The batch that is reversed by a content, None for none."""
 
     def record_remainder(self, sha256: str, batch_id: str) -> None:
-        """Keep that a content is what a held batch holds of new rows."""
+        """Record a content as the rows of a held batch that no earlier batch has."""
 
     def remainder_of(self, sha256: str) -> str | None:
-        """Which held batch has a content for its new rows."""
+        """The held batch whose new rows are this content; None for none."""
 
     def record_dry_run(self, sha256: str, batch_id: str) -> None:
-        """Keep which dry run was the last one of a content."""
+        """Record a batch as the last dry run of a content."""
 
     def dry_run_of(self, sha256: str) -> str | None:
         """The last dry run of a content, None for none."""
 
     def register_rows(self, entry: IndexEntry) -> None:
-        """Keep where the index of a batch's rows is; whoever reads the entries from now on sees it."""
+        """Record where the index of a batch's rows is; whoever reads the entries from now on sees it."""
 
     def registered_rows(self, since: datetime, now: datetime) -> Iterator[IndexEntry]:
         """The entries of the batches that were planned since a time; also those whose clock is ahead."""
@@ -239,21 +239,12 @@ def storable_text(message: str) -> str:
     return storable(message, ERROR_CHARS_MAX)
 
 
-def has_batch(store: BatchStore, batch_id: str) -> bool:
-    """Whether a batch exists; it does not while it is being planned."""
+def find_batch(store: BatchStore, batch_id: str) -> Batch | None:
+    """Read a batch; None where there is none of this id, as while it is being planned."""
     try:
-        store.batch(batch_id)
+        return store.batch(batch_id)
     except NotFound:
-        return False
-    return True
-
-
-def changed_no_balance(store: BatchStore, batch_id: str) -> bool:
-    """Whether a batch surely changed no balance and won't; one that is being planned at this moment may."""
-    try:
-        return store.batch(batch_id).changed_no_balance
-    except NotFound:
-        return False
+        return None
 
 
 def try_save(store: BatchStore, batch: Batch) -> bool:

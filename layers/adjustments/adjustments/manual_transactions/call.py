@@ -1,4 +1,4 @@
-"""Sends one manual transaction to Gameball, again and again with the same id, to the true answer."""
+"""Sends one manual transaction to Gameball, with the same id each time, until its outcome is known."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ then a refusal of the same transaction proves nothing, as it may be for what the
 _NOT_OURS: Final = (
     "transactionId: Gameball has a transaction of this id that was not made here; this call applied nothing"
 )
-TAKEN: Final = "transactionId: belongs to another transaction at Gameball; this one was not applied"
+_TAKEN: Final = "transactionId: belongs to another transaction at Gameball; this one was not applied"
 _UNCLEAR: Final = (
     "transactionId: Gameball has it, and does not show (yet) whether for this transaction: send the same body"
     " again later, which is safe, and no other transactionId before that is known"
@@ -80,6 +80,8 @@ class GameballCall:
             transactionId; None where there surely was none.
         looks_up_taken_id: whether a transactionId that Gameball has counts as ours where the transaction is
             the same, though no request of ours is known.
+
+    Attributes:
         is_in_doubt: whether a request of ours with this transactionId may have been applied. It is so after
             each request whose outcome is unknown.
         lost_at: when the last request of this call ended that was perhaps applied, and brought no answer.
@@ -95,9 +97,9 @@ class GameballCall:
     doubts_until: datetime | None
     looks_up_taken_id: bool = False
     is_in_doubt: bool = field(init=False)
-    lost_at: datetime | None = None
-    is_looking_up: bool = False
-    may_be_listed: bool = False
+    lost_at: datetime | None = field(init=False, default=None)
+    is_looking_up: bool = field(init=False, default=False)
+    may_be_listed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.is_in_doubt = self.doubts_until is not None
@@ -119,11 +121,14 @@ class GameballCall:
         except GameballRefused as refusal:
             return self._settle_refusal(refusal)
 
-    def is_surely_refused(self, error: GameballRefused | IdUnclear) -> bool:
+    def is_surely_refused(self, error: GameballRefused | IdTaken | IdUnclear) -> bool:
         """Whether a transaction that is refused at last was surely not applied by an earlier request.
 
         Where there may have been one of ours, it has to be so old that Gameball's list would show it by now;
         so has a transaction of this id that is not listed, which may be this very one, sent by someone else.
+
+        Args:
+            error: what ``run`` has raised.
         """
         if self.may_be_listed or self.lost_at:
             return False
@@ -132,7 +137,7 @@ class GameballCall:
         return self.ports.clock.now() >= self.doubts_until
 
     def _request(self, request: Callable[[float], Mapping[str, Any]], has_time: bool) -> Mapping[str, Any]:
-        """Make a request again and again until it is answered, refused, or the time is up."""
+        """Make a request, again where that may help, until it is answered, refused, or the time is up."""
         tries = 0
         last_error: GameballError | None = None
         while True:  # each round takes time, and none begins after `until`
@@ -182,7 +187,7 @@ class GameballCall:
         return matching.answer_from_response(answer)
 
     def _settle_refusal(self, refusal: GameballRefused) -> Mapping[str, Any]:
-        """Say what a refusal means: our own transaction stands in the list, or it is refused indeed."""
+        """Say what a refusal means: our own transaction is in the list, or it is refused indeed."""
         self.is_looking_up = True
         is_there = refusal.code == retry_policy.ID_EXISTS
         self.is_in_doubt = self.is_in_doubt or (is_there and self.looks_up_taken_id)
@@ -193,9 +198,11 @@ class GameballCall:
             if entry and is_ours:
                 return matching.answer_from_entry(entry)
             if is_ours is None and (entry or is_there):
-                raise IdUnclear(_UNCLEAR) from refusal
+                unclear = IdUnclear(_UNCLEAR)
+                if not self.is_surely_refused(unclear):
+                    raise unclear from refusal
         if is_there:
-            raise IdTaken(TAKEN if self.is_in_doubt else _NOT_OURS) from refusal
+            raise IdTaken(_TAKEN if self.is_in_doubt else _NOT_OURS) from refusal
         if refusal.code == retry_policy.TIME_EXISTS:
             raise self._time_collision(refusal)
         raise refusal

@@ -1,4 +1,4 @@
-"""Adds one manual transaction: once, within the caller's time, and to the true answer."""
+"""Adds one manual transaction: once, and within the caller's time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from adjustments.core.errors import (
     OutcomeUnknown,
     TableUnavailable,
 )
+from adjustments.core.limits import HISTORY_DAYS
 from adjustments.core.runtime import Clock, Ids
 from adjustments.gameball.port import Gameball
 from adjustments.gameball.rate_limiter import (
@@ -25,7 +26,7 @@ from adjustments.gameball.rate_limiter import (
     Resource,
     wait_for_slot,
 )
-from adjustments.manual_transactions.call import DOUBTS_TIME, TAKEN, CallPorts, GameballCall
+from adjustments.manual_transactions.call import DOUBTS_TIME, CallPorts, GameballCall
 from adjustments.manual_transactions.ledger import (
     CallerContext,
     Completed,
@@ -44,9 +45,9 @@ LEDGER_TIME: Final = timedelta(seconds=4)
 
 
 _NOT_KNOWN: Final = (
-    "no transaction with this transactionId is known here: in the last 30 days none was sent through this "
-    "API, by an event or by a schedule, or it was refused and not applied. Rows of a batch are listed by "
-    "GET /batches/{batchId}/rows"
+    "no transaction with this transactionId is known here: in the last "
+    f"{HISTORY_DAYS} days none was sent through this API, by an event or by a schedule, or it was refused "
+    "and not applied. Rows of a batch are listed by GET /batches/{batchId}/rows"
 )
 _PERHAPS_APPLIED: Final = (
     "an earlier request with this transactionId may have been applied, and Gameball refuses it now, perhaps "
@@ -54,7 +55,7 @@ _PERHAPS_APPLIED: Final = (
 )
 _MEANINGS: Final[Mapping[LedgerStatus, str]] = {
     LedgerStatus.APPLIED: "Gameball has applied it; its answer is shown to the caller who sent it",
-    LedgerStatus.UNDER_WAY: "a call with it is in progress: ask again after a moment",
+    LedgerStatus.UNDER_WAY: "a call with it is in progress: ask again in a few seconds",
     LedgerStatus.IN_DOUBT: "it may have been applied or not: send the same transactionId and body again, "
     "which is safe and finds out",
 }
@@ -109,14 +110,12 @@ class ManualTransactionService:
         )
         try:
             answer = exact_json.write(call.run())
-        except (GameballRefused, IdUnclear) as refusal:
+        except (GameballRefused, IdTaken, IdUnclear) as refusal:
             if call.is_surely_refused(refusal):
                 self.ledger.forget(begun)
-                if isinstance(refusal, IdUnclear):
-                    raise IdTaken(TAKEN) from refusal
                 raise
             self.ledger.reopen(begun, call.lost_at or begun.doubted_at or self.clock.now())
-            if isinstance(refusal, IdUnclear):
+            if not isinstance(refusal, GameballRefused):
                 raise
             raise OutcomeUnknown(_PERHAPS_APPLIED, status=refusal.status, code=refusal.code) from refusal
         except Exception as error:
@@ -131,7 +130,11 @@ class ManualTransactionService:
         return Added(answer, is_replayed=False)
 
     def find(self, transaction_id: str, caller: str) -> Mapping[str, Any]:
-        """Tell what the ledger knows of a transaction; Gameball's answer only to the caller who sent it.
+        """What the ledger knows of a transaction, as JSON; Gameball's answer only for the caller who sent it.
+
+        Args:
+            transaction_id: its id.
+            caller: the IAM identity that asks; empty if not known.
 
         Raises:
             NotFound: the ledger does not know it.
@@ -140,14 +143,14 @@ class ManualTransactionService:
         entry = self.ledger.find(transaction_id)
         if entry is None:
             raise NotFound(_NOT_KNOWN)
-        told: dict[str, Any] = {
+        known: dict[str, Any] = {
             "transactionId": transaction_id,
             "status": entry.status.value,
             "message": _MEANINGS[entry.status],
         }
         if entry.answer and caller and entry.caller == caller:
-            told["answer"] = exact_json.read(entry.answer)
-        return told
+            known["answer"] = exact_json.read(entry.answer)
+        return known
 
     def _wait_for_slot(self, until: datetime) -> None:
         limiter, resource = self.rate_limiter, Resource.TRANSACTIONS

@@ -1,4 +1,4 @@
-"""Takes a batch from the API: the seed's body becomes a file, which goes the way of every file."""
+"""Takes a batch from the API: its body, in Gameball's form, becomes a file like any other."""
 
 import csv
 import hashlib
@@ -70,7 +70,7 @@ class Adjustment(BaseModel):
 
     @model_validator(mode="after")
     def _check_change(self) -> "Adjustment":
-        """The seed's body has an amount in each row; a row that is sent as a transaction may have points."""
+        """Gameball's body has an amount in each row; a row that is sent as a transaction may have points."""
         if self.amount is None and self.points is None:
             raise PydanticCustomError(
                 "no_method", "amount: is required: what to add, or with a minus to deduct"
@@ -84,7 +84,7 @@ _OTHERS: Final = (
     *("points", "username", "expiry_after", "transaction_id", "transaction_time"),
     *("email", "mobile"),
 )
-"""What a row has besides the fields of the seed's body."""
+"""What a row may have besides the fields of Gameball's body."""
 
 
 class AdjustmentsBody(BaseModel):
@@ -124,7 +124,7 @@ class ApiSubmission:
         """Plan a body and send what may be sent at once.
 
         Args:
-            body: the seed's body, ``{"body": [{customerId, amount, reason?}, …]}``, and perhaps
+            body: Gameball's body, ``{"body": [{customerId, amount, reason?}, …]}``, and perhaps
                 ``"allowDuplicate": true``, by which rows may be applied again that were applied before, and
                 ``"sendAs"``; rows that are sent as transactions may have the other fields of those.
                 ``"dryRun": true`` sends nothing.
@@ -133,7 +133,7 @@ class ApiSubmission:
             caller: the IAM identity of the caller.
 
         Raises:
-            RequestRefused: the body is not of the seed's form.
+            RequestRefused: the body is not of that form.
             KeyTaken: the key came with another body before.
         """
         request = validate(AdjustmentsBody, body)
@@ -178,7 +178,7 @@ class ApiSubmission:
 
 
 def _as_csv(rows: Sequence[Adjustment]) -> bytes:
-    """The rows as a file, with the columns of the seed's body, and such others as any row has."""
+    """The rows as a file, with the columns of Gameball's body, and those others that any row has."""
     others = [name for name in _OTHERS if any(getattr(row, name) not in (None, "") for row in rows)]
     has_amount = any(row.amount is not None for row in rows)
     names = ["customer_id", *(["amount"] if has_amount else []), "reason", *others]

@@ -16,8 +16,7 @@ from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, OverlappedBatch
 from adjustments.batches.row_index import BEGIN, END, PARTITION_WIDTH, IndexReader, customer_of
 from adjustments.batches.states import BatchStatus
-from adjustments.batches.store import BatchStore, IndexEntry
-from adjustments.core.errors import NotFound
+from adjustments.batches.store import BatchStore, IndexEntry, find_batch
 
 LOOK_BACK: Final = timedelta(days=30)
 """How long rows count as applied before: as long as the same content is refused."""
@@ -165,9 +164,8 @@ class OverlapSearch:
     def _read_status(self, earlier: _Earlier) -> None:
         """Find out how an earlier batch stands, as soon as it matters."""
         earlier.is_known = True
-        try:
-            batch = self.store.batch(earlier.entry.batch_id)
-        except NotFound:  # it is being planned, or its planner was killed long ago
+        batch = find_batch(self.store, earlier.entry.batch_id)
+        if batch is None:  # it is being planned, or its planner was killed long ago
             earlier.status = IN_PLANNING
             earlier.counts = self.now < earlier.entry.planned_at + PLANNING_MAX
             return

@@ -22,8 +22,7 @@ from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import (
     BatchStore,
     IndexEntry,
-    changed_no_balance,
-    has_batch,
+    find_batch,
     update_batch,
 )
 from adjustments.batches.work_files import PlannedRow, WorkKeys, read_header, read_rows
@@ -100,7 +99,7 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
     if reverses := store.reversed_batch(sha256):
         # The same rows may have been dropped before the reversal was made, when it was not known to be one.
         holder = _claim_rows(sha256, drop.batch_id, store, now) or drop.batch_id
-        if holder != drop.batch_id and not has_batch(store, holder):
+        if holder != drop.batch_id and not find_batch(store, holder):
             return Claim(reverses, _IN_PLANNING.format(holder, "file"))
         reverser = _claim_reversal(reverses, holder, store) or holder
         return Claim(reverses, "" if reverser == drop.batch_id else _REVERSED.format(reverser))
@@ -115,7 +114,7 @@ def claim_content(drop: Drop, sha256: str, store: BatchStore, now: datetime) -> 
 
 def _refusal(drop: Drop, earlier: str, store: BatchStore) -> str:
     what = "body" if drop.is_body else "file"
-    if not has_batch(store, earlier):
+    if not find_batch(store, earlier):
         return _IN_PLANNING.format(earlier, what)
     if drop.is_body:
         return _DUPLICATE.format(earlier, what, LET_BODY_THROUGH)
@@ -130,9 +129,10 @@ def _claim_rows(sha256: str, batch_id: str, store: BatchStore, now: datetime) ->
     earlier = store.claim_content(sha256, batch_id, now, until)
     if earlier is None:
         return None
-    if not has_batch(store, earlier):  # only a claim of the last hour still stands
+    holder = find_batch(store, earlier)
+    if holder is None:  # only a claim of the last hour still stands
         return store.claim_content(sha256, batch_id, until - PLANNING_MAX, until)
-    if not changed_no_balance(store, earlier):
+    if not holder.changed_no_balance:
         return earlier
     return store.claim_content(sha256, batch_id, now, until, replaces=earlier)
 
@@ -143,7 +143,8 @@ def _claim_reversal(reverses: str, batch_id: str, store: BatchStore) -> str | No
     earlier = reversed_batch.reversed_by
     if earlier == batch_id:
         return None
-    if earlier and not changed_no_balance(store, earlier):
+    reverser = find_batch(store, earlier) if earlier else None
+    if earlier and not (reverser and reverser.changed_no_balance):
         return earlier
     store.save_batch(reversed_batch.changed(reversed_by=batch_id))
     return None

@@ -12,7 +12,7 @@ from typing import Final
 
 from adjustments.batches.files import Files, OpenedObject, StoredObject, open_unreadable
 from adjustments.batches.records import Batch, Submitter
-from adjustments.batches.store import BatchStore, has_batch
+from adjustments.batches.store import BatchStore, find_batch
 from adjustments.core.errors import NotFound, RequestRefused
 from adjustments.core.ids import batch_id
 from adjustments.core.limits import TIME_AHEAD_S_MAX
@@ -101,7 +101,7 @@ class RecurringFiles:
             submitter=Submitter(trigger="schedule", claimed_identity=claimed_identity(stored)),
             due_at=due_at,
         )
-        if self._is_late(due_at) and not has_batch(self.store, drop.batch_id):
+        if self._is_late(due_at) and not find_batch(self.store, drop.batch_id):
             self.notify_missed_tick(due_at, key)
             return None
         return self.triggers.submit(drop)

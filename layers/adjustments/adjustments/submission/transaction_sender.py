@@ -38,7 +38,7 @@ from adjustments.gameball import retry_policy
 from adjustments.gameball.block_slots import BlockSlots
 from adjustments.gameball.circuit_breaker import GuardedGameball, Permit
 from adjustments.gameball.rate_limiter import RateLimiter, Resource
-from adjustments.manual_transactions.call import DOUBTS_TIME, TAKEN, CallPorts, GameballCall
+from adjustments.manual_transactions.call import DOUBTS_TIME, CallPorts, GameballCall
 from adjustments.manual_transactions.model import read_manual_transaction
 from adjustments.polling.batch_pause import pause_batch, resume_batch
 from adjustments.polling.settlement import ChunkSettler
@@ -370,7 +370,7 @@ class _Row:
             case IdUnclear() | GameballRefused():
                 self._run.note_answer()
                 if self._call.is_surely_refused(error):
-                    return RowOutcome(Outcome.FAILED, TAKEN if isinstance(error, IdUnclear) else message)
+                    return RowOutcome(Outcome.FAILED, message)
                 self._chunk.postpone(now + timedelta(seconds=LEASE_S) + DOUBTS_TIME)
             case GameballUnauthorized() | ConfigurationError():
                 self._run.pause(message)

@@ -1,4 +1,4 @@
-"""The amount: from what stands in the file to canonical JSON-number text with exactly the digits' value.
+"""The amount: from what is in the file to canonical JSON-number text with exactly the digits' value.
 
 Read: digits 0 to 9 with an optional sign and an optional decimal point (``5``, ``+5``, ``007``, ``.5``,
 ``12.50``), and in a semicolon file also a decimal comma with one or two decimals (``12,5``, ``12,50``).
@@ -112,7 +112,7 @@ def shows_decimal_comma(text: str) -> bool:
 def clean_amount_pattern(*, amount_max: Decimal, decimals_max: int = limits.DECIMALS_MAX) -> str:
     """A pattern for amounts that are canonical and within all limits as they stand: what most rows have.
 
-    It may miss amounts that ``canonical`` accepts, never the reverse: with k digits before the point a
+    It may miss amounts that ``canonicalise`` accepts, never the reverse: with k digits before the point a
     number is below 10^k, and k is chosen so that this is within ``amount_max``. Where three decimals may be
     thousands, ``decimals_max`` is 2.
     """
