@@ -38,6 +38,9 @@ DECISION = (
     + "".join(rf"- \*\*{part}\*\*: .+\n(?:  .+\n)*" for part in ("Context", "Choice", "Consequence", "Undo"))
     + r"(?=\n#|\Z)"
 )
+NAMES_IN_FILE = re.compile(r"((?:`[\w.]+`(?:, | and )?)+) in `([\w./-]+\.(?:py|yaml|toml))`")
+"""Such as: `LEASE_S` and `RETRY_S` in `batches/next_step.py`."""
+
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 FILE = re.compile(
@@ -186,6 +189,15 @@ def test_each_decision_has_one_form_and_a_line_in_the_index():
     formed = re.findall(DECISION, text, re.MULTILINE)
     assert [title for title in titles if title not in formed] == []
     assert re.findall(r"^- \[([^\]]+)\]\(#", text.split("\n## ")[1], re.MULTILINE) == titles
+
+
+def test_each_name_that_a_decision_finds_in_a_file_is_there():
+    found = NAMES_IN_FILE.findall(re.sub(r"\s+", " ", DECISIONS.read_text()))
+    sources = {file: path.read_text() for _, file in found if (path := resolved(file, DECISIONS))}
+    named = [(name, file) for names, file in found for name in re.findall(r"[\w.]+(?=`)", names)]
+    assert len(named) > 50
+    gone = [f"{name} in {file}" for name, file in named if name.split(".")[-1] not in sources.get(file, "")]
+    assert gone == []
 
 
 def test_nothing_refers_to_what_is_not_in_the_repository():
