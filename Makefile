@@ -62,12 +62,12 @@ DEPLOY_OPTIONS ?=
 DEPLOYMENT = $(BIN)/python -m local.deployment "$(ENV)" --build-options="$(BUILD_OPTIONS)"
 
 configure: $(INSTALLED) ## ask six questions before the first deployment: ENV=dev or prod of samconfig.toml
-	@$(BIN)/python -m local.guide "$(ENV)"
+	@$(BIN)/python -m local.configure "$(ENV)"
 
 build: $(INSTALLED) ## build for AWS, add bytecode and check the build: ENV=dev or prod of samconfig.toml
 	@$(DEPLOYMENT) --build-only
 
-adopt: $(INSTALLED) ## make a stack anew from what its deleted one left behind: ENV=dev or prod (TABLE=… BUCKET=…)
+adopt: $(INSTALLED) ## make a deleted stack again from what it left behind: ENV=dev or prod (TABLE=… BUCKET=…)
 	@$(BIN)/python -m local.adoption "$(ENV)" --table "$(TABLE)" --bucket "$(BUCKET)"
 
 deploy: $(INSTALLED) ## build, add bytecode, check, and deploy to AWS: ENV=dev or prod of samconfig.toml

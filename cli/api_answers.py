@@ -19,7 +19,7 @@ NUMBER_DIGITS_MAX: Final = 40
 _NUMBER_BITS_MAX: Final = (10**NUMBER_DIGITS_MAX).bit_length()
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=100)]
-"""A batch id: it stands in command lines that people copy."""
+"""A batch id: it is in command lines that people copy."""
 
 _Status = Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
 _Moment = Annotated[str, Field(pattern=r"^[0-9T:.Z+-]{1,40}$")]
@@ -208,8 +208,8 @@ def check_answer(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, An
         first = invalid.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))[:100]
         raise ServiceError(
-            f"the API's answer can't be used ({place}: {first['msg']}): are this command and the stack of "
-            "the same version?"
+            f"the API's answer can't be used ({place}: {first['msg']}): run adjust doctor, which compares "
+            "the versions of this command and of the stack"
         ) from None
     return fields
 

@@ -152,8 +152,8 @@ class ApiClient:
         """
         return self._call("POST", path, exact_json.write(fields).encode(), False)
 
-    def time_there(self, address: str) -> str:
-        """The time of the service behind an address, as its answer tells it; empty where it does not."""
+    def server_time(self, address: str) -> str:
+        """The header `date` of the service behind an address; empty where its answer has none."""
         try:
             answer = self._http.request("GET", f"{address}/health", retries=False, redirect=False)
         except urllib3.exceptions.HTTPError as error:

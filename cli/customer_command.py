@@ -1,4 +1,4 @@
-"""Shows what was done for one customer, and what Gameball says of him."""
+"""Shows what was done for one customer, and what Gameball says of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

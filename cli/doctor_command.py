@@ -93,12 +93,14 @@ def _of_version(deployed: str) -> Finding:
 def _of_clock(context: CommandContext, address: str) -> Finding:
     """Compare this machine's clock with AWS's, which every answer tells, also to an unsigned call."""
     try:
-        told = context.api.time_there(address)
+        server_time = context.api.server_time(address)
     except CliError as error:
         return Finding("clock", PROBLEM, f"not known: {error}", "check the network between here and AWS")
-    off_s = (datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds() if told else None
-    if off_s is None:
-        return Finding("clock", NOTE, "not known: the API tells no time", "compare the clocks yourself")
+    if not server_time:
+        return Finding(
+            "clock", NOTE, "not known: the API's answer has no time", "compare the clocks yourself"
+        )
+    off_s = (datetime.now(UTC) - parsedate_to_datetime(server_time)).total_seconds()
     message = f"{abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} AWS"
     if abs(off_s) > CLOCK_OFF_MAX_S:
         return Finding("clock", PROBLEM, message, "set this machine's clock: AWS refuses calls 5 minutes off")

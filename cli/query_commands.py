@@ -155,7 +155,7 @@ def results(context: CommandContext, batch: str, to: Path | None, overwrite: boo
         )
     known = {name: url for name, url in links.items() if name in FILES}
     for name in links.keys() - known.keys():
-        context.output.warn(f"left out: {name[:80]}, which is no result file that this command knows")
+        context.output.warn(f"left out: {name[:80]}, which is not a result file that this command knows")
     if not known:
         raise ServiceError("the API's answer links to no result file")
     sizes = download_all(context.api, batch, known, folder, overwrite=overwrite)

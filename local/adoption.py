@@ -1,4 +1,4 @@
-"""`make adopt`: makes a stack anew from what a deleted stack of its name has left behind.
+"""`make adopt`: makes a stack again from what a deleted stack of its name has left behind.
 
 Table, bucket, secret and log groups outlive their stack. A new stack of the same name could not make secret
 and log groups again, and with another table it would forget what was applied. So CloudFormation imports them
@@ -20,31 +20,31 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 from local import environment
 from local.deployment import DeploymentError, read_settings
 
-OUTLIVES: Final = "RetainExceptOnCreate"
+RETAINED: Final = "RetainExceptOnCreate"
 
 Clients = Any
 """Makes the client of a service (``client``), as a boto3 session does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RetainedStorage:
     """What a deleted stack has left behind: the physical names of table and bucket, by type."""
 
     table: str
     bucket: str
 
 
-def kept_resources() -> dict[str, Any]:
+def retained_resources() -> dict[str, Any]:
     """The resources of the template that outlive their stack, whatever the parameters are."""
     declared: dict[str, Any] = yaml_parse(environment.TEMPLATE.read_text())["Resources"]
     return {
         name: {key: value for key, value in resource.items() if key != "Metadata"}
         for name, resource in declared.items()
-        if resource.get("DeletionPolicy") == OUTLIVES and "Condition" not in resource
+        if resource.get("DeletionPolicy") == RETAINED and "Condition" not in resource
     }
 
 
-def find_left(clients: Clients, stack: str, table: str, bucket: str) -> Left:
+def find_retained_storage(clients: Clients, stack: str, table: str, bucket: str) -> RetainedStorage:
     """Find table and bucket by the names that CloudFormation made, where they are not given.
 
     Raises:
@@ -56,7 +56,7 @@ def find_left(clients: Clients, stack: str, table: str, bucket: str) -> Left:
         if len(found) != 1:
             listed = ", ".join(found) or "none"
             raise DeploymentError(f"which {kind} was {stack}'s? Found: {listed}. Name it: {option}=NAME")
-    return Left(tables[0], buckets[0])
+    return RetainedStorage(tables[0], buckets[0])
 
 
 def _tables(clients: Clients, prefix: str) -> Iterator[str]:
@@ -69,7 +69,9 @@ def _buckets(clients: Clients, prefix: str) -> Iterator[str]:
     yield from (bucket["Name"] for bucket in found if bucket["Name"].startswith(prefix))
 
 
-def plan_import(clients: Clients, stack: str, left: Left) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def plan_import(
+    clients: Clients, stack: str, retained: RetainedStorage
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Plan what is imported.
 
     Returns:
@@ -78,8 +80,8 @@ def plan_import(clients: Clients, stack: str, left: Left) -> tuple[dict[str, Any
     """
     template: dict[str, Any] = {}
     wanted: list[dict[str, Any]] = []
-    for name, resource in kept_resources().items():
-        identifier = _identify(clients, stack, left, resource)
+    for name, resource in retained_resources().items():
+        identifier = _identify(clients, stack, retained, resource)
         if identifier:
             template[name] = resource
             wanted.append(
@@ -92,12 +94,14 @@ def plan_import(clients: Clients, stack: str, left: Left) -> tuple[dict[str, Any
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": template}, wanted
 
 
-def _identify(clients: Clients, stack: str, left: Left, resource: Mapping[str, Any]) -> dict[str, str] | None:
+def _identify(
+    clients: Clients, stack: str, retained: RetainedStorage, resource: Mapping[str, Any]
+) -> dict[str, str] | None:
     match resource["Type"]:
         case "AWS::DynamoDB::Table":
-            return {"TableName": left.table}
+            return {"TableName": retained.table}
         case "AWS::S3::Bucket":
-            return {"BucketName": left.bucket}
+            return {"BucketName": retained.bucket}
         case "AWS::Logs::LogGroup":
             name = _named(resource["Properties"]["LogGroupName"], stack)
             found = clients.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
@@ -127,8 +131,8 @@ def _named(name: Mapping[str, str], stack: str) -> str:
     return name["Fn::Sub"].replace("${AWS::StackName}", stack)
 
 
-def adopt(clients: Clients, stack: str, left: Left) -> Sequence[str]:
-    """Make the stack from what is left.
+def adopt(clients: Clients, stack: str, retained: RetainedStorage) -> Sequence[str]:
+    """Make the stack from what was retained.
 
     Returns:
         The logical ids of what it has now.
@@ -136,7 +140,7 @@ def adopt(clients: Clients, stack: str, left: Left) -> Sequence[str]:
     Raises:
         DeploymentError: there is such a stack, or CloudFormation refused.
     """
-    template, wanted = plan_import(clients, stack, left)
+    template, wanted = plan_import(clients, stack, retained)
     cloudformation = clients.client("cloudformation")
     _refuse_existing(cloudformation, stack)
     name = f"adopt-{int(time.time())}"
@@ -171,15 +175,17 @@ def _refuse_existing(cloudformation: Any, stack: str) -> None:
 @click.option("--bucket", default="", help="Bucket of the deleted stack; found by its name where not given.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def main(config_env: str, table: str, bucket: str, yes: bool) -> None:
-    """Make a stack anew from what a deleted stack of its name has left behind."""
+    """Make a stack again from what a deleted stack of its name has left behind."""
     settings = read_settings(environment.SAM_CONFIG, config_env)
     stack = str(settings["stack_name"])
     session = boto3.Session(profile_name=settings.get("profile"), region_name=settings.get("region"))
-    left = find_left(session, stack, table, bucket)
-    click.echo(f"stack {stack}: table {left.table}, bucket {left.bucket}, its secret and its log groups")
+    retained = find_retained_storage(session, stack, table, bucket)
+    click.echo(
+        f"stack {stack}: table {retained.table}, bucket {retained.bucket}, its secret and its log groups"
+    )
     if not yes:
         click.confirm("Make the stack from these?", abort=True)
-    adopted = adopt(session, stack, left)
+    adopted = adopt(session, stack, retained)
     click.echo(f"adopted: {', '.join(adopted)}")
     click.echo(f"Now deploy the rest: make deploy ENV={config_env}")
 

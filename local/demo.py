@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import urllib3
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -263,3 +264,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit("interrupted; the stack is stopped")
+    except (TimeoutError, urllib3.exceptions.TimeoutError) as error:
+        sys.exit(f"the local stack did not answer in time: {error}. If this machine is busy, try again later")

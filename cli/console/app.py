@@ -73,7 +73,7 @@ def make_app(stack: Stack, access: Access) -> ASGIApp:
 
 def _show_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    texts = {404: "there is no such page", 405: "this page can't be used like this"}
+    texts = {404: "there is no such page", 405: "this address takes no such request: go back to the batches"}
     return _error_page(request, texts.get(error.status_code, str(error.detail)), error.status_code)
 
 

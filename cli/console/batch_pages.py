@@ -42,7 +42,7 @@ _FILES: Final = {
 _DECIDED: Final = {
     "approved": "Approved: the batch is being sent.",
     "stopped": "Stopped: nothing more of the batch is sent.",
-    "resolved": "Recorded: the results are written anew.",
+    "resolved": "Recorded: the results are being regenerated.",
 }
 
 

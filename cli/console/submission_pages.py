@@ -27,7 +27,7 @@ def make_dry_run(request: Request, fields: Fields) -> Response:
     name, file = upload(fields, "file")
     send_as = text(fields, "send-as")
     if send_as not in ("", *SEND_AS):
-        raise UsageError(f"send-as: {send_as!r} is no way to send a file: choose one of {', '.join(SEND_AS)}")
+        raise UsageError(f"send-as: {send_as!r} is not a way to send a file: use one of {', '.join(SEND_AS)}")
     metadata = file_metadata(
         dry_run=True,
         send_as=send_as,

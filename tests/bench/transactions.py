@@ -108,7 +108,7 @@ def first_row(testbed: Testbed) -> list[float]:
         batch = worker.app.triggers.submit_object(key, None)
         spent_ms.append((worker.sent_at_s[0] - began_s) * 1e3)
         assert batch is not None
-        worker.app.administration.stop(batch.batch_id, "bench", "", SystemClock().now())
+        worker.app.administration.stop(batch.batch_id, "bench", "")
         time.sleep(5)  # the slots of its last block have passed
     return spent_ms[1:]  # the first opens connections
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.adoption import Left, adopt, find_left, kept_resources, plan_import
+from local.adoption import RetainedStorage, adopt, find_retained_storage, retained_resources, plan_import
 from local.aws import Aws
 from local.deployment import DeploymentError
 from tests.template.loading import properties
@@ -16,7 +16,7 @@ KEYS = '{"apiKey": "a", "secretKey": "b"}'
 
 def deploy(aws: Aws, stack: str, *, is_new: bool) -> None:
     """Deploy what outlives a stack, and a queue that does not."""
-    declared = {**kept_resources(), "Queue": {"Type": "AWS::SQS::Queue"}}
+    declared = {**retained_resources(), "Queue": {"Type": "AWS::SQS::Queue"}}
     act = aws.cloudformation.create_stack if is_new else aws.cloudformation.update_stack
     act(StackName=stack, TemplateBody=json.dumps({"Resources": declared}))
     waiter: Any = aws.cloudformation.get_waiter(
@@ -32,7 +32,7 @@ def physical(aws: Aws, stack: str) -> dict[str, str]:
 
 def test_what_holds_data_outlives_its_stack():
     logs = properties("AWS::Logs::LogGroup")
-    assert set(kept_resources()) == {"Table", "Bucket", "Secret", *logs}
+    assert set(retained_resources()) == {"Table", "Bucket", "Secret", *logs}
 
 
 def test_deleted_stack_is_made_again_from_what_it_left(aws: Aws):
@@ -47,20 +47,20 @@ def test_deleted_stack_is_made_again_from_what_it_left(aws: Aws):
     aws.cloudformation.delete_stack(StackName=stack)
     aws.cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack)
 
-    left = find_left(aws, stack, "", "")
-    assert left == Left(before["Table"], before["Bucket"])
+    retained = find_retained_storage(aws, stack, "", "")
+    assert retained == RetainedStorage(before["Table"], before["Bucket"])
     planned = {
-        one["LogicalResourceId"]: one["ResourceIdentifier"] for one in plan_import(aws, stack, left)[1]
+        one["LogicalResourceId"]: one["ResourceIdentifier"] for one in plan_import(aws, stack, retained)[1]
     }
-    assert set(planned) == set(kept_resources())
+    assert set(planned) == set(retained_resources())
     assert planned["Secret"] == {"Id": secret}
     assert planned["SweepLogs"] == {"LogGroupName": f"/{stack}/sweep"}
     assert aws.secrets.get_secret_value(SecretId=f"{stack}/gameball")["SecretString"] == KEYS
     aws.secrets.delete_secret(SecretId=f"{stack}/gameball", ForceDeleteWithoutRecovery=True)
-    assert set(adopt(aws, stack, left)) == set(kept_resources()) - {"Secret"}
+    assert set(adopt(aws, stack, retained)) == set(retained_resources()) - {"Secret"}
     deploy(aws, stack, is_new=False)
 
-    after, same = physical(aws, stack), set(kept_resources()) - {"Secret"}
+    after, same = physical(aws, stack), set(retained_resources()) - {"Secret"}
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
     assert aws.dynamodb.get_item(TableName=after["Table"], Key=item)["Item"] == item
     assert aws.s3.get_object(Bucket=after["Bucket"], Key="inbox/a.csv")["Body"].read() == b"x"
@@ -71,17 +71,17 @@ def test_secret_within_its_recovery_window_has_to_be_restored_first(aws: Aws):
     aws.secrets.create_secret(Name=f"{stack}/gameball", SecretString=KEYS)
     aws.secrets.delete_secret(SecretId=f"{stack}/gameball", RecoveryWindowInDays=7)
     with pytest.raises(DeploymentError, match="restore-secret"):
-        plan_import(aws, stack, Left("t", "b"))
+        plan_import(aws, stack, RetainedStorage("t", "b"))
 
 
 def test_stack_that_is_there_is_left_alone(aws: Aws):
     stack = f"there-{uuid.uuid4().hex[:8]}"
     deploy(aws, stack, is_new=True)
     with pytest.raises(DeploymentError, match="there is a stack"):
-        adopt(aws, stack, Left(physical(aws, stack)["Table"], physical(aws, stack)["Bucket"]))
+        adopt(aws, stack, RetainedStorage(physical(aws, stack)["Table"], physical(aws, stack)["Bucket"]))
 
 
 def test_nothing_is_guessed_where_no_table_or_more_than_one_could_be_meant(aws: Aws):
     with pytest.raises(DeploymentError, match="which table was nowhere's"):
-        find_left(aws, "nowhere", "", "b")
-    assert find_left(aws, "nowhere", "t", "b") == Left("t", "b")
+        find_retained_storage(aws, "nowhere", "", "b")
+    assert find_retained_storage(aws, "nowhere", "t", "b") == RetainedStorage("t", "b")

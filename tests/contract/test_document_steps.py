@@ -42,7 +42,7 @@ TESTED_BY: Final = {
     ("make", "demo"): ("tests/e2e/test_demo.py", "local.demo"),
     ("make", "up"): ("tests/functional/local/test_lifecycle.py", "local.lifecycle"),
     ("make", "down"): ("tests/functional/local/test_lifecycle.py", "local.lifecycle"),
-    ("make", "configure"): ("tests/unit/local/test_guide.py", "local.guide"),
+    ("make", "configure"): ("tests/unit/local/test_configure.py", "local.configure"),
     ("make", "wheel"): ("tests/functional/local/test_wheel.py", "pip"),
     ("make", "bench"): ("tests/template/test_idle_cost.py", "tests.bench"),
     ("adjust", "console"): ("tests/functional/console/test_serving.py", "cli.console"),

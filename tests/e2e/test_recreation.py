@@ -1,6 +1,6 @@
 """A stack that was deleted is made again under its name, and goes on with what it knew."""
 
-from local.adoption import adopt, find_left
+from local.adoption import adopt, find_retained_storage
 from local.batch_client import BatchClient
 from local.stack import LocalStack, StackSettings
 
@@ -21,7 +21,7 @@ def test_stack_that_was_deleted_is_made_again_and_still_knows_what_was_applied()
         stack.aws.cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack.name)
         stack.aws.secrets.delete_secret(SecretId=f"{stack.name}/gameball", ForceDeleteWithoutRecovery=True)
 
-        adopt(stack.aws, stack.name, find_left(stack.aws, stack.name, "", ""))
+        adopt(stack.aws, stack.name, find_retained_storage(stack.aws, stack.name, "", ""))
         stack.deploy()
         stack.store_keys(stack.gameball.keys)
 

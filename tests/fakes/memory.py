@@ -479,7 +479,7 @@ class MemoryStackParts:
         self.answers: dict[str, Any] = {}
         self.runtime: dict[str, str] = describe_runtime()
 
-    def ask(self, function: str) -> Mapping[str, Any]:
+    def function_versions(self, function: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._found(function, self.runtime)
         return found
 

@@ -393,10 +393,9 @@ class Environment:
                 self._invoke("batch_api", partial(self._stop_one, batch.batch_id), 30, _ignore)
 
     def _stop_one(self, batch_id: str) -> None:
-        until = self.scheduler.now + timedelta(seconds=20)
         with suppress(WrongState):  # it has ended, or another worker has changed it: the person gets an error
             keep_jobs = self.world.scenario.person_stops_at_s == KEEPS_JOBS_AT_S
-            self.services.administration.stop(batch_id, "a person", "", until, keep_jobs=keep_jobs)
+            self.services.administration.stop(batch_id, "a person", "", keep_jobs=keep_jobs)
 
     def resolve_last(self) -> None:
         """Let a person look up the other rows in doubt at Gameball, and resolve them."""

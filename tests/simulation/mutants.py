@@ -34,7 +34,7 @@ from adjustments.polling import job_client, poller, settlement
 from adjustments.polling.job_client import JobStatus, JobStopper
 from adjustments.polling.poller import Poller
 from adjustments.reconciliation import reconciler
-from adjustments.reconciliation.evidence import Finding, assess_row
+from adjustments.reconciliation.evidence import Assessment, assess_row
 from adjustments.results import result_rows
 from adjustments.results.notifications import Notifier
 from adjustments.results.report_writer import ReportWriter, ResultFiles
@@ -570,7 +570,7 @@ def _no_senders() -> Sequence[Patch]:
 
 @mutant("ignore rows that look the same")
 def _no_lookalikes() -> Sequence[Patch]:
-    def assess(row: DoubtfulRow, lookalikes: int, *args: Any) -> Finding:
+    def assess(row: DoubtfulRow, lookalikes: int, *args: Any) -> Assessment:
         return assess_row(row, 0, *args)
 
     return [(reconciler, "assess_row", assess)]
@@ -578,7 +578,7 @@ def _no_lookalikes() -> Sequence[Patch]:
 
 @mutant("conclude from absence at once")
 def _no_quiet() -> Sequence[Patch]:
-    def assess(row: DoubtfulRow, lookalikes: int, found: Any, now: datetime, quiet: timedelta) -> Finding:
+    def assess(row: DoubtfulRow, lookalikes: int, found: Any, now: datetime, quiet: timedelta) -> Assessment:
         return assess_row(row, lookalikes, found, now, timedelta(0))
 
     return [(reconciler, "assess_row", assess), (lookup_rounds, "ROUND_PAUSE_MIN", timedelta(0))]
@@ -586,9 +586,9 @@ def _no_quiet() -> Sequence[Patch]:
 
 @mutant("conclude from absence without a token")
 def _no_token() -> Sequence[Patch]:
-    def assess(row: DoubtfulRow, lookalikes: int, *args: Any) -> Finding:
+    def assess(row: DoubtfulRow, lookalikes: int, *args: Any) -> Assessment:
         found = assess_row(row, lookalikes, *args)
-        return Finding.NOT_APPLIED if found is Finding.UNCERTAIN and not lookalikes else found
+        return Assessment.NOT_APPLIED if found is Assessment.UNCERTAIN and not lookalikes else found
 
     return [(reconciler, "assess_row", assess)]
 
@@ -622,7 +622,7 @@ def _partly_found() -> Sequence[Patch]:
 def _absent_at_work() -> Sequence[Patch]:
     original = reconciler._Run._assess
 
-    def assess(self: reconciler._Run, row: Any, chunk: Chunk, *args: Any) -> Finding:
+    def assess(self: reconciler._Run, row: Any, chunk: Chunk, *args: Any) -> Assessment:
         return original(self, row, chunk.replaced(job_id=None), *args)
 
     return [(reconciler._Run, "_assess", assess)]

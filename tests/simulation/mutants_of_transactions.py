@@ -20,7 +20,7 @@ from adjustments.manual_transactions.model import ManualTransaction
 from adjustments.polling import settlement
 from adjustments.polling.settlement import ChunkSettler
 from adjustments.reconciliation import reconciler
-from adjustments.reconciliation.evidence import Finding
+from adjustments.reconciliation.evidence import Assessment
 from adjustments.submission import transaction_sender as sending
 from adjustments.submission.api_submission import ApiSubmission
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
@@ -294,6 +294,6 @@ def _not_found() -> Sequence[Patch]:
 @mutant("leave rows that were sent as transactions in doubt", Kind.TRANSACTIONS)
 def _left() -> Sequence[Patch]:
     def assess(*_: Any) -> Any:
-        return Finding.UNCERTAIN
+        return Assessment.UNCERTAIN
 
     return [(reconciler, "assess_transaction", assess)]

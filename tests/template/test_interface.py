@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.guide import QUESTIONS, REGION
+from local.configure import QUESTIONS, REGION
 from tests.template.loading import ROOT, expanded, template, walk
 
 PARAMETERS: dict[str, Any] = template()["Parameters"]
@@ -60,7 +60,7 @@ def test_parameter_is_used_and_shown_in_a_group(name: str):
     assert [name in group["Parameters"] for group in groups].count(True) == 1
 
 
-def test_what_the_guide_asks_stands_first():
+def test_what_make_configure_asks_is_first():
     first = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"][0]["Parameters"]
     assert first == [question.name for question in QUESTIONS if question.name != REGION]
 

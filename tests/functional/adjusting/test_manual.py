@@ -172,6 +172,8 @@ def test_transaction_beyond_max_manual_amount_is_refused_by_api_and_queue(
     assert desk.applied == []
 
 
+NO_JSON = "the body is not valid JSON; send a JSON object"
+
 FIELDS = [
     *("customerId", "transactionId", "username", "reason", "email", "mobile", "transactionTime"),
     *("points", "amount", "expiryAfter"),
@@ -186,10 +188,10 @@ FIELDS = [
         ({**BODY, "points": -5, "expiryAfter": 3}, 400, "Deduction cannot have expiry"),
         ({**BODY, "amount": 5}, 400, "Only one rewarding method may be specified"),
         ({**BODY, "points": None}, 400, "A rewarding criteria is required"),
-        ("{", 400, "the body is no JSON; send a JSON object"),
+        ("{", 400, NO_JSON),
         ("[]", 400, "the body must be a JSON object"),
-        (None, 400, "the body is no JSON; send a JSON object"),
-        ('{"points": ' + "[" * 20_000 + "]" * 20_000 + "}", 400, "the body is no JSON; send a JSON object"),
+        (None, 400, NO_JSON),
+        ('{"points": ' + "[" * 20_000 + "]" * 20_000 + "}", 400, NO_JSON),
         ('{"points": 5, "points": 500}', 400, "points: is given twice; send it once"),
         ({**BODY, "reason": "x" * limits.MANUAL_BODY_BYTES_MAX}, 413, "the body has more than 65536 bytes"),
         ({**BODY, "customerId": ""}, 400, "customerId: must not be empty"),
@@ -620,7 +622,7 @@ def test_a_program_that_names_the_schedule_of_another_takes_no_tick_of_it(desk: 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("{", "the body is no JSON; send a JSON object"),
+        ("{", "the body is not valid JSON; send a JSON object"),
         ({"detail-type": REQUESTED}, "detail: is required: the body of the manual transaction"),
         ({"detail-type": REQUESTED, "detail": {**BODY, "points": 0}}, "points: must not be 0"),
         ({"detail-type": REQUESTED, "detail": {**BODY, "customerId": "nobody"}}, "not found"),

@@ -103,7 +103,7 @@ def world() -> World:
     assert (ended.counts.failed, ended.counts.in_doubt) == (1, 1)
     world.administration.resolve(held.batch_id, WORD, ResolveRequest(outcome="not_applied", note=WORD))
     stopped = world.drop(FILE.replace("fails", "other"), name=f"stopped {WORD}.csv")
-    world.run(world.administration.stop(stopped.batch_id, WORD, WORD, world.clock.now()))
+    world.run(world.administration.stop(stopped.batch_id, WORD, WORD))
     return world
 
 

@@ -93,7 +93,7 @@ def test_part_that_is_not_well_is_named_with_what_to_do(
     ("error", "message"),
     [
         (GameballUnauthorized("Gameball answered 401: Unauthorized", status=401), "refuses the keys"),
-        (GameballUnavailable("no connection: name not known"), "can't be asked: no connection"),
+        (GameballUnavailable("no connection: name not known"), "can't be called: no connection"),
     ],
 )
 def test_keys_that_gameball_does_not_take_are_a_problem(error: GameballError, message: str):

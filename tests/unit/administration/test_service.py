@@ -1,7 +1,7 @@
 """A person decides: approvals are bound to what was planned, stops tell the truth, verdicts are recorded."""
 
 import gzip
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -84,17 +84,13 @@ def test_batch_is_approved_once(batch: Batch, administration: BatchAdministratio
         administration.approve(batch.batch_id, "bob", ApprovalRequest())
 
 
-def until(world: World) -> datetime:
-    return world.clock.now() + timedelta(seconds=20)
-
-
 def test_stopped_batch_sends_nothing_more_and_says_what_was_applied():
     gameball = MemoryGameball()
     gameball.job_state = "running"
     world = World(gameball, canary_rows=2)
     rows = "".join(f"c{number},1\n" for number in range(1500))
     batch = world.drop(f"customerId,amount\n{rows}")
-    world.administration.stop(batch.batch_id, "ann", "wrong file", until(world))
+    world.administration.stop(batch.batch_id, "ann", "wrong file")
     assert gameball.stopped == [1]
     gameball.job_state = "completed"
     ended = world.run(batch)
@@ -116,7 +112,7 @@ def test_stop_and_approval_hold_when_another_worker_saves_at_that_moment():
     world.store.save_batch = be_slower  # type: ignore[method-assign]
     assert world.administration.approve(approved.batch_id, "ann", ApprovalRequest()).approved_by == "ann"
     world.store.save_batch = be_slower  # type: ignore[method-assign]
-    assert world.administration.stop(stopped.batch_id, "bob", "", until(world)).stopped_by == "bob"
+    assert world.administration.stop(stopped.batch_id, "bob", "").stopped_by == "bob"
 
 
 def test_job_that_was_stopped_without_lists_is_in_doubt():
@@ -124,7 +120,7 @@ def test_job_that_was_stopped_without_lists_is_in_doubt():
     gameball.job_state = "running"
     world = World(gameball)
     batch = world.drop(THREE)
-    world.administration.stop(batch.batch_id, "ann", "", until(world))
+    world.administration.stop(batch.batch_id, "ann", "")
     gameball.job_state, gameball.unlisted = "stopped", {"a", "b", "c"}
     assert world.run(batch).counts.in_doubt == 3
 
@@ -135,8 +131,8 @@ def test_running_jobs_that_are_kept_end_and_nothing_more_is_sent():
     world = World(gameball, canary_rows=2)
     rows = "".join(f"c{number},1\n" for number in range(1500))
     batch = world.drop(f"customerId,amount\n{rows}")
-    world.administration.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
-    world.poller.poll(batch.batch_id, until(world))
+    world.administration.stop(batch.batch_id, "ann", "", keep_jobs=True)
+    world.poller.poll(batch.batch_id, world.clock.now() + timedelta(seconds=20))
     assert gameball.stopped == []
     assert world.administration.show(batch.batch_id)["keepJobs"] is True
     gameball.job_state = "completed"
@@ -150,17 +146,17 @@ def test_stop_can_stop_jobs_that_were_kept_but_not_keep_jobs_that_were_stopped()
     gameball.job_state = "running"
     world = World(gameball)
     batch = world.drop(THREE)
-    world.administration.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
-    world.administration.stop(batch.batch_id, "ann", "wrong file", until(world), keep_jobs=True)
+    world.administration.stop(batch.batch_id, "ann", "wrong file", keep_jobs=True)
+    world.administration.stop(batch.batch_id, "ann", "wrong file", keep_jobs=True)
     assert gameball.stopped == []
-    after = world.administration.stop(batch.batch_id, "bob", "hurry", until(world))
+    after = world.administration.stop(batch.batch_id, "bob", "hurry")
     assert (gameball.stopped, after.stop_reason) == ([1], "stopped by ann: wrong file")
     with pytest.raises(WrongState, match="keepJobs is too late"):
-        world.administration.stop(batch.batch_id, "ann", "", until(world), keep_jobs=True)
+        world.administration.stop(batch.batch_id, "ann", "", keep_jobs=True)
 
 
 def test_batch_that_waits_for_approval_can_be_stopped(world: World, gameball: MemoryGameball, batch: Batch):
-    ended = world.run(world.administration.stop(batch.batch_id, "ann", "", until(world)))
+    ended = world.run(world.administration.stop(batch.batch_id, "ann", ""))
     assert (ended.status, ended.counts.not_submitted, gameball.requests) == (BatchStatus.STOPPED, 3, [])
 
 
@@ -168,7 +164,7 @@ def test_ended_batch_can_not_be_stopped():
     world = World(MemoryGameball())
     ended = world.run(world.drop(THREE))
     with pytest.raises(WrongState, match="completed"):
-        world.administration.stop(ended.batch_id, "ann", "", until(world))
+        world.administration.stop(ended.batch_id, "ann", "")
 
 
 @pytest.mark.parametrize(
@@ -299,7 +295,7 @@ def test_dry_run_is_not_stopped_since_it_sends_nothing():
     world = World(MemoryGameball())
     batch = world.drop(THREE, dry_run="true")
     with pytest.raises(WrongState, match="dry run"):
-        world.administration.stop(batch.batch_id, "ann", "", until(world))
+        world.administration.stop(batch.batch_id, "ann", "")
 
 
 def test_show_names_who_decided_what():

@@ -192,11 +192,11 @@ def test_an_amount_is_sent_with_all_its_digits_and_no_exponent(text: str, sent: 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"\xef\xbb\xbf{}", "the body is no JSON; send a JSON object"),
-        (b"\xff\xfe{\x00}\x00", "the body is no JSON; send a JSON object"),
-        (b"", "the body is no JSON; send a JSON object"),
+        (b"\xef\xbb\xbf{}", "the body is not valid JSON; send a JSON object"),
+        (b"\xff\xfe{\x00}\x00", "the body is not valid JSON; send a JSON object"),
+        (b"", "the body is not valid JSON; send a JSON object"),
         (b"null", "the body must be a JSON object"),
-        (b"[" * 60_000, "the body is no JSON; send a JSON object"),
+        (b"[" * 60_000, "the body is not valid JSON; send a JSON object"),
         (b" " * 65_537, "the body has more than 65536 bytes"),
     ],
 )

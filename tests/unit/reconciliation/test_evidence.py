@@ -8,13 +8,13 @@ import pytest
 
 from adjustments.batches.lookup_rounds import DoubtfulRow
 from adjustments.batches.payloads import has_reason_token, with_reason_token
-from adjustments.reconciliation.evidence import Finding, Transaction, assess_row, read_transactions
+from adjustments.reconciliation.evidence import Assessment, Transaction, assess_row, read_transactions
 from tests.fakes.memory import START as INTENT
 
 QUIET = timedelta(hours=1)
 TOKENED = with_reason_token("gift", "batch", 2)
 AFTER = INTENT + timedelta(seconds=5)
-A, N, U = Finding.APPLIED, Finding.NOT_APPLIED, Finding.UNCERTAIN
+A, N, U = Assessment.APPLIED, Assessment.NOT_APPLIED, Assessment.UNCERTAIN
 
 
 def listed(amount: str = "5", reason: str = "gift", at: Any = AFTER) -> Transaction:
@@ -53,7 +53,7 @@ def in_doubt(has_token: bool = False, amount: str = "5") -> DoubtfulRow:
     ],
 )
 def test_assess_row(
-    row: DoubtfulRow, lookalikes: int, transactions: list[Transaction], waited: float, finding: Finding
+    row: DoubtfulRow, lookalikes: int, transactions: list[Transaction], waited: float, finding: Assessment
 ):
     now = INTENT + timedelta(hours=waited)
     assert assess_row(row, lookalikes, transactions, now, QUIET) is finding

@@ -175,7 +175,7 @@ def test_rows_of_stopped_jobs_are_looked_up_first():
     # the second wave alone reaches a job, which a person then stops
     world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=5))
     world.sender.submit(batch.batch_id, world.clock.now() + timedelta(minutes=5))
-    world.administration.stop(batch.batch_id, "a person", "", world.clock.now() + timedelta(seconds=20))
+    world.administration.stop(batch.batch_id, "a person", "")
     gameball.job_state = "stopped"
     ended = world.run(world.store.batch(batch.batch_id))
     assert ended.status is BatchStatus.NEEDS_ATTENTION

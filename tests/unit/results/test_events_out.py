@@ -80,7 +80,7 @@ def rejected() -> World:
 def stopped() -> World:
     world = World(MemoryGameball(), approval_above_rows=1)
     batch = world.drop(TWO)
-    world.run(world.administration.stop(batch.batch_id, "ann", "wrong file", world.clock.now()))
+    world.run(world.administration.stop(batch.batch_id, "ann", "wrong file"))
     return world
 
 

@@ -168,7 +168,7 @@ def test_batch_that_was_stopped_before_anything_was_sent_does_not_count(gameball
     first = world.drop(THREE)
     waiting = world.drop(THREE + "c4,8\n")
     assert any("wait for approval in batch" in why for why in waiting.held_by)
-    world.administration.stop(first.batch_id, "a person", "", world.clock.now())
+    world.administration.stop(first.batch_id, "a person", "")
     after = world.drop(HEADER + "c3,7\nc2,6\n")
     assert first.batch_id not in " ".join(after.held_by)
 
@@ -271,7 +271,7 @@ def test_rows_of_a_planner_that_was_killed_count_for_an_hour(world: World):
     world.store.create_batch = create  # type: ignore[method-assign]
     held = world.drop(THREE + "c4,8\n")
     assert "are being planned in batch" in held.held_by[0]
-    world.administration.stop(held.batch_id, "a person", "", world.clock.now())
+    world.administration.stop(held.batch_id, "a person", "")
     world.clock.sleep(3601)
     assert world.drop(THREE + "c5,8\n").status is BatchStatus.SUBMITTING
 
@@ -311,7 +311,7 @@ def test_rows_in_doubt_count_until_they_are_known_not_to_be_applied(gameball: Me
     first = world.run(world.drop(THREE))
     held = world.drop(THREE + "c4,8\n")
     assert f"3 of 4 rows (75 %) were applied or are in doubt in batch {first.batch_id}" in held.held_by[0]
-    world.administration.stop(held.batch_id, "a person", "", world.clock.now())
+    world.administration.stop(held.batch_id, "a person", "")
     world.administration.resolve(
         first.batch_id, "a person", ResolveRequest(outcome="not_applied", lines=(2, 3))
     )

@@ -98,11 +98,10 @@ def test_decisions_have_their_times():
     batch = world.drop(f"{HEADER}a,5,\nb,7,\n")
     world.clock.sleep(60)
     world.administration.approve(batch.batch_id, "ann", ApprovalRequest())
-    until = world.clock.now()
     world.clock.sleep(60)
-    world.administration.stop(batch.batch_id, "bob", "", until)
+    world.administration.stop(batch.batch_id, "bob", "")
     world.clock.sleep(60)
-    world.administration.stop(batch.batch_id, "carl", "", until)  # the first one counts
+    world.administration.stop(batch.batch_id, "carl", "")  # the first one counts
     told = world.administration.show(batch.batch_id)
     assert (told["approvedBy"], told["approvedAt"]) == ("ann", "2026-11-21T12:01:00.000Z")
     assert (told["stoppedBy"], told["stoppedAt"]) == ("bob", "2026-11-21T12:02:00.000Z")

@@ -33,8 +33,7 @@ class StoppingGameball(MemoryGameball):
         assert self.world
         self.world.clock.sleep(1 / REQUESTS_PER_SECOND)
         if len(self.requests) == self.stops_at:
-            until = self.world.clock.now() + timedelta(seconds=1)
-            self.world.administration.stop(self.batch_id, "ann", "", until, keep_jobs=True)
+            self.world.administration.stop(self.batch_id, "ann", "", keep_jobs=True)
         return job_id
 
 

@@ -190,10 +190,10 @@ def test_rules_of_the_api_are_applied_row_by_row_in_its_words(row: str, words: s
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("a,5.5,,", "is no whole number of points"),
+        ("a,5.5,,", "is not a whole number; write whole points, or name the column amount if it is money"),
         ("a,0,,", "is zero and would change nothing"),
         ("a,5,2026-12-31,", "is a date; write after how many whole days"),
-        ("a,5,soon,", "is no number of days"),
+        ("a,5,soon,", "is not a number of days"),
         ("a,5,99999999,", "must be at most 36500"),
         ("a,5,,9.5E+20", "scientific notation"),
         ("a,2000000,,", "is beyond the limit"),
@@ -228,7 +228,7 @@ def test_currency_refuses_transactions_too():
 
 def test_id_in_two_rows_refuses_the_file():
     refusal = world_of().drop("customerId,points,transactionId\na,5,t1\nb,5,\nc,5,t2\nd,5,t2\n").refusal
-    assert 'transactionId "t2" stands in more than one row' in refusal
+    assert 'transactionId "t2" is in more than one row' in refusal
 
 
 # --- chunks and guards ------------------------------------------------------------------------------------

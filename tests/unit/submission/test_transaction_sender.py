@@ -454,8 +454,7 @@ def stop_at(world: World, batch: Batch, customer: str) -> None:
     def add(body: bytes, within_s: float | None = None) -> Any:
         answer = effect(body, within_s)
         if json.loads(body)["customerId"] == customer:
-            until = world.clock.now() + timedelta(seconds=1)
-            world.administration.stop(batch.batch_id, "me", "", until)
+            world.administration.stop(batch.batch_id, "me", "")
         return answer
 
     gameball.add_manual_transaction = add  # type: ignore[method-assign]
@@ -477,7 +476,7 @@ def test_stop_takes_effect_within_a_second_of_rows():
 def test_stop_before_anything_was_sent_submits_nothing():
     world = world_of(approval_above_rows=1)
     batch = world.drop(THREE)
-    world.administration.stop(batch.batch_id, "me", "", world.clock.now())
+    world.administration.stop(batch.batch_id, "me", "")
     ended = world.run(batch)
     assert (ended.status, ended.counts.not_submitted) == (BatchStatus.STOPPED, 3)
     assert not gameball_of(world).sent
@@ -489,7 +488,7 @@ def test_nothing_is_sent_after_a_stop_for_a_sender_that_disappeared():
     with pytest.raises(Killed):
         world.drop(THREE)
     [batch] = world.store.open_batches()
-    world.administration.stop(batch.batch_id, "me", "", world.clock.now())
+    world.administration.stop(batch.batch_id, "me", "")
     sent = len(gameball_of(world).sent)
     ended = world.run(batch)
     assert len(gameball_of(world).sent) == sent

@@ -293,7 +293,7 @@ def test_same_rows_that_were_allowed_once_are_refused_the_next_time(is_first_sto
     world = World(gameball, approval_above_rows=2)
     if is_first_stopped:  # nothing of it was applied, so that its claim holds nobody up
         first = world.drop(THREE, name="a.csv")
-        world.run(world.administration.stop(first.batch_id, "a person", "", world.clock.now()))
+        world.run(world.administration.stop(first.batch_id, "a person", ""))
     second = world.drop(THREE, name="b.csv", allow_duplicate="true")
     world.run(world.administration.approve(second.batch_id, "a person", ApprovalRequest()))
     third = world.run(world.drop(THREE, name="c.csv"))

@@ -72,7 +72,7 @@ def test_stop_is_taken_without_readable_keys_and_its_jobs_are_asked_later():
     world = World(gameball)
     batch = world.drop(THREE)
     gameball.is_readable = False
-    world.administration.stop(batch.batch_id, "ann", "", world.clock.now() + timedelta(seconds=20))
+    world.administration.stop(batch.batch_id, "ann", "")
     world.poller.poll(batch.batch_id, world.clock.now() + timedelta(minutes=1))
     [chunk] = world.store.chunks(batch.batch_id, batch.plan_id)
     assert (chunk.state.value, chunk.stop_requested) == ("submitted", False)
@@ -87,7 +87,7 @@ def test_stopped_batch_ends_at_its_deadline_without_readable_keys():
     world = World(gameball)
     batch = world.drop(THREE)
     gameball.is_readable = False
-    world.administration.stop(batch.batch_id, "ann", "", world.clock.now() + timedelta(seconds=20))
+    world.administration.stop(batch.batch_id, "ann", "")
     ended = world.run(batch)
     assert (ended.status, ended.counts.in_doubt) == (BatchStatus.NEEDS_ATTENTION, 3)
 

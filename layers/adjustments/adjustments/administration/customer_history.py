@@ -1,7 +1,7 @@
 """What was done for one customer: the rows of all batches, and manual transactions, page by page.
 
 The batches are found by their indexes of customers (batches/customer_index.py): of each batch, one small read
-finds whether the customer is in it, and only what holds his rows is read then.
+finds whether the customer is in it, and only what holds the customer's rows is read then.
 """
 
 import re

@@ -34,7 +34,7 @@ _WAIT_FOR_SLOT: Final = timedelta(seconds=10)
 
 _STORE_KEYS: Final = 'store the keys: docs/operations.md, "Rotate the keys"'
 _DEPLOY_AGAIN: Final = "deploy again; if it stays, look at the function's log group"
-_ASK_AGAIN: Final = "ask again: a first start may take long; if it stays, look at the function's log group"
+_CHECK_AGAIN: Final = "check again: a first start takes long; if it stays, look at the function's log group"
 
 
 class Status(StrEnum):
@@ -123,12 +123,12 @@ class HealthCheck:
 
     def _function(self, name: str, function: str) -> Finding:
         try:
-            return _of_function(name, self.parts.ask(function))
+            return _of_function(name, self.parts.function_versions(function))
         except PartUnavailable as error:
-            return Finding(f"function {name}", Status.PROBLEM, f"does not answer: {error}", _ASK_AGAIN)
+            return Finding(f"function {name}", Status.PROBLEM, f"does not answer: {error}", _CHECK_AGAIN)
 
     def _keys(self, until: datetime) -> Finding:
-        """Whether there are keys and Gameball takes them."""
+        """Whether there are keys and Gameball accepts them."""
         check = "Gameball"
         try:
             fingerprint = self.credentials.fresh().fingerprint()
@@ -141,11 +141,11 @@ class HealthCheck:
             message = f"{self.base_url} refuses the keys (API key {fingerprint}): {error.message}"
             return Finding(check, Status.PROBLEM, message, _STORE_KEYS)
         if error is not None:
-            message = f"{self.base_url} can't be asked: {error.message}"
+            message = f"{self.base_url} can't be called: {error.message}"
             return Finding(
                 check, Status.PROBLEM, message, "check GameballBaseUrl; else ask Gameball, or try again later"
             )
-        message = f"{self.base_url} takes the keys (API key {fingerprint})"
+        message = f"{self.base_url} accepts the keys (API key {fingerprint})"
         if self.base_url.rstrip("/") == GAMEBALL_ADDRESS:
             advice = "only the key tells a test account from a live one: compare its fingerprint"
             return Finding(check, Status.OK, message, advice)
@@ -171,9 +171,9 @@ class HealthCheck:
         try:
             confirmed, pending = self.parts.subscriptions(topic)
         except PartUnavailable as error:
-            return _not_seen(check, error)
+            return _not_checked(check, error)
         if pending:
-            advice = "confirm them by the mail from AWS Notifications; after three days, subscribe anew"
+            advice = "confirm them by the mail from AWS Notifications; after three days, subscribe again"
             return Finding(check, Status.PROBLEM, f"{pending} of its subscriptions not confirmed", advice)
         if not confirmed:
             advice = f"set {'OnCallEmail' if name == 'OnCallTopicArn' else 'AlertEmail'} and deploy"
@@ -185,7 +185,7 @@ class HealthCheck:
         try:
             is_on = self.parts.is_schedule_on(schedule)
         except PartUnavailable as error:
-            return _not_seen(check, error)
+            return _not_checked(check, error)
         if is_on:
             return Finding(check, Status.OK, "on")
         advice = f"enable {schedule} in EventBridge Scheduler, if it was not turned off on purpose"
@@ -196,7 +196,7 @@ class HealthCheck:
         try:
             waiting = self.parts.messages(queue)
         except PartUnavailable as error:
-            return _not_seen(check, error)
+            return _not_checked(check, error)
         if not waiting:
             return Finding(check, Status.OK, "empty")
         if is_failure:
@@ -222,5 +222,5 @@ def _of_function(name: str, runtime: Mapping[str, Any]) -> Finding:
     return Finding(check, Status.OK, message)
 
 
-def _not_seen(check: str, error: PartUnavailable) -> Finding:
-    return Finding(check, Status.PROBLEM, f"can't be looked at: {error}", "deploy again")
+def _not_checked(check: str, error: PartUnavailable) -> Finding:
+    return Finding(check, Status.PROBLEM, f"can't be checked: {error}", "deploy again")

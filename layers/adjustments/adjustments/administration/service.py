@@ -250,19 +250,16 @@ class BatchAdministration:
         now = self.clock.now()
         return batch.moved(BatchStatus.SUBMITTING, approved_by=by, approved_at=now, deadline_at=deadline_at)
 
-    def stop(
-        self, batch_id: str, by: str, note: str, until: datetime | None = None, *, keep_jobs: bool = False
-    ) -> Batch:
+    def stop(self, batch_id: str, by: str, note: str, *, keep_jobs: bool = False) -> Batch:
         """Send nothing more of a batch, and stop its running jobs at Gameball.
 
-        What was applied already stays applied; the results show it once all jobs have ended.
+        What was applied already stays applied; the results show it once all jobs have ended. Jobs that are
+        not stopped within ``STOP_TIME`` are stopped by the state machine.
 
         Args:
             batch_id: the batch.
             by: who stops it.
             note: why; may be empty.
-            until: when to end stopping jobs, by default after ``STOP_TIME``; the state machine stops the
-                others.
             keep_jobs: let running jobs end, so that Gameball lists the outcomes of their rows.
 
         Raises:
@@ -272,7 +269,7 @@ class BatchAdministration:
         now = self.clock.now()
         batch = update_batch(self.store, batch_id, lambda batch: _stopped(batch, by, reason, keep_jobs, now))
         log_event("batch stopped", batch)
-        self.stopper.stop_jobs(batch, until or now + STOP_TIME)
+        self.stopper.stop_jobs(batch, now + STOP_TIME)
         return self.starter.start(batch)
 
     def resolve(self, batch_id: str, by: str, request: ResolveRequest) -> tuple[Batch, int]:

@@ -1,4 +1,4 @@
-"""How a function answers a health check, and what a health check asks of AWS."""
+"""How a function answers a health check, and how a health check looks at the other parts of the stack."""
 
 import json
 import sys
@@ -59,11 +59,11 @@ class StackParts(Protocol):
     """Looks at parts of the stack, and changes nothing.
 
     Raises:
-        PartUnavailable: the part can't be looked at, or did not answer.
+        PartUnavailable: the part can't be checked, or did not answer.
     """
 
-    def ask(self, function: str) -> Mapping[str, Any]:
-        """Let a function answer a health check with its versions."""
+    def function_versions(self, function: str) -> Mapping[str, Any]:
+        """Send a function a health check, which it answers with its versions (``describe_runtime``)."""
 
     def subscriptions(self, topic: str) -> tuple[int, int]:
         """Count the subscriptions of a topic: those that are confirmed, and those that are not."""
@@ -91,9 +91,9 @@ class AwsStackParts:
         self._scheduler = scheduler
         self._sqs = sqs
 
-    def ask(self, function: str) -> Mapping[str, Any]:
+    def function_versions(self, function: str) -> Mapping[str, Any]:
         """See ``StackParts``."""
-        answer = _asked(self._functions.invoke, FunctionName=function, Payload=json.dumps(HEALTH_CHECK))
+        answer = _call(self._functions.invoke, FunctionName=function, Payload=json.dumps(HEALTH_CHECK))
         fields = json.loads(answer["Payload"].read() or b"null")
         if "FunctionError" in answer or not isinstance(fields, dict):
             kind = fields.get("errorType") if isinstance(fields, dict) else type(fields).__name__
@@ -102,22 +102,22 @@ class AwsStackParts:
 
     def subscriptions(self, topic: str) -> tuple[int, int]:
         """See ``StackParts``."""
-        found = _asked(self._sns.list_subscriptions_by_topic, TopicArn=topic)["Subscriptions"]
+        found = _call(self._sns.list_subscriptions_by_topic, TopicArn=topic)["Subscriptions"]
         pending = sum(one["SubscriptionArn"] == _PENDING for one in found)
         return len(found) - pending, pending
 
     def is_schedule_on(self, schedule: str) -> bool:
         """See ``StackParts``."""
-        return bool(_asked(self._scheduler.get_schedule, Name=schedule)["State"] == "ENABLED")
+        return bool(_call(self._scheduler.get_schedule, Name=schedule)["State"] == "ENABLED")
 
     def messages(self, queue: str) -> int:
         """See ``StackParts``."""
         counted = "ApproximateNumberOfMessages"
-        answer = _asked(self._sqs.get_queue_attributes, QueueUrl=queue, AttributeNames=[counted])
+        answer = _call(self._sqs.get_queue_attributes, QueueUrl=queue, AttributeNames=[counted])
         return int(answer["Attributes"][counted])
 
 
-def _asked(call: Callable[..., Any], **arguments: Any) -> Any:
+def _call(call: Callable[..., Any], **arguments: Any) -> Any:
     """Make a call to AWS; raise PartUnavailable with AWS's words where it fails."""
     try:
         return call(**arguments)

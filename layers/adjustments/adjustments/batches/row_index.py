@@ -102,8 +102,8 @@ def _xor(first: bytes, *others: bytes) -> bytes:
     return reduce(xor, map(int.from_bytes, others), int.from_bytes(first)).to_bytes(len(first))
 
 
-def customer_of(fingerprint: int) -> int:
-    """The bits of a fingerprint that the customer decides."""
+def customer_bits(fingerprint: int) -> int:
+    """The 26 bits of a fingerprint that the customer decides."""
     return fingerprint >> _ROW_BITS
 
 

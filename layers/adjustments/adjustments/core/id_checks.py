@@ -23,7 +23,7 @@ def invisible_fault(text: str, is_refused: Callable[[str], bool] = is_invisible)
         return ""
     return (
         f"has the invisible character {code_point(text[at])} as its character {at + 1}; "
-        "delete it or type the text anew"
+        "delete it or type the text again"
     )
 
 
@@ -33,7 +33,7 @@ def scientific_fault(text: str) -> str:
         return ""
     return (
         "is an id that a spreadsheet has turned into scientific notation, its last digits are lost; "
-        "format the column as text and paste the ids anew from their source"
+        "format the column as text and copy the ids again from their source"
     )
 
 

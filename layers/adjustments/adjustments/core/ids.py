@@ -7,7 +7,8 @@ from typing import Final
 
 _NOT_SLUG: Final = r"[^a-z0-9]+"
 _BATCH_ID: Final = r"[0-9]{8}-[0-9]{6}-[a-z0-9-]{1,60}"
-_SLUG_CHARS_MAX = 30  # keeps an execution name, which is the batchId and a number, under Step Functions' 80
+_SLUG_CHARS_MAX: Final = 30
+"""Keeps the name of an execution, which is the batchId and a number, under Step Functions' 80."""
 
 
 def batch_id(name: str, dropped_at: datetime, identity: tuple[str, ...]) -> str:

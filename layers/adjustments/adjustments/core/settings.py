@@ -121,13 +121,13 @@ class StatusDialectSettings(_Group):
 
 
 class SendingSettings(_Group):
-    """The percentage of failed rows above which sending stops."""
+    """When sending stops: the percentage of failed rows that it takes."""
 
     failure_percent_max: int = Field(alias="MAX_FAILURE_PERCENT", ge=0, le=100)
 
 
 class PlanningSettings(_Group):
-    """The limits of the guards of a plan, 0 for none; and how files are read and sent that leave it open."""
+    """The limits that refuse or hold a file, 0 for none, and how files are read and sent that do not say so."""
 
     amount_max: Decimal = Field(alias="MAX_ABSOLUTE_AMOUNT", ge=0)
     canary_rows: Count = Field(alias="CANARY_ROWS")
@@ -148,13 +148,13 @@ class ApprovalSettings(_Group):
 
 
 class ReconciliationSettings(_Group):
-    """Minutes after its request in which Gameball may still apply a row."""
+    """How long after its request Gameball may still apply a row, in minutes."""
 
     quiet_minutes: Count = Field(alias="QUIET_MINUTES")
 
 
 class CheckedResources(BaseModel):
-    """The parts of the stack that a health check looks at: by their names, what AWS calls each of them."""
+    """The parts of the stack that a health check looks at: each part's name, with its name or address in AWS."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True, defer_build=True)
 
@@ -172,7 +172,9 @@ class HealthSettings(_Group):
 
 
 class ManualTransactionSettings(_Group):
-    """Settings of manual transactions only; ``amount_max`` is 0 for no limit."""
+    """Settings of manual transactions only; ``amount_max`` is 0 for no limit, ``receives_max`` how often the queue
+    delivers a message before it goes to the failure queue.
+    """
 
     failure_queue_url: str = Field(alias="FAILURE_QUEUE_URL", min_length=1)
     amount_max: Decimal = Field(alias="MAX_MANUAL_AMOUNT", ge=0)

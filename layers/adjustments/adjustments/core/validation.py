@@ -20,7 +20,7 @@ _NAME_CHARS_SHOWN: Final = 40
 _PROBLEMS_SHOWN: Final = 10
 _INT_DIGITS_MAX: Final = 40
 
-NO_JSON: Final = "the body is no JSON; send a JSON object"
+NO_JSON: Final = "the body is not valid JSON; send a JSON object"
 
 _A_TIME: Final = "must be a time such as 2026-11-21 or 2026-11-21T12:00:00Z"
 
@@ -62,7 +62,7 @@ def read_json(text: str, bytes_max: int = limits.MANUAL_BODY_BYTES_MAX) -> Mappi
 
     Raises:
         RequestTooLarge: it is larger.
-        RequestRefused: it is no JSON, no object, or an object has a name twice.
+        RequestRefused: it is not valid JSON, not an object, or an object has a name twice.
     """
     if len(text.encode(errors="surrogatepass")) > bytes_max:
         raise RequestTooLarge("too_large", f"the body has more than {bytes_max} bytes")

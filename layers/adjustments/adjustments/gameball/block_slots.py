@@ -13,8 +13,8 @@ from adjustments.gameball.rate_limiter import (
     Resource,
 )
 
-_ASKING_S: Final = 0.02
-"""Seconds after which a worker looks again whether another one has got the next block."""
+_RECHECK_S: Final = 0.02
+"""Seconds after which a worker checks again whether another one has taken the next block."""
 
 
 class BlockSlots:
@@ -35,9 +35,9 @@ class BlockSlots:
         self._resource = resource
         self._slots_max = BLOCK_SLOTS_MAX
         self._block = Block(0, 0.0, 0.0)
-        self._begins_at = self._ask_at = clock.now()
+        self._begins_at = self._next_block_at = clock.now()
         self._given = self._used = 0
-        self._is_asking = False
+        self._is_taking = False
         self._lock = Lock()
 
     def wait_for_slot(self, until: datetime, calls_left: int = BLOCK_SLOTS_MAX) -> bool:
@@ -53,10 +53,10 @@ class BlockSlots:
         while True:
             now = self._clock.now()
             slot_at = self._next_slot(now)
-            if slot_at is None and self._begin_asking(now):
-                self._ask(calls_left)
+            if slot_at is None and self._may_take_block(now):
+                self._take_block(calls_left)
                 continue
-            wake_at = slot_at or max(self._ask_at, now + timedelta(seconds=_ASKING_S))
+            wake_at = slot_at or max(self._next_block_at, now + timedelta(seconds=_RECHECK_S))
             if wake_at >= until:
                 return False
             self._clock.sleep(max(0.0, (wake_at - now).total_seconds()))
@@ -75,14 +75,14 @@ class BlockSlots:
                     return slot_at
         return None
 
-    def _begin_asking(self, now: datetime) -> bool:
+    def _may_take_block(self, now: datetime) -> bool:
         """Whether this worker has to take the next block; the others wait for it."""
         with self._lock:
-            is_due = not self._is_asking and now >= self._ask_at
-            self._is_asking = self._is_asking or is_due
+            is_due = not self._is_taking and now >= self._next_block_at
+            self._is_taking = self._is_taking or is_due
             return is_due
 
-    def _ask(self, calls_left: int) -> None:
+    def _take_block(self, calls_left: int) -> None:
         try:
             block = self._rate_limiter.take_block(self._resource, min(self._slots_max, calls_left))
             now = self._clock.now()
@@ -90,9 +90,9 @@ class BlockSlots:
                 if block.slots:
                     self._begin(block, now)
                 else:
-                    self._ask_at = now + timedelta(seconds=block.wait_s)
+                    self._next_block_at = now + timedelta(seconds=block.wait_s)
         finally:
-            self._is_asking = False
+            self._is_taking = False
 
     def _begin(self, block: Block, now: datetime) -> None:
         if self._block.slots:
@@ -102,4 +102,4 @@ class BlockSlots:
         self._block, self._given, self._used = block, 0, 0
         self._begins_at = now + timedelta(seconds=block.wait_s)
         ends_at = self._begins_at + timedelta(seconds=block.slots * block.gap_s)
-        self._ask_at = ends_at - timedelta(seconds=BLOCK_AHEAD_S)
+        self._next_block_at = ends_at - timedelta(seconds=BLOCK_AHEAD_S)

@@ -29,7 +29,7 @@ older than the intent to send that row.
 """
 
 
-class Finding(StrEnum):
+class Assessment(StrEnum):
     """What the evidence proves about a row in doubt."""
 
     APPLIED = "applied"
@@ -70,7 +70,7 @@ def assess_row(
     transactions: Sequence[Transaction],
     now: datetime,
     quiet_period: timedelta,
-) -> Finding:
+) -> Assessment:
     """Assess what a customer's complete transaction list proves about a row.
 
     Args:
@@ -83,10 +83,10 @@ def assess_row(
     has_token = has_reason_token(row.reason)
     matches = [transaction for transaction in transactions if _matches(row, has_token, transaction)]
     if len(matches) == 1 and (has_token or not lookalikes):
-        return Finding.APPLIED
+        return Assessment.APPLIED
     if not matches and has_token and now >= row.intent_at + quiet_period:
-        return Finding.NOT_APPLIED
-    return Finding.UNCERTAIN
+        return Assessment.NOT_APPLIED
+    return Assessment.UNCERTAIN
 
 
 def listed_with_ids(
@@ -104,7 +104,7 @@ def listed_with_ids(
 
 def assess_transaction(
     row: DoubtfulRow, entry: Mapping[str, Any] | None, now: datetime, quiet_period: timedelta
-) -> Finding:
+) -> Assessment:
     """Assess what a customer's complete transaction list proves about a row that was sent as a transaction.
 
     Args:
@@ -115,11 +115,11 @@ def assess_transaction(
     """
     if entry is None:
         sent_until = row.intent_at + timedelta(seconds=LEASE_S)
-        return Finding.NOT_APPLIED if now >= sent_until + quiet_period else Finding.UNCERTAIN
+        return Assessment.NOT_APPLIED if now >= sent_until + quiet_period else Assessment.UNCERTAIN
     same = is_same(entry, read_manual_transaction(exact_json.read(row.request), now))
     if same is None:
-        return Finding.UNCERTAIN
-    return Finding.APPLIED if same else Finding.NOT_APPLIED
+        return Assessment.UNCERTAIN
+    return Assessment.APPLIED if same else Assessment.NOT_APPLIED
 
 
 def _matches(row: DoubtfulRow, has_token: bool, transaction: Transaction) -> bool:

@@ -1,4 +1,4 @@
-"""Matches what was done here for a customer with the transactions that Gameball lists for him."""
+"""Matches what was done here for a customer with the transactions that Gameball lists for them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

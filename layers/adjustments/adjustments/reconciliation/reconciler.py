@@ -37,7 +37,7 @@ from adjustments.core.runtime import Clock, Ids
 from adjustments.polling.job_client import JobClient, JobStatus, read_status
 from adjustments.polling.settlement import ChunkSettler, settle_doubts
 from adjustments.reconciliation.evidence import (
-    Finding,
+    Assessment,
     assess_row,
     assess_transaction,
     listed_like,
@@ -63,7 +63,7 @@ RESULTS_S_MIN: Final = 15
 RESOLVED_BY: Final = "sweep"
 _NOTE: Final = "found by the job's status and the customers' transactions"
 _MESSAGE: Final = "found in the customer's transactions by the sweep"
-_OUTCOMES: Final = {Finding.APPLIED: Outcome.APPLIED, Finding.NOT_APPLIED: Outcome.FAILED}
+_OUTCOMES: Final = {Assessment.APPLIED: Outcome.APPLIED, Assessment.NOT_APPLIED: Outcome.FAILED}
 _WHOLE_IN_DOUBT: Final = frozenset({ChunkState.IN_DOUBT, ChunkState.SUBMITTED})
 """States of a chunk of an ended batch in which all its rows are in doubt."""
 
@@ -315,18 +315,18 @@ class _Run:
         chunk: Chunk,
         counts: Counter[Appearance],
         transactions: Any,
-    ) -> Finding:
+    ) -> Assessment:
         if transactions is None:
-            return Finding.UNCERTAIN
+            return Assessment.UNCERTAIN
         now, quiet_period = self._ports.clock.now(), self._ports.quiet_period
         if self._batch.send_as is SendAs.TRANSACTIONS:
             entry = transactions.get(_transaction_id(row))
             return assess_transaction(row, entry, now, quiet_period)
         others = counts[appearance_of(row)] - 1
-        finding = assess_row(row, others, transactions, now, quiet_period)
+        assessment = assess_row(row, others, transactions, now, quiet_period)
         # a job that was never seen to have ended may still apply the row, however late
-        is_early = finding is Finding.NOT_APPLIED and _may_job_list_more(chunk)
-        return Finding.UNCERTAIN if is_early else finding
+        is_early = assessment is Assessment.NOT_APPLIED and _may_job_list_more(chunk)
+        return Assessment.UNCERTAIN if is_early else assessment
 
 
 def _transaction_id(row: DoubtfulRow) -> str:

@@ -21,7 +21,7 @@ from adjustments.submission.csv.writer import CODECS
 
 _CURSOR: Final = re.compile("([0-9]{1,15})-([0-9a-f]{16})")
 _BAD_CURSOR: Final = (
-    'after: must be the value of "next" in the page before; where the results were written anew since then, '
+    'after: must be the value of "next" in the page before; if the results were regenerated since then, '
     "begin again without it"
 )
 _FIRST_COLUMN: Final = "line"
@@ -65,7 +65,7 @@ def list_rows(
 
     Raises:
         RequestRefused: the cursor is not that of a page of these results.
-        WrongState: its results are being written anew at this moment.
+        WrongState: its results are being regenerated at this moment.
         NotFound: its results were deleted.
     """
     key = f"results/{batch.batch_id}/results.csv"

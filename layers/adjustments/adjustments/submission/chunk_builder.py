@@ -274,7 +274,7 @@ class ChunkBuilder:
         own_id = next(islice(own_ids, repeat[0], None))
         raise FileRefused(
             FileProblem.REPEATED_TRANSACTION_ID,
-            f'the transactionId "{shown(own_id)}" stands in more than one row, and Gameball applies each '
+            f'the transactionId "{shown(own_id)}" is in more than one row, and Gameball applies each '
             "transactionId once; nothing of the file was sent. Give each row one of its own, or leave the "
             "cell empty",
         )

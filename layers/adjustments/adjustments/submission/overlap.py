@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
 from adjustments.batches.records import Batch, OverlappedBatch
-from adjustments.batches.row_index import BEGIN, END, PARTITION_WIDTH, IndexReader, customer_of
+from adjustments.batches.row_index import BEGIN, END, PARTITION_WIDTH, IndexReader, customer_bits
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore, IndexEntry, find_batch
 
@@ -93,7 +93,7 @@ class OverlapSearch:
 
     def _compare(self, own: IndexReader, large: Sequence[_Earlier], small: Sequence[_Earlier]) -> Found:
         owners = _owners(small)
-        of_small = set(map(customer_of, owners)) if self.counts_customers else set()
+        of_small = set(map(customer_bits, owners)) if self.counts_customers else set()
         new_customers = 0
         matched = array("Q")
         step = PARTITION_WIDTH
@@ -103,11 +103,11 @@ class OverlapSearch:
                 continue
             different = set(mine)
             common: dict[int, int] = {}
-            unknown = set(map(customer_of, different)) - of_small if self.counts_customers else set()
+            unknown = set(map(customer_bits, different)) - of_small if self.counts_customers else set()
             for earlier in large:
                 theirs = earlier.index.take(start, start + step)
                 if unknown:
-                    unknown.difference_update(map(customer_of, theirs))
+                    unknown.difference_update(map(customer_bits, theirs))
                 met = different.intersection(theirs)
                 if met:
                     self._count(earlier, Counter(one for one in theirs if one in met), mine, start, common)

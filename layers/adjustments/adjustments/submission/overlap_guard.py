@@ -52,7 +52,7 @@ _LET_FILE_THROUGH: Final = (
 )
 _LET_COPY_THROUGH: Final = (
     "The object is a copy, and a copy takes no permission over: if the rows are really meant to be applied "
-    "once more, upload the file anew with the object metadata allow-duplicate: true (adjust submit "
+    "once more, upload the file again with the object metadata allow-duplicate: true (adjust submit "
     "--allow-duplicate)"
 )
 LET_BODY_THROUGH: Final = (

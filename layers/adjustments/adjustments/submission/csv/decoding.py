@@ -201,7 +201,7 @@ def decode_blocks(blocks: Iterable[bytes], *, gzipped: bool, encoding: str, bloc
         pieces = _rechunk(_decompress(pieces, block_bytes), block_bytes)
     first = next(pieces, b"")
     if not first:
-        raise FileRefused(FileProblem.EMPTY, "the file is empty; export it again and drop it anew")
+        raise FileRefused(FileProblem.EMPTY, "the file is empty; export it and drop it again")
     for magic, advice in _NO_TEXT:
         if first.startswith(magic):
             raise FileRefused(FileProblem.NOT_TEXT, f"the file is not CSV text: it {advice}")

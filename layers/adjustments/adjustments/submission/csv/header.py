@@ -244,8 +244,8 @@ def layout_of(cells: list[str], *, delimiter: str, line: int, known: ColumnNames
     if roles.count(Role.ERROR) > 1:
         raise FileRefused(
             FileProblem.DUPLICATE_COLUMN,
-            f'line {line}: {roles.count(Role.ERROR)} columns are named "error", which is the last column of '
-            "fix-me.csv and stands there once; remove or rename the others and drop the file again",
+            f'line {line}: {roles.count(Role.ERROR)} columns are named "error", as only the last column of '
+            "fix-me.csv may be; remove or rename the others and drop the file again",
         )
     _require_named(known, roles, names, line)
     kept = [index for index, role in enumerate(roles) if role is not Role.ERROR]

@@ -120,7 +120,7 @@ def options_of(metadata: Mapping[str, str], defaults: ReadOptions = _NO_OPTIONS)
     send_as = metadata.get(SEND_AS, "").strip().lower() or defaults.send_as
     if send_as not in _WAYS:
         raise _refusal(
-            SEND_AS, f'"{shown(send_as)}" is no way to send a file; write one of {", ".join(_WAYS)}'
+            SEND_AS, f'"{shown(send_as)}" is not a way to send a file; write one of {", ".join(_WAYS)}'
         )
     others = [columns[role] for role in columns if role not in _BATCH_ROLES]
     if others and send_as == SendAs.BATCH:
@@ -316,7 +316,7 @@ class CsvReader:
         if is_empty:
             raise FileRefused(
                 FileProblem.EMPTY,
-                "the file has a header but no rows below it; export it again and drop it anew",
+                "the file has a header but no rows below it; export it and drop it again",
             )
 
     def _validator(self, amount_max: Decimal) -> RowValidator:
@@ -362,7 +362,7 @@ class CsvReader:
             if rejection.problem in _HEADER_PROBLEMS and self._names.is_header(rejection.cells):
                 raise FileRefused(
                     FileProblem.REPEATED_HEADER,
-                    f"line {rejection.line}: the header stands here again, so the file holds two exports, "
+                    f"line {rejection.line}: the header is repeated here, so the file holds two exports, "
                     "perhaps the same one twice; keep one, or drop each as a file of its own",
                 )
 

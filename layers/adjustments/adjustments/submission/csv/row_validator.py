@@ -266,7 +266,7 @@ class RowValidator:
             if LOST in cell:
                 raise BadRow(
                     RowProblem.UNREADABLE_CHARACTER,
-                    f"has characters that can't be read ({LOST}); type them anew, or export the file again "
+                    f"has characters that can't be read ({LOST}); type them again, or export the file again "
                     'as "CSV UTF-8"',
                     self._layout.names[index],
                     cell,
@@ -285,7 +285,8 @@ class RowValidator:
         if len(customer_id) > limits.CUSTOMER_ID_CHARS_MAX:
             raise BadRow(
                 RowProblem.CUSTOMER_ID_TOO_LONG,
-                f"has {len(customer_id)} characters; an id has at most {limits.CUSTOMER_ID_CHARS_MAX}",
+                f"has {len(customer_id)} characters; write the customer's id, which has at most "
+                f"{limits.CUSTOMER_ID_CHARS_MAX}",
                 column,
                 customer_id,
             )
@@ -314,7 +315,7 @@ class RowValidator:
         if is_wrapped(customer_id):
             raise BadRow(
                 RowProblem.CUSTOMER_ID_IN_QUOTES,
-                "stands in quotes of its own, which would become part of the id; remove them",
+                "has quotes of its own around it, which would become part of the id; remove them",
                 column,
                 customer_id,
             )
@@ -353,7 +354,7 @@ class RowValidator:
         if is_wrapped(reason):
             raise BadRow(
                 RowProblem.REASON_IN_QUOTES,
-                "stands in quotes of its own, which customers would read; remove them",
+                "has quotes of its own around it, which customers would read; remove them",
                 column,
                 reason,
             )

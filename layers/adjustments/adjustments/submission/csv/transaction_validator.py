@@ -110,7 +110,10 @@ class TransactionValidator(RowValidator):
                 number = Decimal(self._amount(text, self._name(role)))
                 if role is Role.POINTS and number != int(number):
                     raise BadRow(
-                        RowProblem.POINTS_NOT_WHOLE, "is no whole number of points", self._name(role), text
+                        RowProblem.POINTS_NOT_WHOLE,
+                        "is not a whole number; write whole points, or name the column amount if it is money",
+                        self._name(role),
+                        text,
                     )
                 yield role, int(number) if role is Role.POINTS else number
 
@@ -136,7 +139,7 @@ class TransactionValidator(RowValidator):
         if not text or is_machine_word(text):
             return {}
         if not re.fullmatch(_WHOLE_NUMBER, text):
-            what = "is a date" if re.fullmatch(_DATE, text) else "is no number of days"
+            what = "is a date" if re.fullmatch(_DATE, text) else "is not a number of days"
             raise BadRow(
                 RowProblem.EXPIRY_NOT_DAYS,
                 f"{what}; write after how many whole days the points expire, such as 30",

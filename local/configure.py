@@ -83,7 +83,7 @@ def find_problem(name: str, answer: str) -> str | None:
     if "AllowedValues" in declared and answer not in declared["AllowedValues"]:
         return f"one of {', '.join(declared['AllowedValues'])}"
     if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], answer):
-        return "this is no e-mail address"
+        return "this is not an e-mail address"
     if "MinValue" in declared and not re.fullmatch(r"\d+", answer):
         return "a whole number, 0 or more, without separators"
     return None

@@ -7,7 +7,7 @@ import pytest
 
 from local import environment
 from local.deployment import read_parameters, read_settings
-from local.guide import QUESTIONS, REGION, Question, configure, find_problem
+from local.configure import QUESTIONS, REGION, Question, configure, find_problem
 
 
 @pytest.fixture
