@@ -62,8 +62,16 @@ def _write_csv(batches: Iterable[Mapping[str, Any]]) -> None:
 @click.option(
     "--status", type=click.Choice(STATUSES), metavar="STATUS", help=f"One of {', '.join(STATUSES)}."
 )
-@click.option("--since", type=_MOMENT, callback=_in_local_time, help="Only batches dropped from then on.")
-@click.option("--until", type=_MOMENT, callback=_in_local_time, help="Only batches dropped before then.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    type=_MOMENT,
+    callback=_in_local_time,
+    help="Only batches dropped from then on.",
+)
+@click.option(
+    "--until", metavar="TIME", type=_MOMENT, callback=_in_local_time, help="Only batches dropped before then."
+)
 @click.option(
     "--limit",
     default=20,
