@@ -92,12 +92,12 @@ def _make_schedule(aws: Aws, queue_arn: str, state: Any) -> str:
 
 
 def test_function_answers_with_its_versions(parts: Parts):
-    assert parts.stack_parts.ask(parts.answering) == describe_runtime()
+    assert parts.stack_parts.function_versions(parts.answering) == describe_runtime()
 
 
 def test_function_that_can_not_start_does_not_answer(parts: Parts):
     with pytest.raises(PartUnavailable, match="it failed"):
-        parts.stack_parts.ask(parts.broken)
+        parts.stack_parts.function_versions(parts.broken)
 
 
 def test_confirmed_subscriptions_are_counted(parts: Parts):
@@ -123,6 +123,6 @@ def test_messages_are_counted(parts: Parts):
 
 def test_part_that_is_not_there_can_not_be_looked_at(parts: Parts):
     with pytest.raises(PartUnavailable):
-        parts.stack_parts.ask("gone")
+        parts.stack_parts.function_versions("gone")
     with pytest.raises(PartUnavailable):
         parts.stack_parts.is_schedule_on("gone")
