@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.adoption import RetainedStorage, adopt, find_retained_storage, retained_resources, plan_import
+from local.adoption import RetainedStorage, adopt, find_retained_storage, plan_import, retained_resources
 from local.aws import Aws
 from local.deployment import DeploymentError
 from tests.template.loading import properties

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from local import environment
-from local.deployment import read_parameters, read_settings
 from local.configure import QUESTIONS, REGION, Question, configure, find_problem
+from local.deployment import read_parameters, read_settings
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ outcomes of the first are known; no more rows are sent while no outcomes come ba
 """
 
 TRANSACTION_CHUNK_ROWS_MAX: Final = 900
-"""Rows of a chunk that is sent as transactions, one by one: 77 seconds at the rate limit. A sender begins rows
-of a chunk for 90 seconds (``BEGIN_TIME``), which leaves room for a call of the API each second. A chunk costs
-three writes; with those for slots, a hundred rows take less than three. After a crash, so many rows are asked
-again.
+"""Rows of a chunk that is sent as transactions, one by one: 77 seconds at the rate limit. A sender begins
+rows of a chunk for 90 seconds (``BEGIN_TIME``), which leaves room for a call of the API each second. A chunk
+costs three writes; with those for slots, a hundred rows take less than three. After a crash, so many rows are
+asked again.
 """
 
 TRANSACTION_ROWS_MAX: Final = 1_000_000

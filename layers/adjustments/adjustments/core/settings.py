@@ -127,7 +127,7 @@ class SendingSettings(_Group):
 
 
 class PlanningSettings(_Group):
-    """The limits that refuse or hold a file, 0 for none, and how files are read and sent that do not say so."""
+    """The limits that refuse or hold a file, 0 for none; how files are read and sent that do not say it."""
 
     amount_max: Decimal = Field(alias="MAX_ABSOLUTE_AMOUNT", ge=0)
     canary_rows: Count = Field(alias="CANARY_ROWS")
@@ -154,7 +154,7 @@ class ReconciliationSettings(_Group):
 
 
 class CheckedResources(BaseModel):
-    """The parts of the stack that a health check looks at: each part's name, with its name or address in AWS."""
+    """The parts of the stack that a health check looks at: by its name, where each is in AWS."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_alias=True, defer_build=True)
 
@@ -172,8 +172,10 @@ class HealthSettings(_Group):
 
 
 class ManualTransactionSettings(_Group):
-    """Settings of manual transactions only; ``amount_max`` is 0 for no limit, ``receives_max`` how often the queue
-    delivers a message before it goes to the failure queue.
+    """Settings of manual transactions only.
+
+    ``amount_max`` is 0 for no limit; ``receives_max`` is how often the queue delivers a message before it
+    goes to the failure queue.
     """
 
     failure_queue_url: str = Field(alias="FAILURE_QUEUE_URL", min_length=1)
