@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 RESULT_COLUMNS = ["line", "customerId", "amount", "reason", "status", "message", "jobId"]
 TRANSACTION_COLUMNS = ["transactionId", "gameballTransactionId"]
-"""What stands behind them where each row was sent as a transaction."""
+"""What follows these columns where each row was sent as a transaction."""
 OUTCOMES = ("applied", "failed", "rejected", "not_submitted", "in_doubt")
 NEVER_SENT = frozenset({"rejected", "not_submitted"})
 _LINES_MAX = 10

@@ -45,7 +45,7 @@ def notes_of(changelog: str, version: str) -> str:
     """The section of a version, without its heading.
 
     Raises:
-        ReleaseRefused: there is no such section, it has no date, or nothing stands in it.
+        ReleaseRefused: there is no such section, it has no date, or it is empty.
     """
     heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
     found = re.search(rf"{heading}\n(.*?)(?=^## \[|\Z)", changelog, re.MULTILINE | re.DOTALL)

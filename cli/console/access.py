@@ -24,7 +24,7 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Nothing comes from elsewhere, and no script or style stands in a page."""
+"""Nothing comes from elsewhere, and no page has a script or style in it."""
 
 HEADERS: Final[Mapping[str, str]] = {
     "content-security-policy": POLICY,

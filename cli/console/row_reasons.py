@@ -80,7 +80,7 @@ def _rows_of(copy: IO[bytes]) -> Iterator[dict[str, str]]:
     text = io.TextIOWrapper(copy, "utf-8-sig", errors="replace", newline="")
     first = text.readline()
     text.seek(0)
-    # The file is written as the input was: the delimiter is what stands behind its first heading.
+    # The file is written as the input was: the delimiter is what follows its first heading.
     delimiter = first[len(_HEADER) : len(_HEADER) + 1] if first.startswith(_HEADER) else ","
     yield from csv.DictReader(text, delimiter=delimiter)
     text.detach()

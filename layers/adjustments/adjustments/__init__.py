@@ -2,5 +2,5 @@
 
 The features are the folders ``submission``, ``polling`` and ``manual_transactions``; ``results``,
 ``reconciliation`` and ``administration`` use them; ``gameball``, ``aws``, ``batches`` and ``core`` are what
-they stand on. ``bootstrap`` puts an application together. Imports point downwards only.
+they rest on. ``bootstrap`` puts an application together. Imports point downwards only.
 """

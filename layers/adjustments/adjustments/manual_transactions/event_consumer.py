@@ -245,7 +245,7 @@ class EventConsumer:
 
         Args:
             message: the message.
-            context: the request; who sent it stands in the message.
+            context: the request; who sent it is in the message.
             on_read: called as soon as the transaction is known.
 
         Returns:

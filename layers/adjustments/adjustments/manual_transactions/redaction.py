@@ -20,7 +20,7 @@ _MASK_DIGITS: Final = 12
 """Hexadecimal digits of a mask: enough to keep the customers of one company apart."""
 
 _MASKED_CHARS_MIN: Final = 5
-"""A shorter id may stand anywhere in other words by chance, and is left there."""
+"""A shorter id may be part of other words by chance, and is left there."""
 
 
 def redact(text: str, *private: str | None) -> str:
@@ -48,7 +48,7 @@ def log_keys(transaction: ManualTransaction, caller: str, stack: str, is_masked:
         caller: who sent it. An IAM identity, by which AWS names a caller of the API, stays whole: it is no
             customer's, and a session's name may be the person's address.
         stack: the stack's name, which is part of the mask.
-        is_masked: whether the customer's id is masked, also where it stands in the other names.
+        is_masked: whether the customer's id is masked, also where it is part of the other names.
     """
     customer = transaction.customer_id
     private = (transaction.email, transaction.mobile)

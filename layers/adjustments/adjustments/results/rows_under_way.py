@@ -1,7 +1,7 @@
 """Lists the rows of a batch that has not ended, page by page, as far as their outcomes are known, for the
 API.
 
-The plan is read in the order of the input: each row stands in a part of the input, and the waves of the rows
+The plan is read in the order of the input: each row is in a part of the input, and the waves of the rows
 before it say where in which chunk it is. The cursor of a page holds these counts. So a page begins where the
 one before ended, whatever was settled in between, and costs the same wherever it is in the file. No page
 reads more than ``PAGE_OBJECTS_MAX`` work files: where few rows are known, or have the wanted status, a page
