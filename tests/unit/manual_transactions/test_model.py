@@ -210,7 +210,7 @@ def test_a_body_that_is_no_object_is_refused_however_it_is_packed(body: bytes, t
 
 @pytest.mark.parametrize("text", ["e30", "{}", "e30=\n", "é"])
 def test_base64_that_is_none_is_refused(text: str):
-    with pytest.raises(InputError, match="no JSON"):
+    with pytest.raises(InputError, match="not valid JSON"):
         read_body({"body": text, "isBase64Encoded": True})
 
 
