@@ -179,7 +179,7 @@ def test_a_way_to_send_that_does_not_exist_is_refused(browser: TestClient, stack
     fields, file = {"send-as": "pigeon"}, {"file": ("spring.csv", b"a,1\n", "text/csv")}
     refused = browser.post("/dry-runs", data=fields, files=file)
     assert (refused.status_code, stack.s3.puts) == (400, [])
-    assert "choose one of auto, batch, transactions" in refused.text
+    assert "use one of auto, batch, transactions" in refused.text
 
 
 def test_the_fields_of_how_a_file_is_sent_say_what_the_command_says(browser: TestClient, api: FakeBatchApi):
