@@ -415,8 +415,11 @@ class SimulatedWorld:
         if worker and name == "batch":
             worker.batch_read = worker.last_batch = found
         elif worker and worker.batch_read and worker.batch_read.batch_id == args[0]:
-            # a decision to send rests on a batch and the chunks of that batch read right after it
-            worker.snapshot, worker.batch_read = (worker.batch_read, self._all_chunks(*args[:2])), None
+            # A decision to send rests on a batch and its chunks, read right after it from where sending stands.
+            # Who reads all chunks looks for one of them, as for that of a jobId which came late.
+            if name == "chunks_after":
+                worker.snapshot = (worker.batch_read, self._all_chunks(*args[:2]))
+            worker.batch_read = None
         return found
 
     def _kept_new(self, effect: Callable[..., bool], key: str, content: bytes, content_type: str) -> bool:
