@@ -29,6 +29,9 @@ _REASON_TOKEN: Final = re.compile(r" ?\[#[0-9a-z]{10}\]$")
 _REASON_TOKEN_OF_ROW: Final = re.compile(r' ?\[#[0-9a-z]{10}\]"\}$')
 _BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
+_NEVER_ESCAPED: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+"""What stands in JSON as it is: printable ASCII, but for the quote and the backslash."""
+
 _quote = json.encoder.encode_basestring_ascii
 
 
@@ -45,8 +48,7 @@ def rows_json(
     """
     # Most rows share few reasons, so each is quoted once; and most ids have nothing to escape.
     tails = {reason: f',"reason":{_quote(reason)}}}' if reason else "}" for reason in set(reasons)}
-    ids = "".join(customer_ids)
-    if _quote(ids) != f'"{ids}"':
+    if "".join(customer_ids).encode("ascii", "backslashreplace").translate(None, _NEVER_ESCAPED):
         customer_ids = [_quote(customer_id)[1:-1] for customer_id in customer_ids]
     rows = [
         f'{{"customerId":"{customer_id}","amount":{amount}{tails[reason]}'

@@ -74,7 +74,8 @@ def customer_digests(customer_ids: Iterable[str]) -> "array[int]":
 
     BLAKE2s, since of a text as short as an id it takes less time than BLAKE2b.
     """
-    whole = bytearray(b"".join([blake2s(customer_id.encode()).digest() for customer_id in customer_ids]))
+    hashes = map(blake2s, map(str.encode, customer_ids))
+    whole = bytearray(b"".join(map(blake2s.digest, hashes)))
     whole[::_DIGEST_BYTES] = whole[::_DIGEST_BYTES].translate(_FIRST_BYTES)
     digests = array("Q", bytes(whole))[:: _DIGEST_BYTES // _BYTES]
     if sys.byteorder == "little":

@@ -10,7 +10,7 @@ from typing import Final
 
 from adjustments.core.printable import code_point, is_invisible
 
-SCIENTIFIC: Final = r"[+-]?[0-9]+(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"
+SCIENTIFIC: Final = r"[+-]?[0-9]++(?:[.,][0-9]+[eE][+-]?|[eE][+-])[0-9]+"
 """A pattern for scientific notation, as spreadsheets write it."""
 
 

@@ -6,7 +6,7 @@ object has to be made for each of their rows. Whatever is not surely ordinary is
 property test holds the two together.
 """
 
-from itertools import islice
+from operator import itemgetter
 
 from adjustments.batches.work_files import COLUMN_END, RECORD_END
 from adjustments.core import limits
@@ -27,21 +27,30 @@ def split_columns(text: str, delimiter: str) -> list[list[str]] | None:
     text = text.removesuffix("\n")
     if _has_long_line(text):
         return None
-    quoted = '"' in text
-    bare = _without_quotes(text, delimiter) if quoted else text
-    if bare is None or bare.startswith(" ") or delimiter + " " in bare or "\n " in bare:
+    bare = _without_quotes(text, delimiter) if '"' in text else text
+    if bare is None:
         return None
-    rows, fields = bare.count("\n") + 1, bare.partition("\n")[0].count(delimiter) + 1
-    # Each line but the last leaves the mark at the end of its last cell: so it shows whether all lines have
-    # as many fields, and no line has to be looked at by itself.
-    cells = bare.replace("\n", RECORD_END + delimiter).split(delimiter)
-    if not 1 < fields <= limits.COLUMNS_MAX or len(cells) != rows * fields:
+    fields = _fields_of_each_line(bare, delimiter)
+    if not 1 < fields <= limits.COLUMNS_MAX:
         return None
+    cells = bare.replace("\n", delimiter).split(delimiter)
     columns = [cells[place::fields] for place in range(fields)]
-    columns[-1] = "".join(columns[-1]).split(RECORD_END)
-    if len(columns[-1]) != rows:
+    texts = list(map(RECORD_END.join, columns))
+    if any(map(_begins_with_space, texts)):
         return None
-    return [_with_delimiters(column, delimiter) for column in columns] if quoted else columns
+    return [
+        text.replace(COLUMN_END, delimiter).split(RECORD_END) if COLUMN_END in text else column
+        for column, text in zip(columns, texts, strict=True)
+    ]
+
+
+def _fields_of_each_line(text: str, delimiter: str) -> int:
+    """How many fields each line has; 0 where not all have as many."""
+    # What is left without the cells is the same for each line, so that no line is looked at by itself.
+    of_cells = bytes(set(range(256)) - {ord(delimiter), ord("\n")})
+    ends = text.encode().translate(None, of_cells) + b"\n"
+    fields = ends.index(b"\n") + 1
+    return fields if ends == ends[:fields] * (len(ends) // fields) else 0
 
 
 def _has_long_line(text: str) -> bool:
@@ -61,24 +70,20 @@ def _without_quotes(text: str, delimiter: str) -> str | None:
         The text; None where a quote is anything else.
     """
     pieces = text.split('"')
-    outside = pieces[::2]
+    if len(pieces) % 2 == 0:
+        return None
+    first, *between, last = pieces[::2]
     within = '"'.join(pieces[1::2])
-    bounds = {delimiter, "\n"}
-    is_ordinary = (
-        len(pieces) % 2 == 1
-        and "\n" not in within
-        and {piece[-1:] for piece in islice(outside, 1, len(outside) - 1)} <= bounds
-        and {piece[:1] for piece in islice(outside, 1, len(outside) - 1)} <= bounds
-        and outside[0][-1:] in {"", *bounds}
-        and outside[-1][:1] in {"", *bounds}
-    )
-    if not is_ordinary:
+    if "\n" in within or not all(between):
+        return None
+    beside_quotes = {first[-1:], last[:1]}.union(map(itemgetter(0), between), map(itemgetter(-1), between))
+    if not beside_quotes <= {"", delimiter, "\n"}:
         return None
     pieces[1::2] = within.replace(delimiter, COLUMN_END).split('"')
     return "".join(pieces)
 
 
-def _with_delimiters(column: list[str], delimiter: str) -> list[str]:
-    """Put delimiters back where they were within quotes."""
-    joined = RECORD_END.join(column)
-    return joined.replace(COLUMN_END, delimiter).split(RECORD_END) if COLUMN_END in joined else column
+def _begins_with_space(cells: str) -> bool:
+    """Whether any of a column's joined cells begins with a space."""
+    # Most columns have no space at all, which takes less time to find out than where one stands.
+    return " " in cells and (cells[0] == " " or RECORD_END + " " in cells)
