@@ -195,6 +195,18 @@ def test_an_id_of_somebody_else_is_refused_after_an_unknown_outcome_too(other: d
     assert len(desk.applied) == 1
 
 
+def test_an_id_that_is_listed_for_another_transaction_is_not_in_doubt_for_good():
+    desk = Desk(UNKNOWN)
+    desk.gameball.apply({**BODY, "points": 6})
+    kept = []
+    for _ in range(2):
+        with pytest.raises(IdTaken, match="another transaction"):
+            desk.add()
+        kept.append(len(desk.ledger.items))
+        desk.clock.sleep(DOUBTS_S)
+    assert kept == [1, 0]
+
+
 def test_an_id_of_somebody_else_is_refused_for_another_reason_too_once_a_list_would_show_ours():
     """Gameball may look at the balance before it looks at the id."""
     desk = Desk(UNKNOWN, refused(9008), refused(9008))
