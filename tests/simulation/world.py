@@ -415,7 +415,7 @@ class SimulatedWorld:
         if worker and name == "batch":
             worker.batch_read = worker.last_batch = found
         elif worker and worker.batch_read and worker.batch_read.batch_id == args[0]:
-            # A decision to send rests on a batch and its chunks, read right after it from where sending stands.
+            # A decision to send rests on a batch and its chunks, read right after it from where sending is.
             # Who reads all chunks looks for one of them, as for that of a jobId which came late.
             if name == "chunks_after":
                 worker.snapshot = (worker.batch_read, self._all_chunks(*args[:2]))
