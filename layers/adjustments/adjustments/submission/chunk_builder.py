@@ -4,14 +4,10 @@ The rows go into chunks of the first wave as they are read. Only a file in which
 anew, with the n-th row of a customer in wave n, so that no chunk holds a customer twice.
 """
 
-import hashlib
 from array import array
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import chain, islice
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from adjustments.batches import customer_index
 from adjustments.batches.files import Files, ObjectWriter, Put
@@ -19,7 +15,6 @@ from adjustments.batches.payloads import (
     PackedChunk,
     Packer,
     body_of,
-    content_of,
     content_part,
     customers_and_amounts,
     identity,
@@ -33,108 +28,30 @@ from adjustments.batches.payloads import (
     with_reason_token,
     without_reason_token,
 )
-from adjustments.batches.records import Rejection
 from adjustments.batches.row_index import Fingerprinter, customer_digests
 from adjustments.batches.states import SendAs
 from adjustments.batches.work_files import REPEAT, ValidatedRows, WorkKeys, write_rows_part
-from adjustments.core.decimals import exact_sum, exact_sum_of_many
 from adjustments.core.errors import FileRefused
 from adjustments.core.ids import chunk_id
 from adjustments.core.limits import CUSTOMER_ROWS_MAX, ROWS_MAX, TRANSACTION_CHUNK_ROWS_MAX
 from adjustments.core.printable import shown
-from adjustments.submission.csv.problems import FileProblem, RowProblem
+from adjustments.submission.csv.problems import FileProblem
 from adjustments.submission.csv.reader import CsvReader
+from adjustments.submission.description import PreviewCollector
 from adjustments.submission.duplicates import DuplicateFinder, Scratch, hashes_of
-from adjustments.submission.guards import BadRows, LookAlikes, check_row_count
+from adjustments.submission.guards import LookAlikes, Totals, check_row_count, without_total_row
 from adjustments.submission.plan import IndexedRows, PlannedChunk, PlanRules
-from adjustments.submission.preview import PreviewCollector
 
 PART_BYTES: Final = 192 * 1024
 """Input processed at a time, and kept in one object of ``work/``: few objects, and little memory."""
 
-TOTAL_ROW_FROM: Final = 10
-TOTAL_ROW_LABELLED_FROM: Final = 3
-"""Rows above the last one from which it is a total row if it is their sum; and if its id is a label, too."""
-
 SUSPECTS_MAX: Final = 1 << 16
 """Customers who may repeat, up to which only their rows are looked at."""
-
-_AMOUNTS_MAX: Final = 10_000
-"""Different amounts that are counted before they are added up."""
 
 _FIRST: Final = chunk_id(1, 1)
 
 _ROWS_TYPE: Final = "text/plain; charset=utf-8"
 """The content type of kept rows."""
-
-
-@dataclass
-class Totals:
-    """What the rows of a file add up to: ``rows`` includes rejected ones, amounts are of accepted rows."""
-
-    rows: int = 0
-    rejected: int = 0
-    parts: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
-    bad_rows: BadRows = field(default_factory=BadRows)
-    _amount: Decimal = Decimal(0)
-    _absolute: Decimal = Decimal(0)
-    _times: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def accepted(self) -> int:
-        """Rows that would be sent."""
-        return self.rows - self.rejected
-
-    @property
-    def amount(self) -> Decimal:
-        """The sum of the amounts."""
-        self._add_up()
-        return self._amount
-
-    @property
-    def added(self) -> Decimal:
-        """The sum of the positive amounts."""
-        self._add_up()
-        return (self._amount + self._absolute) / 2
-
-    @property
-    def deducted(self) -> Decimal:
-        """The sum of the negative amounts, which is negative."""
-        return self.amount - self.added
-
-    @property
-    def absolute(self) -> Decimal:
-        """The sum of the amounts without their signs."""
-        self._add_up()
-        return self._absolute
-
-    def add(self, amounts: Sequence[str], rows: Sequence[str]) -> None:
-        """Add accepted rows.
-
-        Args:
-            amounts: their amounts.
-            rows: the same rows as JSON, for the hash of the content.
-        """
-        self._times.update(amounts)  # the same few amounts stand in most rows: each is parsed once
-        if len(self._times) > _AMOUNTS_MAX:
-            self._add_up()
-        self.digest.update(content_of(rows))
-
-    def reject(self, rows: Sequence[str]) -> None:
-        """Count rows that were added as rejected after all."""
-        amounts = [amount for _, amount in customers_and_amounts(rows)]
-        self.rejected += len(amounts)
-        self.bad_rows.add_too_frequent(len(amounts))
-        self._amount -= exact_sum(amounts)
-        self._absolute -= exact_sum(map(abs, amounts))
-
-    def _add_up(self) -> None:
-        total = exact_sum_of_many(self._times)
-        deducted = exact_sum_of_many({one: n for one, n in self._times.items() if one.startswith("-")})
-        self._amount = exact_sum([self._amount, total])
-        self._absolute = exact_sum([self._absolute, total, -deducted, -deducted])
-        self._times.clear()
 
 
 class BuiltChunks(NamedTuple):
@@ -349,49 +266,6 @@ class ChunkBuilder:
                 self._first_bodies[key] = body
             put(key, body, "application/json")
             yield PlannedChunk(packed.chunk_id, packed.wave, key, len(packed.rows), sha256_of(body))
-
-
-def without_total_row(part: ValidatedRows, above: Totals) -> ValidatedRows:
-    """Reject the last row of a file if its amount is the sum of all rows above it.
-
-    In a short file that may be chance, so there it must look like a label, without a digit or an @.
-
-    Args:
-        part: the last rows of the file.
-        above: what the parts before add up to.
-    """
-    if not part.lines or (part.rejections and part.rejections[-1].line > part.lines[-1]):
-        return part
-    rows_above = above.accepted + len(part.lines) - 1
-    customer_id, amount = part.customer_ids[-1], part.amounts[-1]
-    is_label = not any(char.isdecimal() or char == "@" for char in customer_id)
-    if rows_above < (TOTAL_ROW_LABELLED_FROM if is_label else TOTAL_ROW_FROM):
-        return part
-    if exact_sum([above.amount, *map(Decimal, part.amounts[:-1])]) != Decimal(amount):
-        return part
-    line = part.lines[-1]
-    total = Rejection(
-        line=line,
-        customer_id=customer_id,
-        amount=amount,
-        reason=part.reasons[-1],
-        cells=[column[-1] for column in part.cells],
-        problem=RowProblem.TOTAL_ROW,
-        column="",
-        text=amount,
-        message=f"line {line}: {amount} is the sum of all {rows_above:,} rows above, so this looks like a "
-        "total row; remove it, or drop it as a file of its own if the customer is to get it",
-    )
-    return ValidatedRows(
-        part.lines[:-1],
-        part.customer_ids[:-1],
-        part.amounts[:-1],
-        part.reasons[:-1],
-        [column[:-1] for column in part.cells],
-        [*part.rejections, total],
-        part.requests[:-1],
-        part.own_ids[:-1],
-    )
 
 
 def _with_last(parts: Iterable[ValidatedRows]) -> Iterator[tuple[ValidatedRows, bool]]:

@@ -1,13 +1,17 @@
-"""Guards: pure checks of a whole file before anything of it is sent."""
+"""Guards: what a whole file adds up to, and pure checks of it before anything of it is sent."""
 
+import hashlib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
+from adjustments.batches.payloads import content_of, customers_and_amounts
 from adjustments.batches.records import Rejection
-from adjustments.core.decimals import plain
+from adjustments.batches.work_files import ValidatedRows
+from adjustments.core.decimals import exact_sum, exact_sum_of_many, plain
 from adjustments.core.errors import FileRefused
 from adjustments.core.limits import (
     BAD_ROWS_COUNTED_FROM,
@@ -23,10 +27,17 @@ from adjustments.submission.plan import PlanRules
 BAD_ROWS_SHOWN_MAX: Final = 3
 """Bad rows that the message on a refused file names."""
 
+TOTAL_ROW_FROM: Final = 10
+TOTAL_ROW_LABELLED_FROM: Final = 3
+"""Rows above the last one from which it is a total row if it is their sum; and if its id is a label, too."""
+
 ODD_IDS_MAX: Final = 10_000
 """Odd ids that are compared: bounds memory in a file of nothing else."""
 
 EXAMPLES_MAX: Final = 3
+
+_AMOUNTS_MAX: Final = 10_000
+"""Different amounts that are counted before they are added up."""
 
 _NO_BREAK_SPACES: Final = str.maketrans("\u00a0\u2007\u202f", "   ")
 
@@ -80,6 +91,118 @@ class BadRows:
             f"exported wrongly, and nothing of it was sent. By kind: {kinds}. {examples}fix-me.csv lists all "
             "bad rows. Correct them in the file itself, and drop the whole file again"
         )
+
+
+@dataclass
+class Totals:
+    """What the rows of a file add up to: ``rows`` includes rejected ones, amounts are of accepted rows."""
+
+    rows: int = 0
+    rejected: int = 0
+    parts: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+    bad_rows: BadRows = field(default_factory=BadRows)
+    _amount: Decimal = Decimal(0)
+    _absolute: Decimal = Decimal(0)
+    _times: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def accepted(self) -> int:
+        """Rows that would be sent."""
+        return self.rows - self.rejected
+
+    @property
+    def amount(self) -> Decimal:
+        """The sum of the amounts."""
+        self._add_up()
+        return self._amount
+
+    @property
+    def added(self) -> Decimal:
+        """The sum of the positive amounts."""
+        self._add_up()
+        return (self._amount + self._absolute) / 2
+
+    @property
+    def deducted(self) -> Decimal:
+        """The sum of the negative amounts, which is negative."""
+        return self.amount - self.added
+
+    @property
+    def absolute(self) -> Decimal:
+        """The sum of the amounts without their signs."""
+        self._add_up()
+        return self._absolute
+
+    def add(self, amounts: Sequence[str], rows: Sequence[str]) -> None:
+        """Add accepted rows.
+
+        Args:
+            amounts: their amounts.
+            rows: the same rows as JSON, for the hash of the content.
+        """
+        self._times.update(amounts)  # the same few amounts stand in most rows: each is parsed once
+        if len(self._times) > _AMOUNTS_MAX:
+            self._add_up()
+        self.digest.update(content_of(rows))
+
+    def reject(self, rows: Sequence[str]) -> None:
+        """Count rows that were added as rejected after all."""
+        amounts = [amount for _, amount in customers_and_amounts(rows)]
+        self.rejected += len(amounts)
+        self.bad_rows.add_too_frequent(len(amounts))
+        self._amount -= exact_sum(amounts)
+        self._absolute -= exact_sum(map(abs, amounts))
+
+    def _add_up(self) -> None:
+        total = exact_sum_of_many(self._times)
+        deducted = exact_sum_of_many({one: n for one, n in self._times.items() if one.startswith("-")})
+        self._amount = exact_sum([self._amount, total])
+        self._absolute = exact_sum([self._absolute, total, -deducted, -deducted])
+        self._times.clear()
+
+
+def without_total_row(part: ValidatedRows, above: Totals) -> ValidatedRows:
+    """Reject the last row of a file if its amount is the sum of all rows above it.
+
+    In a short file that may be chance, so there it must look like a label, without a digit or an @.
+
+    Args:
+        part: the last rows of the file.
+        above: what the parts before add up to.
+    """
+    if not part.lines or (part.rejections and part.rejections[-1].line > part.lines[-1]):
+        return part
+    rows_above = above.accepted + len(part.lines) - 1
+    customer_id, amount = part.customer_ids[-1], part.amounts[-1]
+    is_label = not any(char.isdecimal() or char == "@" for char in customer_id)
+    if rows_above < (TOTAL_ROW_LABELLED_FROM if is_label else TOTAL_ROW_FROM):
+        return part
+    if exact_sum([above.amount, *map(Decimal, part.amounts[:-1])]) != Decimal(amount):
+        return part
+    line = part.lines[-1]
+    total = Rejection(
+        line=line,
+        customer_id=customer_id,
+        amount=amount,
+        reason=part.reasons[-1],
+        cells=[column[-1] for column in part.cells],
+        problem=RowProblem.TOTAL_ROW,
+        column="",
+        text=amount,
+        message=f"line {line}: {amount} is the sum of all {rows_above:,} rows above, so this looks like a "
+        "total row; remove it, or drop it as a file of its own if the customer is to get it",
+    )
+    return ValidatedRows(
+        part.lines[:-1],
+        part.customer_ids[:-1],
+        part.amounts[:-1],
+        part.reasons[:-1],
+        [column[:-1] for column in part.cells],
+        [*part.rejections, total],
+        part.requests[:-1],
+        part.own_ids[:-1],
+    )
 
 
 def is_overlap_held(overlap_rows: int, accepted_rows: int, percent: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from adjustments.aws.event_log import log_event
 from adjustments.batches.files import Files
-from adjustments.batches.records import Batch, Chunk, Counts, Preview, Source
+from adjustments.batches.records import Batch, Chunk, Counts, Source
 from adjustments.batches.row_index import IndexSorter
 from adjustments.batches.states import BatchStatus, SendAs
 from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, Snapshot
@@ -23,14 +23,14 @@ from adjustments.batches.unapproved import Unapproved
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.decimals import exact_sum, plain
 from adjustments.core.errors import FileRefused, FileUnreadable, NotFound, WrongState
-from adjustments.core.printable import shown
 from adjustments.core.runtime import Clock, Ids
 from adjustments.submission import chunk_builder
-from adjustments.submission.chunk_builder import BuiltChunks, ChunkBuilder, Totals
+from adjustments.submission.chunk_builder import BuiltChunks, ChunkBuilder
 from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions, options_of
 from adjustments.submission.csv.transaction_validator import TransactionRules
+from adjustments.submission.description import notes_on_format, notes_on_rows, sending_note
 from adjustments.submission.duplicates import Scratch
-from adjustments.submission.guards import LookAlikes, approval_reasons, sum_reasons
+from adjustments.submission.guards import Totals, approval_reasons, sum_reasons
 from adjustments.submission.overlap_guard import GuardPorts, claim_content, guard_overlap, hold_repetition
 from adjustments.submission.plan import Drop, IndexedRows, PlannedChunks, PlanRules
 
@@ -41,15 +41,10 @@ DEADLINE: Final = timedelta(hours=6)
 TIMES_AT_LIMIT: Final = 2
 """How much longer than at the rate limit transactions may take, on top of the deadline: others use it too."""
 
-IGNORED_COLUMNS_SHOWN_MAX: Final = 20
-"""Ignored columns that the summary names."""
-
 PLANNING_TIME_MAX: Final = timedelta(minutes=12)
 """How long one file may be planned: the largest takes two minutes (docs/benchmarks.md), and the function is
 killed after 15, which says nothing to anybody.
 """
-
-_MINUTE_S: Final = 60
 
 _Piece = TypeVar("_Piece", bytes, ValidatedRows)
 
@@ -76,8 +71,6 @@ CREATE_TRIES_MAX: Final = 20
 """Tries to create a batch while others change the sums that it is judged by; some ten seconds."""
 
 CREATE_PAUSE_S: Final = 0.05
-
-_DELIMITERS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,14 +184,18 @@ def _read_with(
     built = builder.build()
     if drop.due_at and built.has_own_ids:
         raise FileRefused("recurring_transaction_ids", _RECURRING_IDS)
-    notes = [*_notes(reader.format, options), *_notes_on_rows(built, builder.look_alikes)]
+    notes = [
+        *notes_on_format(reader.format, options),
+        *notes_on_rows(built.repeated_rows, builder.look_alikes),
+    ]
     as_read = _read_batch(blank, builder.totals, built, reader.format)
-    sending_note = _sending_note(options, reader, builder.totals.accepted, len(built.chunks), ports.rules)
-    as_read = as_read.replaced(send_as=send_as, sending_note=sending_note, notes=tuple(notes))
+    note = sending_note(options, reader.format, builder.totals.accepted, len(built.chunks), ports.rules)
+    as_read = as_read.replaced(send_as=send_as, sending_note=note, notes=tuple(notes))
     if refusal := builder.totals.bad_rows.refusal(builder.totals.rows):
         return as_read.replaced(refusal=refusal), PlannedChunks()
     batch = _planned(as_read, builder.totals, built, ports.rules)
-    batch = batch.replaced(preview=_preview(builder, built))
+    customers = sum(chunk.rows for chunk in built.chunks if chunk.wave == 1)  # each has one row there
+    batch = batch.replaced(preview=builder.preview.preview(builder.totals, customers))
     return batch, PlannedChunks(built.chunks, built.first_body)
 
 
@@ -219,20 +216,6 @@ def _blocks(drop: Drop, ports: PlannerPorts) -> Iterator[bytes]:
         raise FileUnreadable("file_unreadable", DELETED_MESSAGE) from absent
 
 
-def _preview(builder: ChunkBuilder, built: BuiltChunks) -> Preview:
-    """What the approver of the batch sees; each customer has one row in the first wave."""
-    collected, totals = builder.preview, builder.totals
-    return Preview(
-        added=plain(totals.added),
-        deducted=plain(totals.deducted),
-        customers=sum(chunk.rows for chunk in built.chunks if chunk.wave == 1),
-        first=tuple(collected.first),
-        largest=tuple(collected.largest),
-        reasons=tuple(collected.reasons),
-        has_more_reasons=collected.has_more_reasons,
-    )
-
-
 def _planned(batch: Batch, totals: Totals, built: BuiltChunks, rules: PlanRules) -> Batch:
     time_at_limit = timedelta(seconds=0)
     if batch.send_as is SendAs.TRANSACTIONS:
@@ -249,38 +232,8 @@ def _planned(batch: Batch, totals: Totals, built: BuiltChunks, rules: PlanRules)
     )
 
 
-def _describe_time(time: timedelta) -> str:
-    """A duration as people say it: "20 seconds", "6 minutes", "2 hours 10 minutes"."""
-    seconds = max(1, round(time.total_seconds()))
-    if seconds < _MINUTE_S:
-        return _number_of(seconds, "second")
-    hours, minutes = divmod(round(seconds / _MINUTE_S), _MINUTE_S)
-    parts = [_number_of(count, unit) for count, unit in ((hours, "hour"), (minutes, "minute")) if count]
-    return " ".join(parts)
-
-
-def _number_of(count: int, unit: str) -> str:
-    return f"{count:,} {unit}" if count == 1 else f"{count:,} {unit}s"
-
-
 def _transaction_rules(options: ReadOptions, blank: Batch) -> TransactionRules:
     return TransactionRules(blank.batch_id, blank.created_at, options.reason, options.username)
-
-
-def _sending_note(options: ReadOptions, reader: CsvReader, rows: int, requests: int, rules: PlanRules) -> str:
-    """How a file is sent, how long that takes at the rate limit, and what its amounts are."""
-    counted = _number_of(rows, "row")
-    if not options.are_transactions:
-        time = _describe_time(rules.time_at_limit(requests))
-        return (
-            f"sent as a batch: {counted} in {_number_of(requests, 'request')}, about {time} at the rate limit"
-        )
-    why = ""
-    if options.because:
-        columns = "column" if len(options.because) == 1 else "columns"
-        why = f" because of the {columns} {', '.join(map(shown, options.because))}"
-    time = _describe_time(rules.time_at_limit(rows))
-    return f"sent as transactions{why}: {counted}, about {time} at the rate limit; {reader.format.units}"
 
 
 def _read_batch(blank: Batch, totals: Totals, built: BuiltChunks, file_format: FileFormat) -> Batch:
@@ -372,30 +325,3 @@ def _garbage_collector_off() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _notes_on_rows(built: BuiltChunks, look_alikes: LookAlikes) -> Iterator[str]:
-    """What a person should know of the rows."""
-    if built.repeated_rows:
-        rows = "1 row has" if built.repeated_rows == 1 else f"{built.repeated_rows:,} rows have"
-        yield f"{rows} the same customer, amount and reason as an earlier row of the file"
-    yield from look_alikes.notes()
-
-
-def _notes(file_format: FileFormat, options: ReadOptions) -> Iterator[str]:
-    """What a person should know of how the file was read."""
-    encoding = file_format.encoding
-    if encoding == options.encoding and encoding != "utf-8":
-        encoding += (
-            " (DefaultEncoding)" if encoding == options.default_encoding else " (as the metadata says)"
-        )
-    else:
-        encoding = encoding.upper()
-    yield f"encoding: {encoding}; delimiter: {_DELIMITERS[file_format.delimiter]}"
-    if options.columns:
-        named = ", ".join(f"{role} = {shown(heading)}" for role, heading in options.columns.items())
-        yield f"columns as the metadata names them: {named}"
-    if file_format.ignored_columns:
-        names = ", ".join(map(shown, file_format.ignored_columns[:IGNORED_COLUMNS_SHOWN_MAX]))
-        more = len(file_format.ignored_columns) - IGNORED_COLUMNS_SHOWN_MAX
-        yield f"ignored columns: {names}" + (f" and {more} more" if more > 0 else "")

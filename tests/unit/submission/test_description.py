@@ -10,8 +10,8 @@ from adjustments.administration.service import ApprovalRequest
 from adjustments.batches.records import Row
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.work_files import ValidatedRows
-from adjustments.submission import preview
-from adjustments.submission.preview import PreviewCollector
+from adjustments.submission import description
+from adjustments.submission.description import PreviewCollector
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 
@@ -36,7 +36,7 @@ def test_the_largest_rows_of_all_parts_are_shown_whatever_their_sign_and_of_equa
 
 
 def test_the_most_frequent_reasons_are_counted_in_bounded_memory(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(preview, "REASONS_COUNTED_MAX", 10)
+    monkeypatch.setattr(description, "REASONS_COUNTED_MAX", 10)
     collector = PreviewCollector()
     for start in range(0, 100, 5):
         collector.add(part(start, [("1", "gift"), *(("1", f"r{start + n}") for n in range(4))]))
