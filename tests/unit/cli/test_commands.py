@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from adjustments.core.ids import batch_id
-from adjustments.submission.csv.reader import options_of
+from adjustments.submission.plan import options_of
 from cli import api_client, batch_watcher
 from cli.main import main
 from cli.stack import Stack

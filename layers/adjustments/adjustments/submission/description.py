@@ -1,4 +1,4 @@
-"""Describes a planned file to people: what an approver sees of its rows; how it was read, and how it is sent."""
+"""Describes a planned file to people: what an approver sees of its rows; how it was read and will be sent."""
 
 from collections import Counter
 from collections.abc import Iterator, Set

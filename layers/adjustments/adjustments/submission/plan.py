@@ -1,16 +1,36 @@
-"""The values of planning: what is planned, by which rules, and the chunks that come of it."""
+"""The values of planning: what is planned, by which rules, how it is read, and the chunks that come of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from email.header import decode_header, make_header
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from adjustments.batches.files import StoredObject
 from adjustments.batches.records import Chunk, Submitter
 from adjustments.batches.row_index import IndexSorter
+from adjustments.batches.states import SendAs
+from adjustments.core.errors import FileRefused
 from adjustments.core.limits import WINDOW_S
-from adjustments.submission.csv.reader import ReadOptions
+from adjustments.core.printable import shown
+from adjustments.submission.csv.decoding import is_text_encoding
+from adjustments.submission.csv.header import Role
+from adjustments.submission.csv.problems import FileProblem
+from adjustments.submission.csv.reader import AUTO, ReadOptions, transactions_only
+
+ENCODING: Final = "encoding"
+COLUMNS: Final = "columns"
+IGNORE_COLUMNS: Final = "ignore-columns"
+
+SEND_AS: Final = "send-as"
+REASON: Final = "reason"
+USERNAME: Final = "username"
+
+_WAYS: Final = (AUTO, *SendAs)
+_BATCH_ROLES: Final = frozenset({Role.CUSTOMER_ID, Role.AMOUNT, Role.POINTS, Role.REASON})
+"""What ``columns`` can name a heading for in any file; the other roles make transactions of it."""
 
 _NO_DEFAULTS: Final = ReadOptions()
 
@@ -116,6 +136,73 @@ class Drop(NamedTuple):
     def is_dry_run(self) -> bool:
         """Whether the file is validated only (object metadata ``dry-run: true``)."""
         return self.only_validates or _is_true(self.stored, "dry-run")
+
+
+def options_of(metadata: Mapping[str, str], defaults: ReadOptions = _NO_DEFAULTS) -> ReadOptions:
+    """Read the options from an object's metadata.
+
+    S3 keeps ASCII only, so other characters, and a comma within a heading, come percent-encoded (``%2C``).
+
+    Args:
+        metadata: the object's metadata.
+        defaults: the stack's own: DefaultEncoding, SendAs, DefaultReason and DefaultUsername.
+
+    Raises:
+        FileRefused: an option makes no sense.
+    """
+    encoding = metadata.get(ENCODING, "").strip().lower()
+    if encoding and not is_text_encoding(encoding):
+        raise _refusal(
+            ENCODING, f'there is no encoding "{shown(encoding)}"; write one such as windows-1256 or utf-8'
+        )
+    columns = _columns(_text(metadata, COLUMNS))
+    send_as = metadata.get(SEND_AS, "").strip().lower() or defaults.send_as
+    if send_as not in _WAYS:
+        raise _refusal(
+            SEND_AS, f'"{shown(send_as)}" is not a way to send a file; write one of {", ".join(_WAYS)}'
+        )
+    others = [columns[role] for role in columns if role not in _BATCH_ROLES]
+    if others and send_as == SendAs.BATCH:
+        raise transactions_only(others)
+    return defaults._replace(
+        encoding=encoding,
+        columns=columns,
+        ignore_columns=_items(_text(metadata, IGNORE_COLUMNS)),
+        send_as=SendAs.TRANSACTIONS if others else send_as,
+        because=tuple(others) if send_as == AUTO else (),
+        reason=unquote(_text(metadata, REASON)).strip() or defaults.reason,
+        username=unquote(_text(metadata, USERNAME)).strip() or defaults.username,
+    )
+
+
+def _columns(text: str) -> dict[str, str]:
+    roles = {role.value.casefold(): role.value for role in Role if role is not Role.ERROR}
+    columns: dict[str, str] = {}
+    for item in _items(text):
+        name, equals, heading = (part.strip() for part in item.partition("="))
+        role = roles.get(name.casefold())
+        if role is None or not equals or not heading or role in columns or heading in columns.values():
+            raise _refusal(
+                COLUMNS,
+                f'"{shown(item)}" does not name a heading; write, each once, such as '
+                "customerId=Kundennummer,points=Punkte,reason=Grund",
+            )
+        columns[role] = heading
+    return columns
+
+
+def _text(metadata: Mapping[str, str], name: str) -> str:
+    text = metadata.get(name, "")
+    # S3 returns characters beyond ASCII, which its console lets through, in the form of RFC 2047.
+    return str(make_header(decode_header(text))) if "=?" in text else text
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(unquote(item).strip() for item in text.split(",") if item.strip())
+
+
+def _refusal(option: str, fault: str) -> FileRefused:
+    return FileRefused(FileProblem.BAD_OPTION, f'metadata "{option}": {fault}; then drop the file again')
 
 
 class IndexedRows(NamedTuple):

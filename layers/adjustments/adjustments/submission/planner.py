@@ -26,13 +26,13 @@ from adjustments.core.errors import FileRefused, FileUnreadable, NotFound, Wrong
 from adjustments.core.runtime import Clock, Ids
 from adjustments.submission import chunk_builder
 from adjustments.submission.chunk_builder import BuiltChunks, ChunkBuilder
-from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions, options_of
+from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions
 from adjustments.submission.csv.transaction_validator import TransactionRules
 from adjustments.submission.description import notes_on_format, notes_on_rows, sending_note
 from adjustments.submission.duplicates import Scratch
 from adjustments.submission.guards import Totals, approval_reasons, sum_reasons
 from adjustments.submission.overlap_guard import GuardPorts, claim_content, guard_overlap, hold_repetition
-from adjustments.submission.plan import Drop, IndexedRows, PlannedChunks, PlanRules
+from adjustments.submission.plan import Drop, IndexedRows, PlannedChunks, PlanRules, options_of
 
 DEADLINE: Final = timedelta(hours=6)
 """How long a batch may take before a person has to look: Gameball's own limit lets 10 million rows through in

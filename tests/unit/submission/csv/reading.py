@@ -8,7 +8,8 @@ from typing import NamedTuple
 from adjustments.batches.records import Rejection, Row
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.decoding import BLOCK_BYTES
-from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions, options_of
+from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions
+from adjustments.submission.plan import options_of
 from adjustments.submission.planner import READINGS_MAX
 
 

@@ -1,15 +1,13 @@
 """Reads a CSV file: blocks of bytes in, a ``Row`` or ``Rejection`` for each row out, in constant memory.
 
-How the file is to be read is in the metadata of its object, and in what an earlier reading has shown.
+How the file is to be read is in its options, and in what an earlier reading has shown.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from email.header import decode_header, make_header
 from itertools import chain
 from typing import Final, NamedTuple
-from urllib.parse import unquote
 
 from adjustments.batches.records import CsvDialect, Rejection, Row
 from adjustments.batches.states import SendAs
@@ -24,7 +22,6 @@ from adjustments.submission.csv.decoding import (
     DecodedText,
     decode_blocks,
     has_bad_bytes,
-    is_text_encoding,
 )
 from adjustments.submission.csv.header import TRANSACTIONS_ONLY, ColumnNames, Layout, Role
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
@@ -33,20 +30,8 @@ from adjustments.submission.csv.problems import FileProblem, RowProblem
 from adjustments.submission.csv.row_validator import RowValidator
 from adjustments.submission.csv.transaction_validator import TransactionRules, TransactionValidator
 
-ENCODING: Final = "encoding"
-COLUMNS: Final = "columns"
-IGNORE_COLUMNS: Final = "ignore-columns"
-
-SEND_AS: Final = "send-as"
-REASON: Final = "reason"
-USERNAME: Final = "username"
-
 AUTO: Final = "auto"
 """As transactions if the file has values that only those can carry, else as a batch."""
-
-_WAYS: Final = (AUTO, *SendAs)
-_BATCH_ROLES: Final = frozenset({Role.CUSTOMER_ID, Role.AMOUNT, Role.POINTS, Role.REASON})
-"""What ``columns`` can name a heading for in any file; the other roles make transactions of it."""
 
 _HEADER_PROBLEMS: Final = (
     *(RowProblem.AMOUNT_NOT_A_NUMBER, RowProblem.TOO_FEW_FIELDS, RowProblem.TOO_MANY_FIELDS),
@@ -99,43 +84,6 @@ class ReadAgain(Exception):
         self.options = options
 
 
-def options_of(metadata: Mapping[str, str], defaults: ReadOptions = _NO_OPTIONS) -> ReadOptions:
-    """Read the options from an object's metadata.
-
-    S3 keeps ASCII only, so other characters, and a comma within a heading, come percent-encoded (``%2C``).
-
-    Args:
-        metadata: the object's metadata.
-        defaults: the stack's own: DefaultEncoding, SendAs, DefaultReason and DefaultUsername.
-
-    Raises:
-        FileRefused: an option makes no sense.
-    """
-    encoding = metadata.get(ENCODING, "").strip().lower()
-    if encoding and not is_text_encoding(encoding):
-        raise _refusal(
-            ENCODING, f'there is no encoding "{shown(encoding)}"; write one such as windows-1256 or utf-8'
-        )
-    columns = _columns(_text(metadata, COLUMNS))
-    send_as = metadata.get(SEND_AS, "").strip().lower() or defaults.send_as
-    if send_as not in _WAYS:
-        raise _refusal(
-            SEND_AS, f'"{shown(send_as)}" is not a way to send a file; write one of {", ".join(_WAYS)}'
-        )
-    others = [columns[role] for role in columns if role not in _BATCH_ROLES]
-    if others and send_as == SendAs.BATCH:
-        raise transactions_only(others)
-    return defaults._replace(
-        encoding=encoding,
-        columns=columns,
-        ignore_columns=_items(_text(metadata, IGNORE_COLUMNS)),
-        send_as=SendAs.TRANSACTIONS if others else send_as,
-        because=tuple(others) if send_as == AUTO else (),
-        reason=unquote(_text(metadata, REASON)).strip() or defaults.reason,
-        username=unquote(_text(metadata, USERNAME)).strip() or defaults.username,
-    )
-
-
 def transactions_only(headings: Sequence[str]) -> FileRefused:
     """Why a file can't be sent as a batch."""
     names = ", ".join(f'"{shown(heading)}"' for heading in headings)
@@ -146,36 +94,6 @@ def transactions_only(headings: Sequence[str]) -> FileRefused:
         'transactions can carry. Remove them, or drop the file again with metadata "send-as: transactions" '
         "(adjust submit --send-as transactions)",
     )
-
-
-def _columns(text: str) -> dict[str, str]:
-    roles = {role.value.casefold(): role.value for role in Role if role is not Role.ERROR}
-    columns: dict[str, str] = {}
-    for item in _items(text):
-        name, equals, heading = (part.strip() for part in item.partition("="))
-        role = roles.get(name.casefold())
-        if role is None or not equals or not heading or role in columns or heading in columns.values():
-            raise _refusal(
-                COLUMNS,
-                f'"{shown(item)}" does not name a heading; write, each once, such as '
-                "customerId=Kundennummer,points=Punkte,reason=Grund",
-            )
-        columns[role] = heading
-    return columns
-
-
-def _text(metadata: Mapping[str, str], name: str) -> str:
-    text = metadata.get(name, "")
-    # S3 returns characters beyond ASCII, which its console lets through, in the form of RFC 2047.
-    return str(make_header(decode_header(text))) if "=?" in text else text
-
-
-def _items(text: str) -> tuple[str, ...]:
-    return tuple(unquote(item).strip() for item in text.split(",") if item.strip())
-
-
-def _refusal(option: str, fault: str) -> FileRefused:
-    return FileRefused(FileProblem.BAD_OPTION, f'metadata "{option}": {fault}; then drop the file again')
 
 
 class FileFormat(NamedTuple):

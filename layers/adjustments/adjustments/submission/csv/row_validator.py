@@ -20,20 +20,17 @@ from typing import Final
 from adjustments.batches.records import Rejection, Row
 from adjustments.batches.work_files import RECORD_END, ValidatedRows
 from adjustments.core import limits
-from adjustments.core.id_checks import SCIENTIFIC, invisible_fault, scientific_fault
+from adjustments.core.id_checks import SCIENTIFIC
 from adjustments.core.printable import shown
 from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clean_amount_pattern
+from adjustments.submission.csv.cell_checks import BadRow, check_controls, check_customer_id, check_reason
 from adjustments.submission.csv.csv_injection import unescape_formula
-from adjustments.submission.csv.decoding import LOST
 from adjustments.submission.csv.header import Layout
-from adjustments.submission.csv.parser import CONTROL, ColumnBlock, RecordBlock, is_quoted
+from adjustments.submission.csv.parser import ColumnBlock, RecordBlock, is_quoted
 from adjustments.submission.csv.placeholders import (
     LABEL_INITIALS,
     MACHINE_WORDS_PATTERN,
     SUSPECT_BEGINNINGS,
-    is_machine_word,
-    is_total_label,
-    is_wrapped,
     text_meant,
 )
 from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, RowProblem
@@ -52,17 +49,6 @@ _CLEAN_REASON: Final = (
     rf"(?![{SUSPECT_BEGINNINGS}]|(?:{MACHINE_WORDS_PATTERN}){_END})"
     rf"[^{RECORD_END}]{{0,{limits.REASON_CHARS_MAX}}}"
 )
-
-
-class BadRow(Exception):
-    """A row can't be sent; the arguments are for its ``Rejection``."""
-
-    def __init__(self, problem: RowProblem, complaint: str, column: str = "", text: str = "") -> None:
-        super().__init__(complaint)
-        self.problem = problem
-        self.complaint = complaint
-        self.column = column
-        self.text = text
 
 
 class _ColumnPattern:
@@ -202,10 +188,11 @@ class RowValidator:
             return None
         layout = self._layout
         try:
-            self._check_controls(cells)
-            customer_id = self._customer_id(text_meant(cells[layout.customer_id].strip()))
+            check_controls(cells, layout.names)
+            customer_id = text_meant(cells[layout.customer_id].strip())
+            check_customer_id(customer_id, layout.names[layout.customer_id])
             amount = self._amount(cells[layout.amount].strip(), layout.names[layout.amount])
-            reason = self._reason("" if layout.reason is None else cells[layout.reason].strip(), text)
+            reason = "" if layout.reason is None else self._reason(cells[layout.reason].strip(), text)
         except BadRow as bad:
             return self._rejection(line, cells, bad)
         return Row(line, customer_id, amount, reason, cells)
@@ -258,68 +245,6 @@ class RowValidator:
             columns = (*columns[:-1], len(cells) - 1)
         return [cell for index, cell in enumerate(cells) if index not in columns] if columns else cells
 
-    def _check_controls(self, cells: list[str]) -> None:
-        for index, cell in enumerate(cells):
-            if CONTROL.search(cell):
-                fault = invisible_fault(cell, lambda char: CONTROL.match(char) is not None)
-                raise BadRow(RowProblem.CONTROL_CHARACTER, fault, self._layout.names[index], cell)
-            if LOST in cell:
-                raise BadRow(
-                    RowProblem.UNREADABLE_CHARACTER,
-                    f"has characters that can't be read ({LOST}); type them again, or export the file again "
-                    'as "CSV UTF-8"',
-                    self._layout.names[index],
-                    cell,
-                )
-
-    def _customer_id(self, customer_id: str) -> str:
-        index = self._layout.customer_id
-        column = self._layout.names[index]
-        if not customer_id:
-            raise BadRow(
-                RowProblem.CUSTOMER_ID_MISSING,
-                "the customer id is empty; write it, or remove the row",
-                column,
-                customer_id,
-            )
-        if len(customer_id) > limits.CUSTOMER_ID_CHARS_MAX:
-            raise BadRow(
-                RowProblem.CUSTOMER_ID_TOO_LONG,
-                f"has {len(customer_id)} characters; write the customer's id, which has at most "
-                f"{limits.CUSTOMER_ID_CHARS_MAX}",
-                column,
-                customer_id,
-            )
-        if fault := invisible_fault(customer_id):
-            raise BadRow(RowProblem.CONTROL_CHARACTER, fault, column, customer_id)
-        if fault := scientific_fault(customer_id):
-            raise BadRow(RowProblem.CUSTOMER_ID_SCIENTIFIC, fault, column, customer_id)
-        self._check_placeholder(customer_id, column)
-        return customer_id
-
-    def _check_placeholder(self, customer_id: str, column: str) -> None:
-        if is_machine_word(customer_id):
-            raise BadRow(
-                RowProblem.CUSTOMER_ID_MACHINE_WORD,
-                "is what a program writes where it has no value; write the customer's id, or remove the row",
-                column,
-                customer_id,
-            )
-        if is_total_label(customer_id):
-            raise BadRow(
-                RowProblem.TOTAL_ROW,
-                "is the label of a total row, not a customer; remove the row",
-                column,
-                customer_id,
-            )
-        if is_wrapped(customer_id):
-            raise BadRow(
-                RowProblem.CUSTOMER_ID_IN_QUOTES,
-                "has quotes of its own around it, which would become part of the id; remove them",
-                column,
-                customer_id,
-            )
-
     def _amount(self, text: str, column: str) -> str:
         try:
             return canonicalise(
@@ -332,32 +257,10 @@ class RowValidator:
             raise BadRow(bad.problem, bad.complaint, column, text) from None
 
     def _reason(self, reason: str, text: str) -> str:
-        layout = self._layout
-        if layout.reason is None:
-            return ""
-        column = layout.names[layout.reason]
-        if len(reason) > limits.REASON_CHARS_MAX:
-            raise BadRow(
-                RowProblem.REASON_TOO_LONG,
-                f"has {len(reason)} characters; shorten it to {limits.REASON_CHARS_MAX}",
-                column,
-                reason,
-            )
-        if is_machine_word(reason) and not self._is_quoted(layout.reason, text):
-            raise BadRow(
-                RowProblem.REASON_MACHINE_WORD,
-                "is what a program writes where it has no value; leave the reason empty, "
-                'or put quotes (") round it if customers are to read it',
-                column,
-                reason,
-            )
-        if is_wrapped(reason):
-            raise BadRow(
-                RowProblem.REASON_IN_QUOTES,
-                "has quotes of its own around it, which customers would read; remove them",
-                column,
-                reason,
-            )
+        """The reason, checked; ``text`` is its record as it stands in the file."""
+        place = self._layout.reason
+        if place is not None:
+            check_reason(reason, self._layout.names[place], lambda: self._is_quoted(place, text))
         return reason
 
     def _is_quoted(self, index: int, text: str) -> bool:

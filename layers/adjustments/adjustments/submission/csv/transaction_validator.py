@@ -17,10 +17,11 @@ from adjustments.core.errors import RequestRefused
 from adjustments.core.id_checks import scientific_fault
 from adjustments.core.ids import transaction_id
 from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
+from adjustments.submission.csv.cell_checks import BadRow, check_controls, check_customer_id
 from adjustments.submission.csv.header import Layout, Role
 from adjustments.submission.csv.placeholders import is_machine_word, text_meant
 from adjustments.submission.csv.problems import RowProblem
-from adjustments.submission.csv.row_validator import BadRow, RowValidator, is_blank
+from adjustments.submission.csv.row_validator import RowValidator, is_blank
 
 _WHOLE_NUMBER: Final = r"[+-]?[0-9]{1,15}(?:\.0+)?"
 _DATE: Final = r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}.*"
@@ -77,8 +78,9 @@ class TransactionValidator(RowValidator):
         if is_blank(cells):
             return None
         try:
-            self._check_controls(cells)
-            customer_id = self._customer_id(text_meant(self._cell(cells, Role.CUSTOMER_ID)))
+            check_controls(cells, self._layout.names)
+            customer_id = text_meant(self._cell(cells, Role.CUSTOMER_ID))
+            check_customer_id(customer_id, self._name(Role.CUSTOMER_ID))
             changes = dict(self._changes(cells))
             reason = self._reason(self._cell(cells, Role.REASON), text)
             own_id = self._own_id(cells)
