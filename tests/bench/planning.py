@@ -31,7 +31,7 @@ ROUNDS: Final = 2
 CHUNK_ROWS: Final = 1_000
 STAGES: Final = {
     "submission/csv/parser.py": "read CSV records",
-    "submission/csv/columns.py": "read CSV records",
+    "submission/csv/grammar.py": "read CSV records",
     "submission/csv/decoding.py": "read CSV records",
     "submission/csv/row_validator.py": "validate rows",
     "batches/payloads.py": "write bodies",

@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adjustments.core.limits import ROW_CHARS_MAX
-from adjustments.submission.csv.columns import split_columns
-from adjustments.submission.csv.parser import OpenQuote, TextAfterQuote, field_pattern, read_record
+from adjustments.submission.csv.grammar import OpenQuote, TextAfterQuote, field_pattern, read_record
+from adjustments.submission.csv.parser import split_columns
 
 SNIPPETS = st.text(alphabet='ab,"\r\n ;', max_size=40)
 FIELDS = st.sampled_from(

@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 from adjustments.core import limits
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv import parser
-from adjustments.submission.csv.parser import (
-    ColumnBlock,
-    CsvParser,
-    OpenQuote,
-    RecordBlock,
-    TextAfterQuote,
-    field_pattern,
-    read_record,
-)
+from adjustments.submission.csv.grammar import OpenQuote, TextAfterQuote, field_pattern, read_record
+from adjustments.submission.csv.parser import ColumnBlock, CsvParser, RecordBlock
 
 # Few letters, many marks: most examples have something to trip over.
 snippets = st.text(alphabet='ab,"\r\n ;', max_size=40)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from adjustments.core import limits
 from adjustments.core.id_checks import invisible_fault, scientific_fault
 from adjustments.submission.csv.decoding import LOST
-from adjustments.submission.csv.parser import CONTROL
+from adjustments.submission.csv.grammar import CONTROL
 from adjustments.submission.csv.placeholders import is_machine_word, is_total_label, is_wrapped
 from adjustments.submission.csv.problems import RowProblem
 

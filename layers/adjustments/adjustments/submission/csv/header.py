@@ -21,7 +21,7 @@ from adjustments.core import limits
 from adjustments.core.errors import FileRefused
 from adjustments.core.printable import shown
 from adjustments.submission.csv.csv_injection import unescape_formula
-from adjustments.submission.csv.parser import (
+from adjustments.submission.csv.grammar import (
     CONTROL,
     OpenQuote,
     TextAfterQuote,

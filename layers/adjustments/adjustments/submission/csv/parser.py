@@ -1,23 +1,11 @@
 """Splits blocks of text into CSV records, each with the physical line on which it starts.
 
-The grammar, which is what spreadsheets write and what people edit by hand:
-
-- LF, CRLF and CR end a line, in any mixture; each counts once. Nothing else ends a line (not U+2028, not
-  form feed).
-- A field is quoted when its first character after spaces is ``"``. Within, ``""`` is a quote and
-  everything else is itself, delimiters and line ends included. Spaces before and after the quotes are
-  dropped; so are spaces before an unquoted field. A quote inside an unquoted field is an ordinary
-  character (``5" disc``).
-- Text after a closing quote (``"a"b``) makes the row bad, when the fault stays within one line and that
-  line's quotes are even. Otherwise it is unknown where the row ends, and a row swallowed by a quote
-  would be a row lost: the file is refused, naming the line where the quote opens.
-- A record has at most ``ROW_CHARS_MAX`` characters as it stands in the file. A longer one refuses the
-  file rather than the row: it is not a row of a balance file, and it could not be given back whole in
-  fix-me.csv.
-
-A block of ordinary lines is split into columns (submission/csv/columns.py). Of other blocks, the csv module's
-reader parses those in which each line is one record. A block in which it fails, or which has line ends within
-quotes, is parsed by ``read_record``, slower and with exact positions. Property tests hold the three together.
+A block of ordinary lines is split into columns, a step for the whole block at a time. Ordinary is what
+programs write: each line is a record with as many fields as the first, and a field is in quotes or not,
+without a line end, a quote or a space at its beginning. Most files have nothing else, and no object has to be
+made for each of their rows. Of other blocks, the csv module's reader parses those in which each line is one
+record. A block in which it fails, or which has line ends within quotes, is parsed by ``read_record``, slower
+and with exact positions (submission/csv/grammar.py). Property tests hold the three together.
 csv's ``field_size_limit`` is global to the process, so nothing depends on it: the limit here is lower than
 its default, and if it is lowered, the slow path takes over.
 """
@@ -27,20 +15,27 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple, NoReturn
+from operator import itemgetter
+from typing import Final, NamedTuple
 
+from adjustments.batches.work_files import COLUMN_END, RECORD_END
 from adjustments.core import limits
 from adjustments.core.errors import FileRefused
-from adjustments.submission.csv.columns import split_columns
 from adjustments.submission.csv.csv_injection import may_have_escaped_formula
+from adjustments.submission.csv.grammar import (
+    LINE_END,
+    OpenQuote,
+    TextAfterQuote,
+    field_pattern,
+    line_ends,
+    read_record,
+    row_too_long,
+    unclosed_quote,
+)
 from adjustments.submission.csv.problems import BADLY_QUOTED_ROW, MISSING_CELL, FileProblem
 
 LINES_MAX: Final = 5 * limits.ROWS_MAX
 """Physical lines of one file: blank lines are not rows, so no other limit bounds them."""
-
-LINE_END: Final = re.compile(r"\r\n?|\n")
-CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Control characters that no cell may hold; tab and line ends are white space in a quoted text."""
 
 _CONTROL_BYTES: Final = bytes(code for code in (*range(0x20), 0x7F) if code not in b"\t\n\r")
 _CONTROL_BEYOND_ASCII: Final = re.compile(r"[\x80-\x9f]")
@@ -48,7 +43,6 @@ _BLANK: Final = " \t\xa0,;|"
 """What a line above the header may have and still be blank: spreadsheets write empty rows as delimiters."""
 
 _BLANK_LINES: Final = re.compile(rf'(?:(?:[{_BLANK}]|"")*(?:\r\n|\r(?!\Z)|\n))+')
-_QUOTED: Final = re.compile(r' *"[^"]*(?:""[^"]*)*"(?!") *')
 
 
 class RecordBlock(NamedTuple):
@@ -85,79 +79,6 @@ class ColumnBlock:
     def texts(self) -> list[str]:
         """The records as they stand in the file, without their line ends."""
         return _lines_of(self.text)
-
-
-class OpenQuote(Exception):
-    """The quote at position ``at`` is not closed within the text."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__(at)
-        self.at = at
-
-
-class TextAfterQuote(Exception):
-    """The quoted field that opens at ``quote`` closes, and at ``at`` something follows it."""
-
-    def __init__(self, quote: int, at: int) -> None:
-        super().__init__(quote, at)
-        self.quote = quote
-        self.at = at
-
-
-def field_pattern(delimiter: str) -> re.Pattern[str]:
-    """One field with what ends it, for ``read_record``."""
-    mark = re.escape(delimiter)
-    quoted, bare = r'"([^"]*(?:""[^"]*)*)" *', rf'(?![ "])([^{mark}\r\n]*)'
-    return re.compile(rf" *(?:{quoted}|{bare})({mark}|\r\n?|\n|\Z)")
-
-
-def read_record(text: str, start: int, delimiter: str, field: re.Pattern[str]) -> tuple[list[str], int]:
-    """The record that starts at a position, and where the next one starts: the grammar itself.
-
-    Raises:
-        OpenQuote: a quote is not closed within the text.
-        TextAfterQuote: a closing quote is not followed by a delimiter or a line end.
-    """
-    end_of_blank = LINE_END.match(text, start)
-    if end_of_blank:
-        return [], end_of_blank.end()
-    cells: list[str] = []
-    position = start
-    while True:
-        found = field.match(text, position)
-        if found is None:
-            _raise_fault(text, position)
-        quoted = found[1]
-        cells.append(found[2] if quoted is None else quoted.replace('""', '"'))
-        position = found.end()
-        if found[3] != delimiter:
-            return cells, position
-
-
-def is_quoted(text: str, index: int, delimiter: str) -> bool:
-    """Whether a field of a record stands in quotes.
-
-    Args:
-        text: the record as it stands in the file.
-        index: which field, from 0.
-        delimiter: what divides the fields.
-    """
-    field, position = field_pattern(delimiter), 0
-    found = None
-    for _ in range(index + 1):
-        found = field.match(text, position)
-        if found is None:
-            return False
-        position = found.end()
-    return found is not None and found[1] is not None
-
-
-def _raise_fault(text: str, position: int) -> NoReturn:
-    quote = text.index('"', position)
-    closed = _QUOTED.match(text, position)
-    if closed is None:
-        raise OpenQuote(quote)
-    raise TextAfterQuote(quote, closed.end())
 
 
 class CsvParser:
@@ -316,30 +237,16 @@ class _BlockParser:
         return unclosed_quote(self._line + line_ends(text[start:quote]))
 
 
-def unclosed_quote(line: int) -> FileRefused:
-    """The refusal that names the line where a quote opens."""
-    return FileRefused(
-        FileProblem.UNCLOSED_QUOTE,
-        f'line {line}: a quote (") opens here and is not closed where its field ends, within '
-        f"{limits.ROW_CHARS_MAX:,} characters; close or remove it (a quote within a quoted text is written "
-        'twice: "") and drop the file again',
-    )
-
-
-def row_too_long(line: int) -> FileRefused:
-    """The refusal of a record that is too long."""
-    return FileRefused(
-        FileProblem.ROW_TOO_LONG,
-        f"line {line}: the row is longer than {limits.ROW_CHARS_MAX:,} characters, so this is not a file of "
-        "adjustments; check the line ends and the export, and drop the file again",
-    )
-
-
 def _lines_of(text: str) -> list[str]:
     """The physical lines of a text, without their ends."""
+    return _with_line_feeds(text).split("\n")
+
+
+def _with_line_feeds(text: str) -> str:
+    """The text with a line feed as the end of each line, and none at its own end."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.removesuffix("\n").split("\n")
+    return text.removesuffix("\n")
 
 
 def _check_line(line: int) -> None:
@@ -372,6 +279,76 @@ def _end_of_last_line(text: str) -> int:
     return max(text.rfind("\n"), text.rfind("\r", 0, len(text) - 1)) + 1
 
 
-def line_ends(text: str) -> int:
-    """How many lines end within a text."""
-    return text.count("\n") + text.count("\r") - text.count("\r\n")
+def split_columns(text: str, delimiter: str) -> list[list[str]] | None:
+    """Split lines into columns.
+
+    Args:
+        text: whole lines without control characters; the last one may lack its end.
+        delimiter: what divides the fields.
+
+    Returns:
+        The columns, from two to ``COLUMNS_MAX``; None where the lines are not ordinary.
+    """
+    text = _with_line_feeds(text)
+    if _has_long_line(text):
+        return None
+    bare = _without_quotes(text, delimiter) if '"' in text else text
+    if bare is None:
+        return None
+    fields = _fields_of_each_line(bare, delimiter)
+    if not 1 < fields <= limits.COLUMNS_MAX:
+        return None
+    cells = bare.replace("\n", delimiter).split(delimiter)
+    columns = [cells[place::fields] for place in range(fields)]
+    texts = list(map(RECORD_END.join, columns))
+    if any(map(_begins_with_space, texts)):
+        return None
+    return [
+        text.replace(COLUMN_END, delimiter).split(RECORD_END) if COLUMN_END in text else column
+        for column, text in zip(columns, texts, strict=True)
+    ]
+
+
+def _fields_of_each_line(text: str, delimiter: str) -> int:
+    """How many fields each line has; 0 where not all have as many."""
+    # What is left without the cells is the same for each line, so that no line is looked at by itself.
+    of_cells = bytes(set(range(256)) - {ord(delimiter), ord("\n")})
+    ends = text.encode().translate(None, of_cells) + b"\n"
+    fields = ends.index(b"\n") + 1
+    return fields if ends == ends[:fields] * (len(ends) // fields) else 0
+
+
+def _has_long_line(text: str) -> bool:
+    """Whether a line may be longer than a record."""
+    start, most = 0, limits.ROW_CHARS_MAX - len("\r\n")  # its own end counts
+    while len(text) - start > most:
+        start = text.rfind("\n", start, start + most + 1) + 1
+        if not start:
+            return True
+    return False
+
+
+def _without_quotes(text: str, delimiter: str) -> str | None:
+    """Remove the quotes round fields; a delimiter within them becomes a mark.
+
+    Returns:
+        The text; None where a quote is anything else.
+    """
+    pieces = text.split('"')
+    if len(pieces) % 2 == 0:
+        return None
+    first, *between, last = pieces[::2]
+    within = '"'.join(pieces[1::2])
+    if "\n" in within or not all(between):
+        return None
+    beside_quotes = {first[-1:], last[:1]}.union(map(itemgetter(0), between), map(itemgetter(-1), between))
+    if not beside_quotes <= {"", delimiter, "\n"}:
+        return None
+    pieces[1::2] = within.replace(delimiter, COLUMN_END).split('"')
+    return "".join(pieces)
+
+
+def _begins_with_space(cells: str) -> bool:
+    """Whether any of a column's joined cells begins with a space."""
+    # Most columns have no space at all, which takes less time to find out than where one stands.
+    return " " in cells and (cells[0] == " " or RECORD_END + " " in cells)

@@ -23,9 +23,10 @@ from adjustments.submission.csv.decoding import (
     decode_blocks,
     has_bad_bytes,
 )
+from adjustments.submission.csv.grammar import LINE_END
 from adjustments.submission.csv.header import TRANSACTIONS_ONLY, ColumnNames, Layout, Role
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
-from adjustments.submission.csv.parser import LINE_END, CsvParser, RecordBlock
+from adjustments.submission.csv.parser import CsvParser, RecordBlock
 from adjustments.submission.csv.problems import FileProblem, RowProblem
 from adjustments.submission.csv.row_validator import RowValidator
 from adjustments.submission.csv.transaction_validator import TransactionRules, TransactionValidator

@@ -25,8 +25,9 @@ from adjustments.core.printable import shown
 from adjustments.submission.csv.amounts import InvalidAmount, canonicalise, clean_amount_pattern
 from adjustments.submission.csv.cell_checks import BadRow, check_controls, check_customer_id, check_reason
 from adjustments.submission.csv.csv_injection import unescape_formula
+from adjustments.submission.csv.grammar import is_quoted
 from adjustments.submission.csv.header import Layout
-from adjustments.submission.csv.parser import ColumnBlock, RecordBlock, is_quoted
+from adjustments.submission.csv.parser import ColumnBlock, RecordBlock
 from adjustments.submission.csv.placeholders import (
     LABEL_INITIALS,
     MACHINE_WORDS_PATTERN,
