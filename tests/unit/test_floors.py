@@ -39,6 +39,7 @@ PURE_MODULES = {
     "results/summary.py",
     "results/emails.py",
     "results/formats.py",
+    "submission/description.py",
     "submission/duplicates.py",
     "submission/guards.py",
     "submission/plan.py",

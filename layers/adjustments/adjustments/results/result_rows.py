@@ -6,6 +6,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import cached_property
 from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
@@ -85,12 +86,9 @@ class ResultRows:
         self._batch = batch
         self._chunks = [chunk for chunk in chunks if chunk.state is not ChunkState.SPLIT]
         self._keys = WorkKeys(batch.batch_id, batch.plan_id)
-        self._forecaster = Predictor(repeated=set())
 
     def rows(self) -> Iterator[ResultRow]:
         """Every input row; each wave's rows are in its chunks in the same order as in the file."""
-        if self._batch.dry_run:
-            self._forecaster = Predictor(self._repeated_customers())
         by_wave = {wave: self._results_of_wave(wave) for wave in range(1, self._batch.waves + 1)}
         wave_of_row = self._waves()
         for row in self._input_rows():
@@ -114,8 +112,13 @@ class ResultRows:
         """What a dry run predicts for the rows read so far; None for any other batch."""
         if not self._batch.dry_run or self._batch.refusal:
             return None
-        counts = self._forecaster.counts
+        counts = self._predictor.counts
         return Prediction(**{forecast.value: rows for forecast, rows in counts.items()})
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        """What predicts the rows of a dry run, which are read once."""
+        return Predictor(self._repeated_customers())
 
     def _result(self, row: PlannedRow, known: "_Sent | Balance | None") -> ResultRow:
         if isinstance(known, _Sent):
@@ -125,10 +128,10 @@ class ResultRows:
             sent = known.request, gameball_id
             return ResultRow(row, outcome, message, chunk.job_id, is_to_fix, *place, None, *sent)
         if known is None:
-            self._forecaster.counts[PredictedOutcome.NOT_PREDICTED] += 1
+            self._predictor.counts[PredictedOutcome.NOT_PREDICTED] += 1
             forecast = PredictedOutcome.NOT_PREDICTED
             return ResultRow(row, Outcome.NOT_SUBMITTED, _MONEY, None, is_to_fix=False, forecast=forecast)
-        forecast, message = self._forecaster.predict(row.customer_id, Decimal(row.amount), known)
+        forecast, message = self._predictor.predict(row.customer_id, Decimal(row.amount), known)
         is_to_fix = forecast in _WOULD_FAIL
         return ResultRow(row, Outcome.NOT_SUBMITTED, message, None, is_to_fix, forecast=forecast)
 
@@ -168,7 +171,7 @@ class ResultRows:
         return list(map(request_of, self._settler.rows(chunk)))
 
     def _balances(self, chunk: Chunk) -> list[Balance]:
-        """The balances that were looked up; the forecaster carries those of a later wave's customers."""
+        """The balances that were looked up; the predictor carries those of a later wave's customers."""
         try:
             stored = json.loads(self._files.get(self._keys.balances(chunk.chunk_id)))
         except NotFound:

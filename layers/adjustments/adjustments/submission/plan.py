@@ -15,8 +15,8 @@ from adjustments.batches.states import SendAs
 from adjustments.core.errors import FileRefused
 from adjustments.core.limits import WINDOW_S
 from adjustments.core.printable import shown
+from adjustments.submission.csv.column_names import Role
 from adjustments.submission.csv.decoding import is_text_encoding
-from adjustments.submission.csv.header import Role
 from adjustments.submission.csv.problems import FileProblem
 from adjustments.submission.csv.reader import AUTO, ReadOptions, transactions_only
 

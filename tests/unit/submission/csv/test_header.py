@@ -4,9 +4,9 @@ import pytest
 
 from adjustments.core.errors import FileRefused
 from adjustments.core.limits import COLUMNS_MAX
-from adjustments.submission.csv import header
+from adjustments.submission.csv.column_names import NAMES, ColumnNames, Role
 from adjustments.submission.csv.csv_injection import DELIMITERS
-from adjustments.submission.csv.header import ColumnNames, Role, layout_of
+from adjustments.submission.csv.header import layout_of
 from tests.unit.submission.csv.reading import read
 
 
@@ -52,9 +52,9 @@ def test_name_claims_a_role_or_none(name: str, role: Role | None):
 
 
 def test_no_name_stands_for_two_roles():
-    names = [name for known in header.NAMES.values() for name in known]
+    names = [name for known in NAMES.values() for name in known]
     assert len(names) == len(set(names))
-    assert all(ColumnNames().role_of(name) is role for role, known in header.NAMES.items() for name in known)
+    assert all(ColumnNames().role_of(name) is role for role, known in NAMES.items() for name in known)
 
 
 def test_layout_counts_without_error_columns():

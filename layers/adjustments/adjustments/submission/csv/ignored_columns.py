@@ -17,7 +17,7 @@ from typing import Final
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import FileRefused
 from adjustments.core.printable import shown
-from adjustments.submission.csv.header import TRANSACTIONS_ONLY, transaction_role
+from adjustments.submission.csv.column_names import TRANSACTIONS_ONLY, transaction_role
 from adjustments.submission.csv.placeholders import is_machine_word
 from adjustments.submission.csv.problems import FileProblem
 from adjustments.submission.csv.sign_words import (

@@ -16,6 +16,7 @@ from adjustments.core.errors import FileRefused
 from adjustments.core.printable import shown
 from adjustments.submission.csv import header
 from adjustments.submission.csv.amounts import shows_decimal_comma
+from adjustments.submission.csv.column_names import TRANSACTIONS_ONLY, ColumnNames, Role
 from adjustments.submission.csv.csv_injection import DELIMITERS
 from adjustments.submission.csv.decoding import (
     BLOCK_BYTES,
@@ -24,7 +25,7 @@ from adjustments.submission.csv.decoding import (
     has_bad_bytes,
 )
 from adjustments.submission.csv.grammar import LINE_END
-from adjustments.submission.csv.header import TRANSACTIONS_ONLY, ColumnNames, Layout, Role
+from adjustments.submission.csv.header import Layout
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
 from adjustments.submission.csv.parser import CsvParser, RecordBlock
 from adjustments.submission.csv.problems import FileProblem, RowProblem

@@ -18,7 +18,8 @@ from adjustments.core.id_checks import scientific_fault
 from adjustments.core.ids import transaction_id
 from adjustments.manual_transactions.model import ManualTransaction, read_manual_transaction
 from adjustments.submission.csv.cell_checks import BadRow, check_controls, check_customer_id
-from adjustments.submission.csv.header import Layout, Role
+from adjustments.submission.csv.column_names import Role
+from adjustments.submission.csv.header import Layout
 from adjustments.submission.csv.placeholders import is_machine_word, text_meant
 from adjustments.submission.csv.problems import RowProblem
 from adjustments.submission.csv.row_validator import RowValidator, is_blank
