@@ -18,12 +18,7 @@ from adjustments.submission.csv import header
 from adjustments.submission.csv.amounts import shows_decimal_comma
 from adjustments.submission.csv.column_names import TRANSACTIONS_ONLY, ColumnNames, Role
 from adjustments.submission.csv.csv_injection import DELIMITERS
-from adjustments.submission.csv.decoding import (
-    BLOCK_BYTES,
-    DecodedText,
-    decode_blocks,
-    has_bad_bytes,
-)
+from adjustments.submission.csv.decoding import BLOCK_BYTES, DecodedText, decode_blocks, has_bad_bytes
 from adjustments.submission.csv.grammar import LINE_END
 from adjustments.submission.csv.header import Layout
 from adjustments.submission.csv.ignored_columns import IgnoredColumns
