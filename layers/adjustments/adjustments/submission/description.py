@@ -89,8 +89,7 @@ class PreviewCollector:
 
     def _find_largest(self, part: ValidatedRows) -> None:
         """Compare each different amount once: most rows have few, and most parts nothing that is larger."""
-        sizes = {amount: abs(float(amount)) for amount in set(part.amounts)}
-        wanted = {amount for amount, size in sizes.items() if size > self._smallest_shown}
+        wanted = {amount for amount in set(part.amounts) if abs(float(amount)) > self._smallest_shown}
         if not wanted:
             return
         places = _first_places(part, wanted)

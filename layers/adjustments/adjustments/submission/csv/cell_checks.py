@@ -46,14 +46,14 @@ def check_controls(cells: Sequence[str], names: Sequence[str]) -> None:
 
 
 def check_customer_id(customer_id: str, column: str) -> None:
-    """Refuse what is no customer's id.
+    """Refuse what is not a customer's id.
 
     Args:
         customer_id: the id.
         column: the heading of its column.
 
     Raises:
-        BadRow: it is none.
+        BadRow: it is not one.
     """
     if not customer_id:
         raise BadRow(
@@ -107,10 +107,10 @@ def check_reason(reason: str, column: str, is_quoted: Callable[[], bool]) -> Non
     Args:
         reason: the reason, perhaps empty.
         column: the heading of its column.
-        is_quoted: whether it stands in quotes in the file, so that it is meant as it is.
+        is_quoted: whether it is in quotes in the file, so that it is meant as it is.
 
     Raises:
-        BadRow: it is too long, or no reason.
+        BadRow: it is too long, or not a reason.
     """
     if len(reason) > limits.REASON_CHARS_MAX:
         raise BadRow(
