@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adjustments.batches.records import Submitter
+from adjustments.batches.batch_parts import Submitter
 from adjustments.core.printable import visible
 from adjustments.results.formats import submitter_text
 from cli.batch_watcher import AWAITING_APPROVAL, FINAL, progress_line, rows_at_risk

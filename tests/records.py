@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from adjustments.batches.records import StoredModel
+from adjustments.batches.batch_parts import StoredModel
 
 
 def anything(kind: Any) -> st.SearchStrategy[Any]:

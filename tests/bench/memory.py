@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from adjustments.aws.metrics import Meter, function_metrics
+from adjustments.batches.batch_parts import Counts
 from adjustments.batches.outcomes import RowOutcome
-from adjustments.batches.records import Batch, Chunk, Counts, Outcome
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import BatchStatus, ChunkState, Outcome
 from adjustments.batches.work_files import WorkKeys
 from adjustments.bootstrap import Application
 from adjustments.core.settings import Settings

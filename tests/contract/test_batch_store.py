@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 
 from adjustments.aws.table import TableBatchStore
 from adjustments.aws.table_access import TRANSACTION_ITEMS_MAX, TRANSACTION_TRIES, back_off_s
-from adjustments.batches.records import Batch, Chunk, Counts, Source
+from adjustments.batches.batch_parts import Counts, Source
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.batches.store import ALL_BATCHES, UNTOUCHED_MAX, BatchFilter, BatchStore, IndexEntry
 from adjustments.batches.unapproved import Entry, Unapproved

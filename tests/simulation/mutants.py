@@ -23,8 +23,8 @@ from adjustments.batches import next_step as steps
 from adjustments.batches.lookup_rounds import DoubtfulRow
 from adjustments.batches.next_step import NextStep
 from adjustments.batches.outcomes import RowOutcome, Settlement, settlement_of
-from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import ChunkState
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import ChunkState, Outcome
 from adjustments.batches.store import BatchStore, Snapshot
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import GameballRefused, OutcomeUnknown, WrongState

@@ -7,8 +7,8 @@ from typing import Any
 from adjustments.administration import reversal
 from adjustments.batches import next_step as steps
 from adjustments.batches.outcomes import RowOutcome, settlement_of
-from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import ChunkState, SendAs
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import ChunkState, Outcome, SendAs
 from adjustments.core import exact_json
 from adjustments.core.errors import GameballRefused, IdTaken, IdUnclear, OutcomeUnknown
 from adjustments.gameball import retry_policy

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+from adjustments.batches.batch_parts import Source
 from adjustments.batches.payloads import body_of, sha256_of
-from adjustments.batches.records import Batch, Chunk, Source
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from tests.fakes.memory import START
 

@@ -12,7 +12,7 @@ import pytest
 import urllib3
 
 from adjustments.batches.payloads import body_of, rows_json
-from adjustments.batches.records import Outcome
+from adjustments.batches.states import Outcome
 from adjustments.core.errors import (
     GameballError,
     GameballRefused,

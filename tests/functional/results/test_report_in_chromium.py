@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from adjustments.batches.records import Counts
+from adjustments.batches.batch_parts import Counts
 from adjustments.batches.states import BatchStatus
 from adjustments.results.report_html.page import render_report
 from adjustments.results.report_html.view_model import RowsView

@@ -6,8 +6,8 @@ import pytest
 
 from adjustments.aws.metrics import SWEEP_RAN
 from adjustments.batches import batch_metrics
+from adjustments.batches.batch_parts import Counts
 from adjustments.batches.next_step import NextStep
-from adjustments.batches.records import Counts
 from adjustments.batches.states import BatchStatus
 from tests.fakes.memory import START
 from tests.unit.making import make_batch

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from adjustments.batches.batch_parts import Counts
 from adjustments.batches.next_step import CANARY_PAUSE, NextStep, next_step
-from adjustments.batches.records import Chunk, Counts
+from adjustments.batches.records import Chunk
 from adjustments.batches.states import ChunkState
 from tests.fakes.memory import START
 from tests.unit.making import make_batch, make_chunk

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from adjustments.batches.batch_parts import Checkpoint, Counts
 from adjustments.batches.next_step import advance_checkpoint, next_step
-from adjustments.batches.records import Checkpoint, Chunk, Counts
+from adjustments.batches.records import Chunk
 from adjustments.batches.states import ChunkState
 from tests.fakes.memory import START
 from tests.unit.making import make_batch, make_chunk

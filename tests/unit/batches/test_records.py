@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from pydantic import ValidationError
 
-from adjustments.batches.records import Batch, Chunk, Source, StoredModel
+from adjustments.batches.batch_parts import Source, StoredModel
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from tests.records import anything
 

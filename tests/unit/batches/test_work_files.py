@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adjustments.batches.records import Rejection, Row
+from adjustments.batches.rows import Rejection, Row
 from adjustments.batches.work_files import PlannedRow, read_first_row, read_header, read_rows, write_rows_part
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.reader import CsvReader

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.records import Outcome
+from adjustments.batches.states import Outcome
 from adjustments.gameball.port import Dialect
 from adjustments.polling.job_client import read_status
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjustments.batches.records import Batch, Rejection, Row
+from adjustments.batches.records import Batch
+from adjustments.batches.rows import Rejection, Row
 from tests.fakes.gameball import MemoryGameball
 from tests.fakes.world import World
 from tests.unit.submission.csv.reading import read

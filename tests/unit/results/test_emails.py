@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.records import Counts, Prediction, Source
+from adjustments.batches.batch_parts import Counts, Prediction, Source
 from adjustments.batches.states import BatchStatus
 from adjustments.results.emails import ResultsLocation, batch_email, missed_tick_email
 from tests.unit.making import make_batch

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.records import Chunk, Counts, Outcome, Prediction, Reconciliation, Resolution, Source
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.batch_parts import Counts, Prediction, Reconciliation, Resolution, Source
+from adjustments.batches.records import Chunk
+from adjustments.batches.states import BatchStatus, ChunkState, Outcome
 from adjustments.results.emails import STATUS_SENTENCES
 from adjustments.results.formats import duration, percent, points
 from adjustments.results.report_html.charts import BARS_MAX, bars_of

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adjustments.batches.records import Chunk, Counts
+from adjustments.batches.batch_parts import Counts
+from adjustments.batches.records import Chunk
 from adjustments.batches.states import BatchStatus, ChunkState
 from adjustments.results.summary import progress_of
 from tests.fakes.memory import START

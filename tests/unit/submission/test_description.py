@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adjustments.administration.service import ApprovalRequest
-from adjustments.batches.records import Row
+from adjustments.batches.rows import Row
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.submission import description

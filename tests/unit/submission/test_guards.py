@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from adjustments.batches.records import Rejection
+from adjustments.batches.rows import Rejection
 from adjustments.core.errors import FileRefused
 from adjustments.core.limits import ROWS_MAX
 from adjustments.submission.guards import BadRows, approval_reasons, check_row_count

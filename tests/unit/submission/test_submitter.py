@@ -7,7 +7,8 @@ import pytest
 
 from adjustments.administration.service import ApprovalRequest
 from adjustments.aws.event_models import ObjectCreated, read_trigger
-from adjustments.batches.records import Batch, Submitter
+from adjustments.batches.batch_parts import Submitter
+from adjustments.batches.records import Batch
 from adjustments.core.errors import WrongState
 from adjustments.results.formats import submitter_text
 from tests.fakes.gameball import MemoryGameball

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from adjustments.batches.files import Files
 from adjustments.batches.payloads import content_of, rows_json
-from adjustments.batches.records import Batch, Outcome
-from adjustments.batches.states import SendAs
+from adjustments.batches.records import Batch
+from adjustments.batches.states import Outcome, SendAs
 from adjustments.batches.store import BatchStore, find_batch
 from adjustments.core import exact_json
 from adjustments.core.decimals import exact_sum, plain

@@ -12,9 +12,10 @@ from pydantic_core import PydanticCustomError
 
 from adjustments.administration.reversal import create_reversal
 from adjustments.aws.event_log import log_event, log_failure
+from adjustments.batches.batch_parts import Resolution, Submitter
 from adjustments.batches.files import NEW_ROWS, UPLOADER, Files, Upload
-from adjustments.batches.records import Batch, Outcome, Resolution, Submitter
-from adjustments.batches.states import BatchStatus
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus, Outcome
 from adjustments.batches.store import BatchFilter, BatchStore, find_dry_run, update_batch
 from adjustments.core.errors import NotFound, WrongState
 from adjustments.core.ids import earliest_id, is_batch_id

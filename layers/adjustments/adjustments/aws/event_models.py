@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from adjustments.batches.records import Submitter
+from adjustments.batches.batch_parts import Submitter
 from adjustments.core import limits
 from adjustments.core.errors import RequestRefused
 from adjustments.core.printable import storable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from adjustments.batches.records import StoredModel
+from adjustments.batches.batch_parts import StoredModel
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock, Ids
 

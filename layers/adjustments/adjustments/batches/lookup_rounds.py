@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from adjustments.batches.records import Batch, Reconciliation
+from adjustments.batches.batch_parts import Reconciliation
+from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 
 ROUND_PAUSE_MIN: Final = timedelta(minutes=5)

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from itertools import chain, groupby, islice, zip_longest
 from typing import Final, NamedTuple
 
-from adjustments.batches.records import Batch, Checkpoint, Chunk
+from adjustments.batches.batch_parts import Checkpoint
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.core.limits import CANARIES_MAX
 

@@ -6,9 +6,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+from adjustments.batches.batch_parts import Counts
 from adjustments.batches.payloads import customers_and_amounts
-from adjustments.batches.records import Batch, Chunk, Counts, Outcome
-from adjustments.batches.states import BatchStatus, ChunkState
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import BatchStatus, ChunkState, Outcome
 from adjustments.core.decimals import exact_sum
 
 

@@ -1,306 +1,27 @@
-"""Rows, batches and chunks, and the form in which the table stores them."""
+"""A batch and its chunks: what the table says of them, and how they move from state to state."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, lru_cache, partial
-from typing import Any, NamedTuple, Self, TypeVar, cast
+from functools import partial
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from adjustments.batches.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, Outcome, SendAs
+from adjustments.batches.batch_parts import (
+    Checkpoint,
+    Counts,
+    CsvDialect,
+    Overlap,
+    Prediction,
+    Preview,
+    Reconciliation,
+    Resolution,
+    Source,
+    StoredModel,
+    Submitter,
+    default_of,
+)
+from adjustments.batches.states import BATCH_MOVES, CHUNK_MOVES, BatchStatus, ChunkState, SendAs
 from adjustments.core.errors import WrongState
-
-__all__ = [
-    "Batch",
-    "Checkpoint",
-    "Chunk",
-    "Counts",
-    "CsvDialect",
-    "Outcome",
-    "Overlap",
-    "OverlappedBatch",
-    "Prediction",
-    "Preview",
-    "PreviewReason",
-    "PreviewRow",
-    "Reconciliation",
-    "Rejection",
-    "Resolution",
-    "Row",
-    "Source",
-    "Submitter",
-]  # fmt: skip
-
-
-class StoredModel(BaseModel):
-    """The base of stored records: immutable, with camelCase names in storage.
-
-    Fields that a newer version of this package has added are ignored when read, and fields that an older
-    version did not write get their defaults, so that both can work on one table during a deployment.
-
-    Validators are built at the first use (pydantic, "defer_build"), as not every function that imports these
-    models reads batches.
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        serialize_by_alias=True,
-        extra="ignore",
-        defer_build=True,
-    )
-
-    @classmethod
-    def read(cls, stored: Mapping[str, Any]) -> Self:
-        """Validate a stored record, and share what is the same in many of its kind.
-
-        Of a large batch, ten thousand chunks are held at once. The names of the fields that were set, and
-        counts that most chunks have, took more than half of their memory.
-
-        Args:
-            stored: the record by the names that it has in storage.
-        """
-        valid = {
-            name: _shared(value) if isinstance(value, Counts) else value
-            for name, value in cls.model_validate(stored)
-        }
-        return cast(Self, cls.model_construct(_field_names(cls), **valid))
-
-    def replaced(self, **changes: Any) -> Self:
-        """Copy this record with other values.
-
-        Raises:
-            TypeError: a name is no field.
-        """
-        if unknown := changes.keys() - type(self).model_fields.keys():
-            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
-        return self.model_copy(update=changes)
-
-
-Record = TypeVar("Record", bound=StoredModel)
-
-
-@cache
-def _default(model: type[Record]) -> Record:
-    """The record with all defaults: one for all, made at its first use, which builds its validator."""
-    return model()
-
-
-class Submitter(StoredModel):
-    """Who submitted a batch, as far as it is known; what is empty is not known.
-
-    Attributes:
-        trigger: what brought the batch: ``api``, ``drop`` or ``schedule``.
-        identity: the IAM identity (ARN) that called the API. AWS has proven it.
-        claimed_identity: the identity that the metadata of the object names as its uploader's. Whoever
-            uploads an object may write anything into its metadata.
-        account: the AWS account, or the AWS service, that stored the object (S3's event).
-        source_ip: the address from which it was stored (S3's event).
-        request_id: S3's id of that request, by which CloudTrail's record of it is found.
-    """
-
-    trigger: str = ""
-    identity: str = ""
-    claimed_identity: str = ""
-    account: str = ""
-    source_ip: str = ""
-    request_id: str = ""
-
-    def is_by(self, identity: str) -> bool:
-        """Whether an IAM identity submitted the batch, or is claimed to have done so."""
-        return bool(identity) and identity in (self.identity, self.claimed_identity)
-
-
-class Row(NamedTuple):
-    """One input row that can be sent: an adjustment.
-
-    ``amount`` is a JSON number in canonical form with exactly the digits of the file; ``cells`` are the row's
-    own fields as they stood in the file, for fix-me.csv. Of a row that is sent as a transaction, ``request``
-    is the whole request, and ``own_id`` the transactionId that the file has for it.
-    """
-
-    line: int
-    customer_id: str
-    amount: str
-    reason: str
-    cells: list[str]
-    request: str = ""
-    own_id: str = ""
-
-
-class Rejection(NamedTuple):
-    """One input row that is never sent.
-
-    ``customer_id``, ``amount`` and ``reason`` are what could be read of them, unchanged and perhaps empty;
-    ``column`` is the header's name of the offending column, ``text`` the offending text, shortened;
-    ``message`` says what is wrong and what to do.
-    """
-
-    line: int
-    customer_id: str
-    amount: str
-    reason: str
-    cells: list[str]
-    problem: str
-    column: str
-    text: str
-    message: str
-
-
-class Source(StoredModel):
-    """The thing that was dropped: one version of one object.
-
-    ``sha256`` is the hash of the file's normalised rows, not of its bytes.
-    """
-
-    bucket: str
-    key: str
-    version_id: str = ""
-    sha256: str = ""
-
-
-class CsvDialect(StoredModel):
-    """How a file was written, so that its result files are written likewise.
-
-    ``encoding`` is ``utf-16`` for a file in UTF-16, and ``utf-8`` for any other; ``has_mark`` says that a
-    byte-order mark comes first.
-    """
-
-    delimiter: str = ","
-    line_end: str = "\r\n"
-    encoding: str = "utf-8"
-    has_mark: bool = False
-
-
-class Counts(StoredModel):
-    """Rows by outcome; they add up to ``rows`` once a batch is final."""
-
-    rows: int = 0
-    applied: int = 0
-    failed: int = 0
-    rejected: int = 0
-    not_submitted: int = 0
-    in_doubt: int = 0
-
-
-@cache
-def _field_names(model: type[StoredModel]) -> set[str]:
-    return set(model.model_fields)
-
-
-@lru_cache(maxsize=1_024)
-def _shared(counts: Counts) -> Counts:
-    return counts
-
-
-class Prediction(StoredModel):
-    """Predicted outcomes of the accepted rows of a dry run; ``not_predicted`` counts those without one."""
-
-    would_apply: int = 0
-    would_overdraw: int = 0
-    unknown_customer: int = 0
-    not_predicted: int = 0
-
-
-class Resolution(StoredModel):
-    """Who settled rows in doubt, how many, and why."""
-
-    at: datetime
-    by: str
-    note: str
-    rows: int
-
-
-class Checkpoint(StoredModel):
-    """The leading chunks that are final, so that they need not be read again.
-
-    ``through`` is the id of the last of them; ``rows`` and ``failed`` count their rows; ``sent_at`` is when
-    one of them was last sent.
-    """
-
-    through: str = ""
-    chunks: int = 0
-    rows: int = 0
-    failed: int = 0
-    sent_at: datetime | None = None
-
-
-class Reconciliation(StoredModel):
-    """The progress of the search for evidence on a batch's rows in doubt (batches/lookup_rounds.py).
-
-    ``round`` counts the rounds; each looks up every row in doubt once. ``begun_at`` is when this round began,
-    ``looked_up_at`` when the last row was looked up; ``rows_looked_up`` and ``rows_left`` count rows of this
-    round; ``jobs_polled`` says that the status of the jobs was fetched in this round. ``lookup_progress_key``
-    is the key of the work file with the customers that were looked up. ``lease_token`` names the one run that
-    may look up rows, until ``lease_until``.
-    """
-
-    round: int = 0
-    begun_at: datetime | None = None
-    looked_up_at: datetime | None = None
-    rows_looked_up: int = 0
-    rows_left: int = 0
-    jobs_polled: bool = False
-    lookup_progress_key: str = ""
-    lease_token: str = ""
-    lease_until: datetime | None = None
-
-
-class OverlappedBatch(StoredModel):
-    """An earlier batch with rows that a later one repeats: how many, and where it stood then."""
-
-    batch_id: str
-    rows: int
-    planned_at: datetime
-    status: str = ""
-
-
-class Overlap(StoredModel):
-    """How many rows of a batch earlier ones applied, or may yet apply; the batches with the most of them.
-
-    ``new_rows`` counts the rows in new-rows.csv, which is written where the batch is held for its overlap.
-    """
-
-    rows: int
-    new_rows: int | None = None
-    batches: tuple[OverlappedBatch, ...] = ()
-
-
-class PreviewRow(StoredModel):
-    """A row as an approver sees it; the amount is decimal text."""
-
-    line: int
-    customer_id: str
-    amount: str
-    reason: str = ""
-
-
-class PreviewReason(StoredModel):
-    """A reason, and how many accepted rows have it."""
-
-    reason: str
-    rows: int
-
-
-class Preview(StoredModel):
-    """What an approver sees of a batch that waits.
-
-    ``added`` and ``deducted`` are exact sums as decimal text. ``new_customers`` counts those that no batch of
-    the last 30 days has; None where that was not counted. ``reasons`` are the most frequent ones;
-    ``has_more_reasons`` says that there are others.
-    """
-
-    added: str = "0"
-    deducted: str = "0"
-    customers: int = 0
-    new_customers: int | None = None
-    first: tuple[PreviewRow, ...] = ()
-    largest: tuple[PreviewRow, ...] = ()
-    reasons: tuple[PreviewReason, ...] = ()
-    has_more_reasons: bool = False
 
 
 class Batch(StoredModel):
@@ -345,14 +66,14 @@ class Batch(StoredModel):
     deadline_at: datetime
     finished_at: datetime | None = None
     notes: tuple[str, ...] = ()
-    counts: Counts = Field(default_factory=partial(_default, Counts))
+    counts: Counts = Field(default_factory=partial(default_of, Counts))
     prediction: Prediction | None = None
     total: str = "0"
     absolute_total: str = "0"
     applied_total: str = "0"
     chunks: int = 0
     waves: int = 0
-    checkpoint: Checkpoint = Field(default_factory=partial(_default, Checkpoint))
+    checkpoint: Checkpoint = Field(default_factory=partial(default_of, Checkpoint))
     row_parts: int = 0
     has_canary: bool = False
     canary_note: str = ""
@@ -376,10 +97,10 @@ class Batch(StoredModel):
     notifications_sent: tuple[str, ...] = ()
     notifying_since: datetime | None = None
     resolutions: tuple[Resolution, ...] = ()
-    reconciliation: Reconciliation = Field(default_factory=partial(_default, Reconciliation))
+    reconciliation: Reconciliation = Field(default_factory=partial(default_of, Reconciliation))
     report_run_id: str = ""
     report_started_at: datetime | None = None
-    csv_dialect: CsvDialect = Field(default_factory=partial(_default, CsvDialect))
+    csv_dialect: CsvDialect = Field(default_factory=partial(default_of, CsvDialect))
     overlap: Overlap | None = None
     supersedes: str = ""
     duplicate_of: str = ""
@@ -443,7 +164,7 @@ class Batch(StoredModel):
 
 
 class Chunk(StoredModel):
-    """At most 1,000 adjustments of a batch, sent in one request; or 300, each sent as a transaction.
+    """At most 1,000 adjustments of a batch, sent in one request; or 900, each sent as a transaction.
 
     Attributes:
         payload_key: the object with its rows; the halves of a refused chunk share that of the whole.
@@ -473,7 +194,7 @@ class Chunk(StoredModel):
     stop_requested: bool = False
     error: str = ""
     outcomes_key: str = ""
-    counts: Counts = Field(default_factory=partial(_default, Counts))
+    counts: Counts = Field(default_factory=partial(default_of, Counts))
     applied_total: str = "0"
 
     @property

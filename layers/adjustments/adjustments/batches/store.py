@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
+from adjustments.batches.batch_parts import Checkpoint
 from adjustments.batches.next_step import advance_checkpoint
-from adjustments.batches.records import Batch, Checkpoint, Chunk
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.unapproved import Unapproved
 from adjustments.core.errors import NotFound, WrongState

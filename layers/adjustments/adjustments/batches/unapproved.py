@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Final, Self
 
-from adjustments.batches.records import StoredModel
+from adjustments.batches.batch_parts import StoredModel
 from adjustments.core.decimals import exact_sum, plain
 
 PERIOD: Final = timedelta(hours=24)

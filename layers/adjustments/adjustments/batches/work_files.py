@@ -7,7 +7,7 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-from adjustments.batches.records import Rejection, Row
+from adjustments.batches.rows import Rejection, Row
 
 REPEAT: Final = Struct("<II")
 """The format of (row, wave) pairs of repeated customers."""

@@ -21,8 +21,8 @@ from adjustments.batches.outcomes import (
     shared_outcome,
 )
 from adjustments.batches.payloads import customers_and_amounts, rows_of
-from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import ChunkState, SendAs
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import ChunkState, Outcome, SendAs
 from adjustments.batches.store import BatchStore, storable_text
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core.decimals import plain

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from adjustments.aws.event_log import log_event
+from adjustments.batches.batch_parts import Reconciliation
 from adjustments.batches.files import Files
 from adjustments.batches.lookup_rounds import (
     LEASE,
@@ -27,8 +28,8 @@ from adjustments.batches.lookup_rounds import (
 )
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import request_of
-from adjustments.batches.records import Batch, Chunk, Outcome, Reconciliation
-from adjustments.batches.states import ChunkState, SendAs
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import ChunkState, Outcome, SendAs
 from adjustments.batches.store import BatchStore, try_save, update_batch
 from adjustments.batches.work_files import WorkKeys
 from adjustments.core import exact_json

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from adjustments.batches.batch_parts import Reconciliation, Resolution
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome, settlement_of
-from adjustments.batches.records import Batch, Chunk, Outcome, Reconciliation, Resolution
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import Outcome
 from adjustments.batches.store import BatchStore
 from adjustments.core.errors import WrongState
 from adjustments.core.runtime import Clock

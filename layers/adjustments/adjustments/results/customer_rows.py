@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from adjustments.batches.files import Files
 from adjustments.batches.payloads import request_of
-from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import SendAs
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import Outcome, SendAs
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import PlannedRow, WorkKeys, read_first_row, read_rows
 from adjustments.core import exact_json

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from adjustments.batches.records import Batch, Prediction, PreviewRow
+from adjustments.batches.batch_parts import Prediction, PreviewRow
+from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus, SendAs
 from adjustments.core import exact_json
 from adjustments.core.printable import visible

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from adjustments.batches.records import Batch, Submitter
+from adjustments.batches.batch_parts import Submitter
+from adjustments.batches.records import Batch
 from adjustments.core.decimals import plain
 from adjustments.core.printable import visible
 

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adjustments.aws.event_log import log_event
+from adjustments.batches.batch_parts import Counts, CsvDialect, Prediction, Resolution
 from adjustments.batches.files import Files, ObjectWriter
 from adjustments.batches.outcomes import count, final_status
-from adjustments.batches.records import Batch, Chunk, Counts, CsvDialect, Outcome, Prediction, Resolution
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.row_index import IndexSorter, Scratch
-from adjustments.batches.states import SendAs
+from adjustments.batches.states import Outcome, SendAs
 from adjustments.batches.store import BatchStore
 from adjustments.batches.work_files import PlannedRow
 from adjustments.core import exact_json

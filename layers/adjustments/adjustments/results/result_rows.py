@@ -10,12 +10,13 @@ from functools import cached_property
 from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
+from adjustments.batches.batch_parts import Prediction
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import customers_and_amounts, identity, request_of, rows_of, waves
-from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.row_index import Fingerprinter, IndexSorter, customer_digests, write_index
-from adjustments.batches.states import ChunkState, SendAs
+from adjustments.batches.states import ChunkState, Outcome, SendAs
 from adjustments.batches.work_files import REPEAT, PlannedRow, WorkKeys, read_header, read_rows
 from adjustments.core import exact_json
 from adjustments.core.errors import NotFound

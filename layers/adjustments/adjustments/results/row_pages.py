@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self
 
+from adjustments.batches.batch_parts import CsvDialect
 from adjustments.batches.files import Files
-from adjustments.batches.records import Batch, CsvDialect, Outcome
+from adjustments.batches.records import Batch
+from adjustments.batches.states import Outcome
 from adjustments.core.errors import NotFound, RequestRefused
 from adjustments.core.limits import PAGE_BYTES_MAX
 from adjustments.submission.csv.csv_injection import unescape_formula

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple, Self
 from adjustments.batches.files import Files
 from adjustments.batches.outcomes import RowOutcome
 from adjustments.batches.payloads import request_of
-from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import ChunkState, SendAs
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import ChunkState, Outcome, SendAs
 from adjustments.batches.work_files import REPEAT, PlannedRow, WorkKeys, read_rows
 from adjustments.core import exact_json
 from adjustments.core.errors import RequestRefused

@@ -10,17 +10,9 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+from adjustments.batches.batch_parts import Counts, Overlap, Prediction, PreviewRow, Source, Submitter
 from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
-from adjustments.batches.records import (
-    Batch,
-    Chunk,
-    Counts,
-    Overlap,
-    Prediction,
-    PreviewRow,
-    Source,
-    Submitter,
-)
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.states import BatchStatus, ChunkState, SendAs
 from adjustments.core.printable import visible
 

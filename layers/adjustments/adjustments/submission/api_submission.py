@@ -21,8 +21,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from adjustments.batches.batch_parts import Submitter
 from adjustments.batches.files import Files, StoredObject
-from adjustments.batches.records import Batch, Submitter
+from adjustments.batches.records import Batch
 from adjustments.batches.states import SendAs
 from adjustments.batches.store import BatchStore
 from adjustments.core.decimals import plain

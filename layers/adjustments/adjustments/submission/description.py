@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from adjustments.batches.records import Preview, PreviewReason, PreviewRow
+from adjustments.batches.batch_parts import Preview, PreviewReason, PreviewRow
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.decimals import plain
 from adjustments.core.printable import shown

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adjustments.batches.payloads import content_of, customers_and_amounts
-from adjustments.batches.records import Rejection
+from adjustments.batches.rows import Rejection
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.decimals import exact_sum, exact_sum_of_many, plain
 from adjustments.core.errors import FileRefused

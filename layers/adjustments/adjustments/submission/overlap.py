@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from adjustments.batches.batch_parts import OverlappedBatch
 from adjustments.batches.files import Files
-from adjustments.batches.records import Batch, OverlappedBatch
+from adjustments.batches.records import Batch
 from adjustments.batches.row_index import BEGIN, END, PARTITION_WIDTH, IndexReader, customer_bits
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore, IndexEntry, find_batch

@@ -7,9 +7,10 @@ from collections.abc import Set
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from adjustments.batches.batch_parts import Overlap
 from adjustments.batches.files import NEW_ROWS, Files
 from adjustments.batches.payloads import content_of, identity, rows_json
-from adjustments.batches.records import Batch, Overlap
+from adjustments.batches.records import Batch
 from adjustments.batches.row_index import (
     INLINE_ROWS_MAX,
     Fingerprinter,

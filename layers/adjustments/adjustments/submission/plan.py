@@ -8,8 +8,9 @@ from email.header import decode_header, make_header
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from adjustments.batches.batch_parts import Submitter
 from adjustments.batches.files import StoredObject
-from adjustments.batches.records import Chunk, Submitter
+from adjustments.batches.records import Chunk
 from adjustments.batches.row_index import IndexSorter
 from adjustments.batches.states import SendAs
 from adjustments.core.errors import FileRefused

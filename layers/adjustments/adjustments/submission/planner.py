@@ -14,8 +14,9 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from adjustments.aws.event_log import log_event
+from adjustments.batches.batch_parts import Counts, Source
 from adjustments.batches.files import Files
-from adjustments.batches.records import Batch, Chunk, Counts, Source
+from adjustments.batches.records import Batch, Chunk
 from adjustments.batches.row_index import IndexSorter
 from adjustments.batches.states import BatchStatus, SendAs
 from adjustments.batches.store import UNTOUCHED_MAX, BatchStore, Snapshot

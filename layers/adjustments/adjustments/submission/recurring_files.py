@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from adjustments.batches.batch_parts import Submitter
 from adjustments.batches.files import Files, OpenedObject, StoredObject, open_unreadable
-from adjustments.batches.records import Batch, Submitter
+from adjustments.batches.records import Batch
 from adjustments.batches.store import BatchStore, find_batch
 from adjustments.core.errors import NotFound, RequestRefused
 from adjustments.core.ids import batch_id

@@ -18,8 +18,8 @@ from adjustments.aws.event_log import log_event
 from adjustments.batches.next_step import LEASE_S, lease_is_over, next_step
 from adjustments.batches.outcomes import RowOutcome, settlement_of
 from adjustments.batches.payloads import body_of, request_of, sha256_of
-from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import ChunkState
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import ChunkState, Outcome
 from adjustments.batches.store import BatchStore, ChunkCursor, Snapshot, storable_text
 from adjustments.core import exact_json
 from adjustments.core.errors import (

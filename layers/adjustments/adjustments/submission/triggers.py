@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from adjustments.aws.event_log import log_failure, log_warning
+from adjustments.batches.batch_parts import Submitter
 from adjustments.batches.files import UPLOADER, Files, StoredObject, open_unreadable
-from adjustments.batches.records import Batch, Submitter
+from adjustments.batches.records import Batch
 from adjustments.batches.states import BatchStatus
 from adjustments.batches.store import BatchStore, Snapshot
 from adjustments.core.errors import NotFound, WrongState

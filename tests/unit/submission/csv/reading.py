@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from adjustments.batches.records import Rejection, Row
+from adjustments.batches.rows import Rejection, Row
 from adjustments.core.errors import FileRefused
 from adjustments.submission.csv.decoding import BLOCK_BYTES
 from adjustments.submission.csv.reader import CsvReader, FileFormat, ReadAgain, ReadOptions

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjustments.batches.records import Rejection, Row
+from adjustments.batches.rows import Rejection, Row
 from adjustments.core.printable import is_invisible
 from adjustments.submission.csv import parser
 from adjustments.submission.csv.csv_injection import escape_formula

@@ -8,8 +8,8 @@ from datetime import datetime
 from math import ceil
 from typing import Final, NamedTuple
 
-from adjustments.batches.records import Batch, Chunk, Outcome
-from adjustments.batches.states import ChunkState
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import ChunkState, Outcome
 from adjustments.results.formats import duration, percent, rows_of
 from adjustments.results.report_html.markup import Markup, element
 

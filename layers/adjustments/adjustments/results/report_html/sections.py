@@ -5,8 +5,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from adjustments.batches.records import Batch, Chunk, Outcome, Prediction
-from adjustments.batches.states import BatchStatus, ChunkState, SendAs
+from adjustments.batches.batch_parts import Prediction
+from adjustments.batches.records import Batch, Chunk
+from adjustments.batches.states import BatchStatus, ChunkState, Outcome, SendAs
 from adjustments.core import __version__
 from adjustments.core.printable import shown
 from adjustments.results.formats import duration, points, rows_of, submitter_text

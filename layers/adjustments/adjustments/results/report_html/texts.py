@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from adjustments.batches.batch_parts import Prediction
 from adjustments.batches.lookup_rounds import expected_round_end, next_round_at
-from adjustments.batches.records import Batch, Outcome, Prediction
-from adjustments.batches.states import BatchStatus
+from adjustments.batches.records import Batch
+from adjustments.batches.states import BatchStatus, Outcome
 from adjustments.results.formats import file_name, is_recurring_check, points, rows_of, way_to_apply
 from adjustments.results.report_html.markup import Markup, element, isolated, joined
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from itertools import chain
 from typing import Final, NamedTuple
 
-from adjustments.batches.records import CsvDialect, Rejection, Row
+from adjustments.batches.batch_parts import CsvDialect
+from adjustments.batches.rows import Rejection, Row
 from adjustments.batches.states import SendAs
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import FileRefused

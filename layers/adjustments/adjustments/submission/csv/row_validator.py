@@ -17,7 +17,7 @@ from decimal import Decimal
 from itertools import starmap
 from typing import Final
 
-from adjustments.batches.records import Rejection, Row
+from adjustments.batches.rows import Rejection, Row
 from adjustments.batches.work_files import RECORD_END, ValidatedRows
 from adjustments.core import limits
 from adjustments.core.id_checks import SCIENTIFIC

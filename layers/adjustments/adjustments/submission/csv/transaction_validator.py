@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from adjustments.batches.records import Rejection, Row
+from adjustments.batches.rows import Rejection, Row
 from adjustments.batches.work_files import ValidatedRows
 from adjustments.core.errors import RequestRefused
 from adjustments.core.id_checks import scientific_fault

@@ -8,8 +8,8 @@ import csv
 from collections.abc import Sequence
 from typing import Final
 
+from adjustments.batches.batch_parts import CsvDialect
 from adjustments.batches.files import ObjectWriter
-from adjustments.batches.records import CsvDialect
 from adjustments.batches.work_files import PlannedRow
 from adjustments.core.printable import visible
 from adjustments.submission.csv.csv_injection import DELIMITERS, escape_formula
