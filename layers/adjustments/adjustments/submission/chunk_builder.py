@@ -100,7 +100,7 @@ class ChunkBuilder:
         self._send_as = send_as
         self._indexed = indexed
         self.totals = Totals()
-        self.preview = PreviewCollector()
+        self.preview_collector = PreviewCollector()
         self.look_alikes = LookAlikes()
         self._reader = reader
         self._batch_id = batch_id
@@ -151,7 +151,7 @@ class ChunkBuilder:
             self._keep_rows(part, put)
             self.totals.add(part.amounts, rows)
             self.look_alikes.add(part.customer_ids)
-            self.preview.add(part)
+            self.preview_collector.add(part)
             customers = customer_digests(part.customer_ids)
             duplicates.add(customers)
             self._index_customers(part, customers)

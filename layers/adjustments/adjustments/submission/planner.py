@@ -196,7 +196,7 @@ def _read_with(
         return as_read.replaced(refusal=refusal), PlannedChunks()
     batch = _planned(as_read, builder.totals, built, ports.rules)
     customers = sum(chunk.rows for chunk in built.chunks if chunk.wave == 1)  # each has one row there
-    batch = batch.replaced(preview=builder.preview.preview(builder.totals, customers))
+    batch = batch.replaced(preview=builder.preview_collector.preview(builder.totals, customers))
     return batch, PlannedChunks(built.chunks, built.first_body)
 
 
