@@ -316,7 +316,7 @@ class BatchSender:
 
     Args:
         chunks: sends batches in chunks.
-        transactions: makes what sends batches as transactions, which most functions' first batch is not.
+        transactions: makes what sends batches as transactions; it is imported for such a batch alone.
     """
 
     store: BatchStore
